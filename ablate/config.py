@@ -1,0 +1,282 @@
+"""Configuration: Hydra composes it, this module checks it and builds what it describes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_automatic_config_search_path
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ablate.errors import ConfigError, nearest
+from ablate.fingerprint import digest
+
+_PACKAGED = Path(__file__).parent / "conf"
+CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"
+RESERVED = ("_target_", "enabled", "off")
+"""Keys of a stage's node that are not parameters of the stage."""
+
+
+@dataclass
+class StudyConfig:
+    """What is asked, and where answers go."""
+
+    name: str = "default"
+    title: str = ""
+    question: str = ""
+    prediction: str = ""
+    dir: str = "studies/${study.name}"
+    replan: bool = False
+
+
+@dataclass
+class RecipeConfig:
+    """The order of the stages; null keeps the order in which the recipe names them."""
+
+    name: str = MISSING
+    order: list[str] | None = None
+
+
+@dataclass
+class Config:
+    """The top of the configuration; every group below is checked when it is built."""
+
+    study: StudyConfig = field(default_factory=StudyConfig)
+    pool: Any = MISSING
+    recipe: RecipeConfig = field(default_factory=RecipeConfig)
+    stages: dict[str, Any] = field(default_factory=dict)
+    tokenizer: Any = MISSING
+    proxy: Any = MISSING
+    train: Any = MISSING
+    budget: Any = MISSING
+    evaluate: Any = MISSING
+    design: Any = MISSING
+    tracker: Any = MISSING
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    workers: int | None = None
+    store: str = "store"
+
+
+def register() -> None:
+    """Tell Hydra the schema and the resolvers; safe to call again."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    OmegaConf.register_new_resolver("digest", lambda node: digest(plain(node))[:12], replace=True)
+
+
+def plain(node: Any) -> Any:
+    """A config node as plain dicts and lists, interpolations resolved."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def open_hydra(config_dir: str | None = None) -> Hydra:
+    """Hydra over `conf/` and, when given, a folder of the user's own searched first."""
+    register()
+    version.setbase("1.3")
+    GlobalHydra.instance().clear()
+    search_path = create_automatic_config_search_path(
+        calling_file=None, calling_module=None, config_path=str(CONF.resolve())
+    )
+    if config_dir:
+        if not Path(config_dir).is_dir():
+            raise ConfigError(f"--config-dir {config_dir}: no such folder")
+        search_path.prepend("command-line", f"file://{Path(config_dir).resolve()}")
+    return Hydra.create_main_hydra2(task_name="ablate", config_search_path=search_path)
+
+
+def compose(overrides: Sequence[str], hydra: Hydra | None = None) -> DictConfig:
+    """Compose the configuration, Hydra's own node included.
+
+    Raises:
+        ConfigError: for an unknown key or option; names the nearest right one.
+    """
+    hydra = hydra or open_hydra()
+    try:
+        config: DictConfig = hydra.compose_config(
+            config_name="config", overrides=list(overrides), run_mode=RunMode.MULTIRUN,
+            with_log_configuration=False, validate_sweep_overrides=False,
+        )  # fmt: skip
+        return config
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error, overrides, hydra)) from error
+
+
+def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
+    text = str(error).strip()
+    if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
+        group, name = option.groups()
+        options = hydra.config_loader.get_group_options(group)
+        return f"{group}={name} does not exist: {nearest(name, options)} (known: {', '.join(sorted(options))})"
+    if not re.search(r"Could not override|not in '?[A-Z]|is not in struct|Could not append", text):
+        return text
+    for override in overrides:
+        path = override.lstrip("+~").split("=")[0]
+        others = [o for o in overrides if o is not override and "/" not in o.split("=")[0]]
+        if message := _misspelt(path, others, hydra):
+            return message
+    return text
+
+
+def _misspelt(path: str, others: Sequence[str], hydra: Hydra) -> str | None:
+    groups = [o for o in others if "." not in o.split("=")[0]]
+    try:
+        node: Any = hydra.compose_config(
+            config_name="config", overrides=groups, run_mode=RunMode.RUN, with_log_configuration=False
+        )
+    except (HydraException, OmegaConfBaseException):
+        return None
+    for depth, key in enumerate(parts := path.split(".")):
+        if not OmegaConf.is_dict(node):
+            return None
+        if key not in node:
+            known = [str(name) for name in node if name not in ("hydra", "_target_")]
+            what = f"unknown stage {key!r}" if parts[:depth] == ["stages"] else f"{path}: no such key {key!r}"
+            return f"{what}: {nearest(key, known)} (known: {', '.join(sorted(known))})"
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            return None
+        node = node[key]
+    return None
+
+
+@contextmanager
+def _naming(where: str) -> typing.Iterator[None]:
+    """Reword what a class says of its parameters so that it names the configuration key."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def make(node: Any, where: str, leave_out: Sequence[str] = ("_target_",)) -> Any:
+    """Build the dataclass that a config node describes.
+
+    Args:
+        node: mapping with `_target_` and the fields of that class; nested nodes are built first.
+        where: its place in the configuration, for messages.
+        leave_out: keys that are not fields.
+    Raises:
+        ConfigError: for an unknown field (names the nearest), a missing one, a wrong type, or a value
+            that the class refuses.
+    """
+    values = plain(node)
+    if not isinstance(values, Mapping) or not values.get("_target_"):
+        raise ConfigError(f"{where}: expected a mapping with _target_: package.module.Class, got {values!r}")
+    cls = _locate(values["_target_"], where)
+    hints, fields = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls)}
+    arguments = {}
+    for key, value in values.items():
+        if key in leave_out:
+            continue
+        if key not in fields:
+            raise ConfigError(f"{where}.{key} does not exist: {nearest(key, fields)} (known: {', '.join(fields)})")
+        arguments[key] = _typed(_nested(value, f"{where}.{key}"), hints[key], f"{where}.{key}")
+    unset = (dataclasses.MISSING,)
+    for name, entry in fields.items():
+        if name not in arguments and entry.default in unset and entry.default_factory in unset and entry.init:
+            raise ConfigError(f"{where}.{name} is not set; give it as {where}.{name}=...")
+    with _naming(where):
+        return cls(**arguments)
+
+
+def _nested(value: Any, where: str) -> Any:
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            return make(value, where)
+        return {key: _nested(inner, f"{where}.{key}") for key, inner in value.items()}
+    return value
+
+
+def _locate(target: str, where: str) -> type:
+    module, _, name = target.rpartition(".")
+    try:
+        cls: type = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{where}._target_: cannot import {target!r} ({error})") from error
+    return cls
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """Check a value against int, float, bool, str and unions of them; sequences become tuples."""
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if type(None) in options and value is None:
+        return None
+    origins = [typing.get_origin(option) or option for option in options]
+    if isinstance(value, list) and any(o in (tuple, Sequence) or o is typing.Sequence for o in origins):
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    scalars = [option for option in options if option in (int, float, bool, str)]
+    if len(scalars) < len([option for option in options if option is not type(None)]):
+        return value
+    if float in scalars and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if type(value) in scalars:
+        return value
+    if int in scalars and isinstance(value, float) and value.is_integer():
+        return int(value)
+    wanted = " or ".join(option.__name__ for option in scalars)
+    raise ConfigError(f"{where} must be {wanted}, got {value!r} ({type(value).__name__})")
+
+
+def stage_order(config: Mapping[str, Any]) -> list[str]:
+    """Names of the recipe's stages in order.
+
+    Raises:
+        ConfigError: when `recipe.order` does not name each stage of the recipe once.
+    """
+    names = [str(name) for name in config["stages"]]
+    order = config["recipe"].get("order")
+    if order is None:
+        return names
+    for name in order:
+        if name not in names:
+            raise ConfigError(f"recipe.order: unknown stage {name!r}: {nearest(name, names)}")
+    left_out = [name for name in names if name not in order]
+    if left_out or len(set(order)) != len(order):
+        raise ConfigError(
+            f"recipe.order must name every stage of the recipe once; missing: {left_out}, got {list(order)}. "
+            "To leave a stage out, disable it: stages.<name>.enabled=false"
+        )
+    return list(order)
+
+
+def make_stages(config: Mapping[str, Any]) -> list[Any]:
+    """The stages in effect, in recipe order.
+
+    A disabled stage is absent, unless its `off` says which parameters stand for its absence
+    (`extraction` then keeps all visible text, as a WET file does).
+    """
+    config = plain(config)
+    stages = []
+    for name in stage_order(config):
+        node = config["stages"][name]
+        where = f"stages.{name}"
+        if not isinstance(node, Mapping) or "_target_" not in node:
+            raise ConfigError(f"unknown stage {name!r}: {nearest(name, stage_names())} (known: {', '.join(stage_names())})")
+        if not isinstance(node.get("enabled", True), bool):
+            raise ConfigError(f"{where}.enabled must be true or false, got {node['enabled']!r}")
+        stage = make(node, where, leave_out=RESERVED)
+        if node.get("enabled", True):
+            stages.append(stage)
+        elif node.get("off") is not None:
+            stages.append(make({**node, **node["off"]}, where, leave_out=RESERVED))
+    return stages
+
+
+def stage_names() -> list[str]:
+    """Every stage that has a file in `conf/stages`."""
+    return sorted(path.stem for path in (CONF / "stages").glob("*.yaml"))

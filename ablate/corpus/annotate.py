@@ -1,0 +1,315 @@
+"""Measure once: run the slow half of each stage, once per text, and keep what it returned.
+
+Texts live in segments. Segment "raw" is the pool; every transform of a segment makes another that
+holds only the texts it changed. A text version points each document at the segment that holds its
+text, so versions share unchanged texts and everything measured on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from ablate.errors import AblateError
+from ablate.fingerprint import digest
+from ablate.pool.pool import Pool, open_pool
+from ablate.progress import track
+from ablate.stages.base import Filter, Groups, Relation, Table, Transform
+from ablate.store import Store, atomic, write_table
+
+RAW = "raw"
+
+
+@dataclass(frozen=True, eq=False)
+class TextVersion:
+    """The text of every pool document after a chain of transforms.
+
+    Attributes:
+        key: names the chain.
+        segments: keys of the segments that hold the texts; the first is "raw".
+        which: shape (n,), int16: position in `segments` of each document's text.
+    """
+
+    key: str
+    segments: tuple[str, ...]
+    which: np.ndarray
+
+
+class Operation(Protocol):
+    """A slow half: texts in, a table with one row per text out."""
+
+    def slow_identity(self) -> dict[str, Any]: ...
+
+
+class StageError(AblateError):
+    """A stage raised while it worked on a batch of documents."""
+
+
+class Annotations:
+    """Everything measured so far on one pool, on disk, filled on demand.
+
+    Work is cut at the pool's shards; each finished piece is kept, so an interruption costs at most
+    one shard per worker. Two processes may fill the same store; they write the same bytes.
+
+    Args:
+        pool: the documents.
+        store: where annotations are kept.
+        workers: processes to work with; None for one per core.
+    """
+
+    def __init__(self, pool: Pool, store: Store, workers: int | None = None) -> None:
+        self.pool = pool
+        self.store = store
+        self.workers = workers or os.cpu_count() or 1
+        self._executor: ProcessPoolExecutor | None = None
+        self._tables: dict[str, Table] = {}
+        self._groups: dict[str, Groups] = {}
+        self._versions: dict[str, TextVersion] = {}
+
+    def close(self) -> None:
+        """Stop the worker processes."""
+        if self._executor:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+
+    def root(self) -> TextVersion:
+        """The raw texts."""
+        return TextVersion(RAW, (RAW,), np.zeros(len(self.pool), dtype=np.int16))
+
+    def transform(self, version: TextVersion, step: Transform) -> TextVersion:
+        """The version that `step` makes of `version`; documents it leaves alone keep their segment."""
+        key = digest([version.key, step.slow_identity()])
+        if key not in self._versions:
+            touched = np.ones(len(self.pool), dtype=bool)
+            if "html" not in step.kinds:
+                touched &= ~self.pool.is_html
+            if "text" not in step.kinds:
+                touched &= self.pool.is_html
+            segments, which = list(version.segments), version.which.copy()
+            for segment, rows in self._by_segment(version, np.flatnonzero(touched)):
+                folder = self._fill(step, segment, rows)
+                table = _read_parts(folder, columns=["row", "changed"])
+                changed = np.intersect1d(table["row"][table["changed"]], rows, assume_unique=True)
+                if changed.size:
+                    if folder.name not in segments:
+                        segments.append(folder.name)
+                    which[changed] = segments.index(folder.name)
+            self._versions[key] = TextVersion(key, tuple(segments), which)
+        return self._versions[key]
+
+    def measure(self, version: TextVersion, step: Filter) -> Table:
+        """What `step` measures on every document of `version`: columns of n rows."""
+        return self._gather(version, step, np.arange(len(self.pool)))
+
+    def sizes(self, version: TextVersion) -> np.ndarray:
+        """Shape (n,), int64: length of each text in UTF-8 bytes; 0 where a transform left nothing."""
+        return self._gather(version, Size(), np.arange(len(self.pool)))["bytes"]
+
+    def groups(self, version: TextVersion, step: Relation) -> Groups:
+        """Which documents of `version` belong together according to `step`."""
+        identity = {"relate": step.slow_identity(), "pool": self.pool.digest, "version": version.key}
+        key = digest(identity)
+        if key not in self._groups:
+            path = self.store.folder("groups", key, identity) / "groups.parquet"
+            if not path.exists():
+                rows = np.flatnonzero(self.sizes(version) > 0)
+                sketches = self._gather(version, step, rows, keep=False)["sketch"]
+                groups = step.relate(sketches, rows)
+                write_table(path, pa.table({"document": groups.document, "bucket": groups.bucket}))
+            table = pq.read_table(path)
+            self._groups[key] = Groups(table["document"].to_numpy(), table["bucket"].to_numpy())
+        return self._groups[key]
+
+    def texts(self, version: TextVersion, rows: np.ndarray) -> Iterator[tuple[int, str]]:
+        """(row, text) for ascending pool rows, read shard by shard."""
+        for shard, some in self.pool.rows_by_shard(rows):
+            found: dict[int, str] = {}
+            for segment, part in self._by_segment(version, some):
+                texts = _read_texts(self.pool, self._folder_of(segment), shard, part)
+                found |= zip(part.tolist(), texts, strict=True)
+            for row in some.tolist():
+                yield row, found[row]
+
+    def fill(self, version: TextVersion, operation: Operation, rows: np.ndarray) -> list[tuple[Path, np.ndarray]]:
+        """Apply `operation` where it has not been applied yet; (folder of parts, its rows) per segment."""
+        return [
+            (self._fill(operation, segment, part), part) for segment, part in self._by_segment(version, rows)
+        ]
+
+    def _gather(self, version: TextVersion, step: Operation, rows: np.ndarray, keep: bool = True) -> Table:
+        key = digest([version.key, step.slow_identity()])
+        if key in self._tables:
+            return self._tables[key]
+        columns: dict[str, np.ndarray] = {}
+        for folder, part in self.fill(version, step, rows):
+            table = _read_parts(folder)
+            row = table.pop("row")
+            wanted = np.searchsorted(rows, row)
+            wanted[wanted == rows.size] = 0
+            used = np.isin(row, part, assume_unique=True)
+            for name, values in table.items():
+                if name not in columns:
+                    columns[name] = np.zeros((rows.size, *values.shape[1:]), dtype=values.dtype)
+                columns[name][wanted[used]] = values[used]
+        if keep:
+            self._tables[key] = columns
+        return columns
+
+    def _by_segment(self, version: TextVersion, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        which = version.which[rows]
+        for number, segment in enumerate(version.segments):
+            part = rows[which == number]
+            if part.size:
+                yield segment, part
+
+    def _folder_of(self, segment: str) -> Path | None:
+        return None if segment == RAW else self.store.folder("annotations", segment)
+
+    def _fill(self, operation: Operation, segment: str, rows: np.ndarray) -> Path:
+        identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
+        folder = self.store.folder("annotations", digest(identity), identity)
+        covered = _covered(folder)
+        missing = np.setdiff1d(rows, covered, assume_unique=True) if covered.size else rows
+        work = [
+            _Work(operation, self.pool.folder, self._folder_of(segment), shard, part, folder)
+            for shard, part in self.pool.rows_by_shard(missing)
+        ]
+        name = operation.slow_identity().get("stage", type(operation).__name__.lower())
+        if self.workers == 1 or len(work) <= 1:
+            for item in track(work, name, unit="shard"):
+                item.do()
+            return folder
+        if self._executor is None:
+            # A fresh server process forks the workers: safe beside the threads of torch and Arrow.
+            self._executor = ProcessPoolExecutor(self.workers, mp_context=get_context("forkserver"))
+        running = [self._executor.submit(item.do) for item in work]
+        try:
+            for done in track(as_completed(running), name, total=len(running), unit="shard"):
+                done.result()
+        finally:
+            for future in running:
+                future.cancel()
+        return folder
+
+
+@dataclass(frozen=True)
+class Size:
+    """Length of a text in UTF-8 bytes."""
+
+    def slow_identity(self) -> dict[str, Any]:
+        """Nothing to vary."""
+        return {"stage": "size", "version": 1}
+
+    def measure_many(self, texts: Sequence[str]) -> Table:
+        """Column `bytes`."""
+        return {"bytes": np.asarray([len(text.encode()) for text in texts], dtype=np.int64)}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One operation on the documents of one shard; reads its texts and writes its part itself."""
+
+    operation: Any
+    pool: Path
+    texts: Path | None
+    shard: int
+    rows: np.ndarray
+    folder: Path
+
+    def do(self) -> None:
+        texts = _read_texts(open_pool(self.pool), self.texts, self.shard, self.rows)
+        try:
+            table = self._apply(texts)
+        except AblateError:
+            raise
+        except Exception as error:
+            name = self.operation.slow_identity().get("stage", type(self.operation).__name__)
+            raise StageError(
+                f"stage {name} failed on pool rows {self.rows[0]}..{self.rows[-1]}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
+        path = self.folder / f"{self.shard:05d}-{suffix}.arrow"
+        with atomic(path) as part, pa.OSFile(str(part), "wb") as sink:
+            options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
+            with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+                writer.write_table(table)
+
+    def _apply(self, texts: list[str]) -> pa.Table:
+        columns: dict[str, Any] = {"row": self.rows.astype(np.int64)}
+        if isinstance(self.operation, Transform):
+            made = self.operation.transform_many(texts)
+            made = [text if text.strip() else "" for text in made]
+            changed = [new != old for new, old in zip(made, texts, strict=True)]
+            columns["changed"] = changed
+            kept = [new if is_new else None for new, is_new in zip(made, changed, strict=True)]
+            columns["text"] = pa.array(kept, pa.large_string())
+        elif isinstance(self.operation, Relation):
+            columns["sketch"] = _column(self.operation.sketch_many(texts))
+        else:
+            measured = self.operation.measure_many(texts)
+            columns |= {name: _column(values) for name, values in measured.items()}
+        lengths = {name: len(values) for name, values in columns.items()}
+        if set(lengths.values()) != {len(texts)}:
+            raise ValueError(f"expected {len(texts)} rows in every column, got {lengths}")
+        return pa.table(columns)
+
+
+def _column(values: Any) -> Any:
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+    return values
+
+
+def _numpy(column: pa.ChunkedArray) -> np.ndarray:
+    if pa.types.is_fixed_size_list(column.type):
+        width = column.type.list_size
+        return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+    return column.to_numpy()
+
+
+def open_parts(folder: Path, shard: int | None = None) -> Iterator[pa.Table]:
+    """Memory-mapped tables of one operation on one segment, of one shard or of all."""
+    pattern = "*.arrow" if shard is None else f"{shard:05d}-*.arrow"
+    for path in sorted(folder.glob(pattern)):
+        if not path.name.startswith("."):
+            with pa.memory_map(str(path)) as source:
+                yield pa.ipc.open_file(source).read_all()
+
+
+def _read_parts(folder: Path, columns: list[str] | None = None) -> dict[str, np.ndarray]:
+    parts = [table.select(columns) if columns else table for table in open_parts(folder)]
+    table = pa.concat_tables(parts)
+    return {name: _numpy(table.column(name)) for name in table.column_names}
+
+
+def _covered(folder: Path) -> np.ndarray:
+    rows = [table.column("row").to_numpy() for table in open_parts(folder)]
+    return np.sort(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
+
+
+def _read_texts(pool: Pool, folder: Path | None, shard: int, rows: np.ndarray) -> list[str]:
+    """Texts of ascending rows of one shard, from the pool or from the parts of a transform."""
+    if folder is None:
+        column = pq.read_table(pool.shard_path(shard), columns=["text"]).column("text")
+        taken: list[str] = column.take(rows - pool.bounds[shard]).to_pylist()
+        return taken
+    found: dict[int, str] = {}
+    for table in open_parts(folder, shard):
+        hit = np.flatnonzero(np.isin(table.column("row").to_numpy(), rows, assume_unique=True))
+        some = table.take(pa.array(hit))
+        found |= zip(some.column("row").to_pylist(), some.column("text").to_pylist(), strict=True)
+    return [found[row] for row in rows.tolist()]
+
+

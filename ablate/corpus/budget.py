@@ -1,0 +1,70 @@
+"""The token budget: how much an arm trains, how often it sees its tokens, what repetition is worth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ablate.corpus.tokens import TokenStream
+from ablate.errors import ConfigError
+
+WARN_EPOCHS = 4.0
+"""Repeating up to about 4 times costs little (Muennighoff et al. 2023, section 6)."""
+R_STAR = 15.39
+"""Half-life-like constant of repeated data (Muennighoff et al. 2023, equation 5, fitted on C4)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetConfig:
+    """What is held equal between arms.
+
+    Attributes:
+        match: "tokens": every arm trains on `train.tokens`; "source": every arm makes one pass over
+            what its stages leave of the same raw input, so a strict filter trains less.
+    """
+
+    match: str = "tokens"
+
+    def __post_init__(self) -> None:
+        if self.match not in ("tokens", "source"):
+            raise ConfigError(f"budget.match must be tokens or source, got {self.match!r}")
+
+
+def effective_tokens(tokens: float, unique: float) -> float:
+    """What `tokens` drawn from `unique` distinct ones are worth in fresh tokens.
+
+    D' = U + U R* (1 - exp(-R / R*)), R = D / U - 1 repetitions (Muennighoff et al. 2023, equation 5).
+
+    Raises:
+        ValueError: when a count is not positive.
+    """
+    if tokens <= 0 or unique <= 0:
+        raise ValueError(f"token counts must be positive, got {tokens} of {unique}")
+    if tokens <= unique:
+        return float(tokens)
+    repetitions = tokens / unique - 1
+    return unique + unique * R_STAR * (1 - math.exp(-repetitions / R_STAR))
+
+
+def copies_seen(stream: TokenStream, clusters: np.ndarray, tokens: int) -> dict[str, Any]:
+    """How many copies of duplicate clusters the budget really samples (FineWeb, appendix E.2).
+
+    Where the budget is small against the pool few clusters are met twice, and deduplication cannot
+    show. Epochs over the same document do not count as copies.
+
+    Args:
+        stream: the arm's.
+        clusters: shape (n,): cluster of each document of the corpus.
+        tokens: the budget.
+    """
+    seen, _ = stream.documents_seen(tokens)
+    _, copies = np.unique(clusters[seen], return_counts=True)
+    return {
+        "documents_seen": int(seen.size),
+        "clusters_seen": int(copies.size),
+        "mean": float(copies.mean()),
+        "max": int(copies.max()),
+    }

@@ -1,0 +1,56 @@
+"""The funnel: documents, bytes and tokens before and after each stage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.view import Corpus
+
+TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
+"""Tokens of some rows of a text version; None where they are not counted (HTML source)."""
+
+
+def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> list[dict[str, Any]]:
+    """One row for the pool and one per stage: what is left after it, what it dropped and changed.
+
+    Returns:
+        Rows with `stage`, `documents`, `bytes`, `tokens`, `dropped` (reason -> documents) and
+        `changed` (documents whose text the stage rewrote and kept).
+    """
+
+    def row(stage: str, version: TextVersion, rows: np.ndarray) -> dict[str, Any]:
+        return {
+            "stage": stage,
+            "documents": int(rows.size),
+            "bytes": int(annotations.sizes(version)[rows].sum()),
+            "tokens": tokens(version, rows),
+            "dropped": {},
+            "changed": 0,
+        }
+
+    lines = [row("input", annotations.root(), np.arange(len(annotations.pool)))]
+    stages = list(dict.fromkeys(decision.stage for decision in corpus.decisions))
+    for stage in stages:
+        steps = [decision for decision in corpus.decisions if decision.stage == stage]
+        kept = steps[-1].rows[steps[-1].verdict.keep]
+        line = row(stage, steps[-1].after, kept)
+        dropped: Counter[str] = Counter()
+        for decision in steps:
+            counts = np.bincount(decision.verdict.code, minlength=len(decision.verdict.reasons) + 1)
+            dropped.update({r: int(n) for r, n in zip(decision.verdict.reasons, counts[1:], strict=True) if n})
+        line["dropped"] = dict(sorted(dropped.items()))
+        line["changed"] = int(_moved(steps[0].before, steps[-1].after, kept).sum())
+        lines.append(line)
+    return lines
+
+
+def _moved(before: TextVersion, after: TextVersion, rows: np.ndarray) -> np.ndarray:
+    if before is after:
+        return np.zeros(rows.size, dtype=bool)
+    old, new = np.asarray(before.segments), np.asarray(after.segments)
+    return np.asarray(old[before.which[rows]] != new[after.which[rows]])

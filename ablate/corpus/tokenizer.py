@@ -1,0 +1,111 @@
+"""The tokenizer: a byte-level BPE trained once per pool, or any pretrained one by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer as Bpe
+from tokenizers import decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.errors import ConfigError, DataError
+from ablate.fingerprint import digest, mix64
+from ablate.store import Store
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerConfig:
+    """Which tokenizer a study uses. All arms share it, so bits per byte and budgets compare.
+
+    Attributes:
+        pretrained: hub name or local folder; null trains one on the pool.
+        revision: commit, tag or branch of a pretrained one.
+        vocab_size: entries of the trained one.
+        sample_bytes: how much text it is trained on.
+    """
+
+    pretrained: str | None = None
+    revision: str | None = None
+    vocab_size: int = 8192
+    sample_bytes: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        if self.vocab_size < 257:
+            raise ConfigError(f"tokenizer.vocab_size must be at least 257 (bytes and end-of-text), got {self.vocab_size}")
+
+
+def prepare_tokenizer(config: TokenizerConfig, annotations: Annotations, version: TextVersion, store: Store) -> Path:
+    """Train or fetch the tokenizer; returns a folder that `load_tokenizer` reads.
+
+    It is trained on a fixed sample of the unfiltered pool, so that no arm's filters shape it.
+
+    Args:
+        config: which.
+        annotations: the pool's.
+        version: the text version to train on: plain text, not HTML source.
+        store: where to keep it.
+    """
+    if config.pretrained:
+        identity: dict[str, Any] = {"pretrained": config.pretrained, "revision": config.revision}
+    else:
+        identity = {"bpe": 1, "vocab_size": config.vocab_size, "sample_bytes": config.sample_bytes}
+        identity |= {"pool": annotations.pool.digest, "version": version.key}
+    folder = store.folder("tokenizers", digest(identity), identity)
+    if not (folder / "tokenizer.json").exists():
+        if config.pretrained:
+            tokenizer = _pretrained(config)
+        else:
+            tokenizer = _train(config, _sample(config, annotations, version))
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _pretrained(config: TokenizerConfig) -> PreTrainedTokenizerFast:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.pretrained, revision=config.revision)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot load the tokenizer {config.pretrained!r}: {error}") from error
+    if not tokenizer.is_fast or tokenizer.eos_token_id is None:
+        raise ConfigError(f"tokenizer {config.pretrained!r} needs a fast version and an end-of-text token")
+    return tokenizer
+
+
+def _sample(config: TokenizerConfig, annotations: Annotations, version: TextVersion) -> Iterator[str]:
+    order = np.argsort(mix64(annotations.pool.keys, 0), kind="stable")
+    within = np.cumsum(annotations.sizes(version)[order]) <= config.sample_bytes
+    rows = np.sort(order[: max(1, int(within.sum()))])
+    return (text for _, text in annotations.texts(version, rows))
+
+
+def _train(config: TokenizerConfig, texts: Iterator[str]) -> PreTrainedTokenizerFast:
+    bpe = Bpe(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=END_OF_TEXT, bos_token=END_OF_TEXT)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Load from a folder of `prepare_tokenizer`."""
+    transformers_logging.set_verbosity_error()
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Digest of what the tokenizer does."""
+    return hashlib.blake2b((folder / "tokenizer.json").read_bytes(), digest_size=16).hexdigest()

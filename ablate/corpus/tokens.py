@@ -1,0 +1,172 @@
+"""The token store: each text is tokenised once per tokenizer; an arm trains by index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ablate.corpus.annotate import RAW, Annotations, TextVersion, open_parts
+from ablate.corpus.tokenizer import load_tokenizer, tokenizer_digest
+from ablate.fingerprint import mix64
+from ablate.stages.base import Table
+
+
+@dataclass(frozen=True)
+class Tokenize:
+    """Token ids of each text, end-of-text included.
+
+    Attributes:
+        folder: of the tokenizer.
+        digest: of what the tokenizer does; its place does not count.
+    """
+
+    folder: Path
+    digest: str
+
+    def slow_identity(self) -> dict[str, Any]:
+        """The tokenizer's digest."""
+        return {"stage": "tokenize", "version": 1, "tokenizer": self.digest}
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self.folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "digest": self.digest}
+
+    def measure_many(self, texts: Sequence[str]) -> Table:
+        """Columns `ids` (a list per text) and `count`."""
+        backend, end = self._tokenizer.backend_tokenizer, self._tokenizer.eos_token_id
+        dtype = np.uint16 if len(self._tokenizer) <= 65_536 else np.uint32
+        ids: list[np.ndarray] = []
+        for first in range(0, len(texts), 256):
+            batch = backend.encode_batch_fast(list(texts[first : first + 256]), add_special_tokens=False)
+            ids += [np.asarray([*encoding.ids, end], dtype=dtype) for encoding in batch]
+        counts = np.asarray([part.size for part in ids], dtype=np.int64)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int64())
+        flat = pa.array(np.concatenate(ids) if ids else np.zeros(0, dtype=dtype))
+        return {"ids": pa.LargeListArray.from_arrays(offsets, flat), "count": counts}
+
+
+def tokenize(folder: Path) -> Tokenize:
+    """The operation for a tokenizer folder."""
+    return Tokenize(folder, tokenizer_digest(folder))
+
+
+@dataclass(eq=False)
+class TokenCounter:
+    """Tokens of some rows of a version; None where HTML source is among them.
+
+    HTML source is not tokenised for the funnel: no arm that extracts text ever trains on it.
+    """
+
+    annotations: Annotations
+    operation: Tokenize
+    _counts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __call__(self, version: TextVersion, rows: np.ndarray) -> int | None:
+        """Tokens of `rows`, end-of-text included."""
+        if self._is_source(version)[rows].any():
+            return None
+        if version.key not in self._counts:
+            plain = np.flatnonzero(~self._is_source(version))
+            counts = np.zeros(len(self.annotations.pool), dtype=np.int64)
+            for folder, part in self.annotations.fill(version, self.operation, plain):
+                for table in open_parts(folder):
+                    row = table.column("row").to_numpy()
+                    mine = np.isin(row, part, assume_unique=True)
+                    counts[row[mine]] = table.column("count").to_numpy()[mine]
+            self._counts[version.key] = counts
+        return int(self._counts[version.key][rows].sum())
+
+    def _is_source(self, version: TextVersion) -> np.ndarray:
+        raw = version.segments.index(RAW)
+        return np.asarray((version.which == raw) & self.annotations.pool.is_html)
+
+
+class TokenStream:
+    """An endless, stateless, seeded stream of training sequences over one corpus.
+
+    Documents are ordered by a hash of (document, seed, epoch), joined (each ends in end-of-text) and
+    cut every `context` tokens. Arms that share documents see them in nearly the same order. Any
+    sequence can be asked for at any time, so a resumed run continues exactly.
+
+    Attributes:
+        unique_tokens: tokens in the corpus.
+        context: length of a sequence without the shifted target.
+    """
+
+    def __init__(
+        self, ids: Sequence[np.ndarray], part: np.ndarray, start: np.ndarray, count: np.ndarray,
+        keys: np.ndarray, *, seed: int, context: int,
+    ) -> None:  # fmt: skip
+        self._ids, self._part, self._start, self._count, self._keys = ids, part, start, count, keys
+        self._seed, self.context = seed, context
+        self.unique_tokens = int(count.sum())
+        self._epoch = -1
+        self._order = self._ends = np.zeros(0, dtype=np.int64)
+
+    def sequences(self, first: int, count: int) -> np.ndarray:
+        """Sequences number `first` .. `first + count - 1`: shape (count, context + 1), int64."""
+        begin = first * self.context
+        flat = self._slice(begin, begin + count * self.context + 1)
+        starts = np.arange(count)[:, None] * self.context
+        return flat[starts + np.arange(self.context + 1)[None, :]]
+
+    def documents_seen(self, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which documents the first `tokens` tokens reach: (index in the corpus, times each)."""
+        epochs, rest = divmod(tokens, self.unique_tokens)
+        times = np.full(self._keys.size, epochs, dtype=np.int64)
+        if rest:
+            self._arrange(epochs)
+            times[self._order[: int(np.searchsorted(self._ends, rest)) + 1]] += 1
+        seen = np.flatnonzero(times)
+        return seen, times[seen]
+
+    def _arrange(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._order = np.argsort(mix64(mix64(self._keys, self._seed), epoch), kind="stable")
+            self._ends = np.cumsum(self._count[self._order])
+            self._epoch = epoch
+
+    def _slice(self, begin: int, end: int) -> np.ndarray:
+        pieces = []
+        while begin < end:
+            epoch, offset = divmod(begin, self.unique_tokens)
+            self._arrange(epoch)
+            position = int(np.searchsorted(self._ends, offset, side="right"))
+            while begin < end and position < self._order.size:
+                document = self._order[position]
+                skip = offset - int(self._ends[position] - self._count[document])
+                take = min(end - begin, int(self._count[document]) - skip)
+                at = self._start[document] + skip
+                pieces.append(self._ids[self._part[document]][at : at + take])
+                begin, offset, position = begin + take, offset + take, position + 1
+        return np.concatenate(pieces).astype(np.int64)
+
+
+def open_stream(
+    annotations: Annotations, operation: Tokenize, version: TextVersion, rows: np.ndarray, *, seed: int, context: int
+) -> TokenStream:
+    """The stream over some rows of a version, token ids memory-mapped from the store."""
+    ids: list[np.ndarray] = []
+    part, start, count = (np.zeros(rows.size, dtype=np.int64) for _ in range(3))
+    for folder, wanted in annotations.fill(version, operation, rows):
+        for table in open_parts(folder):
+            for batch in table.to_batches():
+                row = batch.column("row").to_numpy()
+                hit = np.flatnonzero(np.isin(row, wanted, assume_unique=True))
+                offsets = batch.column("ids").offsets.to_numpy()
+                at = np.searchsorted(rows, row[hit])
+                part[at], start[at] = len(ids), offsets[hit]
+                count[at] = offsets[hit + 1] - offsets[hit]
+                ids.append(batch.column("ids").values.to_numpy())
+    return TokenStream(ids, part, start, count, annotations.pool.keys[rows], seed=seed, context=context)
+
+

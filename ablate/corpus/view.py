@@ -1,0 +1,111 @@
+"""Decide many times: an arm's corpus is a text version and the rows that its stages keep."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.errors import DataError
+from ablate.fingerprint import digest
+from ablate.stages.base import Filter, Relation, Stage, Transform, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What one step of a stage decided about the documents that reached it.
+
+    Attributes:
+        stage: the stage's name in the recipe.
+        step: the primitive step of that stage.
+        rows: shape (m,), int64: pool rows that came in, ascending.
+        verdict: over `rows`.
+        before, after: text versions; they differ for a transform.
+    """
+
+    stage: str
+    step: Filter | Transform | Relation
+    rows: np.ndarray
+    verdict: Verdict
+    before: TextVersion
+    after: TextVersion
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """What one arm trains on.
+
+    Attributes:
+        key: names the recipe on the pool; the same for the same enabled stages and parameters.
+        content: names what came out; equal for two recipes that keep the same texts.
+        version: the text of each document.
+        rows: shape (n,), int64: documents kept, in pool order.
+        decisions: of every step, in order.
+    """
+
+    key: str
+    content: str
+    version: TextVersion
+    rows: np.ndarray
+    decisions: tuple[Decision, ...]
+
+
+def corpus_key(pool_digest: str, stages: Sequence[Stage]) -> str:
+    """Name the corpus that the enabled `stages` make of a pool."""
+    key = pool_digest
+    for stage in stages:
+        key = digest({"input": key, **stage.identity()})
+    return key
+
+
+def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
+    """Apply enabled stages in order, measuring what was not measured before.
+
+    The result is, document for document and byte for byte, what running the stages one after another
+    on the raw documents would produce: filters and transforms see one text at a time, and a
+    relation's groups are restricted to the documents that reached it.
+
+    Raises:
+        DataError: when a stage leaves no document at all; names the stage and the reasons.
+    """
+    version, rows = annotations.root(), np.arange(len(annotations.pool))
+    decisions: list[Decision] = []
+    for stage in stages:
+        came_in = rows.size
+        for step in stage.steps():
+            before = version
+            if isinstance(step, Transform):
+                version = annotations.transform(before, step)
+                verdict = Verdict.first_of(empty=annotations.sizes(version)[rows] == 0)
+            elif isinstance(step, Relation):
+                groups = annotations.groups(version, step)
+                keys, n_bytes = annotations.pool.keys, annotations.sizes(version)[rows]
+                verdict = step.resolve(groups, rows, keys=keys, n_bytes=n_bytes)
+            else:
+                measured = annotations.measure(version, step)
+                verdict = step.decide({name: column[rows] for name, column in measured.items()})
+            decisions.append(Decision(stage.name, step, rows, verdict, before, version))
+            rows = rows[verdict.keep]
+        if rows.size == 0:
+            last = decisions[-1].verdict
+            counts = np.bincount(last.code, minlength=len(last.reasons) + 1)[1:]
+            why = ", ".join(f"{n} x {reason}" for reason, n in zip(last.reasons, counts, strict=True) if n)
+            raise DataError(
+                f"stage {stage.name} drops every document that reaches it ({came_in} came in; {why}). "
+                f"Loosen its parameters or disable it: stages.{stage.name}.enabled=false"
+            )
+    key = corpus_key(annotations.pool.digest, stages)
+    return Corpus(key, _content(annotations, version, rows), version, rows, tuple(decisions))
+
+
+def _content(annotations: Annotations, version: TextVersion, rows: np.ndarray) -> str:
+    which = version.which[rows]
+    parts = [
+        [segment, hashlib.blake2b(rows[which == number].astype("<i8").tobytes(), digest_size=16).hexdigest()]
+        for number, segment in enumerate(version.segments)
+        if (which == number).any()
+    ]
+    return digest([annotations.pool.digest, sorted(parts)])

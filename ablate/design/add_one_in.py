@@ -1,0 +1,37 @@
+"""Add one in: the bare recipe, and the bare recipe plus one stage at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name, assign
+
+BARE = "bare"
+
+
+@dataclass(frozen=True)
+class AddOneIn:
+    """k two-level factors in k + 1 arms; a factor with m levels adds m - 1 arms.
+
+    Answers: what does this stage bring on its own? Stages that do each other's work all look large
+    here, because none of the others has done it yet.
+    """
+
+    def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
+        """`bare`, then `only_<factor>` or `<factor>=<level>` for every other level."""
+        bare = assign(factors, full=False)
+        arms = {BARE: bare}
+        for factor in factors:
+            for level in factor.levels[:-1]:
+                arms[arm_name(factor, level, "only_", "on")] = bare | {factor.name: level}
+        return arms
+
+    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
+        """Each other arm minus the bare recipe."""
+        return [
+            ContrastSpec(factor.name, level, factor.bare, "add_one_in",
+                         {arm_name(factor, level, "only_", "on"): 1.0, BARE: -1.0})
+            for factor in factors
+            for level in factor.levels[:-1]
+        ]  # fmt: skip

@@ -1,0 +1,40 @@
+"""Cumulative: from the bare recipe to the full one, a stage at a time in recipe order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ablate.design.base import Assignment, ContrastSpec, Factor, assign
+
+BARE, FULL = "bare", "full"
+
+
+@dataclass(frozen=True)
+class Cumulative:
+    """k factors in k + 1 arms; levels between the first and the last are not used.
+
+    Answers: what did each step of building up the recipe bring, as FineWeb's figures show it? The
+    gain depends on the order, and the gains add up to full minus bare.
+    """
+
+    def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
+        """`bare`, `+<factor>` for each step, the last of them `full`."""
+        levels = assign(factors, full=False)
+        arms = {BARE: dict(levels)}
+        for name, factor in zip(self._names(factors), factors, strict=True):
+            levels[factor.name] = factor.full
+            arms[name] = dict(levels)
+        return arms
+
+    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
+        """Each arm minus the one before it."""
+        steps = pairwise([BARE, *self._names(factors)])
+        return [
+            ContrastSpec(factor.name, factor.full, factor.bare, "cumulative", {after: 1.0, before: -1.0})
+            for factor, (before, after) in zip(factors, steps, strict=True)
+        ]
+
+    def _names(self, factors: Sequence[Factor]) -> list[str]:
+        return [*(f"+{factor.name}" for factor in factors[:-1]), FULL][: len(factors)]

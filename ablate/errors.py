@@ -1,0 +1,25 @@
+"""Errors a user can mend: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AblateError(Exception):
+    """Base of every error whose message is meant for the user; the command line prints no trace."""
+
+
+class ConfigError(AblateError):
+    """The configuration asks for something that does not exist or is out of range."""
+
+
+class DataError(AblateError):
+    """A file, pool, task or record is missing, empty or malformed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause for an error message: the nearest known name, or all of them when none is near."""
+    options = sorted(known)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(options) or '(none)'}"

@@ -1,0 +1,34 @@
+"""`pool=mixed`: several pools read one after another, each with a limit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.errors import ConfigError
+from ablate.pool.source import Document, Skipped, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Source):
+    """Documents of every part, in the order in which the parts are named.
+
+    Attributes:
+        parts: name -> source, e.g. `{pages: {_target_: ..Warc, paths: [..]}, books: ..}`.
+    """
+
+    parts: Mapping[str, Source]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ConfigError("pool.parts is empty: name at least one pool, see conf/pool/mixed.yaml")
+
+    def request(self) -> dict[str, Any]:
+        """The request of every part, in order."""
+        return {"mixed": [part.request() for part in self.parts.values()]}
+
+    def documents(self) -> Iterator[Document | Skipped]:
+        """Every part's documents."""
+        for part in self.parts.values():
+            yield from part.documents()

@@ -1,0 +1,205 @@
+"""The pool: raw documents in Parquet shards, immutable, named by a digest of what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ablate.errors import DataError
+from ablate.fingerprint import digest
+from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, clean_text
+from ablate.progress import track
+from ablate.store import Store, read_json, write_json
+
+FORMAT = 1
+SHARD_DOCUMENTS = 2_000
+SHARD_BYTES = 24_000_000
+SCHEMA = pa.schema(
+    [
+        ("key", pa.uint64()),
+        ("text", pa.large_string()),
+        ("kind", pa.string()),
+        ("url", pa.string()),
+        ("source", pa.string()),
+        ("language", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A built pool on disk.
+
+    Attributes:
+        folder: holds `pool.json`, `shard-*.parquet` and `skipped.jsonl`.
+        digest: identity of the content.
+        bounds: shape (n_shards + 1,): shard i holds rows bounds[i] .. bounds[i + 1] - 1.
+        summary: what `pool.json` says.
+    """
+
+    folder: Path
+    digest: str
+    bounds: tuple[int, ...]
+    summary: dict[str, Any]
+
+    def __len__(self) -> int:
+        return self.bounds[-1]
+
+    def shard_path(self, shard: int) -> Path:
+        """The Parquet file of a shard."""
+        return self.folder / f"shard-{shard:05d}.parquet"
+
+    def rows_by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Split ascending pool rows into (shard, rows in it), shards without any left out."""
+        cuts = np.searchsorted(rows, self.bounds)
+        for shard, (first, last) in enumerate(pairwise(cuts)):
+            if last > first:
+                yield shard, rows[first:last]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of the whole pool; `text` is better read shard by shard."""
+        tables = [pq.read_table(self.shard_path(i), columns=[name]) for i in range(len(self.bounds) - 1)]
+        return pa.concat_tables(tables).column(name)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """Shape (n,), uint64: names each document, whatever pool it stands in."""
+        return self.column("key").to_numpy()
+
+    @cached_property
+    def is_html(self) -> np.ndarray:
+        """Shape (n,), bool."""
+        return self.column("kind").to_numpy() == "html"
+
+    def skipped(self) -> list[Skipped]:
+        """Every record that was left out, with file, offset and reason."""
+        with (self.folder / "skipped.jsonl").open(encoding="utf-8") as lines:
+            return [Skipped(**json.loads(line)) for line in lines]
+
+
+def open_pool(folder: Path) -> Pool:
+    """Open a built pool.
+
+    Raises:
+        DataError: when it is missing or of another format.
+    """
+    summary = read_json(folder / "pool.json")
+    if summary["format"] != FORMAT:
+        raise DataError(f"{folder} has format {summary['format']}, expected {FORMAT}; delete it and run again")
+    return Pool(folder, summary["digest"], tuple(summary["bounds"]), summary)
+
+
+def build_pool(source: Source, store: Store) -> Pool:
+    """Read a source into the store, or find the pool that the same request made before.
+
+    Raises:
+        DataError: when not a single document could be read; says what was skipped and why.
+    """
+    ticket = store.root / "pool" / "requests" / f"{digest([FORMAT, source.request()])}.json"
+    if ticket.exists():
+        folder = store.root / "pool" / read_json(ticket)["digest"]
+        if (folder / "pool.json").exists():
+            return open_pool(folder)
+    (store.root / "pool").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store.root / "pool", prefix=".building-") as name:
+        summary = _write_shards(source, Path(name))
+        folder = store.root / "pool" / summary["digest"]
+        if not folder.exists():
+            shutil.copytree(name, folder.with_suffix(".part"), dirs_exist_ok=True)
+            folder.with_suffix(".part").rename(folder)
+    write_json(ticket, {"digest": summary["digest"]})
+    return open_pool(folder)
+
+
+def _write_shards(source: Source, folder: Path) -> dict[str, Any]:
+    identity = hashlib.blake2b(digest_size=16)
+    seen: Counter[bytes] = Counter()
+    bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
+    rows: list[tuple[int, Document]] = []
+    shard_bytes = 0
+
+    def flush() -> None:
+        nonlocal shard_bytes
+        if rows:
+            _write_shard(rows, folder / f"shard-{len(bounds) - 1:05d}.parquet")
+            bounds.append(bounds[-1] + len(rows))
+            rows.clear()
+            shard_bytes = 0
+
+    with (folder / "skipped.jsonl").open("w", encoding="utf-8") as skipped:
+
+        def skip(record: Skipped) -> None:
+            reasons[record.reason.split(":")[0]] += 1
+            skipped.write(json.dumps(vars(record), ensure_ascii=False) + "\n")
+
+        for item in track(source.documents(), "reading the pool", unit="doc"):
+            if isinstance(item, Skipped):
+                skip(item)
+                continue
+            text = clean_text(item.text)
+            raw = text.encode()
+            if not text.strip():
+                skip(Skipped(item.source, bounds[-1] + len(rows), "no text"))
+                continue
+            if len(raw) > MAX_DOCUMENT_BYTES:
+                reason = f"larger than {MAX_DOCUMENT_BYTES:,} bytes: {len(raw):,}"
+                skip(Skipped(item.source, bounds[-1] + len(rows), reason))
+                continue
+            name = hashlib.blake2b(f"{item.kind}\0{item.url}\0".encode() + raw, digest_size=8).digest()
+            # An exact repeat of address and text is a document of its own and needs a key of its own.
+            seen[name] += 1
+            if seen[name] > 1:
+                name = hashlib.blake2b(name + seen[name].to_bytes(8, "little"), digest_size=8).digest()
+            identity.update(name + f"{item.source}\0{item.language}\0".encode())
+            rows.append((int.from_bytes(name, "little"), item))
+            kinds[item.kind] += 1
+            n_bytes += len(raw)
+            shard_bytes += len(raw)
+            if len(rows) >= SHARD_DOCUMENTS or shard_bytes >= SHARD_BYTES:
+                flush()
+        flush()
+    if bounds[-1] == 0:
+        why = ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5)) or "it is empty"
+        raise DataError(f"the pool has no documents: nothing could be read ({why}). Check pool.paths")
+    summary = {
+        "format": FORMAT,
+        "digest": digest([FORMAT, identity.hexdigest()]),
+        "documents": bounds[-1],
+        "bytes": n_bytes,
+        "kinds": dict(sorted(kinds.items())),
+        "skipped": sum(reasons.values()),
+        "skipped_reasons": dict(sorted(reasons.items())),
+        "bounds": bounds,
+    }
+    write_json(folder / "pool.json", summary)
+    return summary
+
+
+def _write_shard(rows: list[tuple[int, Document]], path: Path) -> None:
+    table = pa.table(
+        {
+            "key": pa.array([key for key, _ in rows], pa.uint64()),
+            "text": pa.array([clean_text(d.text) for _, d in rows], pa.large_string()),
+            "kind": [d.kind for _, d in rows],
+            "url": [clean_text(d.url) for _, d in rows],
+            "source": [d.source for _, d in rows],
+            "language": [d.language for _, d in rows],
+            "metadata": [json.dumps(dict(d.metadata), sort_keys=True) for _, d in rows],
+        },
+        schema=SCHEMA,
+    )
+    pq.write_table(table, path, compression="zstd", row_group_size=500)

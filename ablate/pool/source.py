@@ -1,0 +1,108 @@
+"""Where raw documents come from: a source yields documents and the records it had to skip."""
+
+from __future__ import annotations
+
+import glob
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import DataError
+
+MAX_DOCUMENT_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """One raw document.
+
+    Attributes:
+        text: decoded HTML source, or plain text.
+        kind: "html" or "text".
+        url: address, or "" where there is none.
+        source: collection it comes from, e.g. the file's stem.
+        language: ISO 639-1 code if the origin states one, else "".
+        metadata: anything else the origin says of it; plain scalars.
+    """
+
+    text: str
+    kind: str = "text"
+    url: str = ""
+    source: str = ""
+    language: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A record that is not in the pool.
+
+    Attributes:
+        file: where it stood.
+        offset: byte offset in a WARC, line in a text file, row elsewhere.
+        reason: one of a few words, e.g. "status 404"; counted by its value.
+    """
+
+    file: str
+    offset: int
+    reason: str
+
+
+class Source(ABC):
+    """An origin of raw documents, built from a `conf/pool/*.yaml`."""
+
+    @abstractmethod
+    def documents(self) -> Iterator[Document | Skipped]:
+        """Every document in a fixed order, and every skipped record in its place."""
+
+    @abstractmethod
+    def request(self) -> dict[str, Any]:
+        """What was asked for, cheap to compute; the same request finds the pool made before.
+
+        Local files stand in it with size and time of change, so a changed file is read again.
+        """
+
+
+def find(paths: str | Sequence[str], what: str) -> list[Path]:
+    """Expand files, globs and folders, in the order given, each glob sorted.
+
+    Raises:
+        DataError: when nothing is given, or an entry matches nothing.
+    """
+    entries = [paths] if isinstance(paths, str) else list(paths)
+    if not entries:
+        raise DataError(f"pool.paths is empty: give the {what} to read, e.g. pool.paths=[data/*.gz]")
+    found: list[Path] = []
+    for entry in entries:
+        if Path(entry).is_dir():
+            matches = sorted(path for path in Path(entry).rglob("*") if path.is_file())
+        else:
+            matches = [Path(match) for match in sorted(glob.glob(str(Path(entry).expanduser()), recursive=True))]
+        if not matches:
+            raise DataError(f"pool.paths: nothing matches {entry!r} (expected {what})")
+        found += [path for path in matches if path not in found]
+    return found
+
+
+def file_stamps(paths: Sequence[Path]) -> list[list[Any]]:
+    """[path, size, time of change] per file."""
+    return [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+
+
+def clean_text(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates, legal in JSON, become U+FFFD."""
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+
+
+def scalars(row: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
+    """The plain short fields of a row, for `Document.metadata`."""
+    kept = {}
+    for name, value in row.items():
+        if name in leave_out or value is None:
+            continue
+        if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= 500):
+            kept[name] = value
+    return json.loads(json.dumps(kept, default=str))

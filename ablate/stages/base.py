@@ -1,0 +1,239 @@
+"""What a stage is: a filter measures and decides, a transform rewrites, a relation groups.
+
+The slow half of a stage (`measure`, `transform`, `sketch`) sees texts and nothing else, so it runs
+once per text version; the fast half (`decide`, `resolve`) is vectorised and runs once per arm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ablate.fingerprint import mix64
+
+Table = Mapping[str, np.ndarray]
+"""Columns by name; each has shape (n_documents,) or (n_documents, width)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Keep or drop, with the reason, for n documents.
+
+    Attributes:
+        code: shape (n,), int8: 0 keeps the document, i > 0 drops it for `reasons[i - 1]`.
+        reasons: the names of the reasons, in the order in which they are tried.
+    """
+
+    code: np.ndarray
+    reasons: tuple[str, ...]
+
+    @property
+    def keep(self) -> np.ndarray:
+        """Shape (n,), bool."""
+        return self.code == 0
+
+    @classmethod
+    def first_of(cls, **conditions: np.ndarray) -> Verdict:
+        """Drop a document for the first condition that holds, e.g. `first_of(short=words < 50)`.
+
+        Args:
+            conditions: reason -> shape (n,), bool, True where it speaks for dropping.
+        Raises:
+            ValueError: when no condition is given.
+        """
+        if not conditions:
+            raise ValueError("a verdict needs at least one condition")
+        masks = [np.asarray(mask, dtype=bool) for mask in conditions.values()]
+        code = np.zeros(masks[0].shape, dtype=np.int8)
+        for number, mask in reversed(list(enumerate(masks, start=1))):
+            code[mask] = number
+        return cls(code, tuple(conditions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(ABC):
+    """One step of curation. Parameters are the dataclass fields; identity is name, version, fields.
+
+    A stage that is more than one step (C4 cleans lines, then judges documents) overrides `steps`.
+    Stages are pickled to worker processes: load models lazily, keep fields plain.
+
+    Attributes:
+        name: the key under `stages.` in the configuration.
+        version: bump it when the slow half changes what it returns; the golden test notices.
+        slow_parameters: the fields that the slow half depends on; all others are free to sweep.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    slow_parameters: ClassVar[tuple[str, ...]] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """What names this stage's decisions: name, version and every parameter."""
+        parameters = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"stage": self.name, "version": self.version, "parameters": parameters}
+
+    def slow_identity(self) -> dict[str, Any]:
+        """What names the slow half's output: name, version and the parameters it depends on."""
+        parameters = {name: getattr(self, name) for name in self.slow_parameters}
+        return {"stage": self.name, "version": self.version, "parameters": parameters}
+
+    def steps(self) -> tuple[Filter | Transform | Relation, ...]:
+        """The primitive steps, in order."""
+        assert isinstance(self, (Filter, Transform, Relation))
+        return (self,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter(Stage):
+    """Keeps or drops each document by what was measured on its text alone."""
+
+    def measure(self, text: str) -> dict[str, float | int | bool]:
+        """Measure one text, free of thresholds. Override this or `measure_many`."""
+        raise NotImplementedError
+
+    def measure_many(self, texts: Sequence[str]) -> Table:
+        """Measure a batch; every column has `len(texts)` rows. Must not depend on the batching."""
+        rows = [self.measure(text) for text in texts]
+        names = rows[0] if rows else self.measure("")
+        return {name: np.asarray([row[name] for row in rows]) for name in names}
+
+    @abstractmethod
+    def decide(self, measured: Table) -> Verdict:
+        """Turn measurements into a verdict; vectorised, microseconds a document."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transform(Stage):
+    """Rewrites each text; a document left without any text is dropped with reason `empty`.
+
+    Attributes:
+        kinds: which kinds of document it touches ("html", "text"); others pass unchanged.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("html", "text")
+
+    def slow_identity(self) -> dict[str, Any]:
+        """A transform's output depends on every parameter."""
+        return self.identity()
+
+    def transform(self, text: str) -> str:
+        """Rewrite one text. Override this or `transform_many`."""
+        raise NotImplementedError
+
+    def transform_many(self, texts: Sequence[str]) -> list[str]:
+        """Rewrite a batch; return the very same string where nothing changed."""
+        return [self.transform(text) for text in texts]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which documents share which bucket; only buckets with two documents or more.
+
+    Memberships rather than edges, so that restricting them to any subset of the documents gives
+    exactly the groups that the subset alone would form.
+
+    Attributes:
+        document: shape (m,), int64, row of the document in the pool.
+        bucket: shape (m,), int64, 0 .. n_buckets - 1.
+    """
+
+    document: np.ndarray
+    bucket: np.ndarray
+
+    def clusters(self, rows: np.ndarray, n_documents: int) -> np.ndarray:
+        """Connected components among `rows`: label per row, shape (len(rows),), int64.
+
+        Documents that share no bucket with another of `rows` get a label of their own.
+        """
+        position = np.full(n_documents, -1, dtype=np.int64)
+        position[rows] = np.arange(rows.size)
+        inside = position[self.document] >= 0
+        document, bucket = position[self.document[inside]], self.bucket[inside]
+        if document.size == 0:
+            return np.arange(rows.size)
+        _, bucket = np.unique(bucket, return_inverse=True)
+        size = rows.size + int(bucket.max()) + 1
+        ones = np.ones(document.size, dtype=np.int8)
+        graph = coo_array((ones, (document, rows.size + bucket)), shape=(size, size))
+        _, label = connected_components(graph, directed=False)
+        return label[: rows.size].astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation(Stage):
+    """Compares documents with one another and keeps one of each group.
+
+    Parameters every relation has:
+        keep: which document of a group survives: "random" (seeded), "first" (pool order), "longest".
+        seed: of the random choice; no effect on the other two.
+    """
+
+    keep: str = "random"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("random", "first", "longest"):
+            raise ValueError(f"keep must be random, first or longest, got {self.keep!r}")
+
+    @abstractmethod
+    def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
+        """The buckets each text falls into: shape (len(texts), width), uint64.
+
+        Two texts are candidates when they agree in any column. A row of a text that can match
+        nothing (too short) is all zeros.
+        """
+
+    def relate(self, sketches: np.ndarray, rows: np.ndarray) -> Groups:
+        """Group documents that agree in a column; once per text version.
+
+        Args:
+            sketches: shape (n, width), uint64, as `sketch_many` made them.
+            rows: shape (n,), int64, the documents' rows in the pool.
+        """
+        documents, buckets, n_buckets = [], [], 0
+        real = sketches.any(axis=1)
+        sketches, rows = sketches[real], rows[real]
+        for column in sketches.T:
+            _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+            shared = counts[inverse] > 1
+            _, labels = np.unique(inverse[shared], return_inverse=True)
+            documents.append(rows[shared])
+            buckets.append(labels + n_buckets)
+            n_buckets += int(labels.max()) + 1 if labels.size else 0
+        empty = np.zeros(0, dtype=np.int64)
+        return Groups(
+            np.concatenate(documents).astype(np.int64) if documents else empty,
+            np.concatenate(buckets).astype(np.int64) if buckets else empty,
+        )
+
+    def resolve(self, groups: Groups, rows: np.ndarray, *, keys: np.ndarray, n_bytes: np.ndarray) -> Verdict:
+        """Keep one document of each group among an arm's survivors.
+
+        Args:
+            groups: what `relate` found in the whole pool.
+            rows: shape (n,), int64, the arm's survivors in pool order.
+            keys: shape (n_pool,), uint64, the documents' keys.
+            n_bytes: shape (n,), int64, length of each survivor's text.
+        Returns:
+            Verdict over `rows`, reason "duplicate".
+        """
+        label = groups.clusters(rows, keys.size)
+        if self.keep == "random":
+            rank = mix64(keys[rows], self.seed)
+        elif self.keep == "longest":
+            rank = np.iinfo(np.int64).max - n_bytes
+        else:
+            rank = np.zeros(rows.size, dtype=np.int64)
+        order = np.lexsort((rows, rank, label))
+        first = np.ones(rows.size, dtype=bool)
+        first[1:] = label[order][1:] != label[order][:-1]
+        duplicate = np.ones(rows.size, dtype=bool)
+        duplicate[order[first]] = False
+        return Verdict.first_of(duplicate=duplicate)

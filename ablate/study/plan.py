@@ -1,0 +1,199 @@
+"""The plan: arms, seeds and resolved configurations, frozen before anything runs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.config import make, make_stages, nearest, plain, stage_order
+from ablate.design.base import Factor
+from ablate.errors import AblateError, ConfigError
+from ablate.fingerprint import digest
+from ablate.store import read_json, write_json
+
+PLAN_FORMAT = 1
+ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate")
+"""What an arm's configuration consists of; the rest of the configuration concerns the study."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A factor and what each of its levels changes in the configuration.
+
+    Attributes:
+        name: of the factor.
+        changes: level -> dotted path -> value; the first level changes nothing.
+    """
+
+    name: str
+    changes: dict[str, dict[str, Any]]
+
+    @property
+    def factor(self) -> Factor:
+        """As the designs know it."""
+        return Factor(self.name, tuple(self.changes))
+
+
+def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
+    """What `design.factors` asks for.
+
+    null: every enabled stage, on against off. A list: these stages. A mapping: name ->
+    null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
+    dotted path from the top of the configuration (`recipe.order`, `train.lr`).
+
+    Raises:
+        ConfigError: for an unknown stage or parameter, or a factor without two levels.
+    """
+    stages = {name: config["stages"][name] for name in stage_order(config)}
+    asked = config["design"].get("factors")
+    if asked is None:
+        asked = [name for name, node in stages.items() if node.get("enabled", True)]
+        if not asked:
+            raise ConfigError("design.factors: no stage of the recipe is enabled, so nothing can be varied")
+    if not isinstance(asked, Mapping):
+        asked = dict.fromkeys(asked)
+    return [_levels(str(name), spec, stages, config) for name, spec in asked.items()]
+
+
+def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str, Any]) -> Levels:
+    if not isinstance(spec, Mapping):
+        if name not in stages:
+            raise ConfigError(f"design.factors: unknown stage {name!r}: {nearest(name, stages)}")
+        if not stages[name].get("enabled", True):
+            raise ConfigError(f"design.factors: stage {name!r} is disabled; enable it to vary it")
+        return Levels(name, _on_off(name, stages[name]))
+    if len(spec) != 1:
+        raise ConfigError(f"design.factors.{name}: expected one parameter with its values, got {dict(spec)}")
+    (path, values), *_ = spec.items()
+    path = path if "." in path else f"stages.{name}.{path}"
+    current = _get(config, path)
+    if not isinstance(values, list) or len(values) < 2:
+        raise ConfigError(f"design.factors.{name}.{path}: expected a list of two values or more, got {values!r}")
+    ordered = [current, *[value for value in values if value != current]] if current in values else values
+    changes = {_label(value): {path: value} for value in ordered}
+    if len(changes) != len(values):
+        raise ConfigError(f"design.factors.{name}: the values {values} repeat")
+    return Levels(name, changes)
+
+
+def _label(value: Any) -> str:
+    return ">".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _on_off(name: str, node: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    off = node.get("off")
+    labels = ("on", "off")
+    if off is not None and len(off) == 1:
+        (parameter, without), *_ = off.items()
+        if node[parameter] == without:
+            raise ConfigError(f"design.factors: stages.{name}.{parameter}={without} is its own absence; nothing to vary")
+        labels = (str(node[parameter]), str(without))
+    return {labels[0]: {}, labels[1]: {f"stages.{name}.enabled": False}}
+
+
+def _get(config: Mapping[str, Any], path: str) -> Any:
+    node: Any = config
+    for key in path.split("."):
+        if not isinstance(node, Mapping) or key not in node:
+            raise ConfigError(f"design.factors: {path} does not exist: {nearest(key, node)}")
+        node = node[key]
+    return node
+
+
+def _set(config: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for key in parents:
+        config = config[key]
+    config[last] = value
+
+
+def make_plan(composed: Any) -> dict[str, Any]:
+    """Resolve a composed configuration into a plan.
+
+    Every arm's stages are built once, so that a wrong parameter in any arm is found now.
+
+    Raises:
+        ConfigError: for anything that could not run.
+    """
+    composed = {key: value for key, value in composed.items() if key != "hydra"} if isinstance(
+        composed, Mapping
+    ) else {key: composed[key] for key in composed if key != "hydra"}  # fmt: skip
+    config = {key: plain(value) for key, value in composed.items()}
+    seeds = config["seeds"]
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds must name each seed once, at least one, got {seeds}")
+    levels = {entry.name: entry for entry in resolve_factors(config)}
+    design = make(config["design"]["method"], "design.method")
+    factors = [entry.factor for entry in levels.values()]
+    arms: dict[str, Any] = {}
+    for name, assignment in design.arms(factors).items():
+        arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
+        for factor, level in assignment.items():
+            for path, value in levels[factor].changes[level].items():
+                _set(arm, path, value)
+        make_stages(arm)
+        arms[name] = {"levels": assignment, "config": arm}
+    study, evaluate = config["study"], config["evaluate"]
+    plan = {
+        "format": PLAN_FORMAT,
+        "study": study["name"],
+        "title": study["title"] or study["name"],
+        "question": study["question"],
+        "prediction": study["prediction"],
+        "design": config["design"]["name"],
+        "arms": arms,
+        "reference": next(iter(arms)),
+        "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
+        "seeds": seeds,
+        "contrasts": [asdict(contrast) for contrast in design.contrasts(factors)],
+        "metrics": {"primary": evaluate["primary"], "aggregate": evaluate["aggregate"]},
+        "stages": stage_order(config),
+    }
+    return {"digest": digest(plan), **plan}
+
+
+def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str, Any]:
+    """Write `plan.json`, or find the same plan there.
+
+    Raises:
+        AblateError: when the folder holds another plan; says what differs and what to do.
+    """
+    path = folder / "plan.json"
+    if path.exists():
+        frozen: dict[str, Any] = read_json(path)
+        if frozen["digest"] == plan["digest"]:
+            return frozen
+        if not replan:
+            raise AblateError(
+                f"{path} holds another plan than this command describes ({_difference(frozen, plan)}). "
+                "Give this one a name of its own (study.name=...), or replace the plan with "
+                "study.replan=true; finished runs are kept and reused either way"
+            )
+    write_json(path, plan)
+    return plan
+
+
+def load_plan(folder: Path) -> dict[str, Any]:
+    """The frozen plan of a study folder.
+
+    Raises:
+        DataError: when there is none, or it is of another format.
+    """
+    plan: dict[str, Any] = read_json(folder / "plan.json")
+    return plan
+
+
+def _difference(old: Any, new: Any, path: str = "") -> str:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new} - {"digest"}):
+            if old.get(key) != new.get(key):
+                return _difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    return f"{path}: there {str(old)[:80]}, here {str(new)[:80]}"
+
+
+def folder_of(composed: Any) -> Path:
+    """The study's folder."""
+    return Path(composed["study"]["dir"])

@@ -1,0 +1,125 @@
+"""From an arm's configuration to its corpus on disk, sharing all that arms have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.config import make, make_stages
+from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.funnel import funnel
+from ablate.corpus.ledger import write_ledger
+from ablate.corpus.tokenizer import prepare_tokenizer
+from ablate.corpus.tokens import TokenCounter, TokenStream, Tokenize, open_stream, tokenize
+from ablate.corpus.view import build_corpus, corpus_key
+from ablate.fingerprint import digest
+from ablate.pool.pool import Pool, build_pool
+from ablate.stages.base import Transform
+from ablate.store import Store, atomic, read_json, write_json
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An arm's corpus, built and stored.
+
+    Attributes:
+        key: names it in the store.
+        info: what `corpus.json` says: content, documents, bytes, unique_tokens, funnel.
+        version, rows: the texts.
+    """
+
+    key: str
+    info: dict[str, Any]
+    version: TextVersion
+    rows: np.ndarray
+
+
+class Workshop:
+    """One pool with its annotations and tokenizer, from which arms' corpora are made.
+
+    Args:
+        config: an arm's configuration; its pool, tokenizer and transforms before the first filter
+            are those of the study's reference arm.
+        store: where everything is kept.
+        workers: processes for curation; None for one per core.
+    """
+
+    def __init__(self, config: Mapping[str, Any], store: Store, workers: int | None = None) -> None:
+        self.config, self.store, self.workers = config, store, workers
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The raw documents, read now if they were not read before."""
+        return build_pool(make(self.config["pool"], "pool"), self.store)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """What was measured on the pool."""
+        return Annotations(self.pool, self.store, self.workers)
+
+    @cached_property
+    def tokenizer(self) -> Tokenize:
+        """The tokenizer all arms share, trained if need be on the text the reference arm extracts."""
+        version = self.annotations.root()
+        for stage in make_stages(self.config):
+            if not isinstance(stage, Transform):
+                break
+            version = self.annotations.transform(version, stage)
+        config = make(self.config["tokenizer"], "tokenizer")
+        return tokenize(prepare_tokenizer(config, self.annotations, version, self.store))
+
+    def prepare(self, config: Mapping[str, Any]) -> Prepared:
+        """Build an arm's corpus, or find it.
+
+        Raises:
+            DataError: when a stage drops everything.
+            StageError: when a stage raises.
+        """
+        stages = make_stages(config)
+        recipe = corpus_key(self.pool.digest, stages)
+        identity = {"corpus": recipe, "tokenizer": self.tokenizer.digest}
+        folder = self.store.folder("corpora", digest(identity), identity)
+        if not (folder / "corpus.json").exists():
+            self._build(stages, folder)
+        return load_prepared(folder)
+
+    def _build(self, stages: list[Any], folder: Path) -> None:
+        corpus = build_corpus(stages, self.annotations)
+        counter = TokenCounter(self.annotations, self.tokenizer)
+        lines = funnel(corpus, self.annotations, counter)
+        write_ledger(corpus, self.annotations, folder / "ledger")
+        stream = open_stream(self.annotations, self.tokenizer, corpus.version, corpus.rows, seed=0, context=1)
+        for name, array in (("rows", corpus.rows), ("which", corpus.version.which)):
+            with atomic(folder / f"{name}.npy") as part, part.open("wb") as file:
+                np.save(file, array)
+        write_json(
+            folder / "corpus.json",
+            {
+                "key": corpus.key,
+                "content": corpus.content,
+                "version": corpus.version.key,
+                "segments": corpus.version.segments,
+                "documents": int(corpus.rows.size),
+                "bytes": lines[-1]["bytes"],
+                "unique_tokens": stream.unique_tokens,
+                "funnel": lines,
+            },
+        )
+
+    def stream(self, prepared: Prepared, *, seed: int, context: int) -> TokenStream:
+        """An arm's training stream."""
+        return open_stream(
+            self.annotations, self.tokenizer, prepared.version, prepared.rows, seed=seed, context=context
+        )
+
+
+def load_prepared(folder: Path) -> Prepared:
+    """A stored corpus."""
+    info = read_json(folder / "corpus.json")
+    version = TextVersion(info["version"], tuple(info["segments"]), np.load(folder / "which.npy"))
+    return Prepared(folder.name, info, version, np.load(folder / "rows.npy"))
