@@ -28,7 +28,7 @@ from ablate.fingerprint import digest
 
 _PACKAGED = Path(__file__).parent / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"
-RESERVED = ("_target_", "enabled", "off")
+RESERVED = ("_target_", "enabled", "without")
 """Keys of a stage's node that are not parameters of the stage."""
 
 
@@ -53,6 +53,15 @@ class RecipeConfig:
 
 
 @dataclass
+class InspectConfig:
+    """What `ablate inspect` shows beside the funnel."""
+
+    stage: str | None = None
+    reason: str | None = None
+    samples: int = 3
+
+
+@dataclass
 class Config:
     """The top of the configuration; every group below is checked when it is built."""
 
@@ -70,6 +79,7 @@ class Config:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     workers: int | None = None
     store: str = "store"
+    inspect: InspectConfig = field(default_factory=InspectConfig)
 
 
 def register() -> None:
@@ -257,7 +267,7 @@ def stage_order(config: Mapping[str, Any]) -> list[str]:
 def make_stages(config: Mapping[str, Any]) -> list[Any]:
     """The stages in effect, in recipe order.
 
-    A disabled stage is absent, unless its `off` says which parameters stand for its absence
+    A disabled stage is absent, unless its `without` says which parameters stand for its absence
     (`extraction` then keeps all visible text, as a WET file does).
     """
     config = plain(config)
@@ -272,8 +282,8 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
         stage = make(node, where, leave_out=RESERVED)
         if node.get("enabled", True):
             stages.append(stage)
-        elif node.get("off") is not None:
-            stages.append(make({**node, **node["off"]}, where, leave_out=RESERVED))
+        elif node.get("without") is not None:
+            stages.append(make({**node, **node["without"]}, where, leave_out=RESERVED))
     return stages
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name, assign
+from ablate.design.base import Assignment, ContrastSpec, Factor, assign
 
 BARE = "bare"
+
+
+def _name(factor: Factor, level: str) -> str:
+    return f"only_{factor.name}" if factor.is_switch else f"only_{factor.name}={level}"
 
 
 @dataclass(frozen=True)
@@ -19,19 +23,22 @@ class AddOneIn:
     """
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`bare`, then `only_<factor>` or `<factor>=<level>` for every other level."""
+        """`bare`, then `only_<factor>`, or `only_<factor>=<level>` for every other level.
+
+        Raises:
+            ValueError: when two factors share a name.
+        """
         bare = assign(factors, full=False)
         arms = {BARE: bare}
         for factor in factors:
             for level in factor.levels[:-1]:
-                arms[arm_name(factor, level, "only_", "on")] = bare | {factor.name: level}
+                arms[_name(factor, level)] = bare | {factor.name: level}
         return arms
 
     def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Each other arm minus the bare recipe."""
         return [
-            ContrastSpec(factor.name, level, factor.bare, "add_one_in",
-                         {arm_name(factor, level, "only_", "on"): 1.0, BARE: -1.0})
+            ContrastSpec(factor.name, level, factor.bare, "add_one_in", {_name(factor, level): 1.0, BARE: -1.0})
             for factor in factors
             for level in factor.levels[:-1]
-        ]  # fmt: skip
+        ]

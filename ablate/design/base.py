@@ -1,4 +1,4 @@
-"""What a design is: factor names in, arms and contrasts out. Imports nothing of the rest."""
+"""What a design is: factors in, arms and contrasts out. Imports nothing of the rest."""
 
 from __future__ import annotations
 
@@ -36,15 +36,22 @@ class Factor:
         """The level that stands for absence."""
         return self.levels[-1]
 
+    @property
+    def is_switch(self) -> bool:
+        """Whether the factor is a stage that is on or off, so that its name says all."""
+        return self.levels == ("on", "off")
+
 
 @dataclass(frozen=True)
 class ContrastSpec:
     """A difference between arms that is reported.
 
     Attributes:
-        factor: which factor it is about; level, versus: the levels compared, level minus versus.
+        factor: which factor it is about.
+        level: of that factor, the one whose gain is reported.
+        versus: the level it is compared with.
         estimand: what kind of gain it is, e.g. "leave_one_out".
-        weights: arm -> weight; they sum to zero.
+        weights: arm -> weight; they sum to zero, arms that are not named weigh nothing.
     """
 
     factor: str
@@ -55,26 +62,25 @@ class ContrastSpec:
 
 
 class Design(Protocol):
-    """Decides which arms to run and which contrasts they serve. The first arm is the reference."""
+    """Decides which arms to run and which contrasts they serve."""
 
-    def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]: ...
+    def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
+        """Arm name -> level of every factor, in the order of the report; the first is the reference."""
+        ...
 
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]: ...
+    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
+        """What is reported, in the order of the factors."""
+        ...
 
 
 def assign(factors: Sequence[Factor], *, full: bool) -> Assignment:
     """Every factor at its full, or at its bare level.
 
     Raises:
-        ValueError: when two factors share a name.
+        ValueError: when two factors share a name, since one would silently overwrite the other.
     """
     names = [factor.name for factor in factors]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"each factor may be named once; repeated: {repeated}")
     return {factor.name: factor.full if full else factor.bare for factor in factors}
-
-
-def arm_name(factor: Factor, level: str, plain: str, on_off: str) -> str:
-    """`plain` + factor for the level `on_off` of a two-level switch, else `factor=level`."""
-    return f"{plain}{factor.name}" if set(factor.levels) == {"on", "off"} and level == on_off else f"{factor.name}={level}"

@@ -11,6 +11,10 @@ from ablate.design.base import Assignment, ContrastSpec, Factor, assign
 BARE, FULL = "bare", "full"
 
 
+def _steps(factors: Sequence[Factor]) -> list[str]:
+    return [*(f"+{factor.name}" for factor in factors[:-1]), FULL][: len(factors)]
+
+
 @dataclass(frozen=True)
 class Cumulative:
     """k factors in k + 1 arms; levels between the first and the last are not used.
@@ -20,21 +24,21 @@ class Cumulative:
     """
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`bare`, `+<factor>` for each step, the last of them `full`."""
+        """`bare`, then `+<factor>` for each step, the last of them `full`.
+
+        Raises:
+            ValueError: when two factors share a name.
+        """
         levels = assign(factors, full=False)
-        arms = {BARE: dict(levels)}
-        for name, factor in zip(self._names(factors), factors, strict=True):
-            levels[factor.name] = factor.full
-            arms[name] = dict(levels)
+        arms = {BARE: levels}
+        for name, factor in zip(_steps(factors), factors, strict=True):
+            levels = levels | {factor.name: factor.full}
+            arms[name] = levels
         return arms
 
     def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Each arm minus the one before it."""
-        steps = pairwise([BARE, *self._names(factors)])
         return [
             ContrastSpec(factor.name, factor.full, factor.bare, "cumulative", {after: 1.0, before: -1.0})
-            for factor, (before, after) in zip(factors, steps, strict=True)
+            for factor, (before, after) in zip(factors, pairwise([BARE, *_steps(factors)]), strict=True)
         ]
-
-    def _names(self, factors: Sequence[Factor]) -> list[str]:
-        return [*(f"+{factor.name}" for factor in factors[:-1]), FULL][: len(factors)]

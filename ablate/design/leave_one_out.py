@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name, assign
+from ablate.design.base import Assignment, ContrastSpec, Factor, assign
 
 FULL = "full"
+
+
+def _name(factor: Factor, level: str) -> str:
+    return f"without_{factor.name}" if factor.is_switch else f"{factor.name}={level}"
 
 
 @dataclass(frozen=True)
@@ -19,19 +23,24 @@ class LeaveOneOut:
     """
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`full`, then `without_<factor>` or `<factor>=<level>` for every other level."""
+        """`full`, then `without_<factor>`, or `<factor>=<level>` for every other level.
+
+        Raises:
+            ValueError: when two factors share a name.
+        """
         full = assign(factors, full=True)
         arms = {FULL: full}
         for factor in factors:
             for level in factor.levels[1:]:
-                arms[arm_name(factor, level, "without_", "off")] = full | {factor.name: level}
+                arms[_name(factor, level)] = full | {factor.name: level}
         return arms
 
     def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """The full recipe minus each other arm."""
         return [
-            ContrastSpec(factor.name, factor.full, level, "leave_one_out",
-                         {FULL: 1.0, arm_name(factor, level, "without_", "off"): -1.0})
+            ContrastSpec(
+                factor.name, factor.full, level, "leave_one_out", {FULL: 1.0, _name(factor, level): -1.0}
+            )
             for factor in factors
             for level in factor.levels[1:]
-        ]  # fmt: skip
+        ]

@@ -84,7 +84,7 @@ def _label(value: Any) -> str:
 
 
 def _on_off(name: str, node: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    off = node.get("off")
+    off = node.get("without")
     labels = ("on", "off")
     if off is not None and len(off) == 1:
         (parameter, without), *_ = off.items()
@@ -151,6 +151,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "contrasts": [asdict(contrast) for contrast in design.contrasts(factors)],
         "metrics": {"primary": evaluate["primary"], "aggregate": evaluate["aggregate"]},
         "stages": stage_order(config),
+        "tracker": config["tracker"],
     }
     return {"digest": digest(plan), **plan}
 

@@ -1,0 +1,159 @@
+"""The `ablate` command: a subcommand, then Hydra overrides and flags."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf, open_dict
+
+from ablate.errors import AblateError, nearest
+
+FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion", "version")
+"""Hydra flags that show something instead of running."""
+
+
+def commands() -> list[str]:
+    """Names of the subcommands: the modules of `ablate.commands`."""
+    return sorted(path.stem for path in (Path(__file__).parent / "commands").glob("[!_]*.py"))
+
+
+def _summary(name: str) -> str:
+    source = (Path(__file__).parent / "commands" / f"{name}.py").read_text(encoding="utf-8")
+    return source.removeprefix('"""').split("\n", 1)[0]
+
+
+def usage() -> str:
+    """What `ablate --help` prints."""
+    lines = "\n".join(f"  {name:<9} {_summary(name)}" for name in commands())
+    return (
+        "ablate measures what each stage of a data-curation pipeline is worth.\n\n"
+        f"usage: ablate COMMAND [OVERRIDES] [FLAGS]\n\n{lines}\n\n"
+        "Overrides are Hydra's: study=demo stages.language.threshold=0.8 'seeds=[0,1]'\n"
+        "  ablate COMMAND --help       what it does, groups and their choices, the whole configuration\n"
+        "  ablate COMMAND --cfg job    the configuration it would use\n"
+        "  ablate COMMAND --info       where each part of it comes from\n"
+        '  eval "$(ablate -sc install=bash)"   completion in this shell (bash, zsh, fish)\n\n'
+        "start here: ablate sweep study=demo"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status.
+
+    Errors a user can mend are printed without a trace and give status 2; a sweep with failed runs
+    gives 1.
+    """
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if argv and argv[0] in ("-sc", "--shell-completion"):
+            return _complete(argv)
+        if not argv or argv[0] in ("-h", "--help"):
+            print(usage())
+            return 0
+        if argv[0] == "--version":
+            from ablate import __version__
+
+            print(f"ablate {__version__}")
+            return 0
+        command, rest = argv[0], argv[1:]
+        if command not in commands():
+            raise AblateError(f"unknown command {command!r}: {nearest(command, commands())}\n\n{usage()}")
+        return _dispatch(command, rest)
+    except AblateError as error:
+        print(f"ablate: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nablate: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _dispatch(command: str, argv: list[str]) -> int:
+    from ablate.config import compose, open_hydra
+
+    args = get_args_parser().parse_args(argv)
+    if args.multirun:
+        raise AblateError("-m is not needed: `ablate sweep` runs every arm and seed of the plan")
+    if args.config_name or args.config_path:
+        raise AblateError("--config-name and --config-path are not used; --config-dir adds a folder of your own configs")
+    hydra = open_hydra(args.config_dir)
+    if any(getattr(args, flag) for flag in FLAGS):
+        return _show(command, args, hydra)
+    module = importlib.import_module(f"ablate.commands.{command}")
+    config = compose([*args.overrides, *getattr(module, "OVERRIDES", ())], hydra)
+    with open_dict(config):
+        OmegaConf.set_struct(config, True)
+    status: int = module.main(config, hydra)
+    return status
+
+
+def _show(command: str, args: Namespace, hydra: Hydra) -> int:
+    from hydra.types import RunMode
+
+    from ablate.config import compose
+
+    overrides = list(args.overrides)
+    if args.cfg:
+        compose(overrides, hydra)  # for its error messages
+        hydra.show_cfg("config", overrides, args.cfg, args.package, args.resolve)
+    elif args.info:
+        hydra.show_info(args.info, "config", overrides, run_mode=RunMode.RUN)
+    elif args.shell_completion:
+        hydra.shell_completion("config", overrides)
+    elif args.hydra_help:
+        hydra.hydra_help("config", get_args_parser(), args)
+    elif args.version:
+        from ablate import __version__
+
+        print(f"ablate {__version__}")
+    else:
+        print(_help(command, hydra))
+    return 0
+
+
+def _help(command: str, hydra: Hydra) -> str:
+    module = importlib.import_module(f"ablate.commands.{command}")
+    groups = hydra.format_config_groups(lambda name: not name.startswith("hydra"))
+    flags = hydra.format_args_help(get_args_parser())
+    return (
+        f"ablate {command}: {(module.__doc__ or '').strip()}\n\n"
+        f"== Groups (override with group=choice) ==\n{groups}\n"
+        "== Keys (override with key=value; --cfg job prints them all with their values) ==\n"
+        "study.name, study.dir   what the study is called and where it lies (studies/<name>)\n"
+        "seeds=[0,1,2]           one run per arm and seed\n"
+        "stages.<name>.enabled   switch a stage of the recipe; stages.<name>.<parameter> sets one\n"
+        "recipe.order=[...]      the stages in another order\n"
+        "design.factors=[...]    what is varied (default: every enabled stage, on against off)\n"
+        "train.tokens=...        the budget of a run; proxy.<...> its model\n"
+        "evaluate.snapshot=...   folder with the benchmarks' data\n"
+        "workers=N, store=...    processes for curation; where shared artefacts are kept\n\n"
+        f"== Flags ==\n{flags}"
+    )
+
+
+def _complete(argv: list[str]) -> int:
+    """Shell completion: the command's name first, then what Hydra offers for its overrides."""
+    from ablate.config import open_hydra
+
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    if len(argv) > 1 and argv[1].startswith("query="):
+        if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
+            print(" ".join(commands()))
+            return 0
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) + (" " if line.endswith(" ") else "")
+    hydra = open_hydra()
+    hydra.shell_completion("config", argv[1:])
+    GlobalHydra.instance().clear()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Freeze a study: arms, seeds and resolved configurations, before anything runs.
+
+Writes plan.json to the study's folder and prints what a sweep would do. A sweep makes the same plan
+itself when there is none; planning first lets you read it.
+
+Example: ablate plan study=demo 'seeds=[0,1,2]'
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.study.plan import folder_of, freeze, make_plan
+from ablate.train.loop import check_budget
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Plan; returns the exit status."""
+    plan = make_plan(config)
+    _check(plan)
+    folder = folder_of(config)
+    plan = freeze(plan, folder, config.study.replan)
+    print(describe(plan))
+    print(f"frozen in {folder / 'plan.json'}; run it with the same command and `sweep` in place of `plan`")
+    return 0
+
+
+def describe(plan: dict[str, Any]) -> str:
+    """The arms and what they cost, as text."""
+    arms, seeds = plan["arms"], plan["seeds"]
+    train = arms[plan["reference"]]["config"]["train"]
+    runs = len(arms) * len(seeds)
+    lines = [
+        f"study {plan['study']}: {len(arms)} arms x {len(seeds)} seeds = {runs} runs",
+        f"{runs} x {train['tokens']:,} tokens = {runs * train['tokens']:,} tokens",
+    ]
+    width = max(map(len, arms))
+    for name, arm in arms.items():
+        levels = ", ".join(f"{factor}={level}" for factor, level in arm["levels"].items())
+        lines.append(f"  {name:<{width}}  {levels}")
+    return "\n".join(lines)
+
+
+def _check(plan: dict[str, Any]) -> None:
+    from ablate.config import make
+
+    for arm in plan["arms"].values():
+        config = arm["config"]
+        train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")
+        make(config["evaluate"], "evaluate")
+        make(config["budget"], "budget")
+        check_budget(train.tokens, train, proxy.context)

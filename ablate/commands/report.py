@@ -1,0 +1,27 @@
+"""Make the report of a study again, from its records alone.
+
+Writes REPORT.md, effects.csv, table.tex, cost.csv and figures/ into the study's folder. The same
+records give the same bytes.
+
+Example: ablate report study=demo
+"""
+
+from __future__ import annotations
+
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.study.plan import folder_of
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Report; returns the exit status."""
+    from ablate.report.page import write_report
+    from ablate.report.records import load_study
+    from ablate.report.tables import terminal_table
+
+    study = load_study(folder_of(config))
+    rows = write_report(study)
+    print(terminal_table(study, rows))
+    print(f"\nreport: {study.folder / 'REPORT.md'}")
+    return 0

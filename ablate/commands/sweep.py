@@ -1,0 +1,69 @@
+"""Run a whole design: build every arm's corpus, train and evaluate every run, report the gains.
+
+Safe to repeat: a finished run is skipped, an interrupted one goes on where it was. When an arm fails
+the others finish; the end names it and its log, and the exit status is 1.
+
+Runs go through Hydra's launchers: one after another, or
+  hydra/launcher=joblib hydra.launcher.n_jobs=2       several processes on this machine
+  hydra/launcher=submitit_slurm                       a Slurm cluster (pip install 'ablate[slurm]')
+  hydra/launcher=ray                                  Ray (pip install 'ablate[ray]')
+
+Example: ablate sweep study=demo
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.commands import plan as planning
+from ablate.store import Store
+from ablate.study.plan import folder_of, freeze, make_plan
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Sweep; returns the exit status."""
+    return run_plan(config, hydra, folder_of(config))
+
+
+def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
+    """Plan, run, report."""
+    from ablate.study.sweep import sweep, sweep_together
+
+    plan = make_plan(config)
+    planning._check(plan)
+    plan = freeze(plan, folder, config.study.replan)
+    store = Store(Path(config.store))
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        sweep_together(folder, store, config.workers)
+        if int(os.environ.get("RANK", 0)) > 0:
+            return 0
+        failures = {}
+    else:
+        say(planning.describe(plan))
+        failures = sweep(folder, store, config, hydra, say)
+    from ablate.report.page import write_report
+    from ablate.report.records import load_study
+    from ablate.report.tables import terminal_table
+
+    study = load_study(folder)
+    if study.records:
+        rows = write_report(study)
+        print(terminal_table(study, rows))
+        print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
+    for (arm, seed), error in failures.items():
+        log = folder / "runs" / arm / f"seed-{seed}" / "log.txt"
+        print(f"FAILED {arm}, seed {seed}: {error}\n       log: {log}", file=sys.stderr)
+    if failures:
+        done = len(plan["arms"]) * len(plan["seeds"]) - len(failures)
+        print(f"{len(failures)} runs failed, {done} are done; the same command tries the failed ones again", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def say(line: str) -> None:
+    """Tell how far a sweep is."""
+    print(line, flush=True)

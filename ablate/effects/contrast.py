@@ -1,0 +1,177 @@
+"""Contrasts between arms: paired by seed, pooled over arms, and the rule that chooses.
+
+The rule (`method="auto"`) is a moderated paired t, see `moderate.py`. Scores near a ceiling have
+almost no seed noise while broken arms have much, so one pooled variance is wrong for both: where one
+of 8 arms has ten times the variance of the others, pooled 95 % intervals of its contrast cover 77 %.
+A plain paired t is right for any variances but has 2 degrees of freedom with 3 seeds. The moderated
+one borrows from the other contrasts only as much as they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ablate.effects.estimate import (
+    Estimate,
+    Floats,
+    check_level,
+    check_scores,
+    check_weights,
+    seed_differences,
+    spread,
+    t_estimate,
+    unmeasured,
+)
+from ablate.effects.moderate import moderate
+
+METHODS = ("auto", "paired", "pooled")
+
+
+def paired_contrast(scores: ArrayLike, weights: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Estimate a contrast from the seeds in which all its arms have a score.
+
+    A shared seed fixes data order and initial weights, so whatever it adds equally to every arm
+    cancels in the weighted sum. Right whatever the arms' variances are.
+
+    Args:
+        scores: shape (n_arms, n_seeds), the metric, NaN for a missing run.
+        weights: shape (n_arms,), summing to zero; arms of weight zero are not looked at.
+        level: two-sided coverage of the interval, in (0, 1).
+    Returns:
+        Mean over seeds of the weighted sum, with n_seeds - 1 degrees of freedom. No interval with
+        fewer than two seeds, nor when all seeds give the same difference.
+    Raises:
+        ValueError: for shapes that do not fit, weights that do not sum to zero, or a bad level.
+    Source: Student (1908). Reference in tests: scipy.stats.ttest_rel.
+    """
+    check_level(level)
+    table = check_scores(scores)
+    vector = check_weights(weights, len(table))
+    estimate, n = _mean(table, vector)
+    return t_estimate(
+        estimate, variance=spread(table, vector) / max(n, 1), df=n - 1, n_seeds=n, method="paired", level=level
+    )
+
+
+def pooled_contrast(scores: ArrayLike, weights: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Estimate a contrast in the additive model score = arm + seed + noise of one common variance.
+
+    Narrower than a paired interval because every arm informs the variance, and wrong when arms differ
+    in theirs: look at `noise.noise_floor(...).homogeneity_p` first. Missing runs are left out of the
+    least-squares fit, so an arm with a gap is corrected for the seeds that it lacks.
+
+    Args:
+        scores: shape (n_arms, n_seeds), the metric, NaN for a missing run.
+        weights: shape (n_arms,), summing to zero.
+        level: two-sided coverage of the interval, in (0, 1).
+    Returns:
+        Least-squares estimate, with (number of runs - rank of the model) degrees of freedom; for a
+        full table (n_arms - 1) * (n_seeds - 1). No interval with fewer than two seeds in which all
+        arms of the contrast have a score; all NaN but `n_seeds` when an arm of it has no run at all.
+    Raises:
+        ValueError: for shapes that do not fit, weights that do not sum to zero, or a bad level.
+    Source: two-way analysis of variance, Fisher (1925); Searle, "Linear Models" (1971), chapter 7.
+    Reference in tests: the normal equations written out, and scipy.stats.ttest_rel for two arms.
+    """
+    check_level(level)
+    table = check_scores(scores)
+    vector = check_weights(weights, len(table))
+    n_arms, n_seeds = table.shape
+    arm, seed = np.nonzero(np.isfinite(table))
+    model = np.hstack([np.eye(n_arms)[arm], np.eye(n_seeds)[seed]])
+    inverse = np.linalg.pinv(model)
+    wanted = np.concatenate([vector, np.zeros(n_seeds)])
+    n = seed_differences(table, vector).size
+    if not np.allclose(wanted @ inverse @ model, wanted, atol=1e-9):
+        return unmeasured(float("nan"), n)
+    coefficients = inverse @ table[arm, seed]
+    estimate = float(wanted @ coefficients)
+    residual = table[arm, seed] - model @ coefficients
+    df = arm.size - int(np.linalg.matrix_rank(model))
+    rounding = 1e-24 * float((table[arm, seed] ** 2).sum())
+    squares = float(residual @ residual)
+    if n < 2 or df < 1 or squares <= rounding:
+        return unmeasured(estimate, n)
+    variance = squares / df * float(((wanted @ inverse) ** 2).sum())
+    return t_estimate(estimate, variance=variance, df=df, n_seeds=n, method="pooled", level=level)
+
+
+def estimate_contrasts(
+    scores: ArrayLike,
+    weights: ArrayLike,
+    *,
+    method: str = "auto",
+    identical: Sequence[bool] | None = None,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """Estimate every contrast of a study for one metric.
+
+    Args:
+        scores: shape (n_arms, n_seeds), the metric, NaN for a missing run.
+        weights: shape (n_contrasts, n_arms), each row summing to zero.
+        method: "paired", "pooled", or "auto", which moderates each contrast's paired variance by the
+            others' (three contrasts with a spread or more; with fewer it is "paired").
+        identical: shape (n_contrasts,), True where the contrast's arms have the same corpus, so that
+            their runs are the same run. Equal scores then mean no effect, known without error. Where
+            the scores differ all the same (a device that is not deterministic), the flag has no effect.
+        level: two-sided coverage of the intervals, in (0, 1).
+    Returns:
+        One `Estimate` per contrast, in order. With "auto" a contrast whose seeds all give the same
+        difference without being flagged identical (both arms at 100 %) takes the mean variance of the
+        other contrasts, with its own n_seeds - 1 degrees of freedom ("borrowed"): a spread below what
+        the metric resolves is not certainty. With nothing to borrow from it has no interval.
+    Raises:
+        ValueError: for shapes that do not fit, weights that do not sum to zero, a bad level, or an
+            unknown method.
+    """
+    check_level(level)
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    table = check_scores(scores)
+    matrix = np.asarray(weights, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[1] != len(table):
+        raise ValueError(f"weights must have shape (n_contrasts, {len(table)}), got {matrix.shape}")
+    vectors = [check_weights(row, len(table)) for row in matrix]
+    flags = [False] * len(vectors) if identical is None else [bool(flag) for flag in identical]
+    if len(flags) != len(vectors):
+        raise ValueError(f"identical must have one flag per contrast, {len(vectors)}, got {len(flags)}")
+
+    same = [flag and _all_zero(table, row) for flag, row in zip(flags, vectors, strict=True)]
+    if method == "auto":
+        estimates = _moderated(table, vectors, same, level)
+    else:
+        one = paired_contrast if method == "paired" else pooled_contrast
+        estimates = [one(table, row, level=level) for row in vectors]
+    return [
+        Estimate(0.0, 0.0, 0.0, found.n_seeds, 0.0, float("nan"), 1.0, "identical") if is_same else found
+        for found, is_same in zip(estimates, same, strict=True)
+    ]
+
+
+def _moderated(table: Floats, vectors: list[Floats], same: list[bool], level: float) -> list[Estimate]:
+    means = [_mean(table, row) for row in vectors]
+    # On the scale of one arm, so that contrasts with different weights can be compared.
+    size = np.array([float(row @ row) for row in vectors])
+    own = np.array([spread(table, row) for row in vectors]) / size
+    own[same] = np.nan  # nothing was measured there, so it says nothing about the others
+    df = np.array([n - 1.0 for _, n in means])
+    variance, total_df, methods = moderate(own, df)
+    return [
+        t_estimate(
+            estimate, variance=float(v * k) / max(n, 1), df=float(d), n_seeds=n, method=name, level=level
+        )
+        for (estimate, n), v, k, d, name in zip(means, variance, size, total_df, methods, strict=True)
+    ]
+
+
+def _mean(table: Floats, weights: Floats) -> tuple[float, int]:
+    differences = seed_differences(table, weights)
+    return (float(differences.mean()) if differences.size else float("nan")), differences.size
+
+
+def _all_zero(table: Floats, weights: Floats) -> bool:
+    differences = seed_differences(table, weights)
+    return differences.size >= 2 and not differences.any()

@@ -1,0 +1,189 @@
+"""Task snapshots: benchmarks as files, read without network, with a digest.
+
+Layout: one folder a benchmark, one `.jsonl` file a split, an item a line. The fields say which kind
+of task an item is (first match):
+
+    sentence_good, sentence_bad             minimal pair (BLiMP)
+    context_options, continuation, gold     partial context (WinoGrande): same ending, two beginnings
+    query, choices, gold                    multiple choice
+    context, continuation                   last word (LAMBADA)
+
+This module imports neither torch nor lm-eval, because the decontamination stage reads it too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import ConfigError, DataError, nearest
+from ablate.fingerprint import digest
+
+SPLITS = ("test", "validation")
+TRAINING = ("train", "dev")
+HUB_PREFIX = "lm_eval:"
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SnapshotTask:
+    """One benchmark of a snapshot.
+
+    Attributes:
+        name: as asked for in `evaluate.tasks`.
+        kind: "choice", "partial" or "last_word".
+        items: `id`, `query`, `choices` and `gold` for a choice; `id`, `contexts`, `continuation`, `gold`
+            for partial context; `id`, `query`, `continuation` for the last word.
+    """
+
+    name: str
+    kind: str
+    items: tuple[Item, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of the items as they are scored."""
+        return digest([1, self.kind, list(self.items)])
+
+    def reference_text(self, item: Item) -> str:
+        """Question and right answer: what a leaked copy would contain."""
+        if self.kind == "choice":
+            return f"{item['query']} {item['choices'][item['gold']]}".strip()
+        if self.kind == "partial":
+            return f"{item['contexts'][item['gold']]} {item['continuation']}"
+        return f"{item['query']} {item['continuation']}"
+
+
+def read_snapshot(snapshot: str | Path, tasks: Sequence[str], limit: int | None = None) -> list[SnapshotTask]:
+    """Read tasks of a snapshot folder.
+
+    A task is a folder's name (its test split, else its validation split, else all its files), or
+    `folder/file` for one of them. Names with the prefix `lm_eval:` are not of the snapshot.
+
+    Args:
+        snapshot: the folder.
+        tasks: names, in order.
+        limit: at most this many items of each task, evenly spread.
+    Raises:
+        DataError: when a task or one of its fields is missing; names file, line and what is there.
+    """
+    root = Path(snapshot)
+    if not root.is_dir():
+        raise DataError(f"evaluate.snapshot={root} is not a folder; `ablate snapshot` makes one")
+    return [_read_task(root, name, limit) for name in tasks if not name.startswith(HUB_PREFIX)]
+
+
+def _read_task(root: Path, name: str, limit: int | None) -> SnapshotTask:
+    kinds: dict[str, list[Item]] = {}
+    files = _files(root, name)
+    for path in files:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if line.strip():
+                kind, item = _item(line, f"{path}, line {number}", f"{path.stem}-{number}")
+                kinds.setdefault(kind, []).append(item)
+    if len(kinds) != 1:
+        found = ", ".join(str(path) for path in files)
+        raise DataError(f"task {name!r}: expected items of one kind in {found}, found {sorted(kinds) or 'no items'}")
+    ((kind, items),) = kinds.items()
+    if limit is not None and limit < len(items):
+        items = [items[i * len(items) // limit] for i in range(limit)]
+    return SnapshotTask(name, kind, tuple(items))
+
+
+def _files(root: Path, name: str) -> list[Path]:
+    folder, _, split = name.partition("/")
+    if not (root / folder).is_dir():
+        known = [path.name for path in root.iterdir() if path.is_dir()]
+        raise DataError(f"snapshot {root} has no task {folder!r}: {nearest(folder, known)} (known: {', '.join(sorted(known))})")
+    files = {path.stem: path for path in sorted((root / folder).glob("*.jsonl"))}
+    if split:
+        if split not in files:
+            raise DataError(f"task {folder!r} has no file {split!r}: {nearest(split, files)}")
+        return [files[split]]
+    for preferred in SPLITS:
+        if preferred in files:
+            return [files[preferred]]
+    several = [path for stem, path in files.items() if stem not in TRAINING]
+    if not several or any(stem.startswith(SPLITS) for stem in files):
+        raise DataError(f"task {folder!r}: say which file to use, {folder}/<file>; there are {', '.join(sorted(files)) or 'none'}")
+    return several
+
+
+def _item(line: str, where: str, name: str) -> tuple[str, Item]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+    for fields, read in _LAYOUTS.items():
+        if set(fields) <= set(row):
+            try:
+                kind, item = read(row)
+            except (TypeError, ValueError, IndexError) as error:
+                raise DataError(f"{where}: {error}") from None
+            return kind, {"id": f"{name}", **item}
+    layouts = "; ".join(" + ".join(fields) for fields in _LAYOUTS)
+    raise DataError(f"{where}: a field is missing. Expected one of: {layouts}. Found: {', '.join(row)}")
+
+
+def _pair(row: Item) -> tuple[str, Item]:
+    return "choice", {"query": "", "choices": [str(row["sentence_good"]), str(row["sentence_bad"])], "gold": 0}
+
+
+def _gold(row: Item, options: Any, field: str) -> int:
+    if not isinstance(options, list) or len(options) < 2 or not all(isinstance(o, str) and o for o in options):
+        raise ValueError(f"{field} must be a list of two or more texts, got {options!r}")
+    gold = row["gold"]
+    if type(gold) is not int or not 0 <= gold < len(options):
+        raise ValueError(f"gold must be 0 .. {len(options) - 1}, got {gold!r}")
+    return gold
+
+
+def _partial(row: Item) -> tuple[str, Item]:
+    gold = _gold(row, row["context_options"], "context_options")
+    return "partial", {"contexts": row["context_options"], "continuation": str(row["continuation"]), "gold": gold}
+
+
+def _choice(row: Item) -> tuple[str, Item]:
+    choices = row["choices"]
+    gold = _gold(row, choices, "choices")
+    query = str(row["query"])
+    if "question" in row and f"\nA. {choices[0]}" in query:
+        # FineWeb's cloze form: the choices are continuations to be scored, so the prompt must not list them.
+        query = f"Question: {row['question']}\nAnswer:"
+    return "choice", {"query": query, "choices": choices, "gold": gold}
+
+
+def _last_word(row: Item) -> tuple[str, Item]:
+    return "last_word", {"query": str(row["context"]), "continuation": str(row["continuation"])}
+
+
+_LAYOUTS: dict[tuple[str, ...], Callable[[Item], tuple[str, Item]]] = {
+    ("sentence_good", "sentence_bad"): _pair,
+    ("context_options", "continuation", "gold"): _partial,
+    ("query", "choices", "gold"): _choice,
+    ("context", "continuation"): _last_word,
+}
+
+
+def reference_texts(snapshot: str | Path | None, tasks: Sequence[str]) -> dict[str, list[str]]:
+    """Question and right answer of every item, per task: what decontamination looks for.
+
+    Raises:
+        ConfigError: when there is no snapshot to read the items from.
+    """
+    if not tasks:
+        return {}
+    if snapshot is None:
+        raise ConfigError(
+            "decontamination needs the tasks' items as files: give evaluate.snapshot=<folder> "
+            "(`ablate snapshot` makes one), or disable it: stages.decontamination.enabled=false"
+        )
+    return {
+        task.name: [task.reference_text(item) for item in task.items] for task in read_snapshot(snapshot, tasks)
+    }

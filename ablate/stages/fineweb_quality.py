@@ -1,0 +1,71 @@
+"""FineWeb's own rules: few lines end like sentences, many short lines, repeated lines, lists.
+
+Source: Penedo et al. 2024 (arXiv 2406.17557), section 3.6; reasons and details as in datatrove's
+FineWebQualityFilter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ablate.stages.base import Filter, Table, Verdict
+from ablate.stages.segments import repeated, words
+
+TERMINAL = tuple(
+    "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"
+)
+"""Unicode's sentence terminals of the basic plane, as the reference uses them; quotes do not count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineWebQuality(Filter):
+    """Drop pages that are lists, menus or repeat their lines. All limits are shares.
+
+    Attributes:
+        min_punctuated_lines: least share of lines that end in terminal punctuation.
+        max_short_lines: largest share of lines of at most `short_line` characters.
+        short_line: in characters.
+        max_duplicate_chars: largest share of characters in repeated lines.
+        max_line_breaks: largest number of line breaks per word.
+    """
+
+    name: ClassVar[str] = "fineweb_quality"
+    version: ClassVar[int] = 1
+    slow_parameters: ClassVar[tuple[str, ...]] = ("short_line",)
+    min_punctuated_lines: float = 0.12
+    max_short_lines: float = 0.67
+    short_line: int = 30
+    max_duplicate_chars: float = 0.01
+    max_line_breaks: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("min_punctuated_lines", "max_short_lines", "max_duplicate_chars"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.short_line < 0 or self.max_line_breaks < 0:
+            raise ValueError("short_line and max_line_breaks must not be negative")
+
+    def measure(self, text: str) -> dict[str, float | int | bool]:
+        """NaN for a text without a line."""
+        lines = [line for line in text.split("\n") if line.strip()]
+        if not lines:
+            return dict.fromkeys(("punctuated_lines", "short_lines", "duplicate_chars", "line_breaks"), float("nan"))
+        return {
+            "punctuated_lines": sum(line.endswith(TERMINAL) for line in lines) / len(lines),
+            "short_lines": sum(len(line) <= self.short_line for line in lines) / len(lines),
+            "duplicate_chars": repeated(lines)[1] / len(text.replace("\n", "")),
+            "line_breaks": text.count("\n") / max(1, len(words(text))),
+        }
+
+    def decide(self, measured: Table) -> Verdict:
+        """Reasons in the order of the reference."""
+        return Verdict.first_of(
+            empty=np.isnan(measured["punctuated_lines"]),
+            line_punct_ratio=measured["punctuated_lines"] < self.min_punctuated_lines,
+            short_line_ratio=measured["short_lines"] > self.max_short_lines,
+            char_dup_ratio=measured["duplicate_chars"] > self.max_duplicate_chars,
+            list_ratio=measured["line_breaks"] > self.max_line_breaks,
+        )

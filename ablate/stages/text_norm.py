@@ -1,0 +1,61 @@
+"""Normal form of a text for matching: what deduplication and decontamination compare.
+
+In the spirit of datatrove's `simplify_text`: lower case, numbers to 0, punctuation to blanks, accents
+removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from ablate.fingerprint import mix64
+
+WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\u0300-\u036f]+[^\W\d_]*)*")
+MARKS = re.compile(r"[\u0300-\u036f]+")
+
+
+@lru_cache(maxsize=1_000_000)
+def normal_word(word: str) -> str:
+    """One word in normal form: lower case, without accents; "0" for a number."""
+    if word[0].isdigit():
+        return "0"
+    lower = word.lower()
+    return lower if lower.isascii() else MARKS.sub("", unicodedata.normalize("NFD", lower))
+
+
+def words(text: str) -> list[str]:
+    """Words in normal form, punctuation left out."""
+    return [normal_word(word) for word in WORD.findall(text)]
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where each of `words(text)` stands in the text: begin and end, in characters."""
+    return [match.span() for match in WORD.finditer(text)]
+
+
+@lru_cache(maxsize=1_000_000)
+def _word_hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(normal_word(word).encode(), digest_size=8).digest(), "little")
+
+
+def gram_hashes(text: str, n: int) -> np.ndarray:
+    """Hash of every word n-gram in order: shape (max(0, words - n + 1),), uint64."""
+    hashed = dict(grams_up_to(text, n))
+    return hashed.get(n, np.zeros(0, dtype=np.uint64))
+
+
+def grams_up_to(text: str, longest: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(n, hash of every n-gram in order) for n = 1 .. `longest`, as long as the text has n words."""
+    tokens = WORD.findall(text)
+    hashes = np.fromiter(map(_word_hash, tokens), np.uint64, len(tokens))
+    combined = np.zeros(len(tokens) + 1, dtype=np.uint64)
+    for n in range(1, min(longest, len(tokens)) + 1):
+        with np.errstate(over="ignore"):
+            combined = mix64(combined[:-1] + hashes[n - 1 :], n)
+        yield n, combined

@@ -1,0 +1,54 @@
+"""Checkpoints: the last one of a run, whole or not there at all, refused by another run."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from ablate.errors import ConfigError
+from ablate.store import atomic
+
+NAME = "checkpoint.pt"
+
+
+def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
+    """Replace the run's checkpoint.
+
+    Raises:
+        DataError: when it cannot be written; the one before it is still there.
+    """
+    with atomic(folder / NAME) as part:
+        try:
+            torch.save({"identity": identity, **state}, part)
+        except RuntimeError as error:  # torch's own writer says so when the disk is full
+            raise OSError(str(error)) from error
+
+
+def load(folder: Path, identity: str) -> dict[str, Any] | None:
+    """The run's checkpoint; None when there is none or it cannot be read.
+
+    Raises:
+        ConfigError: when it belongs to another configuration.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, UnpicklingError, zipfile.BadZipFile):
+        return None
+    if state["identity"] != identity:
+        raise ConfigError(
+            f"{path} belongs to a run of another configuration; delete it to start this one, "
+            "or go back to the configuration it was made with"
+        )
+    return state
+
+
+def remove(folder: Path) -> None:
+    """Delete it once the run is done."""
+    (folder / NAME).unlink(missing_ok=True)

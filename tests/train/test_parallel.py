@@ -1,0 +1,44 @@
+"""Two processes on the CPU, started by torchrun."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+
+
+def torchrun(folder: Path, settings: dict) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.run(
+        [*command, str(SCRIPT), str(folder), json.dumps(settings)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro_batch", [None, 1])
+def test_two_processes_train_as_one(runner, tmp_path, micro_batch):
+    settings = {"steps": 12, "evaluations": (0.5, 1.0), "micro_batch": micro_batch}
+    expected = runner(**settings, folder="alone")
+    done = torchrun(tmp_path, settings)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    assert [loss for _, loss in first["losses"]] == pytest.approx(
+        [loss for _, loss in expected.losses], abs=1e-4
+    )
+    assert second["losses"] == first["losses"]
+    assert first["evaluated"] == runner.evaluated and second["evaluated"] == []
+    assert first["logged"] == len(runner.logged) and second["logged"] == 0
+
+
+@pytest.mark.slow
+def test_a_batch_that_two_processes_cannot_share_is_refused(tmp_path):
+    done = torchrun(tmp_path, {"steps": 2, "batch_tokens": 3 * 16})
+    assert done.returncode != 0 and "3 sequences cannot be shared by 2 processes" in done.stderr
