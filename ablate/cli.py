@@ -16,7 +16,7 @@ from omegaconf import OmegaConf, open_dict
 
 from ablate.errors import AblateError, nearest
 
-FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion", "version")
+FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """Hydra flags that show something instead of running."""
 
 
@@ -109,10 +109,6 @@ def _show(command: str, args: Namespace, hydra: Hydra) -> int:
         hydra.shell_completion("config", overrides)
     elif args.hydra_help:
         hydra.hydra_help("config", get_args_parser(), args)
-    elif args.version:
-        from ablate import __version__
-
-        print(f"ablate {__version__}")
     else:
         print(_help(command, hydra))
     return 0

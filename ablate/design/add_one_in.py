@@ -38,7 +38,9 @@ class AddOneIn:
     def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Each other arm minus the bare recipe."""
         return [
-            ContrastSpec(factor.name, level, factor.bare, "add_one_in", {_name(factor, level): 1.0, BARE: -1.0})
+            ContrastSpec(
+                factor.name, level, factor.bare, "add_one_in", {_name(factor, level): 1.0, BARE: -1.0}
+            )
             for factor in factors
             for level in factor.levels[:-1]
         ]

@@ -26,7 +26,8 @@ def item_error(items: ArrayLike, weights: ArrayLike) -> float:
         weights: shape (n_arms,), summing to zero.
     Returns:
         Standard deviation over items divided by sqrt(n_items), in the metric's units; NaN with fewer
-        than two items or without a complete seed. Zero is possible: every item differs by the same.
+        than two items, without a complete seed, or when all items differ by the same (both arms at
+        100 %): items that cannot tell the arms apart say nothing about other items.
     Raises:
         ValueError: for shapes that do not fit, weights that do not sum to zero, or a run in which some
             items have a score and others none.
@@ -37,14 +38,18 @@ def item_error(items: ArrayLike, weights: ArrayLike) -> float:
     if table.ndim != 3:
         raise ValueError(f"items must have shape (n_arms, n_seeds, n_items), got {table.shape}")
     vector = check_weights(weights, len(table))
+    if table.shape[2] < 2:
+        return math.nan
     used = vector != 0.0
     present = np.isfinite(table[used])
     if (present.any(axis=2) != present.all(axis=2)).any():
         raise ValueError("a run has scores for some items and none for others; a task is scored whole")
     complete = present.all(axis=(0, 2))
-    if table.shape[2] < 2 or not complete.any():
+    if not complete.any():
         return math.nan
     per_item = vector[used] @ table[used][:, complete].mean(axis=1)
+    if np.ptp(per_item) <= 1e-12 * np.abs(table[used][:, complete]).max():
+        return math.nan
     return float(per_item.std(ddof=1) / math.sqrt(per_item.size))
 
 

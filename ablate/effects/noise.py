@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
-from ablate.effects.estimate import check_level, check_scores
+from ablate.effects.estimate import Floats, check_level, check_scores
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class NoiseFloor:
     Attributes:
         seed_sd: standard deviation between seeds within an arm, pooled over arms, in the metric's units.
         ci_low, ci_high: interval of `seed_sd`.
-        df: its degrees of freedom.
         n_arms, n_seeds: of the runs that entered.
         homogeneity_p: p-value of equal seed noise in all arms; NaN with fewer than three arms.
     """
@@ -27,7 +26,6 @@ class NoiseFloor:
     seed_sd: float
     ci_low: float
     ci_high: float
-    df: float
     n_arms: int
     n_seeds: int
     homogeneity_p: float
@@ -37,41 +35,56 @@ def noise_floor(scores: ArrayLike, *, level: float = 0.95) -> NoiseFloor:
     """Measure the seed noise of a study.
 
     Arms share seeds, so a seed that is good for one arm may be good for all: arms are then not
-    independent witnesses of the noise. The pooled variance is split into what the seeds share and the
-    rest, and the degrees of freedom follow from both parts (Satterthwaite), between n_seeds - 1 when
-    all is shared and n_arms * (n_seeds - 1) when nothing is.
+    independent witnesses of the noise. The pooled variance is the sum of a part that seeds share and
+    the rest, each with its own degrees of freedom, and the interval widens for both.
 
     Args:
         scores: shape (n_arms, n_seeds), the metric, NaN for a missing run. Arms with a gap are left
             out, so that the split is exact.
         level: two-sided coverage of the interval, in (0, 1).
     Returns:
-        The pooled standard deviation with a chi-square interval.
+        The pooled standard deviation; its interval is the chi-square one for a single arm, and close
+        to nominal for more (measured: 94-96 % for 95 %; 3 or 8 arms, 2 to 5 seeds).
     Raises:
         ValueError: for another number of dimensions, an infinite score, or a bad level.
-    Source: Satterthwaite (1946); Bartlett (1937). Reference in tests: the pooled variance within arms,
-    scipy.stats.chi2, simulated coverage.
+    Source: Graybill & Wang (1980), "modified large sample" interval of a sum of mean squares;
+    Bartlett (1937). Reference in tests: the pooled variance within arms, scipy.stats.chi2, simulation.
     """
     check_level(level)
     table = check_scores(scores)
     table = table[np.isfinite(table).all(axis=1)]
     n_arms, n_seeds = table.shape
     if n_arms == 0 or n_seeds < 2:
-        return NoiseFloor(math.nan, math.nan, math.nan, math.nan, n_arms, n_seeds, math.nan)
+        return NoiseFloor(math.nan, math.nan, math.nan, n_arms, n_seeds, math.nan)
     centred = table - table.mean(axis=1, keepdims=True)
     shared = centred.mean(axis=0)
     rest = centred - shared
     parts = [(float((shared**2).sum()) / (n_seeds - 1), n_seeds - 1)]
     if n_arms > 1:
-        df_rest = (n_arms - 1) * (n_seeds - 1)
-        parts.append((float((rest**2).sum()) / df_rest * (n_arms - 1) / n_arms, df_rest))
+        parts.append((float((rest**2).sum()) / (n_arms * (n_seeds - 1)), (n_arms - 1) * (n_seeds - 1)))
     variance = sum(part for part, _ in parts)
     if variance <= (1e-12 * np.abs(table).max()) ** 2:  # nothing but rounding
-        return NoiseFloor(math.nan, math.nan, math.nan, math.nan, n_arms, n_seeds, math.nan)
-    df = variance**2 / sum(part**2 / part_df for part, part_df in parts)
-    low, high = (math.sqrt(variance * df / chi2.isf(tail, df)) for tail in ((1 - level) / 2, (1 + level) / 2))
-    return NoiseFloor(math.sqrt(variance), low, high, df, n_arms, n_seeds, _homogeneity(rest))
+        return NoiseFloor(math.nan, math.nan, math.nan, n_arms, n_seeds, math.nan)
+    below, above = (
+        math.sqrt(sum((part * (df / chi2.isf(tail, df) - 1.0)) ** 2 for part, df in parts))
+        for tail in ((1 - level) / 2, (1 + level) / 2)
+    )
+    low, high = math.sqrt(variance - below), math.sqrt(variance + above)
+    return NoiseFloor(math.sqrt(variance), low, high, n_arms, n_seeds, _homogeneity(rest))
 
 
-def _homogeneity(rest: np.ndarray) -> float:
-    return math.nan
+def _homogeneity(rest: Floats) -> float:
+    """P-value of equal residual variances: Bartlett's test.
+
+    Not Brown-Forsythe, which cannot reject with three seeds: of three distances from a median one is
+    always zero (measured: 0 of 4,000 studies with standard deviations from 1 to 10). Bartlett's
+    rejects 2-5 % of studies with equal normal noise at the 5 % level, and of those with 8 arms and 3
+    seeds only 36 % where standard deviations go from 1 to 10: a large p is no proof of equal noise.
+    """
+    n_arms, n_seeds = rest.shape
+    variance = (rest**2).sum(axis=1)
+    if n_arms < 3 or not variance.all():  # the residuals of two arms mirror each other
+        return math.nan
+    df = n_seeds - 1
+    ratio = df * float((np.log(variance.mean()) - np.log(variance)).sum())
+    return float(chi2.sf(ratio / (1 + (n_arms + 1) / (3 * n_arms * df)), n_arms - 1))

@@ -52,7 +52,9 @@ def seeds_needed(effect: float, difference_sd: float, *, alpha: float = 0.05, po
             range, or an effect that 10,000 seeds would not find.
     """
     if not (abs(effect) > 0.0 and difference_sd > 0.0):
-        raise ValueError(f"effect must not be 0 and difference_sd must be above 0, got {effect}, {difference_sd}")
+        raise ValueError(
+            f"effect must not be 0 and difference_sd must be above 0, got {effect}, {difference_sd}"
+        )
 
     def finds(seeds: int) -> bool:
         error = difference_sd / math.sqrt(seeds)
@@ -71,7 +73,8 @@ def _noncentrality(df: float, alpha: float, power: float) -> float:
     critical = float(stdtrit(df, 1.0 - alpha / 2))
 
     def shortfall(shift: float) -> float:
-        return float(nct.sf(critical, df, shift) + nct.cdf(-critical, df, shift)) - power
+        # The far tail is taken by its mirror image; asked for directly, SciPy gives NaN there.
+        return float(nct.sf(critical, df, shift) + nct.sf(critical, df, -shift)) - power
 
     high = critical + 10.0
     while shortfall(high) < 0.0:

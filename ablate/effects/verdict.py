@@ -56,4 +56,4 @@ def verdict(
     if not mde > 0.0:
         raise ValueError(f"mde must be above zero for a contrast with a spread, got {mde}")
     shown = np.format_float_positional(mde, precision=2, fractional=False, trim="-")
-    return f"no effect seen: one larger than {shown} would have been ({power:.0%} power)".replace("% p", " % p")
+    return f"no effect seen: one larger than {shown} would have been ({100 * power:.0f} % power)"

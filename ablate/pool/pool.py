@@ -25,7 +25,7 @@ from ablate.progress import track
 from ablate.store import Store, read_json, write_json
 
 FORMAT = 1
-SHARD_DOCUMENTS = 2_000
+SHARD_DOCUMENTS = 1_000
 SHARD_BYTES = 24_000_000
 SCHEMA = pa.schema(
     [

@@ -10,7 +10,8 @@ SCHEDULES = ("cosine", "linear", "constant")
 def lr_factor(step: int, steps: int, *, schedule: str, warmup_fraction: float, min_ratio: float) -> float:
     """Share of the peak learning rate that step `step` (from 0) of `steps` uses.
 
-    Linear warm-up to 1 (at least one step, which is then at the peak), then cosine or linear decay that would reach `min_ratio` at step `steps`, or 1.
+    Linear warm-up to 1 (at least one step, which is then at the peak), then cosine or linear decay that
+    would reach `min_ratio` at step `steps`, or 1.
 
     Raises:
         ValueError: for an unknown schedule.

@@ -1,0 +1,141 @@
+"""The effects of a study: one row per contrast, task and metric, as `effects.csv` holds them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ablate.effects.aggregate import aggregate
+from ablate.effects.contrast import estimate_contrasts
+from ablate.effects.estimate import Estimate
+from ablate.effects.items import aggregate_item_error, item_error
+from ablate.effects.multiplicity import holm
+from ablate.effects.power import minimum_detectable_effect
+from ablate.effects.verdict import verdict
+from ablate.report.records import AGGREGATE, Study
+
+COLUMNS = (
+    "factor", "level", "versus", "estimand", "task", "metric", "higher_is_better", "estimate", "ci_low",
+    "ci_high", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted", "verdict", "mde", "df", "method",
+)  # fmt: skip
+FAMILIES = (
+    "p_adjusted is Holm's. The rows of the primary metric's aggregate make one family per estimand (what "
+    "the headline claims); all other rows of an estimand and a metric make another."
+)
+Row = dict[str, Any]
+
+
+def effects_table(study: Study) -> list[Row]:
+    """Every effect that the records identify; one of an arm without records is marked missing."""
+    contrasts = study.plan["contrasts"]
+    if not contrasts:
+        return []
+    weights = np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in contrasts])
+    same = [study.identical(c["weights"]) for c in contrasts]
+    rows: list[Row] = []
+    for metric, better in study.metrics.items():
+        for task, scores, errors in _tables(study, metric, weights, same):
+            for number, estimate in enumerate(estimate_contrasts(scores, weights, identical=same)):
+                rows.append(_row(contrasts[number], task, metric, better, estimate, errors[number]))
+    _adjust(rows, study)
+    for row in rows:
+        row["verdict"] = _words(row, study)
+    order = {(c["factor"], c["level"], c["versus"]): number for number, c in enumerate(contrasts)}
+    tasks = {task: number for number, task in enumerate([AGGREGATE, *study.tasks])}
+    rows.sort(key=lambda r: (r["metric"] != study.primary, r["metric"], tasks[r["task"]],
+                             order[r["factor"], r["level"], r["versus"]]))  # fmt: skip
+    return rows
+
+
+def _tables(
+    study: Study, metric: str, weights: np.ndarray, same: Sequence[bool]
+) -> list[tuple[str, np.ndarray, list[float]]]:
+    """(task, scores, item error per contrast) for the aggregate and each task with the metric."""
+    tables, errors = {}, {}
+    for task, info in study.tasks.items():
+        if metric in info["higher_is_better"]:
+            tables[task] = study.scores(task, metric)
+            items = study.items(task, metric)
+            errors[task] = [
+                0.0 if equal else math.nan if items is None else item_error(items, row)
+                for row, equal in zip(weights, same, strict=True)
+            ]
+    found = [(task, tables[task], errors[task]) for task in tables]
+    members = study.aggregated(metric)
+    if members:
+        levels = [study.tasks[task]["chance"].get(metric) for task in members]
+        chance = None if None in levels else [float(level) for level in levels]
+        together = aggregate(np.stack([tables[task] for task in members]), chance)
+        combined = [
+            aggregate_item_error([errors[task][number] for task in members], chance)
+            for number in range(len(weights))
+        ]
+        found.insert(0, (AGGREGATE, together, combined))
+    return found
+
+
+def _row(
+    contrast: Mapping[str, Any], task: str, metric: str, better: bool, estimate: Estimate, item: float
+) -> Row:
+    mde = minimum_detectable_effect(estimate.seed_error, estimate.df) if estimate.seed_error > 0 else math.nan
+    return {
+        **{name: contrast[name] for name in ("factor", "level", "versus", "estimand")},
+        "weights": contrast["weights"],
+        "task": task,
+        "metric": metric,
+        "higher_is_better": better,
+        **asdict(estimate),
+        "item_error": item,
+        "mde": mde,
+        "p_adjusted": math.nan,
+    }
+
+
+def _adjust(rows: list[Row], study: Study) -> None:
+    families: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        headline = row["task"] == AGGREGATE and row["metric"] == study.primary
+        families[row["estimand"], row["metric"], headline].append(row)
+    for family in families.values():
+        for row, value in zip(family, holm([row["p_value"] for row in family]), strict=True):
+            row["p_adjusted"] = float(value)
+
+
+def _words(row: Row, study: Study) -> str:
+    lost = sorted({arm for arm, _ in study.failed if row["weights"].get(arm)}, key=study.arms.index)
+    lost = [arm for arm in lost if study.first_record(arm) is None]
+    if lost:
+        return f"missing: {', '.join(lost)} failed"
+    estimate = Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
+    return verdict(
+        estimate, p_adjusted=row["p_adjusted"], mde=row["mde"], higher_is_better=row["higher_is_better"]
+    )
+
+
+def headline(rows: Sequence[Row], study: Study) -> list[Row]:
+    """The rows that the report leads with: the aggregate of the primary metric."""
+    chosen = [row for row in rows if row["metric"] == study.primary and row["task"] == AGGREGATE]
+    return chosen or [row for row in rows if row["metric"] == study.primary]
+
+
+def number(value: float, digits: int = 6) -> str:
+    """A float for a file: fixed digits, empty for NaN."""
+    return "" if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """`effects.csv`: an empty cell is a value that was not measured."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        cells = (row[name] for name in COLUMNS)
+        writer.writerow([number(cell) if isinstance(cell, float) else str(cell) for cell in cells])
+    return out.getvalue()

@@ -1,0 +1,179 @@
+"""Figures: stage gains, score against tokens, funnel; SVG and PNG, the same bytes every time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from ablate.report.effects_table import Row, headline
+from ablate.report.records import AGGREGATE, HELDOUT, Study
+from ablate.report.tables import contrast_name
+from ablate.store import atomic
+
+HELPS, HURTS, NONE, INK, PALE = "#0072b2", "#d55e00", "#9a9a9a", "#222222", "#dddddd"
+"""Okabe & Ito's palette: told apart with any colour vision."""
+LINES = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+STYLE = {
+    "svg.hashsalt": "ablate", "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": INK, "ytick.color": INK, "svg.fonttype": "path", "axes.titleweight": "bold",
+    "axes.titlesize": 11, "axes.titlelocation": "left", "figure.facecolor": "white",
+}  # fmt: skip
+
+
+def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
+    """Draw every figure that the records allow; returns their names."""
+    drawn = {"gains": gains(study, rows), "curves": curves(study), "funnel": funnel(study)}
+    names = []
+    for name, figure in drawn.items():
+        if figure is None:
+            continue
+        for kind in ("svg", "png"):
+            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+            with atomic(folder / f"{name}.{kind}") as part, matplotlib.rc_context(STYLE):
+                figure.savefig(part, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
+        names.append(name)
+    return names
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(1, columns, squeeze=False)[0]
+    return figure, list(axes)
+
+
+def _colour(row: Row) -> str:
+    words = row["verdict"].removeprefix("suggestive: ")
+    if words.startswith("helps"):
+        return HELPS
+    return HURTS if words.startswith("hurts") else NONE
+
+
+def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
+    """Gain of each contrast with its interval, in the design's order; right is always better."""
+    lead = headline(rows, study)
+    others = [row for row in rows if row["metric"] == study.primary and row["task"] != AGGREGATE]
+    tasks = [task for task in study.tasks if any(row["task"] == task for row in others)]
+    panels = [("all tasks" if len(study.aggregated(study.primary)) > 1 else lead[0]["task"], lead)] if lead else []
+    if lead and lead[0]["task"] == AGGREGATE and len(study.aggregated(study.primary)) == 1:
+        panels = []
+    panels += [(task, [row for row in others if row["task"] == task]) for task in tasks][: 5 - len(panels)]
+    if not panels:
+        return None
+    with matplotlib.rc_context(STYLE):
+        count = len(panels[0][1])
+        figure, axes = _figure(3.1 + 2.9 * len(panels), 1.5 + 0.42 * count, len(panels))
+        for axis, (title, shown) in zip(axes, panels, strict=True):
+            _gain_panel(axis, shown, title, first=axis is axes[0])
+        better = "" if study.metrics[study.primary] else ", turned so that right is better"
+        figure.suptitle(f"{study.plan['title']}: what each stage is worth", x=0.01, ha="left", weight="bold")
+        figure.supxlabel(f"gain in {study.primary}{better}; bars are 95 % intervals over seeds", fontsize=9)
+    return figure
+
+
+def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> None:
+    axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    for position, row in enumerate(rows):
+        sign = 1 if row["higher_is_better"] else -1
+        colour = _colour(row)
+        if math.isnan(row["estimate"]):
+            axis.text(0, position, " missing", va="center", color=HURTS, fontsize=9)
+            continue
+        if not math.isnan(row["ci_low"]):
+            axis.plot([sign * row["ci_low"], sign * row["ci_high"]], [position] * 2, color=colour, linewidth=2.2, solid_capstyle="butt")
+        suggestive = row["verdict"].startswith("suggestive")
+        face = "white" if suggestive or colour == NONE else colour
+        axis.plot(sign * row["estimate"], position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3)
+    axis.set_yticks(range(len(rows)), [contrast_name(row) for row in rows] if first else [""] * len(rows))
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color=PALE, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.locator_params(axis="x", nbins=5)
+    axis.set_title(title, fontsize=10)
+    ends = [abs(row[name]) for row in rows for name in ("ci_low", "ci_high", "estimate") if not math.isnan(row[name])]
+    if ends and max(ends) > 0:
+        axis.margins(x=0.08)
+
+
+def curves(study: Study) -> Figure | None:
+    """Primary score against tokens seen, mean over seeds with the range of the seeds."""
+    points = sorted({point["tokens"] for record in study.records.values() for point in record["curve"]})
+    tasks = study.aggregated(study.primary) or [task for task in study.tasks if study.primary in study.tasks[task]["higher_is_better"]]
+    if len(points) < 2 or not tasks:
+        return None
+    with matplotlib.rc_context(STYLE):
+        shown = tasks[:3]
+        figure, axes = _figure(2.8 + 3.6 * len(shown), 4.2, len(shown))
+        for axis, task in zip(axes, shown, strict=True):
+            table = np.stack([study.scores(task, study.primary, point) for point in points])
+            for number, arm in enumerate(study.arms):
+                runs = table[:, number, :]
+                runs = runs[:, np.isfinite(runs).any(axis=0)]
+                if runs.shape[1] == 0:
+                    continue
+                there = np.isfinite(runs).any(axis=1)
+                x, runs = np.asarray(points)[there], runs[there]
+                style = ("-", "--", ":", "-.")[number // len(LINES) % 4]
+                colour = LINES[number % len(LINES)]
+                width = 2.4 if arm == study.plan["reference"] else 1.3
+                axis.plot(x, np.nanmean(runs, axis=1), style, color=colour, linewidth=width, label=arm, zorder=3 if width > 2 else 2)
+                if runs.shape[1] > 1:
+                    axis.fill_between(x, np.nanmin(runs, axis=1), np.nanmax(runs, axis=1), color=colour, alpha=0.12, linewidth=0)
+            chance = study.tasks[task]["chance"].get(study.primary)
+            if chance is not None:
+                axis.axhline(chance, color=NONE, linestyle=(0, (2, 2)), linewidth=1)
+                axis.text(points[-1], chance, "chance", color=NONE, fontsize=8, ha="right", va="bottom")
+            axis.set_title(task if task != HELDOUT else "held-out text")
+            axis.set_xlabel("training tokens")
+            axis.xaxis.set_major_formatter(FuncFormatter(_tokens))
+            axis.grid(color=PALE, linewidth=0.6)
+        axes[0].set_ylabel(study.primary)
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
+    return figure
+
+
+def _tokens(value: float, _: Any) -> str:
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def funnel(study: Study) -> Figure | None:
+    """Documents left after each stage of the reference arm, with the reasons for what was dropped."""
+    record = study.first_record(study.plan["reference"])
+    if record is None:
+        return None
+    lines: Sequence[Mapping[str, Any]] = record["corpus"]["funnel"]
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(9, 1.1 + 0.42 * len(lines), 2)
+        for axis, name, scale, unit in ((axes[0], "documents", 1, "documents"), (axes[1], "bytes", 1e6, "MB of text")):
+            values = [line[name] / scale for line in lines]
+            axis.barh(range(len(lines)), values, color=[INK] + [HELPS] * (len(lines) - 1), height=0.62)
+            for position, value in enumerate(values):
+                share = "" if position == 0 else f"  ({100 * value / values[position - 1]:.0f} % kept)"
+                label = f"{value:,.0f}" if scale == 1 else f"{value:,.1f}"
+                axis.text(value, position, f" {label}{share}", va="center", fontsize=8.5)
+            names = [line["stage"] for line in lines] if axis is axes[0] else [""] * len(lines)
+            axis.set_yticks(range(len(lines)), names)
+            axis.set_ylim(len(lines) - 0.5, -0.6)
+            axis.set_xlim(0, max(values) * 1.32)
+            axis.tick_params(axis="y", length=0)
+            axis.set_xticks([])
+            axis.spines["bottom"].set_visible(False)
+            axis.set_title(f"{unit} left", fontsize=10)
+        figure.suptitle(f"{study.plan['title']}: funnel of arm {study.plan['reference']}", x=0.01, ha="left", weight="bold")
+    return figure

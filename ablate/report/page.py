@@ -1,0 +1,229 @@
+"""The report: REPORT.md, effects.csv, table.tex, cost.csv and figures, made from records alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ablate.corpus.budget import WARN_EPOCHS
+from ablate.effects.aggregate import aggregate
+from ablate.effects.noise import noise_floor
+from ablate.report.effects_table import FAMILIES, Row, effects_table, headline, to_csv
+from ablate.report.figures import write_figures
+from ablate.report.records import AGGREGATE, Study
+from ablate.report.tables import (
+    EFFECT_HEADER,
+    FUNNEL_HEADER,
+    arm_table,
+    contrast_name,
+    cost_csv,
+    direction,
+    effect_cells,
+    funnel_cells,
+    interval,
+    latex,
+    markdown,
+    p_text,
+    signed,
+    unsigned,
+)
+from ablate.store import write_text
+
+ESTIMANDS = {
+    "leave_one_out": "the full recipe minus the recipe without the stage",
+    "add_one_in": "the bare recipe plus the stage minus the bare recipe",
+    "cumulative": "the recipe up to and with the stage minus the recipe up to it",
+}
+
+
+def write_report(study: Study) -> list[Row]:
+    """Write every file of the report into the study's folder; returns the effects.
+
+    The same records give the same bytes, except for cost.csv when runs were timed anew.
+    """
+    rows = effects_table(study)
+    names = write_figures(study, rows, study.folder / "figures")
+    write_text(study.folder / "effects.csv", to_csv(rows))
+    write_text(study.folder / "table.tex", latex(study, study.primary))
+    write_text(study.folder / "cost.csv", cost_csv(study))
+    write_text(study.folder / "REPORT.md", _page(study, rows, names))
+    return rows
+
+
+def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
+    plan = study.plan
+    parts = [f"# {plan['title']}"]
+    if plan["question"]:
+        parts.append(f"**Question.** {plan['question']}")
+    if plan["prediction"]:
+        parts.append(f"**Prediction, written before the runs.** {plan['prediction']}")
+    if study.failed:
+        parts += ["## Missing runs", _missing(study)]
+    if rows:
+        parts += ["## What each stage is worth", *_gains(study, rows)]
+        if "gains" in figures:
+            parts.append("![Gain of each stage with its 95 % interval](figures/gains.svg)")
+    parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## Scores", f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}."]
+    parts.append(markdown(*arm_table(study, study.primary)))
+    if "curves" in figures:
+        parts.append("![Score against training tokens](figures/curves.svg)")
+    parts += ["## What was kept", *_funnel(study)]
+    if "funnel" in figures:
+        parts.append("![Funnel](figures/funnel.svg)")
+    parts += ["## What each arm trained on", *_corpora(study)]
+    if rows:
+        parts += ["## Every task", *_tasks(study, rows)]
+    parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _missing(study: Study) -> str:
+    lines = [
+        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'} (log: `runs/{arm}/seed-{seed}/log.txt`)"
+        for (arm, seed), error in study.failed.items()
+    ]
+    return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
+
+
+def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
+    lead = headline(rows, study)
+    tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
+    estimand = ESTIMANDS.get(lead[0]["estimand"], lead[0]["estimand"])
+    kept = _retention(study)
+    header = [*EFFECT_HEADER[:-1], "documents kept", "verdict"]
+    cells = [[*line[:-1], kept.get(row["factor"], "–"), line[-1]] for row, line in zip(lead, effect_cells(lead), strict=True)]
+    chance = any(study.tasks[task]["chance"].get(study.primary) is not None for task in study.aggregated(study.primary))
+    scale = "mean over tasks of (score - chance) / (1 - chance)" if chance else "mean over tasks"
+    caption = (
+        f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale}; {estimand}. "
+        f"{len(study.seeds)} seeds. {FAMILIES}"
+    )
+    return [caption, markdown(header, cells)]
+
+
+def _retention(study: Study) -> dict[str, str]:
+    record = study.first_record(study.plan["reference"])
+    if record is None:
+        return {}
+    lines = record["corpus"]["funnel"]
+    return {
+        after["stage"]: f"{100 * after['documents'] / before['documents']:.1f} %"
+        for before, after in zip(lines, lines[1:], strict=False)
+        if before["documents"]
+    }
+
+
+def _noise(study: Study) -> list[str]:
+    cells, blind, saturated = [], [], []
+    for metric in study.metrics:
+        for task in [AGGREGATE, *study.tasks]:
+            members = study.aggregated(metric) if task == AGGREGATE else [task]
+            if not members or (task != AGGREGATE and metric not in study.tasks[task]["higher_is_better"]):
+                continue
+            if metric != study.primary and task == AGGREGATE:
+                continue
+            chances = [study.tasks[member]["chance"].get(metric) for member in members]
+            known = None if None in chances else [float(c) for c in chances if c is not None]
+            scores = np.stack([study.scores(member, metric) for member in members])
+            values = aggregate(scores, known) if task == AGGREGATE else scores[0]
+            floor = noise_floor(values)
+            spread = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.array([math.nan])
+            spread = spread[np.isfinite(spread)]
+            ratio = float(np.ptp(spread) / floor.seed_sd) if spread.size > 1 and floor.seed_sd > 0 else math.nan
+            cells.append([
+                metric, task, unsigned(floor.seed_sd), f"[{unsigned(floor.ci_low)}, {unsigned(floor.ci_high)}]",
+                unsigned(float(np.ptp(spread))) if spread.size > 1 else "–", "–" if math.isnan(ratio) else f"{ratio:.1f}",
+                p_text(floor.homogeneity_p),
+            ])  # fmt: skip
+            if task != AGGREGATE and known is not None and _at_chance(values, known[0], study.tasks[task]["n_items"]):
+                blind.append(f"{task} ({metric})")
+            if task != AGGREGATE and metric.startswith("acc") and spread.size and spread.min() > 0.99:
+                saturated.append(f"{task} ({metric})")
+    header = ("metric", "task", "seed sd", "95 % interval", "range of arms", "range / sd", "p equal noise")
+    text = (
+        "The noise floor is the spread between seeds of one arm. `range of arms` is the difference between the best "
+        "and the worst arm: where it is not several times the noise, the metric cannot rank these arms at this scale. "
+        "A small `p equal noise` says that arms differ in how noisy they are."
+    )
+    told = [text, markdown(header, cells, left=2) if cells else "Not measured."]
+    if blind:
+        told.append("**At chance in every arm, so blind at this scale:** " + ", ".join(blind) + ".")
+    if saturated:
+        told.append("**At the ceiling in every arm:** " + ", ".join(saturated) + ".")
+    return told
+
+
+def _at_chance(values: np.ndarray, chance: float, n_items: int) -> bool:
+    """Whether no arm's mean is further from chance than two binomial standard errors of one run."""
+    means = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.array([math.nan])
+    error = math.sqrt(chance * (1 - chance) / n_items) if 0 < chance < 1 else 0.0
+    return bool(np.nanmax(np.abs(means - chance)) <= 2 * error)
+
+
+def _funnel(study: Study) -> list[str]:
+    record = study.first_record(study.plan["reference"])
+    if record is None:
+        return ["The reference arm has no record."]
+    text = f"Arm `{study.plan['reference']}`, stages in order; `kept` is the share of what reached the stage."
+    return [text, markdown(FUNNEL_HEADER, funnel_cells(record["corpus"]["funnel"]))]
+
+
+def _corpora(study: Study) -> list[str]:
+    header = ("arm", "documents", "unique tokens", "trained on", "epochs", "worth in fresh tokens", "copies per cluster", "note")
+    cells = []
+    for arm in study.arms:
+        record = study.first_record(arm)
+        if record is None:
+            cells.append([arm, *["missing"] * 6, ""])
+            continue
+        corpus, copies = record["corpus"], record["corpus"]["copies"]
+        shown = "–" if copies is None else f"{copies['mean']:.2f} (largest {copies['max']})"
+        note = f"repeats its text more than {WARN_EPOCHS:g} times" if corpus["epochs"] > WARN_EPOCHS else ""
+        cells.append([
+            arm, f"{corpus['documents']:,}", f"{corpus['unique_tokens']:,}", f"{record['train']['tokens']:,}",
+            f"{corpus['epochs']:.2f}", f"{corpus['effective_tokens']:,.0f}", shown, note,
+        ])  # fmt: skip
+    text = (
+        "Worth in fresh tokens: repetition-adjusted (Muennighoff et al. 2023). Copies per cluster: how many members "
+        "of a near-duplicate cluster the budget really met (FineWeb, appendix E.2); first finished seed."
+    )
+    return [text, markdown(header, cells)]
+
+
+def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
+    chosen = [row for row in rows if row["metric"] == study.primary and row["task"] != AGGREGATE]
+    cells = [
+        [row["task"], contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["item_error"]), p_text(row["p_adjusted"]), row["verdict"]]
+        for row in chosen
+    ]  # fmt: skip
+    header = ("task", "stage", "gain", "95 % interval", "item error", "p Holm", "verdict")
+    return [f"Gains in {study.primary}; every other metric is in `effects.csv`.", markdown(header, cells, left=2)]
+
+
+def _reading(study: Study) -> str:
+    return (
+        "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
+        "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
+        "and data order), with variances moderated across contrasts (Smyth 2004). The item error, in its own column, "
+        "is how far the gain would move with other test items; the two are never merged.\n"
+        "- `helps` and `hurts` hold after Holm's correction; `suggestive` only before it. `no effect seen` names the "
+        "effect that would have been found with 80 % power: anything smaller may be there.\n"
+        "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
+        "- Costs in seconds and bytes of memory are in `cost.csv`, which differs between machines."
+    )
+
+
+def _facts(study: Study) -> str:
+    record = next(iter(study.records.values()), None)
+    lines = [
+        f"- plan digest `{study.plan['digest']}`, design `{study.plan['design']}`, seeds {study.seeds}",
+        *(f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`" for task, info in study.tasks.items()),
+    ]
+    if record:
+        model = record["model"]
+        lines.append(f"- proxy: {model['parameters']:,} parameters, {model['flops']:.3g} training FLOPs a run")
+    lines.append("- every arm's resolved configuration stands in `plan.json`, versions and commit in each `record.json`")
+    return "\n".join(lines)

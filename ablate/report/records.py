@@ -1,0 +1,157 @@
+"""A study as its folder tells it: plan, records, what is missing; nothing else is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from ablate.errors import DataError
+from ablate.store import read_json
+
+HELDOUT = "heldout"
+AGGREGATE = "aggregate"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study folder.
+
+    Attributes:
+        folder: where it lies.
+        plan: `plan.json`.
+        records: (arm, seed) -> `record.json` of every finished run.
+        failed: (arm, seed) -> one line of why, for every run that has none.
+    """
+
+    folder: Path
+    plan: Mapping[str, Any]
+    records: Mapping[tuple[str, int], Mapping[str, Any]]
+    failed: Mapping[tuple[str, int], str]
+    _items: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def arms(self) -> list[str]:
+        """Names, in the plan's order."""
+        return list(self.plan["arms"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """In the plan's order."""
+        return list(self.plan["seeds"])
+
+    @property
+    def primary(self) -> str:
+        """The headline's metric."""
+        return str(self.plan["metrics"]["primary"])
+
+    @cached_property
+    def tasks(self) -> dict[str, Mapping[str, Any]]:
+        """Task -> what the records say of it: chance, n_items, digest, higher_is_better."""
+        first = next(iter(self.records.values()), None)
+        return dict(first["tasks"]) if first else {}
+
+    @cached_property
+    def metrics(self) -> dict[str, bool]:
+        """Metric -> whether higher is better, over all tasks."""
+        found: dict[str, bool] = {}
+        for task in self.tasks.values():
+            found |= task["higher_is_better"]
+        return dict(sorted(found.items()))
+
+    def aggregated(self, metric: str) -> list[str]:
+        """Tasks in the aggregate of a metric."""
+        named = self.plan["metrics"]["aggregate"]
+        wanted = named if named is not None else [task for task in self.tasks if task != HELDOUT]
+        return [task for task in wanted if metric in self.tasks.get(task, {}).get("higher_is_better", {})]
+
+    def first_record(self, arm: str) -> Mapping[str, Any] | None:
+        """The arm's record under its first finished seed."""
+        return next((self.records[arm, seed] for seed in self.seeds if (arm, seed) in self.records), None)
+
+    def scores(self, task: str, metric: str, point: int | None = None) -> np.ndarray:
+        """Shape (n_arms, n_seeds); NaN for a missing run.
+
+        Args:
+            task, metric: which score.
+            point: tokens seen, for a point of the curve; None for the end.
+        """
+        table = np.full((len(self.arms), len(self.seeds)), np.nan)
+        for (arm, seed), record in self.records.items():
+            scores = record["scores"]
+            if point is not None:
+                scores = next((p["scores"] for p in record["curve"] if p["tokens"] == point), {})
+            value = scores.get(task, {}).get(metric)
+            if value is not None:
+                table[self.arms.index(arm), self.seeds.index(seed)] = value
+        return table
+
+    def items(self, task: str, metric: str) -> np.ndarray | None:
+        """Shape (n_arms, n_seeds, n_items): the score of each item; None where items were not kept."""
+        columns = {run: self._item_scores(run).get((task, metric)) for run in self.records}
+        sizes = {len(values) for values in columns.values() if values is not None}
+        if len(sizes) != 1 or any(values is None for values in columns.values()):
+            return None
+        table = np.full((len(self.arms), len(self.seeds), sizes.pop()), np.nan)
+        for (arm, seed), values in columns.items():
+            if task == HELDOUT:
+                # The score is total bits over total bytes, so a document counts by its length.
+                weight = self._item_scores((arm, seed))[task, "bytes"]
+                values = values * weight / weight.mean()
+            table[self.arms.index(arm), self.seeds.index(seed)] = values
+        return table
+
+    def _item_scores(self, run: tuple[str, int]) -> dict[tuple[str, str], np.ndarray]:
+        if run not in self._items:
+            path = run_folder(self.folder, *run) / "items.parquet"
+            found: dict[tuple[str, str], np.ndarray] = {}
+            if path.exists():
+                frame = pq.read_table(path)
+                task = np.asarray(frame["task"].cast("string").to_pylist())
+                metric = np.asarray(frame["metric"].cast("string").to_pylist())
+                item, value = np.asarray(frame["item"].to_pylist()), frame["value"].to_numpy()
+                for name in np.unique(task):
+                    for kind in np.unique(metric[task == name]):
+                        chosen = (task == name) & (metric == kind)
+                        found[str(name), str(kind)] = value[chosen][np.argsort(item[chosen], kind="stable")]
+            self._items[run] = found
+        return self._items[run]
+
+    def identical(self, weights: Mapping[str, float]) -> bool:
+        """Whether all arms of a contrast trained on the same texts for the same number of tokens."""
+        used = [self.first_record(arm) for arm, weight in weights.items() if weight]
+        if any(record is None for record in used):
+            return False
+        return len({(r["corpus"]["key"], r["train"]["tokens"]) for r in used if r is not None}) == 1
+
+
+def run_folder(folder: Path, arm: str, seed: int) -> Path:
+    """Where a run lies in a study."""
+    return folder / "runs" / arm / f"seed-{seed}"
+
+
+def load_study(folder: Path) -> Study:
+    """Read a study folder.
+
+    Raises:
+        DataError: when there is no plan in it.
+    """
+    if not (folder / "plan.json").exists():
+        raise DataError(f"{folder} holds no study (no plan.json); `ablate sweep study=...` makes one")
+    plan = read_json(folder / "plan.json")
+    records, failed = {}, {}
+    for arm in plan["arms"]:
+        for seed in plan["seeds"]:
+            run = run_folder(folder, arm, seed)
+            if (run / "record.json").exists():
+                records[arm, seed] = read_json(run / "record.json")
+            elif (run / "failed.json").exists():
+                failed[arm, seed] = str(read_json(run / "failed.json")["error"])
+            else:
+                failed[arm, seed] = "not run"
+    return Study(folder, plan, records, failed)

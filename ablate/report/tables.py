@@ -1,0 +1,198 @@
+"""Tables: for the terminal, for Markdown and for LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ablate.report.effects_table import Row, headline
+from ablate.report.records import AGGREGATE, Study
+
+Cells = Sequence[Sequence[str]]
+
+
+def aligned(header: Sequence[str], rows: Cells, left: int = 1) -> str:
+    """Plain text columns; the first `left` are aligned to the left, as is the last."""
+    table = [list(header), *map(list, rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = []
+    for row in table:
+        cells = [
+            cell.ljust(width) if i < left or i == len(row) - 1 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def markdown(header: Sequence[str], rows: Cells, left: int = 1) -> str:
+    """A Markdown table."""
+    bars = [":--" if i < left or i == len(header) - 1 else "--:" for i in range(len(header))]
+    lines = [header, bars, *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """With a sign; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:+.{digits}f}"
+
+
+def unsigned(value: float, digits: int = 4) -> str:
+    """Without a sign; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def p_text(value: float) -> str:
+    """A p-value."""
+    return "–" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """[low, high], or a dash where no spread was measured."""
+    if math.isnan(row["ci_low"]):
+        return "–"
+    return f"[{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
+
+
+def contrast_name(row: Mapping[str, Any]) -> str:
+    """The factor, with its levels unless they are on and off."""
+    return row["factor"] if {row["level"], row["versus"]} == {"on", "off"} else f"{row['factor']}: {row['level']} vs {row['versus']}"
+
+
+EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p Holm", "verdict")
+
+
+def effect_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Cells of the gains table."""
+    return [
+        [
+            contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["seed_error"]),
+            unsigned(row["item_error"]), p_text(row["p_value"]), p_text(row["p_adjusted"]), row["verdict"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+
+
+def direction(metric: str, study: Study) -> str:
+    """Which way a metric is better, in words."""
+    return "higher is better" if study.metrics[metric] else "lower is better"
+
+
+def terminal_table(study: Study, rows: Sequence[Row]) -> str:
+    """What a sweep ends with: the gains, or the scores when the design has no contrast."""
+    if not rows:
+        header, cells = arm_table(study, study.primary)
+        return f"\n{study.plan['title']}: {study.primary}, {direction(study.primary, study)}\n" + aligned(header, cells)
+    lead = headline(rows, study)
+    title = f"\n{study.plan['title']}: {lead[0]['estimand']} gain in {study.primary} ({lead[0]['task']}), {direction(study.primary, study)}"
+    text = f"{title}\n{aligned(EFFECT_HEADER, effect_cells(lead))}"
+    others = [row for row in rows if row["metric"] == study.primary and row["task"] not in (AGGREGATE, lead[0]["task"])]
+    found = [row for row in others if row["verdict"].startswith(("helps", "hurts"))]
+    if found:
+        cells = [[row["task"], *line] for row, line in zip(found, effect_cells(found), strict=True)]
+        text += f"\n\nSingle tasks with an effect (after Holm):\n{aligned(('task', *EFFECT_HEADER), cells, left=2)}"
+    return text
+
+
+def _mean_error(values: np.ndarray) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return math.nan, math.nan
+    error = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else math.nan
+    return float(values.mean()), error
+
+
+def arm_table(study: Study, metric: str) -> tuple[list[str], list[list[str]]]:
+    """Arms in rows, tasks in columns: mean over seeds, and the standard error where there are two."""
+    tasks = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
+    scores = {task: study.scores(task, metric) for task in tasks}
+    rows = []
+    for number, arm in enumerate(study.arms):
+        cells = []
+        for task in tasks:
+            mean, error = _mean_error(scores[task][number])
+            cells.append("missing" if math.isnan(mean) else unsigned(mean) + ("" if math.isnan(error) else f" ± {error:.4f}"))
+        rows.append([arm, *cells, ""])
+    return ["arm", *tasks, ""], rows
+
+
+def latex(study: Study, metric: str) -> str:
+    """A table in the style of papers: arms in rows, tasks in columns, best in bold, +/- seed error.
+
+    Needs the package booktabs.
+    """
+    tasks = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
+    means = {task: [_mean_error(row) for row in study.scores(task, metric)] for task in tasks}
+    best = {}
+    for task in tasks:
+        values = [mean for mean, _ in means[task] if not math.isnan(mean)]
+        best[task] = (max if study.metrics[metric] else min)(values, default=math.nan)
+    lines = [
+        "% Needs \\usepackage{booktabs}.",
+        "\\begin{tabular}{l" + "r" * len(tasks) + "}",
+        "\\toprule",
+        " & ".join(["Arm", *map(escape_latex, tasks)]) + " \\\\",
+        "\\midrule",
+    ]
+    for number, arm in enumerate(study.arms):
+        cells = [escape_latex(arm)]
+        for task in tasks:
+            mean, error = means[task][number]
+            if math.isnan(mean):
+                cells.append("--")
+                continue
+            shown = f"\\mathbf{{{mean:.4f}}}" if mean == best[task] else f"{mean:.4f}"
+            cells.append(f"${shown}$" if math.isnan(error) else f"${shown} \\pm {error:.4f}$")
+        lines.append(" & ".join(cells) + " \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    for plain in "\\&%$#_{}~^":
+        replacement = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
+        text = text.replace(plain, replacement.get(plain, f"\\{plain}")) if plain not in "{}" else text
+    return text.replace("<", "$<$").replace(">", "$>$")
+
+
+FUNNEL_HEADER = ("after", "documents", "kept", "MB", "kept", "tokens", "changed", "dropped because of")
+
+
+def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Cells of the funnel: what is left after each stage, and the share that it kept."""
+    cells = []
+    for number, line in enumerate(lines):
+        before = lines[number - 1] if number else line
+        share = [f"{100 * line[k] / before[k]:.1f} %" if number and before[k] else "" for k in ("documents", "bytes")]
+        reasons = ", ".join(f"{name} {count:,}" for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0])))
+        cells.append([
+            line["stage"], f"{line['documents']:,}", share[0], f"{line['bytes'] / 1e6:,.2f}", share[1],
+            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", reasons or "–",
+        ])  # fmt: skip
+    return cells
+
+
+def funnel_table(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The funnel as plain text."""
+    return aligned(FUNNEL_HEADER, funnel_cells(lines))
+
+
+def cost_csv(study: Study) -> str:
+    """What each run cost on the machine it ran on; the only file of a report that differs between machines."""
+    names = sorted({name for record in study.records.values() for name in record["cost"]})
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["arm", "seed", "tokens", "flops", *names])
+    for arm in study.arms:
+        for seed in study.seeds:
+            record = study.records.get((arm, seed))
+            if record:
+                costs = [record["cost"].get(name, "") for name in names]
+                writer.writerow([arm, seed, record["train"]["tokens"], record["model"]["flops"], *costs])
+    return out.getvalue()
