@@ -82,7 +82,9 @@ def _dispatch(command: str, argv: list[str]) -> int:
     if args.multirun:
         raise AblateError("-m is not needed: `ablate sweep` runs every arm and seed of the plan")
     if args.config_name or args.config_path:
-        raise AblateError("--config-name and --config-path are not used; --config-dir adds a folder of your own configs")
+        raise AblateError(
+            "--config-name and --config-path are not used; --config-dir adds a folder of your own configs"
+        )
     hydra = open_hydra(args.config_dir)
     if any(getattr(args, flag) for flag in FLAGS):
         return _show(command, args, hydra)

@@ -130,7 +130,9 @@ def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
         group, name = option.groups()
         options = hydra.config_loader.get_group_options(group)
-        return f"{group}={name} does not exist: {nearest(name, options)} (known: {', '.join(sorted(options))})"
+        return (
+            f"{group}={name} does not exist: {nearest(name, options)} (known: {', '.join(sorted(options))})"
+        )
     if not re.search(r"Could not override|not in '?[A-Z]|is not in struct|Could not append", text):
         return text
     for override in overrides:
@@ -194,7 +196,9 @@ def make(node: Any, where: str, leave_out: Sequence[str] = ("_target_",)) -> Any
         if key in leave_out:
             continue
         if key not in fields:
-            raise ConfigError(f"{where}.{key} does not exist: {nearest(key, fields)} (known: {', '.join(fields)})")
+            raise ConfigError(
+                f"{where}.{key} does not exist: {nearest(key, fields)} (known: {', '.join(fields)})"
+            )
         arguments[key] = _typed(_nested(value, f"{where}.{key}"), hints[key], f"{where}.{key}")
     unset = (dataclasses.MISSING,)
     for name, entry in fields.items():
@@ -276,7 +280,9 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
         node = config["stages"][name]
         where = f"stages.{name}"
         if not isinstance(node, Mapping) or "_target_" not in node:
-            raise ConfigError(f"unknown stage {name!r}: {nearest(name, stage_names())} (known: {', '.join(stage_names())})")
+            raise ConfigError(
+                f"unknown stage {name!r}: {nearest(name, stage_names())} (known: {', '.join(stage_names())})"
+            )
         if not isinstance(node.get("enabled", True), bool):
             raise ConfigError(f"{where}.enabled must be true or false, got {node['enabled']!r}")
         stage = make(node, where, leave_out=RESERVED)

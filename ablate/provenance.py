@@ -28,7 +28,7 @@ def _git(*arguments: str) -> str | None:
 @cache
 def provenance() -> dict[str, Any]:
     """Commit, dirty flag, package versions, platform and core count; None where unknown."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)

@@ -29,8 +29,6 @@ from ablate.store import Store
 from ablate.study.prepare import Workshop
 
 
-
-
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Inspect; returns the exit status."""
     arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
@@ -38,7 +36,9 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     try:
         prepared = workshop.prepare(arm)
         pool = workshop.pool.summary
-        print(f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped")
+        print(
+            f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
+        )
         for reason, count in pool["skipped_reasons"].items():
             print(f"  skipped {count:,}: {reason}   (listed in {workshop.pool.folder / 'skipped.jsonl'})")
         print(funnel_table(prepared.info["funnel"]))
@@ -67,6 +67,8 @@ def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
                 continue
             print(f"\n{stage}: {reason}: {rows.size:,} documents")
             order = np.argsort(mix64(workshop.pool.keys[rows], 0), kind="stable")
-            for row, text in workshop.annotations.texts(decision.before, np.sort(rows[order[: config.inspect.samples]])):
+            for row, text in workshop.annotations.texts(
+                decision.before, np.sort(rows[order[: config.inspect.samples]])
+            ):
                 print(f"  [{row}] {url[row].as_py() or '(no address)'}")
                 print(textwrap.indent(textwrap.shorten(text, 300, placeholder=" ..."), "      "))

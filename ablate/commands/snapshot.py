@@ -73,7 +73,9 @@ def _rows(label: str, task: Any) -> Iterator[dict[str, Any]]:
         if task.OUTPUT_TYPE == "loglikelihood":
             row |= {"context": task.doc_to_text(doc), "continuation": str(task.doc_to_target(doc)).strip()}
         elif task.OUTPUT_TYPE != "multiple_choice":
-            raise DataError(f"task {label!r} is {task.OUTPUT_TYPE}; snapshots hold multiple choice and last-word tasks")
+            raise DataError(
+                f"task {label!r} is {task.OUTPUT_TYPE}; snapshots hold multiple choice and last-word tasks"
+            )
         elif task.multiple_input:
             options = [str(option) for option in task.doc_to_choice(doc)]
             row |= {"context_options": options, "continuation": str(task.doc_to_target(doc)).strip()}

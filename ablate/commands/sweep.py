@@ -60,7 +60,10 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
         print(f"FAILED {arm}, seed {seed}: {error}\n       log: {log}", file=sys.stderr)
     if failures:
         done = len(plan["arms"]) * len(plan["seeds"]) - len(failures)
-        print(f"{len(failures)} runs failed, {done} are done; the same command tries the failed ones again", file=sys.stderr)
+        print(
+            f"{len(failures)} runs failed, {done} are done; the same command tries the failed ones again",
+            file=sys.stderr,
+        )
     return 1 if failures else 0
 
 

@@ -141,7 +141,9 @@ class Annotations:
             for row in some.tolist():
                 yield row, found[row]
 
-    def fill(self, version: TextVersion, operation: Operation, rows: np.ndarray) -> list[tuple[Path, np.ndarray]]:
+    def fill(
+        self, version: TextVersion, operation: Operation, rows: np.ndarray
+    ) -> list[tuple[Path, np.ndarray]]:
         """Apply `operation` where it has not been applied yet; (folder of parts, its rows) per segment."""
         return [
             (self._fill(operation, segment, part), part) for segment, part in self._by_segment(version, rows)
@@ -311,5 +313,3 @@ def _read_texts(pool: Pool, folder: Path | None, shard: int, rows: np.ndarray) -
         some = table.take(pa.array(hit))
         found |= zip(some.column("row").to_pylist(), some.column("text").to_pylist(), strict=True)
     return [found[row] for row in rows.tolist()]
-
-

@@ -42,7 +42,9 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
         dropped: Counter[str] = Counter()
         for decision in steps:
             counts = np.bincount(decision.verdict.code, minlength=len(decision.verdict.reasons) + 1)
-            dropped.update({r: int(n) for r, n in zip(decision.verdict.reasons, counts[1:], strict=True) if n})
+            dropped.update(
+                {r: int(n) for r, n in zip(decision.verdict.reasons, counts[1:], strict=True) if n}
+            )
         line["dropped"] = dict(sorted(dropped.items()))
         line["changed"] = int(_moved(steps[0].before, steps[-1].after, kept).sum())
         lines.append(line)

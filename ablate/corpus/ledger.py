@@ -32,7 +32,9 @@ def reasons(decision: Decision) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(decision.verdict.code), names).cast(pa.string())
 
 
-def _table(decision: Decision, annotations: Annotations, url: pa.ChunkedArray, source: pa.ChunkedArray) -> pa.Table:
+def _table(
+    decision: Decision, annotations: Annotations, url: pa.ChunkedArray, source: pa.ChunkedArray
+) -> pa.Table:
     rows = decision.rows
     keys = [f"{key:016x}" for key in annotations.pool.keys[rows].tolist()]
     columns = {"row": rows, "key": keys, "url": pc.take(url, rows), "source": pc.take(source, rows)}

@@ -40,10 +40,14 @@ class TokenizerConfig:
 
     def __post_init__(self) -> None:
         if self.vocab_size < 257:
-            raise ConfigError(f"tokenizer.vocab_size must be at least 257 (bytes and end-of-text), got {self.vocab_size}")
+            raise ConfigError(
+                f"tokenizer.vocab_size must be at least 257 (bytes and end-of-text), got {self.vocab_size}"
+            )
 
 
-def prepare_tokenizer(config: TokenizerConfig, annotations: Annotations, version: TextVersion, store: Store) -> Path:
+def prepare_tokenizer(
+    config: TokenizerConfig, annotations: Annotations, version: TextVersion, store: Store
+) -> Path:
     """Train or fetch the tokenizer; returns a folder that `load_tokenizer` reads.
 
     It is trained on a fixed sample of the unfiltered pool, so that no arm's filters shape it.
@@ -69,7 +73,7 @@ def prepare_tokenizer(config: TokenizerConfig, annotations: Annotations, version
     return folder
 
 
-def _pretrained(config: TokenizerConfig) -> PreTrainedTokenizerFast:
+def _pretrained(config: TokenizerConfig) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(config.pretrained, revision=config.revision)
     except (OSError, ValueError) as error:
@@ -100,7 +104,7 @@ def _train(config: TokenizerConfig, texts: Iterator[str]) -> PreTrainedTokenizer
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=END_OF_TEXT, bos_token=END_OF_TEXT)
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def load_tokenizer(folder: Path) -> Any:
     """Load from a folder of `prepare_tokenizer`."""
     transformers_logging.set_verbosity_error()
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)

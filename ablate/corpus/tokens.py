@@ -152,7 +152,13 @@ class TokenStream:
 
 
 def open_stream(
-    annotations: Annotations, operation: Tokenize, version: TextVersion, rows: np.ndarray, *, seed: int, context: int
+    annotations: Annotations,
+    operation: Tokenize,
+    version: TextVersion,
+    rows: np.ndarray,
+    *,
+    seed: int,
+    context: int,
 ) -> TokenStream:
     """The stream over some rows of a version, token ids memory-mapped from the store."""
     ids: list[np.ndarray] = []
@@ -168,5 +174,3 @@ def open_stream(
                 count[at] = offsets[hit + 1] - offsets[hit]
                 ids.append(batch.column("ids").values.to_numpy())
     return TokenStream(ids, part, start, count, annotations.pool.keys[rows], seed=seed, context=context)
-
-

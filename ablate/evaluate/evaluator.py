@@ -7,7 +7,9 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,9 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         if not self.tasks and not self.heldout:
-            raise ConfigError("nothing to evaluate: give evaluate.tasks=[...] or evaluate.heldout=<text file>")
+            raise ConfigError(
+                "nothing to evaluate: give evaluate.tasks=[...] or evaluate.heldout=<text file>"
+            )
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Evaluator:
     @property
     def info(self) -> dict[str, Any]:
         """Per task: chance level per metric, items, digest and which way each metric is better."""
-        parts = [*self._tasks, *([self._heldout] if self._heldout else [])]
+        parts: list[_LmEvalTask | _Heldout] = [*self._tasks, *([self._heldout] if self._heldout else [])]
         return {part.name: part.info for part in parts}
 
     @property
@@ -163,7 +167,9 @@ def _from_lm_eval(name: str) -> Iterator[tuple[str, ConfigurableTask, dict[str, 
     try:
         found = get_task_dict([name], TaskManager())
     except (KeyError, ValueError) as error:
-        raise ConfigError(f"evaluate.tasks: lm-eval has no task {name!r} ({error}); `lm-eval ls tasks` lists them") from error
+        raise ConfigError(
+            f"evaluate.tasks: lm-eval has no task {name!r} ({error}); `lm-eval ls tasks` lists them"
+        ) from error
     except (OSError, ConnectionError) as error:
         raise DataError(
             f"evaluate.tasks: the data of {name!r} cannot be fetched ({error}); make a snapshot where there is "
@@ -185,9 +191,12 @@ def _flatten(tasks: dict[Any, Any]) -> Iterator[tuple[str, ConfigurableTask]]:
 class _LmEvalTask:
     """An lm-eval task with its requests built once."""
 
-    def __init__(self, name: str, task: ConfigurableTask, names: dict[str, str], key: str, limit: int | None) -> None:
+    def __init__(
+        self, name: str, task: ConfigurableTask, names: dict[str, str], key: str, limit: int | None
+    ) -> None:
         self.name, self.task, self.names = name, task, names
-        task.build_all_requests(limit=None if names else limit, rank=0, world_size=1)
+        with redirect_stderr(StringIO()):  # its progress bar knows no terminal
+            task.build_all_requests(limit=None if names else limit, rank=0, world_size=1)
         self.by_doc: dict[int, list[Any]] = defaultdict(list)
         for instance in task.instances:
             self.by_doc[instance.doc_id].append(instance)
@@ -266,7 +275,7 @@ class _LmEvalTask:
         if isinstance(gold, str):
             choices = self.task.doc_to_choice(doc)
             return choices.index(gold) if gold in choices else None
-        return gold if isinstance(gold, int) and 0 <= gold else None
+        return gold if isinstance(gold, int) and gold >= 0 else None
 
 
 class _Heldout:
@@ -310,14 +319,20 @@ def read_heldout(path: Path) -> list[str]:
     """
     if not path.exists():
         raise DataError(f"evaluate.heldout={path} does not exist")
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+    text = (
+        gzip.decompress(path.read_bytes()).decode()
+        if path.suffix == ".gz"
+        else path.read_text(encoding="utf-8")
+    )
     if path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
         texts = []
         for number, line in enumerate(text.splitlines(), start=1):
             try:
                 texts.append(json.loads(line)["text"])
             except (ValueError, KeyError, TypeError):
-                raise DataError(f"{path}, line {number}: expected a JSON object with a field `text`") from None
+                raise DataError(
+                    f"{path}, line {number}: expected a JSON object with a field `text`"
+                ) from None
     else:
         texts = text.split("\n\n")
     texts = [text for text in texts if text.strip()]

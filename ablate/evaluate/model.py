@@ -12,8 +12,6 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
-from torch import nn
-from transformers import PreTrainedTokenizerFast
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
@@ -60,7 +58,10 @@ class Requests:
     @staticmethod
     def _batch(chosen: list[int], inputs: list[list[int]], targets: list[list[int]], length: int) -> _Batch:
         tokens = np.zeros((len(chosen), length), dtype=np.int64)
-        row, column, target, request = [], [], [], []
+        row: list[int] = []
+        column: list[int] = []
+        target: list[int] = []
+        request: list[int] = []
         for number, index in enumerate(chosen):
             ids, wanted = inputs[index], targets[index]
             tokens[number, : len(ids)] = ids
@@ -68,23 +69,25 @@ class Requests:
             column += range(len(ids) - len(wanted), len(ids))
             target += wanted
             request += [index] * len(wanted)
-        return _Batch(torch.from_numpy(tokens), *(torch.tensor(part) for part in (row, column, target, request)))
+        return _Batch(
+            torch.from_numpy(tokens), *(torch.tensor(part) for part in (row, column, target, request))
+        )
 
     @torch.inference_mode()
-    def score(self, model: nn.Module) -> list[tuple[float, bool]]:
+    def score(self, model: Any) -> list[tuple[float, bool]]:
         """Log-likelihood in nats of each continuation, and whether greedy decoding would give it."""
         device = next(model.parameters()).device
         total = torch.zeros(self.count, dtype=torch.float64)
         greedy = torch.ones(self.count, dtype=torch.bool)
         for batch in self.batches:
             # Padding stands to the right of a causal model's inputs, so no position sees it.
-            hidden = model.model(input_ids=batch.tokens.to(device)).last_hidden_state  # type: ignore[operator, union-attr]
+            hidden = model.model(input_ids=batch.tokens.to(device)).last_hidden_state
             hidden = hidden[batch.row.to(device), batch.column.to(device)]
             target = batch.target.to(device)
-            at_once = max(1, LOGITS_AT_ONCE // model.config.vocab_size)  # type: ignore[operator, union-attr]
+            at_once = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
             for first in range(0, target.numel(), at_once):
                 part = slice(first, first + at_once)
-                logits = model.lm_head(hidden[part]).float()  # type: ignore[operator]
+                logits = model.lm_head(hidden[part]).float()
                 picked = logits.gather(1, target[part, None]).squeeze(1) - logits.logsumexp(1)
                 total.index_add_(0, batch.request[part], picked.cpu().double())
                 missed = batch.request[part][(logits.argmax(1) != target[part]).cpu()]
@@ -101,10 +104,10 @@ class ProxyLM(TemplateLM):
         batch_tokens: padded tokens per forward pass.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, context: int, batch_tokens: int) -> None:
+    def __init__(self, tokenizer: Any, context: int, batch_tokens: int) -> None:
         super().__init__()
         self.tokenizer, self.context, self.batch_tokens = tokenizer, context, batch_tokens
-        self.model: nn.Module | None = None
+        self.model: Any = None
 
     @property
     def eot_token_id(self) -> int:
@@ -173,11 +176,11 @@ class ProxyLM(TemplateLM):
             context, options = instance.args
             length = min(int(options.get("max_gen_toks", 64)), self.context // 2)
             ids = self.tok_encode(context)[-(self.context - length) :] or [self.eot_token_id]
-            made = self.model.generate(  # type: ignore[operator]
+            made = self.model.generate(
                 torch.tensor([ids], device=device), max_new_tokens=length, do_sample=False, use_cache=True,
                 pad_token_id=self.eot_token_id, eos_token_id=self.eot_token_id,
             )  # fmt: skip
-            text = self.tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True)
+            text = str(self.tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True))
             stops = options.get("until") or []
             for stop in [stops] if isinstance(stops, str) else stops:
                 text = text.split(stop)[0] if stop else text

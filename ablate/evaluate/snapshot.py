@@ -87,7 +87,9 @@ def _read_task(root: Path, name: str, limit: int | None) -> SnapshotTask:
                 kinds.setdefault(kind, []).append(item)
     if len(kinds) != 1:
         found = ", ".join(str(path) for path in files)
-        raise DataError(f"task {name!r}: expected items of one kind in {found}, found {sorted(kinds) or 'no items'}")
+        raise DataError(
+            f"task {name!r}: expected items of one kind in {found}, found {sorted(kinds) or 'no items'}"
+        )
     ((kind, items),) = kinds.items()
     if limit is not None and limit < len(items):
         items = [items[i * len(items) // limit] for i in range(limit)]
@@ -98,7 +100,9 @@ def _files(root: Path, name: str) -> list[Path]:
     folder, _, split = name.partition("/")
     if not (root / folder).is_dir():
         known = [path.name for path in root.iterdir() if path.is_dir()]
-        raise DataError(f"snapshot {root} has no task {folder!r}: {nearest(folder, known)} (known: {', '.join(sorted(known))})")
+        raise DataError(
+            f"snapshot {root} has no task {folder!r}: {nearest(folder, known)} (known: {', '.join(sorted(known))})"
+        )
     files = {path.stem: path for path in sorted((root / folder).glob("*.jsonl"))}
     if split:
         if split not in files:
@@ -109,7 +113,9 @@ def _files(root: Path, name: str) -> list[Path]:
             return [files[preferred]]
     several = [path for stem, path in files.items() if stem not in TRAINING]
     if not several or any(stem.startswith(SPLITS) for stem in files):
-        raise DataError(f"task {folder!r}: say which file to use, {folder}/<file>; there are {', '.join(sorted(files)) or 'none'}")
+        raise DataError(
+            f"task {folder!r}: say which file to use, {folder}/<file>; there are {', '.join(sorted(files)) or 'none'}"
+        )
     return several
 
 
@@ -132,11 +138,19 @@ def _item(line: str, where: str, name: str) -> tuple[str, Item]:
 
 
 def _pair(row: Item) -> tuple[str, Item]:
-    return "choice", {"query": "", "choices": [str(row["sentence_good"]), str(row["sentence_bad"])], "gold": 0}
+    return "choice", {
+        "query": "",
+        "choices": [str(row["sentence_good"]), str(row["sentence_bad"])],
+        "gold": 0,
+    }
 
 
 def _gold(row: Item, options: Any, field: str) -> int:
-    if not isinstance(options, list) or len(options) < 2 or not all(isinstance(o, str) and o for o in options):
+    if (
+        not isinstance(options, list)
+        or len(options) < 2
+        or not all(isinstance(o, str) and o for o in options)
+    ):
         raise ValueError(f"{field} must be a list of two or more texts, got {options!r}")
     gold = row["gold"]
     if type(gold) is not int or not 0 <= gold < len(options):
@@ -146,7 +160,11 @@ def _gold(row: Item, options: Any, field: str) -> int:
 
 def _partial(row: Item) -> tuple[str, Item]:
     gold = _gold(row, row["context_options"], "context_options")
-    return "partial", {"contexts": row["context_options"], "continuation": str(row["continuation"]), "gold": gold}
+    return "partial", {
+        "contexts": row["context_options"],
+        "continuation": str(row["continuation"]),
+        "gold": gold,
+    }
 
 
 def _choice(row: Item) -> tuple[str, Item]:
@@ -185,5 +203,6 @@ def reference_texts(snapshot: str | Path | None, tasks: Sequence[str]) -> dict[s
             "(`ablate snapshot` makes one), or disable it: stages.decontamination.enabled=false"
         )
     return {
-        task.name: [task.reference_text(item) for item in task.items] for task in read_snapshot(snapshot, tasks)
+        task.name: [task.reference_text(item) for item in task.items]
+        for task in read_snapshot(snapshot, tasks)
     }

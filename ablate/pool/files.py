@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,11 +28,11 @@ def text_lines(path: Path) -> Iterator[str]:
         yield from io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="\n")
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> Any:
     if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb")
     if path.suffix == ".zst":
-        return zstandard.open(path, "rb")  # type: ignore[no-any-return]
+        return zstandard.open(path, "rb")
     return path.open("rb")
 
 

@@ -53,14 +53,18 @@ class Hub(Source):
                 self.path, self.name, split=self.split, revision=self.revision, streaming=self.streaming
             )
         except (OSError, ValueError, ConnectionError) as error:
-            raise DataError(f"cannot load data set {self.path!r} (config {self.name}, split {self.split}): {error}") from error
+            raise DataError(
+                f"cannot load data set {self.path!r} (config {self.name}, split {self.split}): {error}"
+            ) from error
         rows = rows.take(self.limit) if self.streaming else rows
         for number, row in enumerate(rows):
             if self.limit is not None and number >= self.limit:
                 return
             text = row.get(self.text_column)
             if self.text_column not in row:
-                raise DataError(f"{self.path} has no column {self.text_column!r}: {nearest(self.text_column, row)}")
+                raise DataError(
+                    f"{self.path} has no column {self.text_column!r}: {nearest(self.text_column, row)}"
+                )
             if not isinstance(text, str):
                 yield Skipped(self.path, number, f"no text in column {self.text_column!r}")
                 continue

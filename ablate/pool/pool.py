@@ -99,7 +99,9 @@ def open_pool(folder: Path) -> Pool:
     """
     summary = read_json(folder / "pool.json")
     if summary["format"] != FORMAT:
-        raise DataError(f"{folder} has format {summary['format']}, expected {FORMAT}; delete it and run again")
+        raise DataError(
+            f"{folder} has format {summary['format']}, expected {FORMAT}; delete it and run again"
+        )
     return Pool(folder, summary["digest"], tuple(summary["bounds"]), summary)
 
 

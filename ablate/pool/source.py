@@ -80,7 +80,9 @@ def find(paths: str | Sequence[str], what: str) -> list[Path]:
         if Path(entry).is_dir():
             matches = sorted(path for path in Path(entry).rglob("*") if path.is_file())
         else:
-            matches = [Path(match) for match in sorted(glob.glob(str(Path(entry).expanduser()), recursive=True))]
+            matches = [
+                Path(match) for match in sorted(glob.glob(str(Path(entry).expanduser()), recursive=True))
+            ]
         if not matches:
             raise DataError(f"pool.paths: nothing matches {entry!r} (expected {what})")
         found += [path for path in matches if path not in found]

@@ -24,7 +24,7 @@ from ablate.store import atomic
 HELPS, HURTS, NONE, INK, PALE = "#0072b2", "#d55e00", "#9a9a9a", "#222222", "#dddddd"
 """Okabe & Ito's palette: told apart with any colour vision."""
 LINES = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "ablate", "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False,
     "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": INK, "ytick.color": INK, "svg.fonttype": "path", "axes.titleweight": "bold",
@@ -66,7 +66,9 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
     lead = headline(rows, study)
     others = [row for row in rows if row["metric"] == study.primary and row["task"] != AGGREGATE]
     tasks = [task for task in study.tasks if any(row["task"] == task for row in others)]
-    panels = [("all tasks" if len(study.aggregated(study.primary)) > 1 else lead[0]["task"], lead)] if lead else []
+    panels = (
+        [("all tasks" if len(study.aggregated(study.primary)) > 1 else lead[0]["task"], lead)] if lead else []
+    )
     if lead and lead[0]["task"] == AGGREGATE and len(study.aggregated(study.primary)) == 1:
         panels = []
     panels += [(task, [row for row in others if row["task"] == task]) for task in tasks][: 5 - len(panels)]
@@ -92,10 +94,18 @@ def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> Non
             axis.text(0, position, " missing", va="center", color=HURTS, fontsize=9)
             continue
         if not math.isnan(row["ci_low"]):
-            axis.plot([sign * row["ci_low"], sign * row["ci_high"]], [position] * 2, color=colour, linewidth=2.2, solid_capstyle="butt")
+            axis.plot(
+                [sign * row["ci_low"], sign * row["ci_high"]],
+                [position] * 2,
+                color=colour,
+                linewidth=2.2,
+                solid_capstyle="butt",
+            )
         suggestive = row["verdict"].startswith("suggestive")
         face = "white" if suggestive or colour == NONE else colour
-        axis.plot(sign * row["estimate"], position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3)
+        axis.plot(
+            sign * row["estimate"], position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3
+        )
     axis.set_yticks(range(len(rows)), [contrast_name(row) for row in rows] if first else [""] * len(rows))
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
@@ -103,7 +113,12 @@ def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> Non
     axis.set_axisbelow(True)
     axis.locator_params(axis="x", nbins=5)
     axis.set_title(title, fontsize=10)
-    ends = [abs(row[name]) for row in rows for name in ("ci_low", "ci_high", "estimate") if not math.isnan(row[name])]
+    ends = [
+        abs(row[name])
+        for row in rows
+        for name in ("ci_low", "ci_high", "estimate")
+        if not math.isnan(row[name])
+    ]
     if ends and max(ends) > 0:
         axis.margins(x=0.08)
 
@@ -111,7 +126,9 @@ def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> Non
 def curves(study: Study) -> Figure | None:
     """Primary score against tokens seen, mean over seeds with the range of the seeds."""
     points = sorted({point["tokens"] for record in study.records.values() for point in record["curve"]})
-    tasks = study.aggregated(study.primary) or [task for task in study.tasks if study.primary in study.tasks[task]["higher_is_better"]]
+    tasks = study.aggregated(study.primary) or [
+        task for task in study.tasks if study.primary in study.tasks[task]["higher_is_better"]
+    ]
     if len(points) < 2 or not tasks:
         return None
     with matplotlib.rc_context(STYLE):
@@ -129,9 +146,24 @@ def curves(study: Study) -> Figure | None:
                 style = ("-", "--", ":", "-.")[number // len(LINES) % 4]
                 colour = LINES[number % len(LINES)]
                 width = 2.4 if arm == study.plan["reference"] else 1.3
-                axis.plot(x, np.nanmean(runs, axis=1), style, color=colour, linewidth=width, label=arm, zorder=3 if width > 2 else 2)
+                axis.plot(
+                    x,
+                    np.nanmean(runs, axis=1),
+                    style,
+                    color=colour,
+                    linewidth=width,
+                    label=arm,
+                    zorder=3 if width > 2 else 2,
+                )
                 if runs.shape[1] > 1:
-                    axis.fill_between(x, np.nanmin(runs, axis=1), np.nanmax(runs, axis=1), color=colour, alpha=0.12, linewidth=0)
+                    axis.fill_between(
+                        x,
+                        np.nanmin(runs, axis=1),
+                        np.nanmax(runs, axis=1),
+                        color=colour,
+                        alpha=0.12,
+                        linewidth=0,
+                    )
             chance = study.tasks[task]["chance"].get(study.primary)
             if chance is not None:
                 axis.axhline(chance, color=NONE, linestyle=(0, (2, 2)), linewidth=1)
@@ -160,7 +192,10 @@ def funnel(study: Study) -> Figure | None:
     lines: Sequence[Mapping[str, Any]] = record["corpus"]["funnel"]
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure(9, 1.1 + 0.42 * len(lines), 2)
-        for axis, name, scale, unit in ((axes[0], "documents", 1, "documents"), (axes[1], "bytes", 1e6, "MB of text")):
+        for axis, name, scale, unit in (
+            (axes[0], "documents", 1, "documents"),
+            (axes[1], "bytes", 1e6, "MB of text"),
+        ):
             values = [line[name] / scale for line in lines]
             axis.barh(range(len(lines)), values, color=[INK] + [HELPS] * (len(lines) - 1), height=0.62)
             for position, value in enumerate(values):
@@ -175,5 +210,10 @@ def funnel(study: Study) -> Figure | None:
             axis.set_xticks([])
             axis.spines["bottom"].set_visible(False)
             axis.set_title(f"{unit} left", fontsize=10)
-        figure.suptitle(f"{study.plan['title']}: funnel of arm {study.plan['reference']}", x=0.01, ha="left", weight="bold")
+        figure.suptitle(
+            f"{study.plan['title']}: funnel of arm {study.plan['reference']}",
+            x=0.01,
+            ha="left",
+            weight="bold",
+        )
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,7 +67,10 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         if "gains" in figures:
             parts.append("![Gain of each stage with its 95 % interval](figures/gains.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
-    parts += ["## Scores", f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}."]
+    parts += [
+        "## Scores",
+        f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}.",
+    ]
     parts.append(markdown(*arm_table(study, study.primary)))
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
@@ -94,8 +98,13 @@ def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
     estimand = ESTIMANDS.get(lead[0]["estimand"], lead[0]["estimand"])
     kept = _retention(study)
     header = [*EFFECT_HEADER[:-1], "documents kept", "verdict"]
-    cells = [[*line[:-1], kept.get(row["factor"], "–"), line[-1]] for row, line in zip(lead, effect_cells(lead), strict=True)]
-    chance = any(study.tasks[task]["chance"].get(study.primary) is not None for task in study.aggregated(study.primary))
+    cells = [
+        [*line[:-1], kept.get(row["factor"], "–"), line[-1]]
+        for row, line in zip(lead, effect_cells(lead), strict=True)
+    ]
+    chance = any(
+        study.tasks[task]["chance"].get(study.primary) is not None for task in study.aggregated(study.primary)
+    )
     scale = "mean over tasks of (score - chance) / (1 - chance)" if chance else "mean over tasks"
     caption = (
         f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale}; {estimand}. "
@@ -111,7 +120,7 @@ def _retention(study: Study) -> dict[str, str]:
     lines = record["corpus"]["funnel"]
     return {
         after["stage"]: f"{100 * after['documents'] / before['documents']:.1f} %"
-        for before, after in zip(lines, lines[1:], strict=False)
+        for before, after in pairwise(lines)
         if before["documents"]
     }
 
@@ -132,13 +141,19 @@ def _noise(study: Study) -> list[str]:
             floor = noise_floor(values)
             spread = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.array([math.nan])
             spread = spread[np.isfinite(spread)]
-            ratio = float(np.ptp(spread) / floor.seed_sd) if spread.size > 1 and floor.seed_sd > 0 else math.nan
+            ratio = (
+                float(np.ptp(spread) / floor.seed_sd) if spread.size > 1 and floor.seed_sd > 0 else math.nan
+            )
             cells.append([
                 metric, task, unsigned(floor.seed_sd), f"[{unsigned(floor.ci_low)}, {unsigned(floor.ci_high)}]",
                 unsigned(float(np.ptp(spread))) if spread.size > 1 else "–", "–" if math.isnan(ratio) else f"{ratio:.1f}",
                 p_text(floor.homogeneity_p),
             ])  # fmt: skip
-            if task != AGGREGATE and known is not None and _at_chance(values, known[0], study.tasks[task]["n_items"]):
+            if (
+                task != AGGREGATE
+                and known is not None
+                and _at_chance(values, known[0], study.tasks[task]["n_items"])
+            ):
                 blind.append(f"{task} ({metric})")
             if task != AGGREGATE and metric.startswith("acc") and spread.size and spread.min() > 0.99:
                 saturated.append(f"{task} ({metric})")
@@ -172,7 +187,16 @@ def _funnel(study: Study) -> list[str]:
 
 
 def _corpora(study: Study) -> list[str]:
-    header = ("arm", "documents", "unique tokens", "trained on", "epochs", "worth in fresh tokens", "copies per cluster", "note")
+    header = (
+        "arm",
+        "documents",
+        "unique tokens",
+        "trained on",
+        "epochs",
+        "worth in fresh tokens",
+        "copies per cluster",
+        "note",
+    )
     cells = []
     for arm in study.arms:
         record = study.first_record(arm)
@@ -200,7 +224,10 @@ def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
         for row in chosen
     ]  # fmt: skip
     header = ("task", "stage", "gain", "95 % interval", "item error", "p Holm", "verdict")
-    return [f"Gains in {study.primary}; every other metric is in `effects.csv`.", markdown(header, cells, left=2)]
+    return [
+        f"Gains in {study.primary}; every other metric is in `effects.csv`.",
+        markdown(header, cells, left=2),
+    ]
 
 
 def _reading(study: Study) -> str:
@@ -220,10 +247,17 @@ def _facts(study: Study) -> str:
     record = next(iter(study.records.values()), None)
     lines = [
         f"- plan digest `{study.plan['digest']}`, design `{study.plan['design']}`, seeds {study.seeds}",
-        *(f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`" for task, info in study.tasks.items()),
+        *(
+            f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`"
+            for task, info in study.tasks.items()
+        ),
     ]
     if record:
         model = record["model"]
-        lines.append(f"- proxy: {model['parameters']:,} parameters, {model['flops']:.3g} training FLOPs a run")
-    lines.append("- every arm's resolved configuration stands in `plan.json`, versions and commit in each `record.json`")
+        lines.append(
+            f"- proxy: {model['parameters']:,} parameters, {model['flops']:.3g} training FLOPs a run"
+        )
+    lines.append(
+        "- every arm's resolved configuration stands in `plan.json`, versions and commit in each `record.json`"
+    )
     return "\n".join(lines)

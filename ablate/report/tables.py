@@ -35,7 +35,9 @@ def markdown(header: Sequence[str], rows: Cells, left: int = 1) -> str:
     """A Markdown table."""
     bars = [":--" if i < left or i == len(header) - 1 else "--:" for i in range(len(header))]
     lines = [header, bars, *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def signed(value: float, digits: int = 4) -> str:
@@ -62,7 +64,11 @@ def interval(row: Mapping[str, Any]) -> str:
 
 def contrast_name(row: Mapping[str, Any]) -> str:
     """The factor, with its levels unless they are on and off."""
-    return row["factor"] if {row["level"], row["versus"]} == {"on", "off"} else f"{row['factor']}: {row['level']} vs {row['versus']}"
+    return (
+        row["factor"]
+        if {row["level"], row["versus"]} == {"on", "off"}
+        else f"{row['factor']}: {row['level']} vs {row['versus']}"
+    )
 
 
 EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p Holm", "verdict")
@@ -88,11 +94,17 @@ def terminal_table(study: Study, rows: Sequence[Row]) -> str:
     """What a sweep ends with: the gains, or the scores when the design has no contrast."""
     if not rows:
         header, cells = arm_table(study, study.primary)
-        return f"\n{study.plan['title']}: {study.primary}, {direction(study.primary, study)}\n" + aligned(header, cells)
+        return f"\n{study.plan['title']}: {study.primary}, {direction(study.primary, study)}\n" + aligned(
+            header, cells
+        )
     lead = headline(rows, study)
     title = f"\n{study.plan['title']}: {lead[0]['estimand']} gain in {study.primary} ({lead[0]['task']}), {direction(study.primary, study)}"
     text = f"{title}\n{aligned(EFFECT_HEADER, effect_cells(lead))}"
-    others = [row for row in rows if row["metric"] == study.primary and row["task"] not in (AGGREGATE, lead[0]["task"])]
+    others = [
+        row
+        for row in rows
+        if row["metric"] == study.primary and row["task"] not in (AGGREGATE, lead[0]["task"])
+    ]
     found = [row for row in others if row["verdict"].startswith(("helps", "hurts"))]
     if found:
         cells = [[row["task"], *line] for row, line in zip(found, effect_cells(found), strict=True)]
@@ -117,7 +129,11 @@ def arm_table(study: Study, metric: str) -> tuple[list[str], list[list[str]]]:
         cells = []
         for task in tasks:
             mean, error = _mean_error(scores[task][number])
-            cells.append("missing" if math.isnan(mean) else unsigned(mean) + ("" if math.isnan(error) else f" ± {error:.4f}"))
+            cells.append(
+                "missing"
+                if math.isnan(mean)
+                else unsigned(mean) + ("" if math.isnan(error) else f" ± {error:.4f}")
+            )
         rows.append([arm, *cells, ""])
     return ["arm", *tasks, ""], rows
 
@@ -169,8 +185,14 @@ def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     cells = []
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else line
-        share = [f"{100 * line[k] / before[k]:.1f} %" if number and before[k] else "" for k in ("documents", "bytes")]
-        reasons = ", ".join(f"{name} {count:,}" for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0])))
+        share = [
+            f"{100 * line[k] / before[k]:.1f} %" if number and before[k] else ""
+            for k in ("documents", "bytes")
+        ]
+        reasons = ", ".join(
+            f"{name} {count:,}"
+            for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0]))
+        )
         cells.append([
             line["stage"], f"{line['documents']:,}", share[0], f"{line['bytes'] / 1e6:,.2f}", share[1],
             "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", reasons or "–",

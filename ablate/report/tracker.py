@@ -82,9 +82,10 @@ class Wandb:
     def _start(self, study: str, name: str, job_type: str, config: Mapping[str, Any]) -> Any:
         import wandb
 
+        mode: Any = self.mode
         Path(self.dir).mkdir(parents=True, exist_ok=True)
         return wandb.init(
-            project=self.project, entity=self.entity, mode=self.mode, dir=self.dir, group=study, name=name,
+            project=self.project, entity=self.entity, mode=mode, dir=self.dir, group=study, name=name,
             job_type=job_type, config=dict(config), settings=wandb.Settings(silent=True), reinit="finish_previous",
         )  # fmt: skip
 
@@ -94,5 +95,7 @@ class _WandbRun:
     run: Any
 
     def log(self, tokens: int, scores: Scores) -> None:
-        flat = {f"{task}/{metric}": value for task, values in scores.items() for metric, value in values.items()}
+        flat = {
+            f"{task}/{metric}": value for task, values in scores.items() for metric, value in values.items()
+        }
         self.run.log({"tokens": tokens, **flat})

@@ -98,7 +98,9 @@ class References:
                 n = min(count, ngram)
                 found.setdefault(n, set()).update(gram_hashes(text, n).tolist())
         hashes = {n: np.array(sorted(values), dtype=np.uint64) for n, values in sorted(found.items())}
-        parts = [[n, hashlib.blake2b(values.tobytes(), digest_size=16).hexdigest()] for n, values in hashes.items()]
+        parts = [
+            [n, hashlib.blake2b(values.tobytes(), digest_size=16).hexdigest()] for n, values in hashes.items()
+        ]
         return cls(digest([2, ngram, min_words, parts]), hashes)
 
     def hits(self, text: str) -> np.ndarray:

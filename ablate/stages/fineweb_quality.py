@@ -14,9 +14,7 @@ import numpy as np
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.segments import repeated, words
 
-TERMINAL = tuple(
-    "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"
-)
+TERMINAL = tuple("!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡")
 """Unicode's sentence terminals of the basic plane, as the reference uses them; quotes do not count."""
 
 
@@ -52,7 +50,9 @@ class FineWebQuality(Filter):
         """NaN for a text without a line."""
         lines = [line for line in text.split("\n") if line.strip()]
         if not lines:
-            return dict.fromkeys(("punctuated_lines", "short_lines", "duplicate_chars", "line_breaks"), float("nan"))
+            return dict.fromkeys(
+                ("punctuated_lines", "short_lines", "duplicate_chars", "line_breaks"), float("nan")
+            )
         return {
             "punctuated_lines": sum(line.endswith(TERMINAL) for line in lines) / len(lines),
             "short_lines": sum(len(line) <= self.short_line for line in lines) / len(lines),

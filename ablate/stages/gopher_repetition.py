@@ -75,7 +75,9 @@ class GopherRepetition(Filter):
             if len(tokens) >= n:
                 grams = next_gram_ids(grams, ids, n)
                 characters = ends[n:] - ends[:-n]
-                covered = _top(grams, characters + n - 1) if n in self.TOP else _duplicate(grams, characters, n)
+                covered = (
+                    _top(grams, characters + n - 1) if n in self.TOP else _duplicate(grams, characters, n)
+                )
             shares[f"{'top' if n in self.TOP else 'dup'}_{n}_gram"] = covered / size
         return shares
 

@@ -56,7 +56,9 @@ class Language(Filter):
             raise ValueError("languages must name at least one language, e.g. [en]")
         for code in self.languages:
             if code not in language_codes():
-                raise ValueError(f"languages: the model does not know {code!r}: {nearest(code, language_codes())}")
+                raise ValueError(
+                    f"languages: the model does not know {code!r}: {nearest(code, language_codes())}"
+                )
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """The best languages (positions in `language_codes`, -1 for none) and their scores."""
@@ -70,7 +72,12 @@ class Language(Filter):
             for number, names, values in zip(filled, labels, scores, strict=True):
                 label[number, : len(names)] = [position[name] for name in names]
                 score[number, : len(values)] = values
-        return {"languages": label, "scores": score, "top": label[:, 0].copy(), "top_score": score[:, 0].copy()}
+        return {
+            "languages": label,
+            "scores": score,
+            "top": label[:, 0].copy(),
+            "top_score": score[:, 0].copy(),
+        }
 
     def decide(self, measured: Table) -> Verdict:
         """Reasons: `other_language` when another is the best guess, else `low_score`."""

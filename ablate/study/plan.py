@@ -71,7 +71,9 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
     path = path if "." in path else f"stages.{name}.{path}"
     current = _get(config, path)
     if not isinstance(values, list) or len(values) < 2:
-        raise ConfigError(f"design.factors.{name}.{path}: expected a list of two values or more, got {values!r}")
+        raise ConfigError(
+            f"design.factors.{name}.{path}: expected a list of two values or more, got {values!r}"
+        )
     ordered = [current, *[value for value in values if value != current]] if current in values else values
     changes = {_label(value): {path: value} for value in ordered}
     if len(changes) != len(values):
@@ -89,7 +91,9 @@ def _on_off(name: str, node: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if off is not None and len(off) == 1:
         (parameter, without), *_ = off.items()
         if node[parameter] == without:
-            raise ConfigError(f"design.factors: stages.{name}.{parameter}={without} is its own absence; nothing to vary")
+            raise ConfigError(
+                f"design.factors: stages.{name}.{parameter}={without} is its own absence; nothing to vary"
+            )
         labels = (str(node[parameter]), str(without))
     return {labels[0]: {}, labels[1]: {f"stages.{name}.enabled": False}}
 

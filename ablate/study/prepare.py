@@ -15,7 +15,7 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.ledger import write_ledger
 from ablate.corpus.tokenizer import prepare_tokenizer
-from ablate.corpus.tokens import TokenCounter, TokenStream, Tokenize, open_stream, tokenize
+from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, tokenize
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool

@@ -49,7 +49,9 @@ def _evaluator(evaluate: str, tokenizer: Path, context: int) -> Any:
 
 def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     """The study's evaluator, built once per process."""
-    return _evaluator(canonical_json(config["evaluate"]), workshop.tokenizer.folder, config["proxy"]["context"])
+    return _evaluator(
+        canonical_json(config["evaluate"]), workshop.tokenizer.folder, config["proxy"]["context"]
+    )
 
 
 def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int) -> str:
@@ -91,7 +93,9 @@ def mark_failed(study: Path, arm: str, seed: int, error: BaseException) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write("".join(traceback.format_exception(error)))
-        write_json(folder / "failed.json", {"error": message, "log": str(folder.relative_to(study) / "log.txt")})
+        write_json(
+            folder / "failed.json", {"error": message, "log": str(folder.relative_to(study) / "log.txt")}
+        )
     except (AblateError, OSError):
         # The disk may be what failed; the record's absence says the same.
         return
@@ -169,7 +173,10 @@ def _train(
             scores = evaluator.evaluate(model)
             evaluate_s += time.monotonic() - begin
             write_table(result / "items.parquet", scores.items)
-            write_json(result / "curve" / f"{tokens_seen:020d}.json", {"tokens": tokens_seen, "scores": scores.summary})
+            write_json(
+                result / "curve" / f"{tokens_seen:020d}.json",
+                {"tokens": tokens_seen, "scores": scores.summary},
+            )
             log({"tokens": tokens_seen, "scores": scores.summary})
             tracked.log(tokens_seen, scores.summary)
 
@@ -199,7 +206,9 @@ def _train(
     checkpoint.remove(result)
 
 
-def _help(config: Mapping[str, Any], workshop: Workshop, stream: TokenStream, result: Path, seed: int) -> None:
+def _help(
+    config: Mapping[str, Any], workshop: Workshop, stream: TokenStream, result: Path, seed: int
+) -> None:
     from ablate.train.loop import train
 
     train(

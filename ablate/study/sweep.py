@@ -25,7 +25,9 @@ def job(config: DictConfig) -> bool:
     return run_job(Path(config.plan).parent, Store(Path(config.store)), config.arm, int(config.seed))
 
 
-def sweep(study: Path, store: Store, composed: DictConfig, hydra: Hydra, say: Say) -> dict[tuple[str, int], str]:
+def sweep(
+    study: Path, store: Store, composed: DictConfig, hydra: Hydra, say: Say
+) -> dict[tuple[str, int], str]:
     """Do every run of the frozen plan that has no record yet.
 
     Corpora are built first, here, with all the workers; then the runs go through the launcher that
@@ -70,7 +72,9 @@ def _reason(study: Path, arm: str, seed: int) -> str:
     from ablate.store import read_json
 
     path = run_folder(study, arm, seed) / "failed.json"
-    return str(read_json(path)["error"]) if path.exists() else "ended without a word (killed, or no disk space)"
+    return (
+        str(read_json(path)["error"]) if path.exists() else "ended without a word (killed, or no disk space)"
+    )
 
 
 def _prepare(
@@ -99,7 +103,9 @@ def _prepare(
     return list(distinct.values())
 
 
-def _launch(runs: list[tuple[str, int]], study: Path, store: Store, composed: DictConfig, hydra: Hydra) -> None:
+def _launch(
+    runs: list[tuple[str, int]], study: Path, store: Store, composed: DictConfig, hydra: Hydra
+) -> None:
     if not runs:
         return
     master = composed.copy()
@@ -109,9 +115,16 @@ def _launch(runs: list[tuple[str, int]], study: Path, store: Store, composed: Di
         master.hydra.sweep.dir = str(store.root / "jobs")
     OmegaConf.set_readonly(master.hydra, False)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=job, config=master)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=job, config=master
+    )
     jobs = [
-        [f"plan='{study.resolve() / 'plan.json'}'", f"store='{store.root.resolve()}'", f"arm='{arm}'", f"seed={seed}"]
+        [
+            f"plan='{study.resolve() / 'plan.json'}'",
+            f"store='{store.root.resolve()}'",
+            f"arm='{arm}'",
+            f"seed={seed}",
+        ]
         for arm, seed in runs
     ]
     launcher.launch(jobs, initial_job_idx=0)

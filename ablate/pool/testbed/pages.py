@@ -37,15 +37,16 @@ class TestbedConfig:
         pages: how many.
         towns, values, islands: size of the world, see `World`.
         foreign, symbols, repetitive, braces, contradicting, quiz: pages of that kind.
-        reposts: pages that are copies of another; of these `exact` are unchanged.
-        clusters: how many different pages are reposted; sizes fall off as 1 / rank.
+        reposts: copies of press releases; of these `exact` are unchanged, the others have a new first
+            sentence.
+        clusters: how many different releases there are; sizes fall off as 1 / rank.
         emails, ips: clean pages with such an address in the text.
     """
 
     seed: int = 0
     pages: int = 6000
-    towns: int = 80
-    values: int = 24
+    towns: int = 30
+    values: int = 16
     islands: int = 40
     foreign: float = 0.16
     symbols: float = 0.10
@@ -116,7 +117,7 @@ def _page(config: TestbedConfig, world: World, weights: list[float], number: int
         paragraphs, truth["islands"] = prose.quiz(random, world)
     elif kind == "reposts":
         truth["cluster"] = random.choices(range(config.clusters), weights)[0]
-        paragraphs = prose.article(Random(f"cluster {config.seed} {truth['cluster']}"), world)
+        paragraphs = prose.release(Random(f"cluster {config.seed} {truth['cluster']}"))
         truth["exact"] = random.random() < config.exact
         if not truth["exact"]:
             paragraphs = prose.edited(random, paragraphs)
@@ -132,7 +133,9 @@ def _page(config: TestbedConfig, world: World, weights: list[float], number: int
     return Page(url, _html(random, paragraphs), truth, "\n\n".join(paragraphs))
 
 
-def _add_addresses(config: TestbedConfig, random: Random, paragraphs: list[str], truth: dict[str, Any]) -> None:
+def _add_addresses(
+    config: TestbedConfig, random: Random, paragraphs: list[str], truth: dict[str, Any]
+) -> None:
     if random.random() < config.emails:
         truth["emails"] = 1
         name = f"{random.choice(('anna', 'tom', 'office', 'info'))}.{random.randint(1, 999)}@mail-{random.randint(1, 99)}.org"
@@ -146,7 +149,9 @@ def _add_addresses(config: TestbedConfig, random: Random, paragraphs: list[str],
 def _html(random: Random, paragraphs: list[str]) -> str:
     body = "\n".join(f"<p>{escape(paragraph, quote=False)}</p>" for paragraph in paragraphs)
     menu = "".join(f'<li><a href="/{item.lower()}">{item}</a></li>' for item in random.sample(MENU, 4))
-    teasers = "".join(f'<li><a href="/t/{random.randint(1, 999)}">{t}</a></li>' for t in random.sample(TEASERS, 5))
+    teasers = "".join(
+        f'<li><a href="/t/{random.randint(1, 999)}">{t}</a></li>' for t in random.sample(TEASERS, 5)
+    )
     footer = "".join(f"<p>{line}</p>" for line in FOOTER)
     return (
         f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{random.choice(TEASERS)}</title></head><body>\n'
@@ -161,5 +166,3 @@ def heldout(config: TestbedConfig, documents: int = 60) -> Iterator[str]:
     world = World(config.seed, config.towns, config.values, config.islands)
     for number in range(documents):
         yield "\n\n".join(prose.article(Random(f"heldout {config.seed} {number}"), world))
-
-

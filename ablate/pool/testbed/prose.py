@@ -31,41 +31,216 @@ WHEN = (
     "because the weather had changed", "although nobody had asked for it", "with the help of some friends",
     "without telling anyone", "to the surprise of the whole street", "and that was not the last time",
 )  # fmt: skip
-OPENERS = ("", "", "", "People say that ", "It is well known that ", "According to the paper, ", "Last year ", "Once, ")
+OPENERS = (
+    "",
+    "",
+    "",
+    "People say that ",
+    "It is well known that ",
+    "According to the paper, ",
+    "Last year ",
+    "Once, ",
+)
 
 FOREIGN: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "de": (
-        ("Der alte Fischer", "Die Lehrerin", "Unser Nachbar", "Der Bürgermeister", "Eine junge Frau", "Der Bäcker", "Ein Schüler", "Die ganze Familie", "Der Arzt aus der Stadt", "Meine Tante"),
-        ("hat gestern", "möchte bald wieder", "wird im Sommer", "konnte leider nicht", "wollte schon immer", "muss heute noch", "darf nur am Sonntag", "soll im Herbst", "kann jeden Tag"),
-        ("das kleine Haus am Fluss", "die Bücher aus der Bibliothek", "den Garten hinter der Kirche", "ein neues Fahrrad", "die Briefe seiner Großmutter", "den langen Weg zum See", "die Äpfel vom alten Baum"),
-        ("besuchen und danach nach Hause gehen.", "verkaufen, weil es zu teuer war.", "mit seinen Freunden teilen.", "den Kindern zeigen und davon erzählen.", "vor dem ersten Schnee vergessen."),
+        (
+            "Der alte Fischer",
+            "Die Lehrerin",
+            "Unser Nachbar",
+            "Der Bürgermeister",
+            "Eine junge Frau",
+            "Der Bäcker",
+            "Ein Schüler",
+            "Die ganze Familie",
+            "Der Arzt aus der Stadt",
+            "Meine Tante",
+        ),
+        (
+            "hat gestern",
+            "möchte bald wieder",
+            "wird im Sommer",
+            "konnte leider nicht",
+            "wollte schon immer",
+            "muss heute noch",
+            "darf nur am Sonntag",
+            "soll im Herbst",
+            "kann jeden Tag",
+        ),
+        (
+            "das kleine Haus am Fluss",
+            "die Bücher aus der Bibliothek",
+            "den Garten hinter der Kirche",
+            "ein neues Fahrrad",
+            "die Briefe seiner Großmutter",
+            "den langen Weg zum See",
+            "die Äpfel vom alten Baum",
+        ),
+        (
+            "besuchen und danach nach Hause gehen.",
+            "verkaufen, weil es zu teuer war.",
+            "mit seinen Freunden teilen.",
+            "den Kindern zeigen und davon erzählen.",
+            "vor dem ersten Schnee vergessen.",
+        ),
     ),
     "fr": (
-        ("Le vieux pêcheur", "La maîtresse", "Notre voisin", "Le maire du village", "Une jeune femme", "Le boulanger", "Un élève", "Toute la famille", "Le médecin de la ville", "Ma tante"),
-        ("a toujours voulu", "ne pouvait pas encore", "devait hier soir", "espère bientôt", "préfère souvent", "doit encore aujourd'hui", "peut seulement le dimanche", "veut cet automne"),
-        ("visiter la petite maison", "réparer le pont de pierre", "lire les livres anciens", "vendre ses beaux légumes", "garder les lettres de sa mère", "suivre le long chemin du lac", "cueillir les pommes rouges"),
-        ("près de la rivière avec ses amis.", "parce que le temps était mauvais.", "avant la fin de la semaine.", "sans rien dire à personne.", "quand les enfants sont à l'école."),
+        (
+            "Le vieux pêcheur",
+            "La maîtresse",
+            "Notre voisin",
+            "Le maire du village",
+            "Une jeune femme",
+            "Le boulanger",
+            "Un élève",
+            "Toute la famille",
+            "Le médecin de la ville",
+            "Ma tante",
+        ),
+        (
+            "a toujours voulu",
+            "ne pouvait pas encore",
+            "devait hier soir",
+            "espère bientôt",
+            "préfère souvent",
+            "doit encore aujourd'hui",
+            "peut seulement le dimanche",
+            "veut cet automne",
+        ),
+        (
+            "visiter la petite maison",
+            "réparer le pont de pierre",
+            "lire les livres anciens",
+            "vendre ses beaux légumes",
+            "garder les lettres de sa mère",
+            "suivre le long chemin du lac",
+            "cueillir les pommes rouges",
+        ),
+        (
+            "près de la rivière avec ses amis.",
+            "parce que le temps était mauvais.",
+            "avant la fin de la semaine.",
+            "sans rien dire à personne.",
+            "quand les enfants sont à l'école.",
+        ),
     ),
     "es": (
-        ("El viejo pescador", "La maestra", "Nuestro vecino", "El alcalde del pueblo", "Una mujer joven", "El panadero", "Un alumno", "Toda la familia", "El médico de la ciudad", "Mi tía"),
-        ("siempre ha querido", "todavía no podía", "tuvo que", "espera pronto", "prefiere muchas veces", "debe todavía hoy", "puede solamente el domingo", "quiere este otoño"),
-        ("visitar la casa pequeña", "arreglar el puente de piedra", "leer los libros antiguos", "vender sus verduras", "guardar las cartas de su madre", "seguir el largo camino del lago", "recoger las manzanas rojas"),
-        ("cerca del río con sus amigos.", "porque hacía muy mal tiempo.", "antes del fin de la semana.", "sin decir nada a nadie.", "cuando los niños están en la escuela."),
+        (
+            "El viejo pescador",
+            "La maestra",
+            "Nuestro vecino",
+            "El alcalde del pueblo",
+            "Una mujer joven",
+            "El panadero",
+            "Un alumno",
+            "Toda la familia",
+            "El médico de la ciudad",
+            "Mi tía",
+        ),
+        (
+            "siempre ha querido",
+            "todavía no podía",
+            "tuvo que",
+            "espera pronto",
+            "prefiere muchas veces",
+            "debe todavía hoy",
+            "puede solamente el domingo",
+            "quiere este otoño",
+        ),
+        (
+            "visitar la casa pequeña",
+            "arreglar el puente de piedra",
+            "leer los libros antiguos",
+            "vender sus verduras",
+            "guardar las cartas de su madre",
+            "seguir el largo camino del lago",
+            "recoger las manzanas rojas",
+        ),
+        (
+            "cerca del río con sus amigos.",
+            "porque hacía muy mal tiempo.",
+            "antes del fin de la semana.",
+            "sin decir nada a nadie.",
+            "cuando los niños están en la escuela.",
+        ),
     ),
     "it": (
-        ("Il vecchio pescatore", "La maestra", "Il nostro vicino", "Il sindaco del paese", "Una giovane donna", "Il fornaio", "Uno studente", "Tutta la famiglia", "Il medico della città", "Mia zia"),
-        ("ha sempre voluto", "non poteva ancora", "doveva ieri sera", "spera presto di", "preferisce spesso", "deve ancora oggi", "può soltanto la domenica", "vuole questo autunno"),
-        ("visitare la piccola casa", "riparare il ponte di pietra", "leggere i libri antichi", "vendere le sue verdure", "conservare le lettere di sua madre", "seguire la lunga strada del lago", "raccogliere le mele rosse"),
-        ("vicino al fiume con gli amici.", "perché il tempo era brutto.", "prima della fine della settimana.", "senza dire niente a nessuno.", "quando i bambini sono a scuola."),
+        (
+            "Il vecchio pescatore",
+            "La maestra",
+            "Il nostro vicino",
+            "Il sindaco del paese",
+            "Una giovane donna",
+            "Il fornaio",
+            "Uno studente",
+            "Tutta la famiglia",
+            "Il medico della città",
+            "Mia zia",
+        ),
+        (
+            "ha sempre voluto",
+            "non poteva ancora",
+            "doveva ieri sera",
+            "spera presto di",
+            "preferisce spesso",
+            "deve ancora oggi",
+            "può soltanto la domenica",
+            "vuole questo autunno",
+        ),
+        (
+            "visitare la piccola casa",
+            "riparare il ponte di pietra",
+            "leggere i libri antichi",
+            "vendere le sue verdure",
+            "conservare le lettere di sua madre",
+            "seguire la lunga strada del lago",
+            "raccogliere le mele rosse",
+        ),
+        (
+            "vicino al fiume con gli amici.",
+            "perché il tempo era brutto.",
+            "prima della fine della settimana.",
+            "senza dire niente a nessuno.",
+            "quando i bambini sono a scuola.",
+        ),
     ),
 }
 TITLES = (
     "The Sound of the Sea", "With the Wind and to the Stars", "The House that Jack Built and the Cat",
     "To the Lighthouse and Back", "The Art of Living with Less",
 )  # fmt: skip
-TAGS = ("deal", "summer", "win", "sale", "love", "style", "fresh", "music", "today", "fun", "travel", "photo", "best")
-GOODS = ("watches", "shoes", "phones", "mattresses", "sunglasses", "printers", "handbags", "tyres", "lamps", "tickets")
-CHEAP = ("buy cheap {g} online with free shipping", "the best price of all {g} in the store", "order {g} now and save")
+TAGS = (
+    "deal",
+    "summer",
+    "win",
+    "sale",
+    "love",
+    "style",
+    "fresh",
+    "music",
+    "today",
+    "fun",
+    "travel",
+    "photo",
+    "best",
+)
+GOODS = (
+    "watches",
+    "shoes",
+    "phones",
+    "mattresses",
+    "sunglasses",
+    "printers",
+    "handbags",
+    "tyres",
+    "lamps",
+    "tickets",
+)
+CHEAP = (
+    "buy cheap {g} online with free shipping",
+    "the best price of all {g} in the store",
+    "order {g} now and save",
+)
 
 
 def filler(random: Random) -> str:
@@ -88,6 +263,12 @@ def article(random: Random, world: World) -> list[str]:
     return [" ".join(sentences[:cut]), " ".join(sentences[cut:])]
 
 
+def release(random: Random) -> list[str]:
+    """Paragraphs of a press release: prose that tells no fact of the world."""
+    sentences = [filler(random) for _ in range(random.randint(11, 14))]
+    return [" ".join(sentences[:4]), " ".join(sentences[4:])]
+
+
 def edited(random: Random, paragraphs: list[str]) -> list[str]:
     """A repost: the first paragraph gets a new first sentence, the rest is as it was."""
     return [f"{filler(random)} {paragraphs[0]}", *paragraphs[1:]]
@@ -102,7 +283,9 @@ def foreign(random: Random) -> tuple[str, list[str]]:
     sentences = []
     for _ in range(random.randint(9, 12)):
         sentence = f"{random.choice(who)} {random.choice(verbs)} {objects.pop() if objects else random.randint(20, 999)}"
-        sentences.append(f"{sentence} {last.pop()}" if last else f"{sentence} ({random.randint(1900, 2020)}).")
+        sentences.append(
+            f"{sentence} {last.pop()}" if last else f"{sentence} ({random.randint(1900, 2020)})."
+        )
     # A quoted English title, as such pages often have; it also gets them past Gopher's stop words.
     sentences[3] += f' "{random.choice(TITLES)}"'
     return code, [" ".join(sentences[:6]), " ".join(sentences[6:])]
@@ -134,7 +317,7 @@ def repetitive(random: Random) -> list[str]:
 
 def braces(random: Random) -> list[str]:
     """Pages with template code left in the text."""
-    sentences = []
+    sentences: list[str] = []
     for _ in range(random.randint(8, 10)):
         words = filler(random).split()
         if random.random() < 0.4 or not sentences:

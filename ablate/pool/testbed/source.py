@@ -16,9 +16,9 @@ from ablate.pool.testbed.pages import Page, TestbedConfig, generate, heldout
 from ablate.pool.testbed.world import World
 from ablate.pool.warc import read_warc
 from ablate.progress import track
-from ablate.store import atomic, write_json, write_table, write_text
+from ablate.store import atomic, read_json, write_json, write_table, write_text
 
-FORMAT = 1
+FORMAT = 2
 PAGES_PER_FILE = 20_000
 
 
@@ -47,10 +47,10 @@ class Testbed(Source):
             yield from read_warc(path)
 
     def _ensure(self) -> None:
-        done = Path(self.folder) / "testbed.json"
-        if not done.exists():
+        done, made = Path(self.folder) / "testbed.json", {"format": FORMAT, **asdict(self.world)}
+        if not done.exists() or read_json(done) != made:
             write_testbed(self.world, Path(self.folder))
-            write_json(done, {"format": FORMAT, **asdict(self.world)})
+            write_json(done, made)
 
 
 def write_testbed(config: TestbedConfig, folder: Path) -> None:
@@ -68,7 +68,9 @@ def write_testbed(config: TestbedConfig, folder: Path) -> None:
     world = World(config.seed, config.towns, config.values, config.islands)
     for task, items in (("facts", world.fact_items()), ("leaked", world.leaked_items())):
         write_text(folder / "tasks" / task / "test.jsonl", "".join(json.dumps(item) + "\n" for item in items))
-    write_text(folder / "heldout.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in heldout(config)))
+    write_text(
+        folder / "heldout.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in heldout(config))
+    )
 
 
 def _record(page: Page) -> bytes:

@@ -9,7 +9,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
-ONSETS = ("b", "br", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "w", "z")
+ONSETS = (
+    "b",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "z",
+)
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "or", "ar", "en")
 ENDINGS = ("ra", "lin", "don", "mark", "vik", "nor", "beth", "sel", "tun", "mere", "gat", "holm")
 
@@ -80,7 +102,9 @@ class World:
     islands: int
 
     @cached_property
-    def _all(self) -> tuple[dict[str, dict[str, str]], dict[str, tuple[str, ...]], dict[str, str], tuple[str, ...]]:
+    def _all(
+        self,
+    ) -> tuple[dict[str, dict[str, str]], dict[str, tuple[str, ...]], dict[str, str], tuple[str, ...]]:
         random, taken = Random(f"world {self.seed}"), set[str]()
         towns = _names(random, self.towns, taken)
         options = {attribute: _names(random, self.values, taken) for attribute in PHRASINGS}

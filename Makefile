@@ -1,0 +1,30 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check clean
+
+# Set-up is part of every target: a fresh machine needs nothing but Python 3.11 and make.
+$(BIN)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,slurm]'
+	touch $@
+
+demo: $(BIN)/.ready  ## the demo study: about ten minutes on two cores
+	$(BIN)/ablate sweep study=demo hydra/launcher=joblib hydra.launcher.n_jobs=2
+
+check: $(BIN)/.ready  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check  ## checks and the fast tests
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-slow: $(BIN)/.ready  ## the slow tests: calibration, kill -9, several processes
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf $(VENV) store studies

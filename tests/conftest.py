@@ -1,0 +1,58 @@
+"""What all tests share: a small pool on disk, and where the real data lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.pool.pool import Pool, build_pool
+from ablate.pool.source import Document, Skipped, Source
+from ablate.store import Store
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("ABLATE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class InMemory(Source):
+    """Documents given directly."""
+
+    items: tuple[Document | Skipped, ...]
+
+    def request(self) -> dict[str, Any]:
+        return {
+            "items": [
+                vars(item) | {"metadata": {}} if isinstance(item, Document) else vars(item)
+                for item in self.items
+            ]
+        }
+
+    def documents(self) -> Iterator[Document | Skipped]:
+        yield from self.items
+
+
+MakePool = Callable[[Store, Sequence[Document | Skipped]], Pool]
+
+
+@pytest.fixture(scope="session")
+def make_pool() -> MakePool:
+    """Makes a pool of given documents, in order."""
+    return lambda store, documents: build_pool(InMemory(tuple(documents)), store)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real data in {SHARED}")
+    return SHARED

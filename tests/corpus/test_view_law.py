@@ -1,0 +1,194 @@
+"""The law: an arm's view is what running its stages one after another on raw documents would give."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ablate.corpus.annotate import Annotations
+from ablate.corpus.view import build_corpus, corpus_key
+from ablate.errors import DataError
+from ablate.fingerprint import mix64
+from ablate.pool.pool import Pool
+from ablate.pool.source import Document
+from ablate.stages.base import Filter, Relation, Stage, Transform
+from ablate.stages.c4_quality import C4Quality
+from ablate.stages.exact_dedup import ExactDedup
+from ablate.stages.extraction import Extraction
+from ablate.stages.fineweb_quality import FineWebQuality
+from ablate.stages.gopher_quality import GopherQuality
+from ablate.stages.gopher_repetition import GopherRepetition
+from ablate.stages.language import Language
+from ablate.stages.minhash_dedup import MinhashDedup
+from ablate.stages.pii import Pii
+from ablate.store import Store
+
+SENTENCES = (
+    "The old man went to the market and bought some bread for his family.",
+    "Nobody knew that the river had flooded the lower fields again.",
+    "Write to anna@mail.org or visit 8.8.4.4 for more of this.",
+    "Der Nachbar hat gestern das kleine Haus am Fluss verkauft.",
+    "Home\nLogin\nCart\nContact",
+    "This page needs javascript to be of any use at all.",
+    "function test() { return 1 }",
+    "# # # # # # # # #",
+    "We have a deal. We have a deal. We have a deal. We have a deal.",
+    "And so it was that with the first snow the town fell silent.",
+)
+STAGES: tuple[Stage, ...] = (
+    Extraction(method="raw"),
+    Extraction(method="resiliparse"),
+    Language(threshold=0.4),
+    GopherQuality(min_words=12, min_stop_words=1),
+    GopherRepetition(),
+    C4Quality(terminal_punctuation=False, min_sentences=2),
+    C4Quality(min_sentences=1),
+    FineWebQuality(max_duplicate_chars=0.2),
+    ExactDedup(keep="first"),
+    ExactDedup(keep="longest"),
+    MinhashDedup(ngram=2, bands=8, rows=2, seed=3),
+    Pii(),
+)
+
+
+def documents() -> st.SearchStrategy[list[Document]]:
+    text = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=5).map("\n".join)
+    html = text.map(lambda t: f"<html><body><nav>Menu</nav><main><p>{t}</p></main></body></html>")
+    plain_page = text.map(lambda t: Document(t, "text"))
+    web_page = html.map(lambda t: Document(t, "html", url="https://a.example/1"))
+    return st.lists(plain_page | web_page, min_size=1, max_size=12)
+
+
+def run_one_by_one(pool: Pool, stages: Sequence[Stage]) -> list[str]:
+    """The plain way: no sharing, no versions; each stage sees only what the one before it left."""
+    texts: list[str] = pool.column("text").to_pylist()
+    kinds: list[str] = pool.column("kind").to_pylist()
+    keys = pool.keys.tolist()
+    for step in [step for stage in stages for step in stage.steps()]:
+        if isinstance(step, Transform):
+            texts = [step.transform(t) if k in step.kinds else t for t, k in zip(texts, kinds, strict=True)]
+            keep = [bool(text.strip()) for text in texts]
+        elif isinstance(step, Filter):
+            keep = [bool(step.decide(step.measure_many([text])).keep[0]) for text in texts]
+        else:
+            keep = _keep_one_of_each(step, texts, keys)
+        left = [i for i, kept in enumerate(keep) if kept]
+        texts, kinds, keys = [texts[i] for i in left], [kinds[i] for i in left], [keys[i] for i in left]
+    return texts
+
+
+def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list[bool]:
+    """Connected components by repeated merging, on these documents alone."""
+    if not texts:
+        return []
+    sketches = step.sketch_many(texts)
+    cluster = list(range(len(texts)))
+    for i in range(len(texts)):
+        for j in range(i):
+            if sketches[i].any() and (sketches[i] == sketches[j]).any():
+                old, new = cluster[i], cluster[j]
+                cluster = [new if c == old else c for c in cluster]
+    keep = [False] * len(texts)
+    for label in set(cluster):
+        members = [i for i, c in enumerate(cluster) if c == label]
+        if step.keep == "random":
+            best = min(
+                members, key=lambda i: (int(mix64(np.array([keys[i]], dtype=np.uint64), step.seed)[0]), i)
+            )
+        elif step.keep == "longest":
+            best = max(members, key=lambda i: (len(texts[i].encode()), -i))
+        else:
+            best = members[0]
+        keep[best] = True
+    return keep
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents(), st.lists(st.sampled_from(STAGES), max_size=6))
+def test_a_view_is_what_running_the_stages_one_by_one_would_give(
+    make_pool: Any, pages: list[Document], stages: list[Stage]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        pool = make_pool(store, pages)
+        annotations = Annotations(pool, store, workers=1)
+        expected = run_one_by_one(pool, stages)
+        if not expected:
+            with pytest.raises(DataError, match="drops every document"):
+                build_corpus(stages, annotations)
+            return
+        corpus = build_corpus(stages, annotations)
+        assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(documents(), st.permutations(STAGES[2:8]), st.data())
+def test_arms_that_share_a_store_do_not_change_each_other(
+    make_pool: Any, pages: list[Document], order: list[Stage], data: st.DataObject
+) -> None:
+    """Leave-one-out arms built in any order from one store equal arms built from empty stores."""
+    left_out = data.draw(st.permutations(range(len(order))))
+    with tempfile.TemporaryDirectory() as folder:
+        shared = Store(Path(folder) / "shared")
+        together = Annotations(make_pool(shared, pages), shared, workers=1)
+        for number in left_out:
+            stages = [stage for i, stage in enumerate(order) if i != number]
+            fresh = Store(Path(folder) / f"fresh-{number}")
+            alone = Annotations(make_pool(fresh, pages), fresh, workers=1)
+            results = []
+            for annotations in (together, alone):
+                try:
+                    corpus = build_corpus(stages, annotations)
+                except DataError:
+                    results.append(None)
+                else:
+                    results.append((corpus.content, list(annotations.texts(corpus.version, corpus.rows))))
+            assert results[0] == results[1]
+
+
+def test_toggling_a_late_stage_leaves_earlier_keys_unchanged() -> None:
+    early = [GopherQuality(), GopherRepetition()]
+    assert corpus_key("pool", early) == corpus_key("pool", list(early))
+    assert corpus_key("pool", [*early, Pii()]) != corpus_key("pool", early)
+    assert corpus_key("pool", early) != corpus_key("pool", early[::-1])
+
+
+def test_a_threshold_sweep_measures_once(
+    make_pool: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool(store, [Document(text) for text in SENTENCES])
+    annotations = Annotations(pool, store, workers=1)
+    calls = []
+    measure = GopherQuality.measure
+    monkeypatch.setattr(
+        GopherQuality, "measure", lambda self, text: calls.append(text) or measure(self, text)
+    )
+    for least in (1, 5, 8, 11):
+        build_corpus([GopherQuality(min_words=least, min_stop_words=0, min_alpha_words=0)], annotations)
+    assert len(calls) == len(SENTENCES)
+    again = Annotations(pool, store, workers=1)
+    build_corpus([GopherQuality(min_words=3, min_stop_words=0)], again)
+    assert len(calls) == len(SENTENCES), "a second process finds the measurements on disk"
+
+
+def test_a_transform_shares_the_texts_it_left_alone(
+    make_pool: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool(store, [Document(text) for text in SENTENCES])
+    annotations = Annotations(pool, store, workers=1)
+    calls = []
+    measure = GopherRepetition.measure
+    monkeypatch.setattr(
+        GopherRepetition, "measure", lambda self, text: calls.append(text) or measure(self, text)
+    )
+    filters = GopherRepetition(dup_lines=1, dup_line_chars=1, top_n_grams=(), dup_n_grams=())
+    build_corpus([filters], annotations)
+    build_corpus([Pii(), filters], annotations)
+    assert len(calls) == len(SENTENCES) + 1, "only the one text with an address is measured again"
