@@ -104,8 +104,10 @@ def _adjust(rows: list[Row], study: Study) -> None:
         headline = row["task"] == AGGREGATE and row["metric"] == study.primary
         families[row["estimand"], row["metric"], headline].append(row)
     for family in families.values():
-        for row, value in zip(family, holm([row["p_value"] for row in family]), strict=True):
-            row["p_adjusted"] = float(value)
+        # Arms with the same texts are one arm: nothing was tested there, so nothing is corrected for.
+        tested = [math.nan if row["method"] == "identical" else row["p_value"] for row in family]
+        for row, value in zip(family, holm(tested), strict=True):
+            row["p_adjusted"] = 1.0 if row["method"] == "identical" else float(value)
 
 
 def _words(row: Row, study: Study) -> str:

@@ -139,8 +139,7 @@ def _noise(study: Study) -> list[str]:
             scores = np.stack([study.scores(member, metric) for member in members])
             values = aggregate(scores, known) if task == AGGREGATE else scores[0]
             floor = noise_floor(values)
-            spread = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.array([math.nan])
-            spread = spread[np.isfinite(spread)]
+            spread = _arm_means(values)
             ratio = (
                 float(np.ptp(spread) / floor.seed_sd) if spread.size > 1 and floor.seed_sd > 0 else math.nan
             )
@@ -173,9 +172,14 @@ def _noise(study: Study) -> list[str]:
 
 def _at_chance(values: np.ndarray, chance: float, n_items: int) -> bool:
     """Whether no arm's mean is further from chance than two binomial standard errors of one run."""
-    means = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.array([math.nan])
+    means = _arm_means(values)
     error = math.sqrt(chance * (1 - chance) / n_items) if 0 < chance < 1 else 0.0
-    return bool(np.nanmax(np.abs(means - chance)) <= 2 * error)
+    return bool(means.size and np.abs(means - chance).max() <= 2 * error)
+
+
+def _arm_means(values: np.ndarray) -> np.ndarray:
+    """Mean over seeds of each arm that has a score: shape (arms with one,)."""
+    return np.array([row[np.isfinite(row)].mean() for row in values if np.isfinite(row).any()])
 
 
 def _funnel(study: Study) -> list[str]:

@@ -85,10 +85,15 @@ def run_job(study: Path, store: Store, arm: str, seed: int, workers: int | None 
         return False
 
 
+def explain(error: BaseException) -> str:
+    """One line for the user; an error that is not ours keeps its type."""
+    return str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
+
+
 def mark_failed(study: Path, arm: str, seed: int, error: BaseException) -> None:
     """Leave word of a failed run: what went wrong in one line, and the trace in its log."""
     folder = run_folder(study, arm, seed)
-    message = str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
+    message = explain(error)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("a", encoding="utf-8") as log:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ablate.store import Store, lock
 from ablate.study.plan import load_plan
 from ablate.study.prepare import Workshop
-from ablate.study.run import clear_failure, execute, mark_failed, run_folder, run_job, run_key
+from ablate.study.run import clear_failure, execute, explain, mark_failed, run_folder, run_job, run_key
 
 Say = Callable[[str], None]
 
@@ -95,8 +95,8 @@ def _prepare(
                 raise
             for seed in seeds:
                 mark_failed(study, arm, seed, error)
-                failures[arm, seed] = str(error)
-            say(f"{arm}: no corpus: {error}")
+                failures[arm, seed] = explain(error)
+            say(f"{arm}: no corpus: {explain(error)}")
             continue
         info = prepared.info
         say(f"{arm}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens")

@@ -44,17 +44,17 @@ class TestbedConfig:
     """
 
     seed: int = 0
-    pages: int = 6000
+    pages: int = 10_000
     towns: int = 30
     values: int = 16
     islands: int = 40
     foreign: float = 0.16
-    symbols: float = 0.10
-    repetitive: float = 0.10
-    braces: float = 0.10
+    symbols: float = 0.14
+    repetitive: float = 0.14
+    braces: float = 0.14
     contradicting: float = 0.0
-    quiz: float = 0.05
-    reposts: float = 0.28
+    quiz: float = 0.02
+    reposts: float = 0.26
     exact: float = 0.2
     clusters: int = 40
     emails: float = 0.05

@@ -1,0 +1,96 @@
+"""What the slow halves return for a few documents, byte for byte, per version of a stage.
+
+A difference means that the stage's `version` must go up and the golden file be made anew, under its new
+name: `python tests/stages/test_golden_texts.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablate.stages.base import Filter, Relation, Stage, Transform
+from ablate.stages.decontamination import CountHits, CutHits, References
+from ablate.stages.exact_dedup import ExactDedup
+from ablate.stages.extraction import METHODS, Extraction
+from ablate.stages.language import Language
+from ablate.stages.minhash_dedup import MinhashDedup
+from ablate.stages.pii import Pii
+
+GOLDEN = Path(__file__).parent / "golden"
+ITEM = "The heron stood on one leg beside the mill pond until the last of the light had gone"
+REFERENCES = References.of([ITEM, "Seven bells rang over the empty harbour twice"], 13, 8)
+TEXTS = [
+    "",
+    " \n\t ",
+    "Rain.",
+    "It rained all night, and in the morning the lower field was under water.",
+    "It rained all night and in the morning the lower field was under water!",
+    f"In the evening we walked. {ITEM}. Then we went home.",
+    "At noon seven bells rang over the empty harbour, twice.",
+    "Write to jane.roe@acme.com or look at 8.8.8.8; 192.168.0.1 is ours, version 1.2.3.4 is old.",
+    "Am Abend stand der Reiher am Teich, bis das letzte Licht verschwunden war.",
+    "Le héron se tenait au bord de l'étang jusqu'à la tombée de la nuit.",
+    "夕方、サギは池のほとりに立っていました。",
+    "وقف مالك الحزين بجانب البركة حتى المساء.",
+    "\U0001f600 \U0001f680 \U0001f44d",
+    "!!! ... ---",
+    "nul\x00inside the text",
+    "1,234.5 and 99 and 7",
+    "e\u0301cole \u00e9cole ECOLE",
+    "one\ntwo\n\nthree",
+    "word " * 40,
+    "Home | About | Contact | Login",
+]
+PAGES = [
+    f"<html><head><title>Page {n}</title></head><body><nav><a href='/'>Home</a></nav><article><h1>Head</h1>"
+    f"<p>{text}</p><p>{ITEM}, said the keeper of the mill, who had seen it there many times before.</p>"
+    "</article><footer>Imprint</footer></body></html>"
+    for n, text in enumerate(TEXTS)
+]
+STAGES: dict[str, Stage] = {
+    **{f"extraction-{method}": Extraction(method=method) for method in METHODS},
+    "language": Language(),
+    "exact_dedup": ExactDedup(),
+    "minhash_dedup": MinhashDedup(),
+    "decontamination": CountHits(references=REFERENCES, min_hits=1),
+    "decontamination-cut": CutHits(references=REFERENCES, window=5),
+    "pii": Pii(),
+}
+
+
+def made(stage: Stage) -> object:
+    """The slow half's output as plain data; 64-bit numbers as hex, scores to four digits."""
+    if isinstance(stage, Transform):
+        return stage.transform_many(PAGES if stage.kinds == ("html",) else TEXTS)
+    if isinstance(stage, Relation):
+        return [[f"{value:016x}" for value in row] for row in stage.sketch_many(TEXTS).tolist()]
+    assert isinstance(stage, Filter)
+    return {name: np.round(column, 4).tolist() for name, column in stage.measure_many(TEXTS).items()}
+
+
+def golden(name: str) -> Path:
+    return GOLDEN / f"{name}-v{STAGES[name].version}.json"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_slow_half_returns_what_its_version_promises(name):
+    expected = json.loads(golden(name).read_text(encoding="utf-8"))
+    found = json.loads(json.dumps(made(STAGES[name])))
+    if isinstance(found, dict):  # floating-point scores may differ in the last digits between builds
+        assert found.keys() == expected.keys()
+        for column, values in expected.items():
+            np.testing.assert_allclose(found[column], values, atol=2e-4)
+    else:
+        assert found == expected
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for each in STAGES:
+        if not golden(each).exists():
+            lines = json.dumps(made(STAGES[each]), indent=1, ensure_ascii=True)
+            golden(each).write_text(lines + "\n", encoding="utf-8")
