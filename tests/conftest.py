@@ -25,12 +25,7 @@ class InMemory(Source):
     items: tuple[Document | Skipped, ...]
 
     def request(self) -> dict[str, Any]:
-        return {
-            "items": [
-                vars(item) | {"metadata": {}} if isinstance(item, Document) else vars(item)
-                for item in self.items
-            ]
-        }
+        return {"items": [ascii(item) for item in self.items]}
 
     def documents(self) -> Iterator[Document | Skipped]:
         yield from self.items

@@ -24,8 +24,8 @@ READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowExcep
 
 def text_lines(path: Path) -> Iterator[str]:
     """Lines of a text file, `.gz` and `.zst` unpacked; bad UTF-8 becomes U+FFFD."""
-    with _open(path) as stream:
-        yield from io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="\n")
+    with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n") as text:
+        yield from text
 
 
 def _open(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,48 @@ from resiliparse.extract.html2text import extract_plain_text
 from ablate.stages.base import Transform
 
 METHODS = ("raw", "resiliparse", "trafilatura")
+MAX_DEPTH = 4096
+"""Main-content extraction takes time quadratic in nesting: 0.3 s at this depth, 320 s at 100,000.
+
+Of 2,193 real pages none is deeper than 1,496."""
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
+NEVER_DEEP = frozenset(
+    [
+        "area",
+        "base",
+        "body",
+        "br",
+        "caption",
+        "col",
+        "colgroup",
+        "dd",
+        "dt",
+        "embed",
+        "head",
+        "hr",
+        "html",
+        "img",
+        "input",
+        "li",
+        "link",
+        "meta",
+        "optgroup",
+        "option",
+        "p",
+        "param",
+        "path",
+        "source",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "track",
+        "wbr",
+    ]
+)
+"""Elements that are empty or that the next one of their kind closes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +84,24 @@ class Extraction(Transform):
         if self.method == "trafilatura":
             return _trafilatura(text)
         main = self.method == "resiliparse"
+        if main and _too_deep(text):
+            return ""
         try:
             return extract_plain_text(text, main_content=main, alt_texts=not main, noscript=False).strip()
         except (RuntimeError, ValueError):
             return ""
+
+
+def _too_deep(html: str) -> bool:
+    if html.count("<") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for close, name in TAG.findall(html):
+        if name.lower() not in NEVER_DEEP:
+            depth = max(0, depth - 1) if close else depth + 1
+            if depth > MAX_DEPTH:
+                return True
+    return False
 
 
 def _trafilatura(html: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import time
 from itertools import islice
 
 import pytest
@@ -66,6 +67,14 @@ def test_a_page_without_text_gives_none(method, html):
 )
 def test_hostile_markup_does_not_raise(method, html):
     assert isinstance(extract(method, html), str)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_deep_nesting_takes_bounded_time(method):
+    html = "<div>" * 60_000 + "text" + "</div>" * 60_000
+    start = time.process_time()
+    assert extract(method, html) in ("", "text")
+    assert time.process_time() - start < 10
 
 
 def test_a_page_over_the_limit_is_given_up_and_one_at_the_limit_is_not():

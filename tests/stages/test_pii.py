@@ -17,6 +17,8 @@ E, A = "email@example.com", "192.0.2.1"
         ("write to joe@acme.com.", f"write to {E}."),
         ("<joe.b+tag@mail.acme.co.uk>", f"<{E}>"),
         ("a@b.org,c@d.net", f"{E},{E}"),
+        ("write to...joe@acme.com", f"write to...{E}"),
+        ("'joe@acme.com'", f"'{E}'"),
         ("from 8.8.8.8.", f"from {A}."),
         ("http://8.8.8.8:80/x", f"http://{A}:80/x"),
         ("(1.1.1.1) and 9.9.9.9", f"({A}) and {A}"),

@@ -1,0 +1,301 @@
+"""Evaluation: the same numbers as lm-eval's own, snapshots that name their faults, smooth scores by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ablate.errors import ConfigError, DataError
+from ablate.evaluate.snapshot import read_snapshot, reference_texts
+
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "while",
+    "two",
+    "old",
+    "dogs",
+    "ran",
+    "over",
+    "green",
+    "hills",
+    "to",
+    "find",
+    "some",
+    "more",
+    "bread",
+    "and",
+    "milk",
+]
+
+
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One task of every layout, with random sentences."""
+    folder = tmp_path_factory.mktemp("snapshot")
+    rng = np.random.default_rng(0)
+
+    def say(n: int) -> str:
+        return " ".join(rng.choice(WORDS, n))
+
+    tasks = {
+        "choice": [{"query": say(6), "choices": [say(2), say(4), say(3)], "gold": int(rng.integers(3))} for _ in range(12)],
+        "pairs": [{"sentence_good": say(5), "sentence_bad": say(5)} for _ in range(8)],
+        "partial": [{"context_options": [say(3), say(5)], "continuation": say(4), "gold": int(rng.integers(2))} for _ in range(8)],
+        "word": [{"context": say(9), "continuation": say(1)} for _ in range(8)],
+        "long": [{"query": say(90), "choices": [say(3), say(2)], "gold": 1} for _ in range(4)],
+    }  # fmt: skip
+    for name, rows in tasks.items():
+        (folder / name).mkdir()
+        (folder / name / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "heldout.txt").write_text("\n\n".join(say(80) for _ in range(3)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    bpe.train_from_iterator([" ".join(WORDS)] * 3, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|endoftext|>", bos_token="<|endoftext|>")
+
+
+@pytest.fixture(scope="session")
+def model(tokenizer: Any) -> Any:
+    from ablate.train.proxy import ProxyConfig, build_model
+
+    built = build_model(
+        ProxyConfig(hidden_size=32, layers=2, heads=2, intermediate_size=64, context=48), len(tokenizer), 0
+    )
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter.mul_(3)  # far from uniform, so that a wrong position shows
+    return built.eval()
+
+
+@pytest.fixture(scope="session")
+def evaluator(snapshot: Path, tokenizer: Any) -> Any:
+    from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
+
+    tasks = ("choice", "pairs", "partial", "word", "long")
+    config = EvaluateConfig(
+        tasks=tasks, snapshot=str(snapshot), heldout=str(snapshot / "heldout.txt"), batch_tokens=256
+    )
+    return Evaluator(config, tokenizer, 48)
+
+
+@pytest.fixture(scope="session")
+def scores(evaluator: Any, model: Any) -> Any:
+    return evaluator.evaluate(model)
+
+
+@pytest.fixture(scope="session")
+def reference(evaluator: Any, model: Any, tokenizer: Any) -> Any:
+    """`lm_eval.simple_evaluate` with its own Hugging Face model."""
+    import lm_eval
+    from lm_eval.models.huggingface import HFLM
+
+    lm = HFLM(
+        pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=4, device="cpu", max_length=48
+    )
+    tasks = [part.task for part in evaluator._tasks]
+    return lm_eval.simple_evaluate(model=lm, tasks=tasks, num_fewshot=0, bootstrap_iters=0, log_samples=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_metric_is_lm_evals_own(scores: Any, reference: Any) -> None:
+    compared = 0
+    for task, values in reference["results"].items():
+        for name, value in values.items():
+            metric = name.split(",")[0]
+            if name.endswith(",none") and not metric.endswith("_stderr"):
+                assert scores.summary[task][metric] == pytest.approx(value, abs=1e-12), (task, metric)
+                compared += 1
+    assert compared == 8  # acc and acc_norm of three, acc of partial and word
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_log_likelihood_is_lm_evals_own(scores: Any, reference: Any) -> None:
+    rows = {(r["task"], r["item"], r["metric"]): r["value"] for r in scores.items.to_pylist()}
+    compared = 0
+    for task, samples in reference["samples"].items():
+        items = list(dict.fromkeys(item for name, item, _ in rows if name == task))
+        for item, sample in zip(items, samples, strict=True):
+            for number, response in enumerate(sample["filtered_resps"]):
+                if (task, item, f"ll_{number}") in rows:
+                    assert rows[task, item, f"ll_{number}"] == pytest.approx(float(response[0]), abs=1e-4)
+                    compared += 1
+    assert compared == 12 * 3 + 8 * 2 + 8 * 2 + 4 * 2
+
+
+def test_smooth_scores_follow_from_the_log_likelihoods(scores: Any, snapshot: Path) -> None:
+    rows = {(r["item"], r["metric"]): r["value"] for r in scores.items.to_pylist() if r["task"] == "choice"}
+    (task,) = read_snapshot(snapshot, ["choice"])
+    for item in task.items:
+        lls = np.array([rows[item["id"], f"ll_{number}"] for number in range(3)])
+        gold = item["gold"]
+        assert rows[item["id"], "prob"] == pytest.approx(np.exp(lls[gold]) / np.exp(lls).sum())
+        n_bytes = len(f" {item['choices'][gold]}".encode())
+        assert rows[item["id"], "bpb"] == pytest.approx(-lls[gold] / math.log(2) / n_bytes)
+        assert rows[item["id"], "acc"] == float(lls.argmax() == gold)
+    assert scores.summary["choice"]["prob"] == pytest.approx(
+        np.mean([rows[i["id"], "prob"] for i in task.items])
+    )
+
+
+def test_heldout_is_total_bits_over_total_bytes(
+    scores: Any, model: Any, tokenizer: Any, snapshot: Path
+) -> None:
+    """Against one forward pass per window, written out."""
+    bits = n_bytes = 0.0
+    for text in (snapshot / "heldout.txt").read_text().split("\n\n"):
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        n_bytes += len(text.encode())
+        for first in range(0, len(ids), 48):
+            window = ids[first : first + 48]
+            before = [tokenizer.eos_token_id] if first == 0 else ids[:first]
+            whole = (before + window)[-(48 + 1) :] if len(window) == 48 else (before + window)[-49:]
+            with torch.inference_mode():
+                logits = model(input_ids=torch.tensor([whole[:-1]])).logits[0].log_softmax(-1)
+            picked = logits[torch.arange(len(whole) - 1), torch.tensor(whole[1:])]
+            bits -= float(picked[-len(window) :].sum()) / math.log(2)
+    assert scores.summary["heldout"]["bpb"] == pytest.approx(bits / n_bytes, rel=1e-5)
+
+
+def test_chance_and_digest_stand_in_the_record(evaluator: Any) -> None:
+    info = evaluator.info
+    assert info["choice"]["chance"] == {
+        "acc": pytest.approx(1 / 3),
+        "acc_norm": pytest.approx(1 / 3),
+        "prob": pytest.approx(1 / 3),
+    }
+    assert info["pairs"]["n_items"] == 8
+    assert info["choice"]["higher_is_better"] == {"acc": True, "acc_norm": True, "prob": True, "bpb": False}
+    assert len({entry["digest"] for entry in info.values()}) == len(info)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{broken", "line 2: not JSON"),
+        ('{"query": "q", "choices": ["a", "b"]}', "line 2: a field is missing. Expected one of: .*query \\+ choices \\+ gold.*Found: query, choices"),
+        ('{"query": "q", "choices": ["a", "b"], "gold": 2}', "line 2: gold must be 0 .. 1, got 2"),
+        ('{"query": "q", "choices": ["a"], "gold": 0}', "line 2: choices must be a list of two or more"),
+        ('["query"]', "line 2: expected an object, got list"),
+    ],
+)  # fmt: skip
+def test_a_faulty_item_is_named_by_file_and_line(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "t").mkdir()
+    good = json.dumps({"query": "q", "choices": ["a", "b"], "gold": 0})
+    (tmp_path / "t" / "test.jsonl").write_text(f"{good}\n{line}\n")
+    with pytest.raises(DataError, match=said):
+        read_snapshot(tmp_path, ["t"])
+
+
+def test_missing_tasks_and_splits_are_named(snapshot: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no task 'choise': did you mean 'choice'"):
+        read_snapshot(snapshot, ["choise"])
+    with pytest.raises(DataError, match="not a folder"):
+        read_snapshot(snapshot / "none", ["choice"])
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "train.jsonl").write_text("")
+    with pytest.raises(DataError, match="say which file to use, t/<file>; there are train"):
+        read_snapshot(tmp_path, ["t"])
+    with pytest.raises(ConfigError, match="decontamination needs the tasks' items as files"):
+        reference_texts(None, ["choice"])
+
+
+def test_training_splits_are_never_evaluated(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    for split in ("train", "validation", "test"):
+        row = {"query": split, "choices": ["a", "b"], "gold": 0}
+        (tmp_path / "t" / f"{split}.jsonl").write_text(json.dumps(row))
+    assert read_snapshot(tmp_path, ["t"])[0].items[0]["query"] == "test"
+    assert read_snapshot(tmp_path, ["t/validation"])[0].items[0]["query"] == "validation"
+
+
+def test_reference_texts_are_question_and_right_answer(tmp_path: Path) -> None:
+    rows = {
+        "a": {"query": "Q?", "choices": ["x", "y"], "gold": 1},
+        "b": {"context_options": ["one", "two"], "continuation": "end", "gold": 0},
+        "c": {"context": "begin", "continuation": "last"},
+        "d": {"sentence_good": "good one", "sentence_bad": "bad one"},
+    }
+    for name, row in rows.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "test.jsonl").write_text(json.dumps(row))
+    assert reference_texts(tmp_path, list(rows)) == {
+        "a": ["Q? y"],
+        "b": ["one end"],
+        "c": ["begin last"],
+        "d": ["good one"],
+    }
+
+
+def test_real_benchmarks_are_a_snapshot(shared: Path) -> None:
+    names = [
+        "hellaswag",
+        "arc_easy",
+        "blimp",
+        "winogrande",
+        "lambada_openai",
+        "mmlu",
+        "commonsense_qa",
+        "social_iqa",
+        "openbookqa",
+    ]
+    sizes = {task.name: len(task.items) for task in read_snapshot(shared / "bench", names)}
+    assert sizes == {
+        "hellaswag": 2000, "arc_easy": 2376, "blimp": 13200, "winogrande": 1267, "lambada_openai": 2000,
+        "mmlu": 1995, "commonsense_qa": 1221, "social_iqa": 1954, "openbookqa": 500,
+    }  # fmt: skip
+    (mmlu,) = read_snapshot(shared / "bench", ["mmlu"], limit=5)
+    assert all("\nA. " not in item["query"] and item["query"].endswith("Answer:") for item in mmlu.items), (
+        "cloze form"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_snapshot_is_fetched_through_lm_evals_own_task(tmp_path: Path) -> None:
+    """From a local data set, as the hub cannot be reached from a test."""
+    from ablate.commands.snapshot import fetch
+
+    rows = [{"q": f"What is {i}?", "options": ["one", "two"], "answer": i % 2} for i in range(4)]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    definitions = tmp_path / "tasks"
+    definitions.mkdir()
+    (definitions / "local_quiz.yaml").write_text(
+        "task: local_quiz\ndataset_path: json\n"
+        f"dataset_kwargs: {{data_files: {{test: {tmp_path / 'data.jsonl'}}}}}\n"
+        "test_split: test\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: options\ndoc_to_target: answer\n"
+    )
+    assert fetch("local_quiz", tmp_path / "snapshot", include_path=str(definitions)) == 4
+    (task,) = read_snapshot(tmp_path / "snapshot", ["local_quiz"])
+    assert [(item["query"], item["gold"]) for item in task.items] == [
+        (f"What is {i}?", i % 2) for i in range(4)
+    ]
+    notes = json.loads((tmp_path / "snapshot" / "snapshot.json").read_text())
+    assert set(notes["local_quiz/test.jsonl"]) == {
+        "sha256",
+        "dataset",
+        "config",
+        "revision",
+        "lm_eval_version",
+    }

@@ -1,0 +1,187 @@
+"""Pools: what is read, what is skipped and why, and what names a pool."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ablate.errors import DataError
+from ablate.pool.files import Files
+from ablate.pool.hub import Hub
+from ablate.pool.mixed import Mixed
+from ablate.pool.pool import build_pool
+from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped
+from ablate.pool.warc import Warc, decode, read_warc
+from ablate.store import Store
+
+
+def record(body: bytes, *, content_type: str = "text/html", status: int = 200, extra: str = "") -> bytes:
+    """One WARC response record, its own gzip member."""
+    http = f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\n{extra}\r\n".encode() + body
+    head = (
+        "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: https://a.example/p\r\n"
+        "WARC-Date: 2024-01-01T00:00:00Z\r\nWARC-Record-ID: <urn:x>\r\n"
+        f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+    )
+    return gzip.compress(head.encode() + http + b"\r\n\r\n")
+
+
+def split(items: Any) -> tuple[list[Document], list[Skipped]]:
+    items = list(items)
+    return [i for i in items if isinstance(i, Document)], [i for i in items if isinstance(i, Skipped)]
+
+
+def test_pages_are_read_and_everything_else_is_skipped_with_a_reason(tmp_path: Path) -> None:
+    huge = b"<p>" + b"x" * (MAX_DOCUMENT_BYTES + 1)
+    parts = [
+        record(b"<p>one</p>"),
+        record(b"\x89PNG", content_type="image/png"),
+        record(b"<p>gone</p>", status=404),
+        record(huge),
+        record(gzip.compress(huge), extra="Content-Encoding: gzip\r\n"),
+        record(b"plain", content_type="text/plain; charset=utf-8"),
+    ]
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(b"".join(parts))
+    documents, skipped = split(read_warc(path))
+    assert [(d.text, d.kind, d.url) for d in documents] == [
+        ("<p>one</p>", "html", "https://a.example/p"),
+        ("plain", "text", "https://a.example/p"),
+    ]
+    assert [s.reason.split(":")[0] for s in skipped] == [
+        "content type image/png", "status 404", f"larger than {MAX_DOCUMENT_BYTES:,} bytes", f"larger than {MAX_DOCUMENT_BYTES:,} bytes",
+    ]  # fmt: skip
+    assert skipped[0].offset == len(parts[0]), "the offset is where the record begins in the file"
+
+
+def test_a_truncated_file_costs_only_what_is_cut_off(tmp_path: Path) -> None:
+    whole = record(b"<p>one</p>") + record(b"<p>two</p>" * 1000)
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(whole[:-40])
+    documents, skipped = split(read_warc(path))
+    assert [d.text for d in documents] == ["<p>one</p>"]
+    assert len(skipped) == 1 and ("truncated" in skipped[0].reason or "unreadable" in skipped[0].reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "declared", "text"),
+    [
+        ("Grüße".encode(), "latin-1", "Grüße"),  # valid UTF-8 beats a wrong declaration
+        ("Grüße".encode("latin-1"), "iso-8859-1", "Grüße"),
+        (
+            '<meta charset="windows-1251">Привет всем'.encode("cp1251"),
+            None,
+            '<meta charset="windows-1251">Привет всем',
+        ),
+        (
+            '<meta charset="shift_jis">日本語のページ'.encode("shift_jis"),
+            None,
+            '<meta charset="shift_jis">日本語のページ',
+        ),
+        ("日本語のページです".encode("iso2022_jp"), "iso-2022-jp", "日本語のページです"),
+        ("\ufeffBOM".encode(), None, "BOM"),
+        (b"caf\xe9", "no-such-charset", "café"),
+    ],
+)
+def test_pages_are_decoded_by_what_they_are(body: bytes, declared: str | None, text: str) -> None:
+    assert decode(body, declared) == text
+
+
+def test_files_of_every_format(tmp_path: Path) -> None:
+    rows = [{"text": "one", "url": "u", "language": "en", "stars": 3}, {"text": "two"}]
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join(map(json.dumps, rows)) + "\nnot json\n[1]\n" + '{"body": "x"}\n'
+    )
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"text": "three"}) + "\n")
+    pq.write_table(pa.table({"text": ["four", None]}), tmp_path / "c.parquet")
+    (tmp_path / "d.txt").write_text("five\nsix")
+    (tmp_path / "e.jpg").write_bytes(b"")
+    documents, skipped = split(Files(paths=[str(tmp_path)]).documents())
+    assert [d.text for d in documents] == ["one", "two", "three", "four", "five\nsix"]
+    assert (documents[0].url, documents[0].language, documents[0].metadata) == ("u", "en", {"stars": 3})
+    assert [(s.file, s.offset) for s in skipped] == [
+        ("a.jsonl", 3),
+        ("a.jsonl", 4),
+        ("a.jsonl", 5),
+        ("c.parquet", 1),
+    ]
+    every_second, _ = split(Files(paths=[str(tmp_path)], every=2).documents())
+    assert [d.text for d in every_second] == ["one", "three", "five\nsix"]
+    limited, _ = split(Files(paths=[str(tmp_path)], limit=2).documents())
+    assert [d.text for d in limited] == ["one", "two"]
+
+
+def test_a_broken_gzip_keeps_what_came_before(tmp_path: Path) -> None:
+    packed = gzip.compress(
+        ("\n".join(json.dumps({"text": f"t{i} " + "x" * 500}) for i in range(2000))).encode(), mtime=0
+    )
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    documents, skipped = split(Files(paths=[str(tmp_path / "a.jsonl.gz")]).documents())
+    assert 0 < len(documents) < 2000
+    assert "unreadable from here" in skipped[-1].reason
+
+
+def test_hub_reads_a_local_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text(
+        "\n".join(json.dumps({"text": f"t{i}", "url": f"u{i}"}) for i in range(5))
+    )
+    documents, _ = split(Hub(path=str(tmp_path / "data"), limit=3).documents())
+    assert [(d.text, d.url) for d in documents] == [("t0", "u0"), ("t1", "u1"), ("t2", "u2")]
+    streamed, _ = split(Hub(path=str(tmp_path / "data"), limit=3, streaming=True).documents())
+    assert streamed == documents
+    with pytest.raises(DataError, match="has no column 'content'"):
+        list(Hub(path=str(tmp_path / "data"), text_column="content").documents())
+
+
+def test_the_pool_is_named_by_its_content(tmp_path: Path, store: Store, make_pool: Any) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    first = build_pool(Files(paths=[str(tmp_path / "a.jsonl")]), store)
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "a.jsonl").rename(tmp_path / "moved" / "a.jsonl")
+    moved = build_pool(Files(paths=[str(tmp_path / "moved" / "a.jsonl")]), store)
+    assert moved.digest == first.digest, "where the files lie is not part of the name"
+    (tmp_path / "moved" / "a.jsonl").write_text('{"text": "one"}\n{"text": "2wo"}\n')
+    assert build_pool(Files(paths=[str(tmp_path / "moved" / "a.jsonl")]), store).digest != first.digest
+
+
+def test_repeats_are_documents_of_their_own(store: Store, make_pool: Any) -> None:
+    pool = make_pool(store, [Document("same", url="u")] * 3 + [Document("\ud800 lone surrogate")])
+    assert len(pool) == 4 and len(set(pool.keys.tolist())) == 4
+    assert pool.column("text").to_pylist()[3] == "? lone surrogate"
+
+
+def test_mixed_reads_its_parts_in_order(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(name)
+    parts = {name: Files(paths=[str(tmp_path / f"{name}.txt")]) for name in "ba"}
+    documents, _ = split(Mixed(parts=parts).documents())
+    assert [d.text for d in documents] == ["b", "a"]
+
+
+def test_real_archives_are_read(shared: Path) -> None:
+    """Counts of HTML pages with status 200 as the collection's README states them."""
+    expected = {
+        "commoncrawl-16-pages.warc.gz": 16, "commoncrawl-1-page.warc.gz": 1, "wget-crawl-1.warc.gz": 15,
+        "heritrix-magazine-2013.warc.gz": 63, "heritrix-archive-org-2008.warc.gz": 94, "iana-2014.warc.gz": 16,
+        "heritrix-gov-uk-2014.warc.gz": 32, "edge-chunked.warc": 1, "edge-wrong-chunks.warc.gz": 1,
+        "edge-truncated.warc": 1, "edge-brotli-body.warc.gz": 1, "edge-gzip-chunked-hungarian.warc.gz": 1,
+    }  # fmt: skip
+    found = {
+        name: sum(d.kind == "html" for d in split(read_warc(shared / "web_native" / name))[0])
+        for name in expected
+    }
+    assert found == expected
+    assert (
+        "könyvtár"
+        in split(read_warc(shared / "web_native" / "edge-gzip-chunked-hungarian.warc.gz"))[0][0].text
+    )
+    documents, skipped = split(Warc(paths=[str(shared / "web" / "train-00007.warc.gz")]).documents())
+    assert len(documents) > 50 and not skipped
