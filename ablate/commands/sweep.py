@@ -21,8 +21,9 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.commands import plan as planning
+from ablate.config import make
 from ablate.store import Store
-from ablate.study.plan import folder_of, freeze, make_plan
+from ablate.study.plan import folder_of, freeze, make_plan, run_folder
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:
@@ -46,6 +47,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     else:
         say(planning.describe(plan))
         failures = sweep(folder, store, config, hydra, say)
+    from ablate.report.effects_table import COLUMNS
     from ablate.report.page import write_report
     from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
@@ -53,10 +55,11 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     study = load_study(folder)
     if study.records:
         rows = write_report(study)
+        make(plan["tracker"], "tracker").summary(plan["study"], COLUMNS, rows)
         print(terminal_table(study, rows))
         print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
     for (arm, seed), error in failures.items():
-        log = folder / "runs" / arm / f"seed-{seed}" / "log.txt"
+        log = run_folder(folder, arm, seed) / "log.txt"
         print(f"FAILED {arm}, seed {seed}: {error}\n       log: {log}", file=sys.stderr)
     if failures:
         done = len(plan["arms"]) * len(plan["seeds"]) - len(failures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from ablate.report.tables import (
     unsigned,
 )
 from ablate.store import write_text
+from ablate.study.plan import run_folder
 
 ESTIMANDS = {
     "leave_one_out": "the full recipe minus the recipe without the stage",
@@ -86,7 +88,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
 
 def _missing(study: Study) -> str:
     lines = [
-        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'} (log: `runs/{arm}/seed-{seed}/log.txt`)"
+        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'} (log: `{run_folder(Path(), arm, seed)}/log.txt`)"
         for (arm, seed), error in study.failed.items()
     ]
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ablate.errors import DataError
 from ablate.store import read_json
+from ablate.study.plan import run_folder
 
 HELDOUT = "heldout"
 AGGREGATE = "aggregate"
@@ -128,11 +129,6 @@ class Study:
         if any(record is None for record in used):
             return False
         return len({(r["corpus"]["key"], r["train"]["tokens"]) for r in used if r is not None}) == 1
-
-
-def run_folder(folder: Path, arm: str, seed: int) -> Path:
-    """Where a run lies in a study."""
-    return folder / "runs" / arm / f"seed-{seed}"
 
 
 def load_study(folder: Path) -> Study:

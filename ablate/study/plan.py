@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
 
 PLAN_FORMAT = 1
+UNSAFE = re.compile(r"^\.|[^\w.,+=@()-]")
 ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate")
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
 
@@ -189,6 +191,12 @@ def load_plan(folder: Path) -> dict[str, Any]:
     """
     plan: dict[str, Any] = read_json(folder / "plan.json")
     return plan
+
+
+def run_folder(study: Path, arm: str, seed: int) -> Path:
+    """Where a run's record lies in a study's folder; an arm's name that is no file name is made one."""
+    safe = UNSAFE.sub("-", arm)
+    return study / "runs" / (safe if safe == arm else f"{safe}~{digest(arm)[:8]}") / f"seed-{seed}"
 
 
 def _difference(old: Any, new: Any, path: str = "") -> str:

@@ -21,17 +21,12 @@ from ablate.fingerprint import canonical_json, digest
 from ablate.provenance import provenance
 from ablate.stages.base import Relation
 from ablate.store import Store, atomic, lock, read_json, write_json, write_table, write_text
-from ablate.study.plan import load_plan
+from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 
 RUN_FORMAT = 1
 MACHINE = ("device", "threads", "checkpoint_s")
 """Settings of `train` that belong to the machine and not to the run's identity."""
-
-
-def run_folder(study: Path, arm: str, seed: int) -> Path:
-    """Where a run's record lies."""
-    return study / "runs" / arm / f"seed-{seed}"
 
 
 def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:

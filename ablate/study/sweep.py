@@ -13,9 +13,9 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ablate.store import Store, lock
-from ablate.study.plan import load_plan
+from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
-from ablate.study.run import clear_failure, execute, explain, mark_failed, run_folder, run_job, run_key
+from ablate.study.run import clear_failure, execute, explain, mark_failed, run_job, run_key
 
 Say = Callable[[str], None]
 

@@ -1,0 +1,135 @@
+"""What every stage in `conf/stages` promises, found by folder: no list of stages to keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from ablate.config import CONF, RESERVED, make
+from ablate.fingerprint import canonical_json
+from ablate.stages.base import Filter, Relation, Stage, Transform
+
+SNAPSHOT_KEYS = {"snapshot": None, "tasks": []}
+NAMES = sorted(path.stem for path in (CONF / "stages").glob("*.yaml"))
+TEXTS = st.lists(
+    st.one_of(
+        st.text(max_size=200),
+        st.lists(st.sampled_from(["the", "rain", "fell", "on", "a", "small", "town", "and", ".", "!", "?", "\n", "\n\n", "#", "...", "-", "8.8.8.8", "a@b.org", "{"]), max_size=60).map(" ".join),
+    ),
+    max_size=5,
+)  # fmt: skip
+
+
+def node(name: str) -> dict[str, Any]:
+    config = OmegaConf.to_container(OmegaConf.load(CONF / "stages" / f"{name}.yaml"), resolve=False)
+    assert isinstance(config, dict)
+    # Which tasks are in use is the only thing a stage takes from outside its file.
+    return {key: SNAPSHOT_KEYS.get(key, value) for key, value in config.items()}
+
+
+def stage_of(name: str) -> Stage:
+    stage = make(node(name), f"stages.{name}", leave_out=RESERVED)
+    assert isinstance(stage, Stage)
+    return stage
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_it_is_named_like_its_files(name: str) -> None:
+    stage = stage_of(name)
+    assert stage.name == name
+    assert type(stage).__module__ == f"ablate.stages.{name}"
+    assert (Path(__file__).parent.parent.parent / "ablate" / "stages" / f"{name}.py").exists()
+
+
+def test_its_yaml_shows_every_parameter_at_its_default(name: str) -> None:
+    shown = {key: value for key, value in node(name).items() if key not in RESERVED}
+    stage = stage_of(name)
+    fields = {field.name: getattr(stage, field.name) for field in dataclasses.fields(stage)}
+    assert set(shown) == set(fields)
+    cls = type(stage)
+    assert stage == cls(), "the published constants stand in the code and in the YAML alike"
+
+
+def test_it_is_small_to_ship_and_comes_back_the_same(name: str) -> None:
+    stage = stage_of(name)
+    again = pickle.loads(pickle.dumps(stage))
+    assert again == stage
+    assert canonical_json(again.identity()) == canonical_json(stage.identity())
+    assert len(pickle.dumps(stage)) < 100_000, "models are loaded in the worker, not sent to it"
+
+
+def test_identity_follows_every_parameter(name: str) -> None:
+    stage = stage_of(name)
+    identities = {canonical_json(stage.identity())}
+    for field in dataclasses.fields(stage):
+        if field.name in SNAPSHOT_KEYS:
+            continue
+        value = getattr(stage, field.name)
+        for other in _others(value):
+            try:
+                changed = dataclasses.replace(stage, **{field.name: other})
+            except ValueError:
+                continue
+            identity = canonical_json(changed.identity())
+            assert identity not in identities, field.name
+            identities.add(identity)
+            break
+
+
+def _others(value: Any) -> list[Any]:
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    if isinstance(value, float):
+        return [value + 0.01, value - 0.01]
+    if isinstance(value, str):
+        return [
+            other
+            for other in (f"{value}x", "drop", "cut", "first", "longest", "raw", "resiliparse")
+            if other != value
+        ]
+    return [()]
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(texts=TEXTS)
+def test_its_slow_half_depends_on_the_text_alone(name: str, texts: list[str]) -> None:
+    """The same per document whatever it is batched with; nothing random, nothing remembered."""
+    texts = [text.encode("utf-8", "replace").decode() for text in texts]
+    for step in stage_of(name).steps():
+        if isinstance(step, Filter):
+            together = step.measure_many(texts)
+            for number, text in enumerate(texts):
+                alone = step.measure_many([text])
+                assert set(alone) == set(together)
+                for column, values in alone.items():
+                    np.testing.assert_array_equal(values[0], together[column][number])
+            verdict = step.decide(step.measure_many([*texts, ""]))
+            assert verdict.code.shape == (len(texts) + 1,) and verdict.code.max() <= len(verdict.reasons)
+        elif isinstance(step, Transform):
+            rewritten = step.transform_many(texts)
+            assert rewritten == [step.transform_many([text])[0] for text in texts]
+            texts = rewritten
+        else:
+            assert isinstance(step, Relation)
+            sketches = step.sketch_many([*texts, "a"])
+            assert sketches.dtype == np.uint64 and sketches.shape[0] == len(texts) + 1
+            for number, text in enumerate(texts):
+                np.testing.assert_array_equal(step.sketch_many([text, "a"])[0], sketches[number])
