@@ -64,6 +64,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts.append(f"**Prediction, written before the runs.** {plan['prediction']}")
     if study.failed:
         parts += ["## Missing runs", _missing(study)]
+    if not study.records:
+        return "\n\n".join([*parts, "No run has finished yet."]) + "\n"
     if rows:
         parts += ["## What each stage is worth", *_gains(study, rows)]
         if "gains" in figures:

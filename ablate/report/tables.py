@@ -169,12 +169,15 @@ def latex(study: Study, metric: str) -> str:
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
+LATEX = {
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}  # fmt: skip
+
+
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
-    for plain in "\\&%$#_{}~^":
-        replacement = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
-        text = text.replace(plain, replacement.get(plain, f"\\{plain}")) if plain not in "{}" else text
-    return text.replace("<", "$<$").replace(">", "$>$")
+    return "".join(LATEX.get(character, character) for character in text)
 
 
 FUNNEL_HEADER = ("after", "documents", "kept", "MB", "kept", "tokens", "changed", "dropped because of")

@@ -1,0 +1,120 @@
+"""Study folders made by hand: plans and records with scores that a person can add up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ablate.report.records import Study, load_study
+from ablate.study.plan import run_folder
+
+Scores = Mapping[str, Sequence[float | None]]
+"""Arm -> accuracy under each seed; None where the run failed."""
+MakeStudy = Callable[..., Study]
+
+
+def record(arm: str, value: float, tasks: Mapping[str, float], content: str) -> dict[str, Any]:
+    scores = {task: {"acc": value + shift, "bpb": 2 - value} for task, shift in tasks.items()}
+    scores["heldout"] = {"bpb": 3 - value}
+    info = {
+        task: {
+            "chance": {"acc": 0.25, "bpb": None}, "n_items": 100, "digest": "d1",
+            "higher_is_better": {"acc": True, "bpb": False},
+        }
+        for task in tasks
+    }  # fmt: skip
+    info["heldout"] = {
+        "chance": {"bpb": None},
+        "n_items": 10,
+        "digest": "d2",
+        "higher_is_better": {"bpb": False},
+    }
+    line = {"stage": "input", "documents": 100, "bytes": 9000, "tokens": None, "dropped": {}, "changed": 0}
+    kept = {
+        "stage": "a_stage",
+        "documents": 60,
+        "bytes": 5000,
+        "tokens": 1200,
+        "dropped": {"bad": 40},
+        "changed": 3,
+    }
+    half = {task: {name: v / 2 for name, v in values.items()} for task, values in scores.items()}
+    return {
+        "run": f"key-{arm}", "seed": 0,
+        "corpus": {
+            "key": content, "documents": 60, "bytes": 5000, "unique_tokens": 1200, "epochs": 5.0,
+            "effective_tokens": 4100.0, "copies": {"mean": 1.5, "max": 4}, "funnel": [line, kept],
+        },
+        "model": {"parameters": 1000, "flops": 6.0e9},
+        "train": {"tokens": 6000, "steps": 6, "final_loss": 2.5, "losses": [3.0, 2.5]},
+        "tasks": info, "scores": scores,
+        "curve": [{"tokens": 3000, "scores": half}, {"tokens": 6000, "scores": scores}],
+        "cost": {"train_s": 1.5, "evaluate_s": 0.5}, "provenance": {"commit": None},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> MakeStudy:
+    """Write a leave-one-out study and read it; the first arm is the full recipe."""
+
+    def make(
+        scores: Scores, *, primary: str = "acc", tasks: Mapping[str, float] | None = None,
+        title: str = "A study", contents: Mapping[str, str] | None = None, name: str = "study",
+    ) -> Study:  # fmt: skip
+        tasks = {"quiz": 0.0} if tasks is None else tasks
+        folder = tmp_path / name
+        arms = list(scores)
+        seeds = list(range(len(next(iter(scores.values())))))
+        contrasts = [
+            {
+                "factor": arm.removeprefix("without_"), "level": "on", "versus": "off",
+                "estimand": "leave_one_out", "weights": {arms[0]: 1.0, arm: -1.0},
+            }
+            for arm in arms[1:]
+        ]  # fmt: skip
+        plan = {
+            "digest": "0" * 32, "format": 1, "study": name, "title": title, "question": "Which?",
+            "prediction": "All.", "design": "leave_one_out",
+            "arms": {arm: {"levels": {}, "config": {}} for arm in arms}, "reference": arms[0],
+            "factors": [], "seeds": seeds, "contrasts": contrasts,
+            "metrics": {"primary": primary, "aggregate": None}, "stages": ["a_stage"], "tracker": {},
+        }  # fmt: skip
+        folder.mkdir(parents=True)
+        (folder / "plan.json").write_text(json.dumps(plan))
+        for arm, values in scores.items():
+            for seed, value in zip(seeds, values, strict=True):
+                run = run_folder(folder, arm, seed)
+                run.mkdir(parents=True)
+                if value is None:
+                    (run / "failed.json").write_text(json.dumps({"error": "out of memory", "log": "log.txt"}))
+                    continue
+                content = (contents or {}).get(arm, arm)
+                (run / "record.json").write_text(json.dumps(record(arm, value, tasks, content)))
+                _items(run / "items.parquet", tasks, value, (len(arm), seed))
+        return load_study(folder)
+
+    return make
+
+
+def _items(path: Path, tasks: Mapping[str, float], value: float, seed: tuple[int, int]) -> None:
+    rng = np.random.default_rng(seed)
+    columns: dict[str, list[Any]] = {"task": [], "metric": [], "item": [], "value": []}
+    for task in tasks:
+        for metric in ("acc", "bpb"):
+            columns["task"] += [task] * 100
+            columns["metric"] += [metric] * 100
+            columns["item"] += list(range(100))
+            columns["value"] += (value + rng.normal(0, 0.1, 100)).tolist()
+    for metric in ("bpb", "bytes"):
+        columns["task"] += ["heldout"] * 10
+        columns["metric"] += [metric] * 10
+        columns["item"] += list(range(10))
+        columns["value"] += (1 + rng.random(10)).tolist()
+    pq.write_table(pa.table(columns), path)

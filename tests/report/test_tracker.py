@@ -1,0 +1,73 @@
+"""The wandb tracker, offline: no account, no network."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from ablate.config import compose, make
+from ablate.errors import ConfigError
+from ablate.report.tracker import NoTracker, Wandb
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wandb:
+    for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    return Wandb(mode="offline", dir=str(tmp_path / "wandb-runs"))
+
+
+def datastore(path: Path) -> str:
+    """Everything a run wrote, as text: LevelDB's log format (blocks of 32 KiB) around protocol buffers."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, at, part, found = path.read_bytes(), 7, b"", []
+    while at + 7 <= len(data):
+        if 32768 - at % 32768 < 7:
+            at += 32768 - at % 32768
+            continue
+        length, kind = struct.unpack_from("<HB", data, at + 4)
+        part += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # a whole record, or the last piece of one
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(part)
+            found.append(str(record))
+            part = b""
+    return "\n".join(found)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_runs_are_grouped_by_study_and_named_by_arm_and_seed(offline: Wandb, tmp_path: Path) -> None:
+    with offline.run("demo", "without_language", 3, {"train": {"tokens": 10}}) as run:
+        run.log(5, {"facts": {"acc": 0.25}})
+        run.log(10, {"facts": {"acc": 0.75}})
+    (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
+    written = datastore(path)
+    assert 'run_group: "demo"' in written and 'display_name: "without_language-seed3"' in written
+    assert "facts/acc" in written and "0.75" in written and 'project: "ablate"' in written
+
+    offline.summary(
+        "demo", ["factor", "estimate"], [{"factor": "language", "estimate": 0.125, "weights": {}}]
+    )
+    (table,) = tmp_path.glob("**/effects*.table.json")
+    assert json.loads(table.read_text())["data"] == [["language", 0.125]]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_failed_run_is_marked_so(offline: Wandb, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), offline.run("demo", "full", 0, {}):
+        raise RuntimeError
+    (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
+    assert "exit_code: 1" in datastore(path)
+
+
+def test_trackers_come_from_the_configuration() -> None:
+    config = compose(["study=demo", "tracker=wandb", "tracker.mode=offline", "tracker.project=mine"])
+    assert make(config.tracker, "tracker") == Wandb(project="mine", mode="offline", dir="studies/demo")
+    assert make(compose(["study=demo"]).tracker, "tracker") == NoTracker()
+    with pytest.raises(ConfigError, match="online, offline, disabled"):
+        make(compose(["study=demo", "tracker=wandb", "tracker.mode=of"]).tracker, "tracker")
