@@ -38,9 +38,12 @@ def describe(plan: dict[str, Any]) -> str:
         f"{runs} x {train['tokens']:,} tokens = {runs * train['tokens']:,} tokens",
     ]
     width = max(map(len, arms))
+    usual = arms[plan["reference"]]["levels"]
     for name, arm in arms.items():
-        levels = ", ".join(f"{factor}={level}" for factor, level in arm["levels"].items())
-        lines.append(f"  {name:<{width}}  {levels}")
+        differs = {
+            f: level for f, level in arm["levels"].items() if name == plan["reference"] or level != usual[f]
+        }
+        lines.append(f"  {name:<{width}}  " + ", ".join(f"{f}={level}" for f, level in differs.items()))
     return "\n".join(lines)
 
 

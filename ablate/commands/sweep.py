@@ -53,11 +53,13 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     from ablate.report.tables import terminal_table
 
     study = load_study(folder)
-    if study.records:
-        rows = write_report(study)
+    rows = write_report(study)
+    print(terminal_table(study, rows))
+    print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
+    try:
         make(plan["tracker"], "tracker").summary(plan["study"], COLUMNS, rows)
-        print(terminal_table(study, rows))
-        print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
+    except Exception as problem:
+        print(f"tracker: the effects could not be sent ({problem}); the report has them", file=sys.stderr)
     for (arm, seed), error in failures.items():
         log = run_folder(folder, arm, seed) / "log.txt"
         print(f"FAILED {arm}, seed {seed}: {error}\n       log: {log}", file=sys.stderr)

@@ -27,7 +27,8 @@ COLUMNS = (
 )  # fmt: skip
 FAMILIES = (
     "p_adjusted is Holm's. The rows of the primary metric's aggregate make one family per estimand (what "
-    "the headline claims); all other rows of an estimand and a metric make another."
+    "the headline claims), and so do those of its only task where it has just one; all other rows of an "
+    "estimand and a metric make another."
 )
 Row = dict[str, Any]
 
@@ -100,9 +101,11 @@ def _row(
 
 def _adjust(rows: list[Row], study: Study) -> None:
     families: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    members = study.aggregated(study.primary)
+    alone = members[0] if len(members) == 1 else None
     for row in rows:
-        headline = row["task"] == AGGREGATE and row["metric"] == study.primary
-        families[row["estimand"], row["metric"], headline].append(row)
+        leads = row["metric"] == study.primary and row["task"] in (AGGREGATE, alone)
+        families[row["estimand"], row["metric"], row["task"] if leads else None].append(row)
     for family in families.values():
         # Arms with the same texts are one arm: nothing was tested there, so nothing is corrected for.
         tested = [math.nan if row["method"] == "identical" else row["p_value"] for row in family]

@@ -28,6 +28,7 @@ from ablate.report.tables import (
     latex,
     markdown,
     p_text,
+    scale,
     signed,
     unsigned,
 )
@@ -106,12 +107,8 @@ def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
         [*line[:-1], kept.get(row["factor"], "–"), line[-1]]
         for row, line in zip(lead, effect_cells(lead), strict=True)
     ]
-    chance = any(
-        study.tasks[task]["chance"].get(study.primary) is not None for task in study.aggregated(study.primary)
-    )
-    scale = "mean over tasks of (score - chance) / (1 - chance)" if chance else "mean over tasks"
     caption = (
-        f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale}; {estimand}. "
+        f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale(study)}; {estimand}. "
         f"{len(study.seeds)} seeds. {FAMILIES}"
     )
     return [caption, markdown(header, cells)]
@@ -142,7 +139,7 @@ def _noise(study: Study) -> list[str]:
             known = None if None in chances else [float(c) for c in chances if c is not None]
             scores = np.stack([study.scores(member, metric) for member in members])
             values = aggregate(scores, known) if task == AGGREGATE else scores[0]
-            floor = noise_floor(values)
+            floor = noise_floor(values[study.distinct])
             spread = _arm_means(values)
             ratio = (
                 float(np.ptp(spread) / floor.seed_sd) if spread.size > 1 and floor.seed_sd > 0 else math.nan

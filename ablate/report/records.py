@@ -124,11 +124,22 @@ class Study:
         return self._items[run]
 
     def identical(self, weights: Mapping[str, float]) -> bool:
-        """Whether all arms of a contrast trained on the same texts for the same number of tokens."""
-        used = [self.first_record(arm) for arm, weight in weights.items() if weight]
-        if any(record is None for record in used):
-            return False
-        return len({(r["corpus"]["key"], r["train"]["tokens"]) for r in used if r is not None}) == 1
+        """Whether the arms of a contrast are the same runs: same texts, model, settings and seeds."""
+        used = [self._runs(arm) for arm, weight in weights.items() if weight]
+        common = set.intersection(*map(set, used)) if used else set()
+        return bool(common) and all(len({runs[seed] for runs in used}) == 1 for seed in common)
+
+    @cached_property
+    def distinct(self) -> list[int]:
+        """Positions of the arms that are not the same runs as an arm before them."""
+        seen: list[dict[int, str]] = []
+        for arm in self.arms:
+            runs = self._runs(arm)
+            seen.append(runs if runs not in seen else {})
+        return [number for number, runs in enumerate(seen) if runs]
+
+    def _runs(self, arm: str) -> dict[int, str]:
+        return {seed: self.records[arm, seed]["run"] for seed in self.seeds if (arm, seed) in self.records}
 
 
 def load_study(folder: Path) -> Study:

@@ -90,15 +90,28 @@ def direction(metric: str, study: Study) -> str:
     return "higher is better" if study.metrics[metric] else "lower is better"
 
 
+def scale(study: Study) -> str:
+    """What the aggregate of the primary metric is, in words."""
+    chances = [study.tasks[task]["chance"].get(study.primary) for task in study.aggregated(study.primary)]
+    known = bool(chances) and None not in chances
+    return "mean over tasks of (score - chance) / (1 - chance)" if known else "mean over tasks"
+
+
 def terminal_table(study: Study, rows: Sequence[Row]) -> str:
     """What a sweep ends with: the gains, or the scores when the design has no contrast."""
+    if not study.records:
+        return f"{study.plan['title']}: no run has finished yet"
     if not rows:
         header, cells = arm_table(study, study.primary)
         return f"\n{study.plan['title']}: {study.primary}, {direction(study.primary, study)}\n" + aligned(
             header, cells
         )
     lead = headline(rows, study)
-    title = f"\n{study.plan['title']}: {lead[0]['estimand']} gain in {study.primary} ({lead[0]['task']}), {direction(study.primary, study)}"
+    on = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
+    title = (
+        f"\n{study.plan['title']}\n{lead[0]['estimand']} gain in {study.primary} ({direction(study.primary, study)}) "
+        f"on {on}: {scale(study)}"
+    )
     text = f"{title}\n{aligned(EFFECT_HEADER, effect_cells(lead))}"
     others = [
         row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ablate.progress import CHILD, watch
 from ablate.store import Store, lock
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
@@ -127,7 +129,14 @@ def _launch(
         ]
         for arm, seed in runs
     ]
-    launcher.launch(jobs, initial_job_idx=0)
+    in_processes = "basic_launcher" not in master.hydra.launcher._target_
+    with watch(lambda: sum(_done(study, *run) for run in runs), len(runs), "runs", "run"):
+        if in_processes:
+            os.environ[CHILD] = "1"
+        try:
+            launcher.launch(jobs, initial_job_idx=0)
+        finally:
+            os.environ.pop(CHILD, None)
 
 
 def sweep_together(study: Path, store: Store, workers: int | None) -> None:

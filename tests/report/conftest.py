@@ -20,7 +20,7 @@ Scores = Mapping[str, Sequence[float | None]]
 MakeStudy = Callable[..., Study]
 
 
-def record(arm: str, value: float, tasks: Mapping[str, float], content: str) -> dict[str, Any]:
+def record(seed: int, value: float, tasks: Mapping[str, float], content: str) -> dict[str, Any]:
     scores = {task: {"acc": value + shift, "bpb": 2 - value} for task, shift in tasks.items()}
     scores["heldout"] = {"bpb": 3 - value}
     info = {
@@ -47,7 +47,7 @@ def record(arm: str, value: float, tasks: Mapping[str, float], content: str) -> 
     }
     half = {task: {name: v / 2 for name, v in values.items()} for task, values in scores.items()}
     return {
-        "run": f"key-{arm}", "seed": 0,
+        "run": f"key-{content}-{seed}", "seed": seed,
         "corpus": {
             "key": content, "documents": 60, "bytes": 5000, "unique_tokens": 1200, "epochs": 5.0,
             "effective_tokens": 4100.0, "copies": {"mean": 1.5, "max": 4}, "funnel": [line, kept],
@@ -96,7 +96,7 @@ def make_study(tmp_path: Path) -> MakeStudy:
                     (run / "failed.json").write_text(json.dumps({"error": "out of memory", "log": "log.txt"}))
                     continue
                 content = (contents or {}).get(arm, arm)
-                (run / "record.json").write_text(json.dumps(record(arm, value, tasks, content)))
+                (run / "record.json").write_text(json.dumps(record(seed, value, tasks, content)))
                 _items(run / "items.parquet", tasks, value, (len(arm), seed))
         return load_study(folder)
 

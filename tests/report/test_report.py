@@ -120,10 +120,26 @@ def test_arms_with_the_same_texts_are_called_so(make_study: MakeStudy) -> None:
     assert other["p_adjusted"] == other["p_value"]
 
 
+def test_the_same_run_counts_once_in_the_noise_floor(make_study: MakeStudy) -> None:
+    scores = {"full": [0.7, 0.72, 0.71], "without_a": [0.5, 0.55, 0.6]}
+    alone = make_study(scores, name="alone")
+    twice = make_study(
+        {**scores, "without_b": scores["full"]}, contents={"full": "same", "without_b": "same"}, name="twice"
+    )
+    assert twice.distinct == [0, 1]
+    noise = []
+    for study in (alone, twice):
+        write_report(study)
+        report = (study.folder / "REPORT.md").read_text()
+        noise.append(next(line for line in report.splitlines() if line.startswith("| acc | quiz |")))
+    assert noise[0] == noise[1]
+
+
 def test_a_study_without_records_still_reports_what_is_missing(make_study: MakeStudy) -> None:
     study = make_study({"full": [None, None], "without_a": [None, None]})
     write_report(study)
     assert (study.folder / "REPORT.md").read_text().count("out of memory") == 4
+    assert "no run has finished yet" in terminal_table(study, effects_table(study))
 
 
 def test_names_with_odd_characters(make_study: MakeStudy) -> None:
