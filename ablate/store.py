@@ -110,16 +110,18 @@ class Busy(AblateError):
 
 
 @contextmanager
-def lock(path: Path, what: str) -> Iterator[None]:
+def lock(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the block; the system frees it when the process dies.
 
+    Args:
+        wait: for a process that holds it; otherwise raise.
     Raises:
         Busy: at once, when another process holds it; names that process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
             holder = file.read().strip() or "unknown"

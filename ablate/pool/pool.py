@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from ablate.errors import DataError
 from ablate.fingerprint import digest
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, clean_text
 from ablate.progress import track
-from ablate.store import Store, read_json, write_json
+from ablate.store import Store, lock, read_json, write_json
 
 FORMAT = 1
 SHARD_DOCUMENTS = 1_000
@@ -111,20 +110,22 @@ def build_pool(source: Source, store: Store) -> Pool:
     Raises:
         DataError: when not a single document could be read; says what was skipped and why.
     """
-    ticket = store.root / "pool" / "requests" / f"{digest([FORMAT, source.request()])}.json"
-    if ticket.exists():
-        folder = store.root / "pool" / read_json(ticket)["digest"]
-        if (folder / "pool.json").exists():
-            return open_pool(folder)
-    (store.root / "pool").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=store.root / "pool", prefix=".building-") as name:
-        summary = _write_shards(source, Path(name))
-        folder = store.root / "pool" / summary["digest"]
-        if not folder.exists():
-            shutil.copytree(name, folder.with_suffix(".part"), dirs_exist_ok=True)
-            folder.with_suffix(".part").rename(folder)
-    write_json(ticket, {"digest": summary["digest"]})
-    return open_pool(folder)
+    root, request = store.root / "pool", digest([FORMAT, source.request()])
+    ticket, building = root / "requests" / f"{request}.json", root / f".building-{request}"
+    with lock(ticket.with_suffix(".lock"), "reading this pool", wait=True):
+        if ticket.exists() and (root / read_json(ticket)["digest"] / "pool.json").exists():
+            return open_pool(root / read_json(ticket)["digest"])
+        shutil.rmtree(building, ignore_errors=True)  # of a process that was killed
+        building.mkdir(parents=True)
+        try:
+            summary = _write_shards(source, building)
+            folder = root / summary["digest"]
+            if not (folder / "pool.json").exists():
+                building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        write_json(ticket, {"digest": summary["digest"]})
+        return open_pool(folder)
 
 
 def _write_shards(source: Source, folder: Path) -> dict[str, Any]:
