@@ -1,4 +1,4 @@
-"""The report: REPORT.md, effects.csv, table.tex, cost.csv and figures, made from records alone."""
+"""The report: REPORT.md, tables (effects, scores, cost, LaTeX) and figures, made from records alone."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from ablate.report.tables import (
     markdown,
     p_text,
     scale,
+    scores_csv,
     signed,
     unsigned,
 )
@@ -51,6 +52,7 @@ def write_report(study: Study) -> list[Row]:
     names = write_figures(study, rows, study.folder / "figures")
     write_text(study.folder / "effects.csv", to_csv(rows))
     write_text(study.folder / "table.tex", latex(study, study.primary))
+    write_text(study.folder / "scores.csv", scores_csv(study))
     write_text(study.folder / "cost.csv", cost_csv(study))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     return rows

@@ -221,6 +221,19 @@ def funnel_table(lines: Sequence[Mapping[str, Any]]) -> str:
     return aligned(FUNNEL_HEADER, funnel_cells(lines))
 
 
+def scores_csv(study: Study) -> str:
+    """Every score of every run at every point of its curve: arm, seed, tokens, task, metric, score."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["arm", "seed", "tokens", "task", "metric", "score"])
+    for arm, seed in [(arm, seed) for arm in study.arms for seed in study.seeds]:
+        for point in study.records.get((arm, seed), {"curve": []})["curve"]:
+            for task, scores in point["scores"].items():
+                for metric, value in scores.items():
+                    writer.writerow([arm, seed, point["tokens"], task, metric, f"{value:.8g}"])
+    return out.getvalue()
+
+
 def cost_csv(study: Study) -> str:
     """What each run cost on the machine it ran on; the only file of a report that differs between machines."""
     names = sorted({name for record in study.records.values() for name in record["cost"]})

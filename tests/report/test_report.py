@@ -18,7 +18,7 @@ from ablate.report.tables import escape_latex, latex, terminal_table
 
 FULL = {"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53], "without_b": [0.71, 0.72, 0.74]}
 MakeStudy = Callable[..., Study]
-NAMES = ("REPORT.md", "effects.csv", "table.tex", "cost.csv", "figures/gains.svg", "figures/gains.png",
+NAMES = ("REPORT.md", "effects.csv", "scores.csv", "table.tex", "cost.csv", "figures/gains.svg", "figures/gains.png",
          "figures/curves.svg", "figures/curves.png", "figures/funnel.svg", "figures/funnel.png")  # fmt: skip
 
 
@@ -43,6 +43,22 @@ def test_estimates_are_differences_of_means(make_study: MakeStudy) -> None:
     low, high = float(rows["a", "quiz", "acc"]["ci_low"]), float(rows["a", "quiz", "acc"]["ci_high"])
     assert low < 0.20 < high
     assert float(rows["a", "quiz", "acc"]["item_error"]) > 0
+
+
+def test_every_score_of_every_run_is_listed(make_study: MakeStudy) -> None:
+    study = make_study(FULL)
+    write_report(study)
+    with (study.folder / "scores.csv").open() as file:
+        listed = {
+            (row["arm"], int(row["seed"]), int(row["tokens"]), row["task"], row["metric"]): float(
+                row["score"]
+            )
+            for row in csv.DictReader(file)
+        }
+    # 3 arms x 3 seeds x 2 points x (quiz: acc, bpb; heldout: bpb).
+    assert len(listed) == 3 * 3 * 2 * 3
+    assert listed["without_a", 1, 6000, "quiz", "acc"] == 0.53
+    assert listed["without_a", 1, 3000, "quiz", "acc"] == 0.265
 
 
 def test_the_csv_has_the_columns_people_script_against(make_study: MakeStudy) -> None:
