@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
-from ablate.stages.segments import count_sentences
+from ablate.stages.segments import WORDS, count_sentences
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 TERMINAL = (".", "?", "!", '"', "'")
@@ -36,7 +36,7 @@ class C4Quality(Stage):
     """
 
     name: ClassVar[str] = "c4_quality"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     terminal_punctuation: bool = True
     min_words_per_line: int = 3
     max_word_length: int = 1000
@@ -109,6 +109,7 @@ class C4Documents(Filter):
     """The document rules of `C4Quality`."""
 
     name: ClassVar[str] = "c4_documents"
+    version: ClassVar[int] = 2
     curly_bracket: bool
     lorem_ipsum: bool
     min_sentences: int
@@ -118,7 +119,7 @@ class C4Documents(Filter):
         return {
             "lorem_ipsum": LOREM in text.lower(),
             "curly_bracket": "{" in text,
-            "sentences": sum(count_sentences(line) for line in text.splitlines() if line.strip()),
+            "sentences": sum(count_sentences(WORDS.ids(line)) for line in text.splitlines()),
         }
 
     def decide(self, measured: Table) -> Verdict:

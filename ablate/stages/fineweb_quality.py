@@ -12,10 +12,9 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import repeated, words
+from ablate.stages.segments import TERMINALS, WORDS, repeated
 
-TERMINAL = tuple("!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡")
-"""Unicode's sentence terminals of the basic plane, as the reference uses them; quotes do not count."""
+ENDINGS = tuple(sorted(TERMINALS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class FineWebQuality(Filter):
     """
 
     name: ClassVar[str] = "fineweb_quality"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     slow_parameters: ClassVar[tuple[str, ...]] = ("short_line",)
     min_punctuated_lines: float = 0.12
     max_short_lines: float = 0.67
@@ -54,10 +53,10 @@ class FineWebQuality(Filter):
                 ("punctuated_lines", "short_lines", "duplicate_chars", "line_breaks"), float("nan")
             )
         return {
-            "punctuated_lines": sum(line.endswith(TERMINAL) for line in lines) / len(lines),
+            "punctuated_lines": sum(line.endswith(ENDINGS) for line in lines) / len(lines),
             "short_lines": sum(len(line) <= self.short_line for line in lines) / len(lines),
             "duplicate_chars": repeated(lines)[1] / len(text.replace("\n", "")),
-            "line_breaks": text.count("\n") / max(1, len(words(text))),
+            "line_breaks": text.count("\n") / max(1, WORDS.ids(text).size),
         }
 
     def decide(self, measured: Table) -> Verdict:

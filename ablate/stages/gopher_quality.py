@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import words
+from ablate.stages.segments import WORDS
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 
@@ -20,7 +20,7 @@ class GopherQuality(Filter):
     """Keep a document whose words and lines look like prose.
 
     Attributes:
-        min_words, max_words: words that are not punctuation.
+        min_words, max_words: words that are more than punctuation.
         min_mean_length, max_mean_length: mean length of those words, in characters.
         max_symbol_ratio: "#" per word, and ellipses per word.
         max_bullet_lines: share of lines that begin with a bullet.
@@ -30,7 +30,7 @@ class GopherQuality(Filter):
     """
 
     name: ClassVar[str] = "gopher_quality"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     min_words: int = 50
     max_words: int = 100_000
     min_mean_length: float = 3.0
@@ -54,21 +54,21 @@ class GopherQuality(Filter):
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """Counts per document; ratios of an empty text are 0."""
-        tokens = words(text)
-        real = [token for token in tokens if any(map(str.isalnum, token))]
+        ids = WORDS.ids(text)
+        real = ids[~WORDS.symbol[ids]]
         lines = text.splitlines()
-        n, n_lines = max(1, len(tokens)), max(1, len(lines))
+        n, n_lines = max(1, ids.size), max(1, len(lines))
         bullets = sum(line.lstrip().startswith(("•", "-")) for line in lines)
         ellipses = sum(line.rstrip().endswith(("...", "…")) for line in lines)
         return {
-            "words": len(real),
-            "mean_length": sum(map(len, real)) / max(1, len(real)),
+            "words": real.size,
+            "mean_length": int(WORDS.length[real].sum()) / max(1, real.size),
             "hash_ratio": text.count("#") / n,
             "ellipsis_ratio": (text.count("...") + text.count("…")) / n,
             "bullet_lines": bullets / n_lines,
             "ellipsis_lines": ellipses / n_lines,
-            "alpha_words": sum(any(map(str.isalpha, token)) for token in real) / n,
-            "stop_words": len(STOP_WORDS.intersection(tokens)),
+            "alpha_words": int(WORDS.alphabetic[ids].sum()) / n,
+            "stop_words": sum(bool((ids == WORDS.number(word)).any()) for word in STOP_WORDS),
         }
 
     def decide(self, measured: Table) -> Verdict:

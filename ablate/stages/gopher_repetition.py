@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import next_gram_ids, repeated, word_ids, words
+from ablate.stages.segments import WORDS, next_gram_ids, repeated
 
 PARAGRAPH = re.compile(r"\n{2,}")
 LINE = re.compile(r"\n+")
@@ -31,7 +31,7 @@ class GopherRepetition(Filter):
     """
 
     name: ClassVar[str] = "gopher_repetition"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     dup_paragraphs: float = 0.3
     dup_paragraph_chars: float = 0.2
     dup_lines: float = 0.3
@@ -66,13 +66,12 @@ class GopherRepetition(Filter):
             "dup_lines": dup_lines / len(lines),
             "dup_line_chars": dup_line_chars / size,
         }
-        tokens = words(text)
-        ids = grams = word_ids(tokens)
-        lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
-        ends = np.concatenate([[0], np.cumsum(lengths)])
+        words = WORDS.ids(text)
+        ends = np.concatenate([[0], np.cumsum(WORDS.length[words])])
+        ids = grams = np.unique(words, return_inverse=True)[1].astype(np.int64)
         for n in range(2, self.DUPLICATE[-1] + 1):
             covered = 0
-            if len(tokens) >= n:
+            if ids.size >= n:
                 grams = next_gram_ids(grams, ids, n)
                 characters = ends[n:] - ends[:-n]
                 covered = (

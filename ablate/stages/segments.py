@@ -1,27 +1,147 @@
-"""Words, lines and n-grams: the segmentation that the heuristic filters share."""
+"""Words, sentences and n-grams: the segmentation that the heuristic filters share.
+
+Words are spaCy's (its blank English tokenizer), because the published filters ran on them. That
+tokenizer looks at one run of non-blank characters at a time, so every such chunk is cut up once and
+remembered; a word is a number into a table of what the filters ask about it.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import cache
+from itertools import chain
+from typing import Any
+from unicodedata import category
 
 import numpy as np
 
-WORD = re.compile(
-    r"https?://[^\s<>\"]+|www\.[^\s<>\"]+|[\w.+-]+@[\w-]+\.[\w.-]+"  # addresses are one word
-    r"|(?:[^\W\d_]\.){2,}|\d+(?:[.,:/]\d+)*\w*|\w+(?:\xad+\w+)*|['’][^\W\d_]+"  # U.S., 9:30pm, don 't
-    r"|(\S)\1+|\S"  # a run of the same mark is one
+LONGEST_CHUNK = 2_000
+"""Characters. spaCy's time on a chunk grows with the square of its marks; longer ones are cut by `RUN`."""
+MOST_WORDS = 400_000
+"""When the table has more words than this it starts anew; about 150 MB."""
+LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+RUN = re.compile(r"\w+|[^\w\s]")
+TERMINALS = frozenset(
+    "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓⹔。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"
+    + "".join(
+        map(chr, chain.from_iterable(range(*ends) for ends in (
+            (0x10A56, 0x10A58), (0x10F55, 0x10F5A), (0x10F86, 0x10F8A), (0x11047, 0x11049), (0x110BE, 0x110C2),
+            (0x11141, 0x11144), (0x111C5, 0x111C7), (0x111CD, 0x111CE), (0x111DE, 0x111E0), (0x11238, 0x1123A),
+            (0x1123B, 0x1123D), (0x112A9, 0x112AA), (0x1144B, 0x1144D), (0x115C2, 0x115C4), (0x115C9, 0x115D8),
+            (0x11641, 0x11643), (0x1173C, 0x1173F), (0x11944, 0x11945), (0x11946, 0x11947), (0x11A42, 0x11A44),
+            (0x11A9B, 0x11A9D), (0x11C41, 0x11C43), (0x11EF7, 0x11EF9), (0x11F43, 0x11F45), (0x16A6E, 0x16A70),
+            (0x16AF5, 0x16AF6), (0x16B37, 0x16B39), (0x16B44, 0x16B45), (0x16E98, 0x16E99), (0x1BC9F, 0x1BCA0),
+            (0x1DA88, 0x1DA89),
+        )))
+    )
+)  # fmt: skip
+"""Unicode's sentence terminals, as the reference implementations use them; quotes do not count."""
+SYMBOLS = TERMINALS | frozenset(
+    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
+    + "".join(map(chr, [*range(9), *range(11, 32), *range(127, 160)]))
 )
-SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s+[\"'“‘(\[]?[A-Z0-9À-Þ]|\s*$)")
+"""CCNet's punctuation (Wenzek et al. 2020): a word of nothing else is no word to Gopher's rules."""
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Words, and punctuation marks one by one, as the tokenizers do that the published filters used."""
-    return tuple(match.group() for match in WORD.finditer(text))
+class Words:
+    """The words of texts as numbers, and what is known of each word.
+
+    Tables, one entry a word met so far: `length` in characters; `symbol`: nothing but `SYMBOLS`;
+    `alphabetic`: has a letter; `ending`: ends a sentence; `mark`: punctuation (Unicode category P), which
+    never begins a sentence.
+    """
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._chunks: dict[str, tuple[int, ...]] = {}
+        self.length = np.zeros(1024, dtype=np.int64)
+        self.symbol, self.alphabetic, self.ending, self.mark = np.zeros((4, 1024), dtype=bool)
+
+    def ids(self, text: str) -> np.ndarray:
+        """Numbers of the words of a text in order: shape (n,), int64; valid until the next call."""
+        if len(self._numbers) > MOST_WORDS:
+            self._clear()
+        chunks, known = text.split(), self._chunks
+        if missing := {chunk: None for chunk in chunks if chunk not in known}:
+            with _english().memory_zone():  # in which spaCy forgets new strings again
+                for chunk in missing:
+                    known[chunk] = tuple(self._learn(word) for word in _cut(chunk))
+        return np.fromiter(chain.from_iterable(map(known.__getitem__, chunks)), np.int64)
+
+    def number(self, word: str) -> int:
+        """The word's number; -1 when no text had it yet."""
+        return self._numbers.get(word, -1)
+
+    def _learn(self, word: str) -> int:
+        number = self._numbers.setdefault(word, len(self._numbers))
+        if self.length.size == number:
+            self.length = np.concatenate([self.length, np.zeros_like(self.length)])
+            for name in ("symbol", "alphabetic", "ending", "mark"):
+                table = getattr(self, name)
+                setattr(self, name, np.concatenate([table, np.zeros_like(table)]))
+        self.length[number] = len(word)
+        self.symbol[number] = SYMBOLS.issuperset(word)
+        self.alphabetic[number] = any(map(str.isalpha, word))
+        self.ending[number] = word in _sentence_ends()
+        self.mark[number] = all(category(character)[0] == "P" for character in word)
+        return number
 
 
-def count_sentences(line: str) -> int:
-    """Sentences in a line that is not blank; at least one."""
-    return max(1, len(SENTENCE_END.findall(line)))
+WORDS = Words()
+"""This process's."""
+
+
+@cache
+def _english() -> Any:
+    import spacy
+
+    return spacy.blank("en")
+
+
+@cache
+def _contractions() -> frozenset[str]:
+    """Chunks with a treatment of their own: don't, cannot, Mr., :-)"""
+    return frozenset(_english().tokenizer.rules)
+
+
+@cache
+def _sentence_ends() -> frozenset[str]:
+    from spacy.pipeline import Sentencizer
+
+    return frozenset(Sentencizer.default_punct_chars)
+
+
+def _cut(chunk: str) -> list[str]:
+    """The words of a chunk; the two commonest shapes without asking spaCy, to the same result."""
+    listed = _contractions()
+    if chunk.isalpha() and chunk not in listed:
+        return [chunk]
+    body, mark = chunk[:-1], chunk[-1]
+    if (
+        body.isalpha()
+        and chunk not in listed
+        and body not in listed
+        and (mark in ",;!?)" or (mark == "." and body[-1] in LOWER))
+    ):
+        return [body, mark]
+    if len(chunk) > LONGEST_CHUNK:
+        return RUN.findall(chunk)
+    return [token.text for token in _english().tokenizer(chunk)]
+
+
+def count_sentences(ids: np.ndarray) -> int:
+    """Sentences in a text, as spaCy's sentencizer counts them: an end, then a word that is no mark.
+
+    Args:
+        ids: numbers of its words.
+    """
+    ending, begins = WORDS.ending[ids], ~(WORDS.mark[ids] | WORDS.ending[ids])
+    relevant = ending | begins
+    # Between an end and the next beginning there may be any number of other marks.
+    return int(ids.size > 0) + int((ending[relevant][:-1] & begins[relevant][1:]).sum())
 
 
 def repeated(pieces: list[str]) -> tuple[int, int]:
@@ -35,12 +155,6 @@ def repeated(pieces: list[str]) -> tuple[int, int]:
         else:
             seen.add(piece)
     return count, characters
-
-
-def word_ids(tokens: tuple[str, ...]) -> np.ndarray:
-    """Each word as the number of its first occurrence's distinct form: shape (n,), int64."""
-    numbers: dict[str, int] = {}
-    return np.fromiter((numbers.setdefault(token, len(numbers)) for token in tokens), np.int64, len(tokens))
 
 
 def next_gram_ids(gram_ids: np.ndarray, ids: np.ndarray, n: int) -> np.ndarray:

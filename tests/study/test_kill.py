@@ -64,7 +64,7 @@ def test_a_killed_sweep_ends_like_an_undisturbed_one(
     whole = sweep(calm, overrides)
 
     rng = random.Random(20261124)
-    kills = 0
+    kills = sweeps = 0
     begun = time.monotonic()
     while kills < KILLS:
         assert time.monotonic() - begun < 3000, f"only {kills} kills"
@@ -72,7 +72,8 @@ def test_a_killed_sweep_ends_like_an_undisturbed_one(
         process = start(torn, overrides)
         try:
             # Anywhere between the first imports and the report.
-            process.communicate(timeout=rng.uniform(0.5, whole))
+            _, errors = process.communicate(timeout=rng.uniform(0.5, whole))
+            assert process.returncode == 0, errors.decode()[-3000:]
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -86,7 +87,8 @@ def test_a_killed_sweep_ends_like_an_undisturbed_one(
         if process.returncode == 0:
             # It got through; begin a new one, so that kills also hit early moments.
             compare(calm, torn)
-            torn = tmp_path / f"torn-{kills}"
+            sweeps += 1
+            torn = tmp_path / f"torn-{sweeps}"
             torn.mkdir()
     sweep(torn, overrides)
     compare(calm, torn)
