@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
@@ -16,6 +18,8 @@ from omegaconf import OmegaConf, open_dict
 
 from ablate.errors import AblateError, nearest
 
+BARE = re.compile(r"\w[\w-]*")
+"""A word that is neither an override nor a flag: the name of a view."""
 FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """Hydra flags that show something instead of running."""
 
@@ -78,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(command: str, argv: list[str]) -> int:
     from ablate.config import compose, open_hydra
 
+    module, view, argv = _module(command, argv)
     args = get_args_parser().parse_args(argv)
     if args.multirun:
         raise AblateError("-m is not needed: `ablate sweep` runs every arm and seed of the plan")
@@ -87,8 +92,7 @@ def _dispatch(command: str, argv: list[str]) -> int:
         )
     hydra = open_hydra(args.config_dir)
     if any(getattr(args, flag) for flag in FLAGS):
-        return _show(command, args, hydra)
-    module = importlib.import_module(f"ablate.commands.{command}")
+        return _show(f"{command} {view}".rstrip(), module, args, hydra)
     config = compose([*args.overrides, *getattr(module, "OVERRIDES", ())], hydra)
     with open_dict(config):
         OmegaConf.set_struct(config, True)
@@ -96,7 +100,19 @@ def _dispatch(command: str, argv: list[str]) -> int:
     return status
 
 
-def _show(command: str, args: Namespace, hydra: Hydra) -> int:
+def _module(command: str, argv: list[str]) -> tuple[ModuleType, str, list[str]]:
+    """The module of a command, or of its view when it has views and the first word names one.
+
+    Returns:
+        The module, the name of the view or "", and the arguments that are left.
+    """
+    module = importlib.import_module(f"ablate.commands.{command}")
+    if hasattr(module, "view") and argv and BARE.fullmatch(argv[0]):
+        return module.view(argv[0]), argv[0], argv[1:]
+    return module, "", argv
+
+
+def _show(command: str, module: ModuleType, args: Namespace, hydra: Hydra) -> int:
     from hydra.types import RunMode
 
     from ablate.config import compose
@@ -112,12 +128,11 @@ def _show(command: str, args: Namespace, hydra: Hydra) -> int:
     elif args.hydra_help:
         hydra.hydra_help("config", get_args_parser(), args)
     else:
-        print(_help(command, hydra))
+        print(_help(command, module, hydra))
     return 0
 
 
-def _help(command: str, hydra: Hydra) -> str:
-    module = importlib.import_module(f"ablate.commands.{command}")
+def _help(command: str, module: ModuleType, hydra: Hydra) -> str:
     groups = hydra.format_config_groups(lambda name: not name.startswith("hydra"))
     flags = hydra.format_args_help(get_args_parser())
     return (
@@ -146,7 +161,9 @@ def _complete(argv: list[str]) -> int:
         if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
             print(" ".join(commands()))
             return 0
-        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) + (" " if line.endswith(" ") else "")
+        complete = words if line.endswith(" ") else words[:-1]
+        first = 3 if len(complete) > 2 and BARE.fullmatch(complete[2]) else 2
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[first:]]) + (" " if line.endswith(" ") else "")
     hydra = open_hydra()
     hydra.shell_completion("config", argv[1:])
     GlobalHydra.instance().clear()

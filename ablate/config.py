@@ -54,11 +54,28 @@ class RecipeConfig:
 
 @dataclass
 class InspectConfig:
-    """What `ablate inspect` shows beside the funnel."""
+    """What `ablate inspect` shows.
+
+    Attributes:
+        stage: the funnel's samples, or the deduplication that `duplicates` looks at.
+        reason: only samples dropped for this reason.
+        samples: documents or pairs shown of each kind.
+        by: what `audit` groups documents by: host, tld, language, length, source, kind, or any
+            metadata of the pool.
+        min_group: documents that a group needs to be tested.
+        sample_bytes: text in each sample that diversity is measured on.
+        pairs: candidate pairs that `duplicates` shows.
+        subsample: documents that `duplicates` compares each with each.
+    """
 
     stage: str | None = None
     reason: str | None = None
     samples: int = 3
+    by: list[str] = field(default_factory=lambda: ["host", "tld", "language", "length", "source"])
+    min_group: int = 20
+    sample_bytes: int = 500_000
+    pairs: int = 30
+    subsample: int = 2_000
 
 
 @dataclass
@@ -154,7 +171,7 @@ def _misspelt(path: str, others: Sequence[str], hydra: Hydra) -> str | None:
     for depth, key in enumerate(parts := path.split(".")):
         if not OmegaConf.is_dict(node):
             return None
-        if key not in node:
+        if key not in list(node):  # `in node` would deny a key whose value is still missing
             known = [str(name) for name in node if name not in ("hydra", "_target_")]
             what = f"unknown stage {key!r}" if parts[:depth] == ["stages"] else f"{path}: no such key {key!r}"
             return f"{what}: {nearest(key, known)} (known: {', '.join(sorted(known))})"

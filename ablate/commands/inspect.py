@@ -1,7 +1,13 @@
-"""Look at one arm's corpus: its funnel, and samples of what a stage dropped, by reason.
+"""Look at one arm's corpus: its funnel, what each stage threw out, how well duplicates are found.
 
 The arm is the recipe as configured, so `stages.language.enabled=false` shows the arm without it. The
 ledger that it names holds the verdict, reason and measurements of every document, as Parquet.
+
+A first bare word chooses a view; `ablate inspect VIEW --help` says more:
+
+  ablate inspect [funnel]      documents, bytes and tokens after each stage; samples of what one dropped
+  ablate inspect audit         whom each stage removes more often than others; its cost in diversity
+  ablate inspect duplicates    near-duplicate detection beside true similarities
 
   inspect.stage=gopher_quality     also show samples of what this stage dropped
   inspect.reason=gopher_short_doc  only for this reason
@@ -12,63 +18,33 @@ Example: ablate inspect study=demo inspect.stage=gopher_quality
 
 from __future__ import annotations
 
-import textwrap
+import importlib
 from pathlib import Path
+from types import ModuleType
 
-import numpy as np
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.config import make_stages, plain
-from ablate.corpus.ledger import reasons
-from ablate.corpus.view import Corpus, build_corpus
 from ablate.errors import ConfigError, nearest
-from ablate.fingerprint import mix64
-from ablate.report.tables import funnel_table
-from ablate.store import Store
-from ablate.study.prepare import Workshop
+
+
+def views() -> list[str]:
+    """Names of the views: the modules of `ablate.inspect.views`."""
+    return sorted(path.stem for path in (Path(__file__).parents[1] / "inspect/views").glob("[!_]*.py"))
+
+
+def view(name: str) -> ModuleType:
+    """The module of a view; its docstring is its help.
+
+    Raises:
+        ConfigError: for an unknown view; names the nearest.
+    """
+    if name not in views():
+        raise ConfigError(f"inspect: unknown view {name!r}: {nearest(name, views())}")
+    return importlib.import_module(f"ablate.inspect.views.{name}")
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:
-    """Inspect; returns the exit status."""
-    arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
-    workshop = Workshop(arm, Store(Path(config.store)), config.workers)
-    try:
-        prepared = workshop.prepare(arm)
-        pool = workshop.pool.summary
-        print(
-            f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
-        )
-        for reason, count in pool["skipped_reasons"].items():
-            print(f"  skipped {count:,}: {reason}   (listed in {workshop.pool.folder / 'skipped.jsonl'})")
-        print(funnel_table(prepared.info["funnel"]))
-        print(f"ledger: {workshop.store.root / 'corpora' / prepared.key / 'ledger'}")
-        if config.inspect.stage:
-            corpus = build_corpus(make_stages(arm), workshop.annotations)
-            _samples(config, workshop, corpus)
-    finally:
-        workshop.annotations.close()
-    return 0
-
-
-def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
-    stage = config.inspect.stage
-    known = list(dict.fromkeys(decision.stage for decision in corpus.decisions))
-    if stage not in known:
-        raise ConfigError(f"inspect.stage: no enabled stage {stage!r}: {nearest(stage, known)}")
-    url = workshop.pool.column("url")
-    for decision in corpus.decisions:
-        if decision.stage != stage:
-            continue
-        names = np.asarray(reasons(decision).to_pylist(), dtype=object)
-        for reason in decision.verdict.reasons:
-            rows = decision.rows[names == reason]
-            if rows.size == 0 or config.inspect.reason not in (None, reason):
-                continue
-            print(f"\n{stage}: {reason}: {rows.size:,} documents")
-            order = np.argsort(mix64(workshop.pool.keys[rows], 0), kind="stable")
-            for row, text in workshop.annotations.texts(
-                decision.before, np.sort(rows[order[: config.inspect.samples]])
-            ):
-                print(f"  [{row}] {url[row].as_py() or '(no address)'}")
-                print(textwrap.indent(textwrap.shorten(text, 300, placeholder=" ..."), "      "))
+    """Show the funnel; returns the exit status."""
+    status: int = view("funnel").main(config, hydra)
+    return status

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -54,6 +57,19 @@ class Operation(Protocol):
 
 class StageError(AblateError):
     """A stage raised while it worked on a batch of documents."""
+
+
+def _end_with(parent: int) -> None:
+    """Make this worker end soon after the process `parent`, even when that one was killed."""
+
+    def watch() -> None:
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(parent, 0)
+                time.sleep(2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Annotations:
@@ -194,7 +210,12 @@ class Annotations:
             return folder
         if self._executor is None:
             # A fresh server process forks the workers: safe beside the threads of torch and Arrow.
-            self._executor = ProcessPoolExecutor(self.workers, mp_context=get_context("forkserver"))
+            self._executor = ProcessPoolExecutor(
+                self.workers,
+                mp_context=get_context("forkserver"),
+                initializer=_end_with,
+                initargs=(os.getpid(),),
+            )
         running = [self._executor.submit(item.do) for item in work]
         try:
             for done in track(as_completed(running), name, total=len(running), unit="shard"):

@@ -8,12 +8,15 @@ remembered; a word is a number into a table of what the filters ask about it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from typing import Any
 from unicodedata import category
 
 import numpy as np
+
+from ablate.stages.chunks import Chunks
 
 LONGEST_CHUNK = 2_000
 """Characters. spaCy's time on a chunk grows with the square of its marks; longer ones are cut by `RUN`."""
@@ -52,11 +55,12 @@ class Words:
     """
 
     def __init__(self) -> None:
+        self._chunks = Chunks(self._cut, np.int64)
         self._clear()
 
     def _clear(self) -> None:
+        self._chunks.clear()
         self._numbers: dict[str, int] = {}
-        self._chunks: dict[str, tuple[int, ...]] = {}
         self.length = np.zeros(1024, dtype=np.int64)
         self.symbol, self.alphabetic, self.ending, self.mark = np.zeros((4, 1024), dtype=bool)
 
@@ -64,12 +68,12 @@ class Words:
         """Numbers of the words of a text in order: shape (n,), int64; valid until the next call."""
         if len(self._numbers) > MOST_WORDS:
             self._clear()
-        chunks, known = text.split(), self._chunks
-        if missing := {chunk: None for chunk in chunks if chunk not in known}:
-            with _english().memory_zone():  # in which spaCy forgets new strings again
-                for chunk in missing:
-                    known[chunk] = tuple(self._learn(word) for word in _cut(chunk))
-        return np.fromiter(chain.from_iterable(map(known.__getitem__, chunks)), np.int64)
+        return self._chunks(text)
+
+    def _cut(self, chunks: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
+        with _english().memory_zone():  # in which spaCy forgets new strings again
+            for chunk in chunks:
+                yield chunk, [self._learn(word) for word in _cut(chunk)]
 
     def number(self, word: str) -> int:
         """The word's number; -1 when no text had it yet."""

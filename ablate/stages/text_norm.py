@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from ablate.fingerprint import mix64
+from ablate.stages.chunks import Chunks
 
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\u0300-\u036f]+[^\W\d_]*)*")
 MARKS = re.compile(r"[\u0300-\u036f]+")
 
 
-@lru_cache(maxsize=1_000_000)
 def normal_word(word: str) -> str:
     """One word in normal form: lower case, without accents; "0" for a number."""
     if word[0].isdigit():
@@ -39,9 +38,14 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in WORD.finditer(text)]
 
 
-@lru_cache(maxsize=1_000_000)
-def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(normal_word(word).encode(), digest_size=8).digest(), "little")
+def _hash_words(chunks: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
+    for chunk in chunks:
+        digests = (hashlib.blake2b(word.encode(), digest_size=8).digest() for word in words(chunk))
+        yield chunk, [int.from_bytes(digest, "little") for digest in digests]
+
+
+word_hashes = Chunks(_hash_words, np.uint64)
+"""Hash of every one of `words(text)`: shape (n,), uint64."""
 
 
 def gram_hashes(text: str, n: int) -> np.ndarray:
@@ -52,10 +56,9 @@ def gram_hashes(text: str, n: int) -> np.ndarray:
 
 def grams_up_to(text: str, longest: int) -> Iterator[tuple[int, np.ndarray]]:
     """(n, hash of every n-gram in order) for n = 1 .. `longest`, as long as the text has n words."""
-    tokens = WORD.findall(text)
-    hashes = np.fromiter(map(_word_hash, tokens), np.uint64, len(tokens))
-    combined = np.zeros(len(tokens) + 1, dtype=np.uint64)
-    for n in range(1, min(longest, len(tokens)) + 1):
+    hashes = word_hashes(text)
+    combined = np.zeros(hashes.size + 1, dtype=np.uint64)
+    for n in range(1, min(longest, hashes.size) + 1):
         with np.errstate(over="ignore"):
             combined = mix64(combined[:-1] + hashes[n - 1 :], n)
         yield n, combined

@@ -53,6 +53,7 @@ def sweep(
             workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, composed.workers)
             try:
                 distinct = _prepare(plan, workshop, study, pending, say, failures)
+                workshop.annotations.close()  # the runs need the memory
                 _launch(distinct, study, store, composed, hydra)
                 # Runs with the same texts, seed and settings as another are that run: no training.
                 for arm, seed in pending:

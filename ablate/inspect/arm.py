@@ -1,0 +1,88 @@
+"""An arm, opened to be looked at: its pool, and what each of its stages received and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from ablate.config import plain
+from ablate.corpus.annotate import RAW, Annotations, TextVersion
+from ablate.corpus.view import Corpus
+from ablate.errors import ConfigError
+from ablate.store import Store
+from ablate.study.prepare import Workshop
+
+
+@contextmanager
+def open_arm(config: DictConfig) -> Iterator[tuple[dict[str, Any], Workshop]]:
+    """The recipe as configured, and the workshop that makes its corpus; workers stop with the block."""
+    arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
+    workshop = Workshop(arm, Store(Path(config.store)), config.workers)
+    try:
+        yield arm, workshop
+    finally:
+        workshop.annotations.close()
+
+
+def at_least(config: DictConfig, **least: int) -> None:
+    """Check whole numbers under `inspect`, e.g. `at_least(config, min_group=1)`.
+
+    Raises:
+        ConfigError: for one that is too small.
+    """
+    for name, bound in least.items():
+        if config.inspect[name] < bound:
+            raise ConfigError(f"inspect.{name} must be {bound} or more, got {config.inspect[name]}")
+
+
+@dataclass(frozen=True, eq=False)
+class Passage:
+    """What one stage received and what it kept, its steps taken together.
+
+    Attributes:
+        stage: its name in the recipe.
+        rows: shape (m,), int64: pool rows that reached it, ascending.
+        keep: shape (m,), bool.
+        reason: shape (m,), object: why each document was dropped, None where it is kept.
+        before, after: text versions; they differ when a step rewrites texts.
+    """
+
+    stage: str
+    rows: np.ndarray
+    keep: np.ndarray
+    reason: np.ndarray
+    before: TextVersion
+    after: TextVersion
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Pool rows of the documents that it kept, ascending."""
+        return self.rows[self.keep]
+
+
+def passages(corpus: Corpus) -> list[Passage]:
+    """One passage for each enabled stage, in order."""
+    found = []
+    for stage, steps in groupby(corpus.decisions, key=lambda decision: decision.stage):
+        first, *others = steps
+        rows, reason = first.rows, np.full(first.rows.size, None, dtype=object)
+        last = first
+        for last in (first, *others):
+            names = np.array([None, *last.verdict.reasons], dtype=object)
+            reason[np.searchsorted(rows, last.rows)] = names[last.verdict.code]
+        keep = np.array([why is None for why in reason], dtype=bool)
+        found.append(Passage(stage, rows, keep, reason, first.before, last.after))
+    return found
+
+
+def is_markup(annotations: Annotations, version: TextVersion, rows: np.ndarray) -> np.ndarray:
+    """Which texts of a version are still HTML source: shape (len(rows),), bool."""
+    raw = version.segments.index(RAW)
+    return np.asarray((version.which[rows] == raw) & annotations.pool.is_html[rows])

@@ -1,0 +1,112 @@
+"""What each stage threw out, from whom, and what that cost in lexical diversity.
+
+For every enabled stage: the share of documents it kept by host, top-level domain, stated language, text
+length and source, with intervals; the groups it removes more or less often than others, corrected for
+the number of groups; word n-gram diversity, type-token ratio and compression before and after; samples
+of dropped beside kept documents. Writes audit.md, audit.csv, diversity.csv and retention.{svg,png} into
+<study.dir>/audit. The same arm gives the same bytes.
+
+  inspect.by=[host,length,date]    also tld, language, source, kind, and any metadata of the pool
+  inspect.min_group=20             documents a group needs to be tested
+  inspect.sample_bytes=500_000     text in each sample for diversity
+  inspect.samples=3                dropped and kept documents shown for each stage
+
+Example: ablate inspect audit study=demo 'inspect.by=[host,length]'
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.config import make_stages, plain
+from ablate.corpus.annotate import Annotations
+from ablate.corpus.view import build_corpus
+from ablate.fingerprint import mix64
+from ablate.inspect.arm import Passage, at_least, is_markup, open_arm, passages
+from ablate.inspect.diversity import Point, measure
+from ablate.inspect.figure import retention_figure, save
+from ablate.inspect.groups import LENGTH, Grouping, pool_groupings, quantile_bins
+from ablate.inspect.page import (
+    audit_csv,
+    audit_page,
+    diversity_csv,
+    sample_table,
+    terminal,
+    visible,
+)
+from ablate.inspect.retention import Retention, adjust, retention
+from ablate.store import write_text
+from ablate.study.plan import folder_of
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Audit; returns the exit status."""
+    at_least(config, min_group=1, sample_bytes=1, samples=0)
+    by = plain(config.inspect.by)
+    with open_arm(config) as (arm, workshop):
+        annotations = workshop.annotations
+        groupings = pool_groupings(workshop.pool, by)
+        corpus = build_corpus(make_stages(arm), annotations)
+        passed = passages(corpus)
+        lines = adjust([
+            line
+            for passage in passed
+            for line in _retention(passage, by, groupings, annotations, config.inspect.min_group)
+        ])  # fmt: skip
+        points = [Point("input", annotations.root(), np.arange(len(workshop.pool)))]
+        points += [Point(passage.stage, passage.after, passage.kept) for passage in passed]
+        diversity = measure(points, annotations, config.inspect.sample_bytes)
+        samples = {
+            passage.stage: _samples(passage, annotations, config.inspect.samples)
+            for passage in passed
+            if config.inspect.samples and not passage.keep.all()
+        }
+    title = config.study.title or config.study.name
+    stages = [(passage.stage, passage.rows.size, passage.kept.size) for passage in passed]
+    facts = {
+        "pool": f"`{workshop.pool.digest}`, {len(workshop.pool):,} documents",
+        "corpus": f"`{corpus.key}`",
+        "stages": ", ".join(f"`{passage.stage}`" for passage in passed) or "none",
+        "settings": f"`inspect.by=[{','.join(by)}]` `inspect.min_group={config.inspect.min_group}` "
+        f"`inspect.sample_bytes={config.inspect.sample_bytes}` `inspect.samples={config.inspect.samples}`",
+    }
+    folder = folder_of(config) / "audit"
+    save(retention_figure(lines, title), folder / "retention")
+    write_text(folder / "audit.csv", audit_csv(lines))
+    write_text(folder / "diversity.csv", diversity_csv(diversity))
+    write_text(folder / "audit.md", audit_page(title, facts, stages, lines, diversity, samples))
+    print(terminal(stages, lines, diversity))
+    print(f"\naudit: {folder / 'audit.md'}")
+    return 0
+
+
+def _retention(
+    passage: Passage, by: list[str], groupings: dict[str, Grouping], annotations: Annotations, least: int
+) -> list[Retention]:
+    lines = []
+    for column in dict.fromkeys(by):
+        if column == LENGTH:
+            grouping = quantile_bins(annotations.sizes(passage.before)[passage.rows], "bytes")
+        else:
+            grouping = groupings[column]
+            grouping = Grouping(grouping.names, grouping.code[passage.rows])
+        lines += retention(passage.stage, column, grouping, passage.keep, least)
+    return lines
+
+
+def _samples(passage: Passage, annotations: Annotations, count: int) -> str:
+    keys, url = annotations.pool.keys, annotations.pool.column("url")
+    dropped, kept = (
+        rows[np.argsort(mix64(keys[rows], 0), kind="stable")[:count]]
+        for rows in (passage.rows[~passage.keep], passage.kept)
+    )
+    rows = np.sort(np.concatenate([dropped, kept]))
+    markup = dict(zip(rows.tolist(), is_markup(annotations, passage.before, rows).tolist(), strict=True))
+    text = {row: visible(text, markup[row]) for row, text in annotations.texts(passage.before, rows)}
+    why = dict(zip(passage.rows.tolist(), passage.reason.tolist(), strict=True))
+    return sample_table(
+        [(url[row].as_py(), why[row], text[row]) for row in dropped.tolist()],
+        [(url[row].as_py(), text[row]) for row in kept.tolist()],
+    )

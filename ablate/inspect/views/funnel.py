@@ -1,0 +1,68 @@
+"""The funnel of one arm, and samples of what a stage dropped, by reason.
+
+This is what `ablate inspect` shows when no view is named.
+
+  inspect.stage=gopher_quality     also show samples of what this stage dropped
+  inspect.reason=gopher_short_doc  only for this reason
+  inspect.samples=5                how many per reason
+
+Example: ablate inspect funnel study=demo inspect.stage=gopher_quality inspect.samples=2
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.config import make_stages
+from ablate.corpus.ledger import reasons
+from ablate.corpus.view import Corpus, build_corpus
+from ablate.errors import ConfigError, nearest
+from ablate.fingerprint import mix64
+from ablate.inspect.arm import open_arm
+from ablate.report.tables import funnel_table
+from ablate.study.prepare import Workshop
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Inspect; returns the exit status."""
+    with open_arm(config) as (arm, workshop):
+        prepared = workshop.prepare(arm)
+        pool = workshop.pool.summary
+        print(
+            f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
+        )
+        for reason, count in pool["skipped_reasons"].items():
+            print(f"  skipped {count:,}: {reason}   (listed in {workshop.pool.folder / 'skipped.jsonl'})")
+        print(funnel_table(prepared.info["funnel"]))
+        print(f"ledger: {workshop.store.root / 'corpora' / prepared.key / 'ledger'}")
+        if config.inspect.stage:
+            corpus = build_corpus(make_stages(arm), workshop.annotations)
+            _samples(config, workshop, corpus)
+    return 0
+
+
+def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
+    stage = config.inspect.stage
+    known = list(dict.fromkeys(decision.stage for decision in corpus.decisions))
+    if stage not in known:
+        raise ConfigError(f"inspect.stage: no enabled stage {stage!r}: {nearest(stage, known)}")
+    url = workshop.pool.column("url")
+    for decision in corpus.decisions:
+        if decision.stage != stage:
+            continue
+        names = np.asarray(reasons(decision).to_pylist(), dtype=object)
+        for reason in decision.verdict.reasons:
+            rows = decision.rows[names == reason]
+            if rows.size == 0 or config.inspect.reason not in (None, reason):
+                continue
+            print(f"\n{stage}: {reason}: {rows.size:,} documents")
+            order = np.argsort(mix64(workshop.pool.keys[rows], 0), kind="stable")
+            for row, text in workshop.annotations.texts(
+                decision.before, np.sort(rows[order[: config.inspect.samples]])
+            ):
+                print(f"  [{row}] {url[row].as_py() or '(no address)'}")
+                print(textwrap.indent(textwrap.shorten(text, 300, placeholder=" ..."), "      "))
