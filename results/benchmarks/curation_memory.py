@@ -70,7 +70,7 @@ def main() -> None:
         shown = process.stdout.read()
         seconds = time.monotonic() - begun
         size = sum(
-            path.stat().st_size for path in (Path(folder) / "store" / "pools").glob("**/*") if path.is_file()
+            path.stat().st_size for path in (Path(folder) / "store" / "pool").glob("**/*") if path.is_file()
         )
     if process.returncode:
         sys.exit(f"ablate inspect failed with status {process.returncode}")
