@@ -79,6 +79,52 @@ class InspectConfig:
 
 
 @dataclass
+class LabelConfig:
+    """What `ablate label` labels.
+
+    Attributes:
+        sample: documents to label, drawn by a hash of their keys, so that a larger sample holds a smaller.
+        seed: of that hash.
+        max_cost: of all answers of the sample, in the currency of the teacher's prices; null for no cap.
+        dir: where labels.jsonl and summary.json are written.
+    """
+
+    sample: int = 1000
+    seed: int = 0
+    max_cost: float | None = None
+    dir: str = "${study.dir}/labels"
+
+
+@dataclass
+class ClassifierConfig:
+    """What `ablate train_classifier` learns from.
+
+    Attributes:
+        labels: files with texts and scores; used unless `reference` is given.
+        reference, background: files with good texts, and with what they are told apart from.
+        text_column, score_column: fields of those files.
+        target: "score" learns the score itself, "class" whether it is at least `positive_from`.
+        positive_from: least score of a document that counts as good.
+        validation: share of each score held out, in (0, 1).
+        seed: of the split, the training and the bootstrap.
+        resamples: of the bootstrap.
+        dir: where the student and its page are written.
+    """
+
+    labels: list[str] = field(default_factory=lambda: ["${study.dir}/labels/labels.jsonl"])
+    reference: list[str] = field(default_factory=list)
+    background: list[str] = field(default_factory=list)
+    text_column: str = "text"
+    score_column: str = "score"
+    target: str = "score"
+    positive_from: float = 3.0
+    validation: float = 0.2
+    seed: int = 0
+    resamples: int = 2_000
+    dir: str = "${study.dir}/classifier"
+
+
+@dataclass
 class Config:
     """The top of the configuration; every group below is checked when it is built."""
 
@@ -97,6 +143,10 @@ class Config:
     workers: int | None = None
     store: str = "store"
     inspect: InspectConfig = field(default_factory=InspectConfig)
+    teacher: Any = MISSING
+    label: LabelConfig = field(default_factory=LabelConfig)
+    student: Any = MISSING
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
 
 
 def register() -> None:
@@ -154,6 +204,8 @@ def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
         return text
     for override in overrides:
         path = override.lstrip("+~").split("=")[0]
+        if "@" in path:  # a group put at another place, +stages@stages.pii=pii
+            continue
         others = [o for o in overrides if o is not override and "/" not in o.split("=")[0]]
         if message := _misspelt(path, others, hydra):
             return message
@@ -161,7 +213,7 @@ def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
 
 
 def _misspelt(path: str, others: Sequence[str], hydra: Hydra) -> str | None:
-    groups = [o for o in others if "." not in o.split("=")[0]]
+    groups = [o for o in others if "." not in o.split("=")[0] or "@" in o.split("=")[0]]
     try:
         node: Any = hydra.compose_config(
             config_name="config", overrides=groups, run_mode=RunMode.RUN, with_log_configuration=False

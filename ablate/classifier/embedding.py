@@ -1,0 +1,98 @@
+"""Student: a linear model on sentence embeddings, as FineWeb-Edu's (arXiv 2406.17557, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ablate.classifier.fit import fit_linear, score_linear
+from ablate.classifier.folder_digest import folder_digest
+from ablate.classifier.student import Scorer, Student
+
+POOLINGS = ("mean", "cls")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding(Student):
+    """Logistic or ridge regression on a frozen encoder's embeddings, each scaled to length 1.
+
+    Texts go through the encoder one at a time: in a padded batch a text's embedding would depend, in its
+    last digits, on the others.
+
+    Attributes:
+        encoder: folder of a transformers encoder; counts by its content.
+        pooling: `mean` of the last layer, or its first position, `cls`.
+        max_tokens: of a text that are read.
+        c: weight of the data against the penalty.
+    """
+
+    file: ClassVar[str] = "weights.npy"
+    encoder: str
+    pooling: str = "mean"
+    max_tokens: int = 512
+    c: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling must be mean or cls, got {self.pooling!r}")
+        if self.max_tokens < 1 or self.c <= 0:
+            raise ValueError("max_tokens must be 1 or more and c above 0")
+        if not (Path(self.encoder) / "config.json").is_file():
+            raise ValueError(
+                f"encoder: expected the folder of a transformers model, no config.json in {self.encoder}"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """With the encoder's digest in place of where it lies."""
+        identity = super().identity()
+        identity["parameters"]["encoder"] = folder_digest(self.encoder)
+        return identity
+
+    def features(self, texts: Sequence[str]) -> np.ndarray:
+        """Shape (len(texts), width), float64."""
+        import torch
+
+        tokenizer, model = _encoder(str(Path(self.encoder).resolve()), folder_digest(self.encoder))
+        made = np.zeros((len(texts), model.config.hidden_size))
+        with torch.inference_mode():
+            for number, text in enumerate(texts):
+                inputs = tokenizer(text, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+                if inputs["input_ids"].shape[1] == 0:
+                    continue
+                last = model(**inputs).last_hidden_state[0].double()
+                vector = (last.mean(dim=0) if self.pooling == "mean" else last[0]).numpy()
+                made[number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return made
+
+    def fit(
+        self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int
+    ) -> dict[str, Any]:
+        """The weights and, last, the intercept."""
+        weights, intercept = fit_linear(self.features(texts), targets, binary=binary, c=self.c)
+        with path.open("wb") as file:
+            np.save(file, np.append(weights, intercept))
+        return {"binary": binary}
+
+    def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
+        """Scores of texts."""
+        parameters = np.load(path, allow_pickle=False)
+        weights, intercept = parameters[:-1], parameters[-1]
+
+        def scores(texts: Sequence[str]) -> np.ndarray:
+            # One product per text: a matrix product may round differently with the number of rows.
+            z = np.asarray([row @ weights for row in self.features(texts)], dtype=np.float64) + intercept
+            return score_linear(z, binary=facts["binary"])
+
+        return scores
+
+
+@lru_cache(maxsize=2)
+def _encoder(folder: str, key: str) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).float().eval()

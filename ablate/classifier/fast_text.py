@@ -1,0 +1,124 @@
+"""Student: a fastText classifier, as DCLM's filter is (Li et al. 2024, arXiv 2406.11794, section 4.4).
+
+Source of the method: Joulin et al. 2016 (arXiv 1607.01759).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ablate.classifier.student import Scorer, Student
+from ablate.errors import DataError
+from ablate.stages.text_norm import words
+
+LABEL = "__label__"
+MOST_CLASSES = 20
+TRAIN = """
+import fasttext, json, sys
+fasttext.train_supervised(**json.loads(sys.argv[1])).save_model(sys.argv[2])
+"""
+ZEROED = {"MALLOC_PERTURB_": "255"}
+"""On one thread fastText draws start values for the first tenth of its table and leaves the rest as the memory was
+(`DenseMatrix::uniform`), so it trains in a process of its own, in which glibc hands out zeroed memory: it fills with
+the complement of this value's byte."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastText(Student):
+    """One class for each target; the score is the mean of the classes' values by their probabilities.
+
+    Trained on one thread, since several update the weights in an order that no seed fixes. The first tenth of the
+    table, which holds the words where there are many more buckets, starts at random, the rest at zero.
+
+    Attributes:
+        dim: width of the embeddings.
+        ngram: longest word n-gram.
+        buckets: rows for hashed n-grams.
+        epochs: passes over the texts.
+        lr: learning rate at the start.
+        min_count: rarer words are left out.
+        normalise: words in lower case without accents and punctuation; false: only white space is.
+    """
+
+    file: ClassVar[str] = "model.bin"
+    dim: int = 64
+    ngram: int = 2
+    buckets: int = 200_000
+    epochs: int = 10
+    lr: float = 0.5
+    min_count: int = 1
+    normalise: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.dim, self.ngram, self.buckets, self.epochs, self.min_count) < 1 or self.lr <= 0:
+            raise ValueError("dim, ngram, buckets, epochs and min_count must be 1 or more and lr above 0")
+
+    def line(self, text: str) -> str:
+        """A text as fastText reads it; nothing in it can pass for a label."""
+        parts = words(text) if self.normalise else text.split()
+        return " ".join(part for part in parts if not part.startswith(LABEL))
+
+    def fit(
+        self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int
+    ) -> dict[str, Any]:
+        """fastText's own format."""
+        values = {f"{LABEL}{value:g}": float(value) for value in np.unique(targets)}
+        if len(values) > MOST_CLASSES:
+            raise DataError(
+                f"fastText learns classes, and there are {len(values)} different scores; use student=linear, "
+                "or classifier.target=class"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "train.txt"
+            lines = [
+                f"{LABEL}{target:g} {self.line(text)}" for text, target in zip(texts, targets, strict=True)
+            ]
+            data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            settings = {
+                "input": str(data), "dim": self.dim, "wordNgrams": self.ngram, "bucket": self.buckets,
+                "epoch": self.epochs, "lr": self.lr, "minCount": self.min_count, "loss": "softmax", "thread": 1,
+                "seed": seed, "verbose": 0,
+            }  # fmt: skip
+            command = [sys.executable, "-c", TRAIN, json.dumps(settings), str(path)]
+            done = subprocess.run(command, env=os.environ | ZEROED, capture_output=True, text=True)
+        if done.returncode:
+            why = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+            raise DataError(
+                f"fastText could not be trained: {why[0]}. After NaN, lower student.lr; killed (status -9), "
+                "it lacked memory: lower student.buckets or student.dim"
+            )
+        return {"values": values}
+
+    def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
+        """Scores of texts."""
+        import fasttext
+
+        fasttext.FastText.eprint = lambda *_: None
+        model, values = fasttext.load_model(str(path)), facts["values"]
+        if set(values) != set(model.get_labels()):
+            raise DataError(
+                f"{path} has the labels {', '.join(model.get_labels()[:10])}; its values are given for "
+                f"{', '.join(values)}"
+            )
+
+        def scores(texts: Sequence[str]) -> np.ndarray:
+            if not texts:
+                return np.zeros(0)
+            labels, shares = model.predict([self.line(text) for text in texts], k=len(values))
+            made = [
+                float(np.dot([values[name] for name in names], share) / np.sum(share))
+                for names, share in zip(labels, shares, strict=True)
+            ]
+            return np.asarray(made, dtype=np.float64)
+
+        return scores

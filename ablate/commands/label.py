@@ -1,0 +1,116 @@
+"""Score a sample of documents with a teacher, to train a quality classifier on.
+
+The sample is drawn from the documents that pass the recipe's stages up to `classifier_quality`, or to its end. Every
+answer is kept in the store the moment it arrives: interrupt it, give the same command again, and nothing is paid for
+twice. Writes labels.jsonl and summary.json (label distribution, answers without a score, cost) into label.dir.
+
+  teacher=anthropic          key in ANTHROPIC_API_KEY; also openai_compatible, local_model, labels_file
+  teacher.prompt=rubric.txt  your own rubric, with {text} where the document goes, ending in "Score: <0 to 5>"
+  label.sample=2000          documents
+  label.max_cost=5           never spend more than this on the sample, however often the command is given
+
+Example: ablate label study=demo label.sample=500 label.max_cost=2
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.config import make, make_stages, plain
+from ablate.corpus.view import build_corpus
+from ablate.errors import ConfigError
+from ablate.fingerprint import digest, mix64
+from ablate.inspect.arm import open_arm
+from ablate.label.labelling import Labelling, label_documents
+from ablate.label.teacher import Document, Teacher
+from ablate.report.tables import aligned
+from ablate.stages.classifier_quality import ClassifierQuality
+from ablate.store import Store, write_json, write_text
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Label; returns the exit status: 1 when a document got no answer."""
+    wanted = config.label
+    if wanted.sample < 1:
+        raise ConfigError(f"label.sample must be 1 or more, got {wanted.sample}")
+    if wanted.max_cost is not None and wanted.max_cost <= 0:
+        raise ConfigError(f"label.max_cost must be above 0, or null, got {wanted.max_cost}")
+    teacher = make(given(config.teacher), "teacher")
+    assert isinstance(teacher, Teacher)
+    teacher.check()
+    documents = sample(config)
+    identity = teacher.identity()
+    folder = Store(Path(config.store)).folder("labels", digest(identity), identity)
+    made = label_documents(documents, teacher, folder, wanted.max_cost)
+    out = Path(wanted.dir)
+    write_text(out / "labels.jsonl", _lines(documents, made))
+    summary = {"teacher": identity, **made.summary()}
+    write_json(out / "summary.json", summary)
+    print(_terminal(summary))
+    print(f"labels: {out / 'labels.jsonl'}; answers: {folder}")
+    return 1 if made.failures else 0
+
+
+def given(node: DictConfig) -> dict[str, Any]:
+    """A node without the keys that nobody has given a value, so that `make` can name them."""
+    return {name: value for name, value in plain(node).items() if value != "???"}
+
+
+def sample(config: DictConfig) -> list[Document]:
+    """The documents to label, in pool order."""
+    with open_arm(config) as (arm, workshop):
+        stages = make_stages(arm)
+        before = [number for number, stage in enumerate(stages) if isinstance(stage, ClassifierQuality)]
+        corpus = build_corpus(stages[: before[0]] if before else stages, workshop.annotations)
+        pool = workshop.pool
+        order = np.argsort(mix64(pool.keys[corpus.rows], config.label.seed), kind="stable")
+        rows = np.sort(corpus.rows[order[: config.label.sample]])
+        urls, metadata = pool.column("url"), pool.column("metadata")
+        return [
+            Document(
+                str(json.loads(metadata[row].as_py()).get("id") or f"{int(pool.keys[row]):016x}"),
+                text,
+                urls[row].as_py(),
+            )
+            for row, text in workshop.annotations.texts(corpus.version, rows)
+        ]
+
+
+def _lines(documents: list[Document], made: Labelling) -> str:
+    lines = []
+    for document, answer, score in zip(documents, made.answers, made.scores, strict=True):
+        if answer is not None:
+            row = {
+                "id": document.id,
+                "url": document.url,
+                "score": score,
+                "answer": answer.text,
+                "text": document.text,
+            }
+            lines.append(json.dumps(row, ensure_ascii=False))
+    return "\n".join([*lines, ""])
+
+
+def _terminal(summary: dict[str, Any]) -> str:
+    share = summary["unparsed_share"]
+    cost = "unknown (no prices)" if summary["cost"] is None else f"{summary['cost']:.4f}"
+    rows = [
+        ["documents", f"{summary['documents']:,}", ""],
+        ["answered", f"{summary['answered']:,}", f"{summary['new_answers']:,} of them new"],
+        ["without a score", f"{summary['unparsed']:,}", "" if share is None else f"{100 * share:.1f} % of the answers"],
+        ["no answer", f"{summary['failed']:,}", next(iter(summary["failures"].values()), "")],
+        ["not asked", f"{summary['not_asked']:,}", "label.max_cost is reached" if summary["stopped_by_max_cost"] else ""],
+        *([f"score {score}", f"{count:,}", ""] for score, count in summary["distribution"].items()),
+        ["tokens read", f"{summary['input_tokens']:,}", ""],
+        ["tokens written", f"{summary['output_tokens']:,}", ""],
+        ["cost", cost, ""],
+    ]  # fmt: skip
+    if summary["answers_without_usage"]:
+        rows[-1][-1] = f"{summary['answers_without_usage']:,} answers without usage counted at their most"
+    return aligned(("", "", ""), rows)

@@ -1,0 +1,114 @@
+"""Teachers behind an HTTP interface; each says its address, its headers, its body and how it answers."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Event
+from typing import Any
+
+from ablate.errors import AblateError
+from ablate.label.http import post
+from ablate.label.teacher import Answer, Document, Prompted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api(Prompted):
+    """A model served over HTTP.
+
+    Attributes:
+        base_url: address up to where the paths of the interface begin.
+        key_variable: environment variable that holds the key; null for a server that wants none.
+        temperature: 0 for the likeliest answer; null where the model does not let one choose.
+        extra: further fields of the request; null takes a field out.
+        timeout_s: longest silence of the server, in seconds.
+        retries: attempts after the first one fails.
+        wait_s: pause before the second attempt, doubled with each further one.
+    """
+
+    base_url: str
+    key_variable: str | None
+    temperature: float | None = 0.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    timeout_s: float = 120.0
+    retries: int = 6
+    wait_s: float = 1.0
+    concurrency: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch != 1:
+            raise ValueError(
+                f"batch must be 1 for a server, which is asked one document at a time, got {self.batch}"
+            )
+        if self.timeout_s <= 0 or self.retries < 0 or self.wait_s < 0:
+            raise ValueError("timeout_s must be above 0, retries and wait_s 0 or more")
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where questions go."""
+
+    @abstractmethod
+    def headers(self, key: str) -> dict[str, str]:
+        """With the key, which is "" where none is wanted."""
+
+    @abstractmethod
+    def read(self, said: Any) -> Answer:
+        """The answer in the server's JSON; raises KeyError, IndexError, TypeError or ValueError on any other."""
+
+    def settings(self) -> dict[str, Any]:
+        """Temperature and further fields."""
+        return {"temperature": self.temperature, "extra": dict(self.extra)}
+
+    def body(self, document: Document) -> dict[str, Any]:
+        """The request."""
+        body: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "messages": [{"role": "user", "content": self.question(document)}],
+        } | dict(self.extra)
+        return {name: value for name, value in body.items() if value is not None}
+
+    def check(self) -> None:
+        """The key must be there."""
+        self._key()
+
+    def stop(self) -> None:
+        """No further attempts."""
+        self._stop.set()
+
+    def ask(self, documents: Sequence[Document]) -> list[Answer]:
+        """One request for each document."""
+        return [self._ask(document) for document in documents]
+
+    def _ask(self, document: Document) -> Answer:
+        return post(
+            self.url,
+            self.headers(self._key()),
+            self.body(document),
+            self.read,
+            timeout_s=self.timeout_s,
+            retries=self.retries,
+            wait_s=self.wait_s,
+            stop=self._stop,
+        )
+
+    @cached_property
+    def _stop(self) -> Event:
+        return Event()
+
+    def _key(self) -> str:
+        if self.key_variable is None:
+            return ""
+        key = os.environ.get(self.key_variable, "").strip()
+        if not key:
+            raise AblateError(
+                f"{self.name}: no key. Set the environment variable {self.key_variable}, "
+                f"e.g. export {self.key_variable}=..., and run the same command again"
+            )
+        return key

@@ -1,0 +1,87 @@
+"""Answers on disk: a line is appended and synced the moment an answer arrives, so it is paid for once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import IO
+
+from ablate.errors import DataError
+from ablate.label.teacher import Answer
+from ablate.pool.source import clean_text
+from ablate.store import lock
+
+
+class Journal:
+    """Answers by document key; safe to use from several threads.
+
+    Attributes:
+        answers: key -> answer.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes], answers: dict[str, Answer]) -> None:
+        self.answers = answers
+        self._path, self._file, self._lock = path, file, Lock()
+
+    def add(self, key: str, answer: Answer) -> None:
+        """Keep an answer; it is on the disk when this returns."""
+        answer = replace(answer, text=clean_text(answer.text))
+        line = json.dumps({"key": key, **vars(answer)}, ensure_ascii=False).encode()
+        with self._lock:
+            try:
+                self._file.write(line + b"\n")
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise DataError(
+                    f"cannot write {self._path}: {error.strerror or error}. What was answered before is kept; "
+                    "free some space or mend the folder's rights and run the same command again"
+                ) from error
+            self.answers[key] = answer
+
+
+@contextmanager
+def open_journal(folder: Path) -> Iterator[Journal]:
+    """The journal in a folder, for one process at a time.
+
+    A last line that a crash cut off is left out; its document is asked for again.
+
+    Raises:
+        Busy: when another process writes to it.
+        DataError: for a damaged line before the last.
+    """
+    path = folder / "answers.jsonl"
+    with lock(folder / "answers.lock", "labelling with this teacher"):
+        answers, torn = _read(path)
+        with path.open("ab") as file:
+            if torn is not None:
+                file.truncate(torn)
+            yield Journal(path, file, answers)
+
+
+def _read(path: Path) -> tuple[dict[str, Answer], int | None]:
+    """Answers, and where a cut-off last line begins."""
+    answers: dict[str, Answer] = {}
+    if not path.exists():
+        return answers, None
+    begin = 0
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith(b"\n"):
+                return answers, begin
+            try:
+                row = json.loads(line)
+                key = row.pop("key")
+                answers[key] = Answer(**row)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise DataError(
+                    f"{path}, line {number} is damaged ({error}); delete that line and run again: "
+                    "its document will be asked for once more"
+                ) from None
+            begin += len(line)
+    return answers, None

@@ -1,0 +1,109 @@
+"""Teacher: a file of labels made elsewhere, by people or by a model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ablate.errors import DataError, nearest
+from ablate.fingerprint import digest
+from ablate.label.teacher import Answer, Document, Teacher
+from ablate.pool.files import READ_ERRORS, text_lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsFile(Teacher):
+    """Looks labels up by a document's id.
+
+    Attributes:
+        path: .jsonl or .csv, also with .gz or .zst.
+        id_column: names the document: the `id` of its origin where it has one, else the pool's key.
+        score_column: a number.
+    """
+
+    name: ClassVar[str] = "labels_file"
+    path: str
+    id_column: str = "id"
+    score_column: str = "score"
+    batch: int = 100
+
+    def identity(self) -> dict[str, Any]:
+        """By what the labels are, not where they lie."""
+        return {"teacher": self.name, "labels": digest(self.scores)}
+
+    def key(self, document: Document) -> str:
+        """Its id."""
+        return document.id
+
+    def check(self) -> None:
+        """The file must be readable."""
+        _ = self.scores
+
+    def ask(self, documents: Sequence[Document]) -> list[Answer]:
+        """The labels as texts.
+
+        Raises:
+            DataError: for an id that the file does not have.
+        """
+        for document in documents:
+            if document.id not in self.scores:
+                raise DataError(
+                    f"{self.path} has no label for document {document.id!r}: "
+                    f"{nearest(document.id, list(self.scores)[:10_000])}. "
+                    "Label it, or take it out of what is labelled (pool, recipe, label.sample)"
+                )
+        return [Answer(repr(self.scores[document.id])) for document in documents]
+
+    def score(self, answer: Answer) -> float | None:
+        """The number."""
+        return float(answer.text)
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Id -> score."""
+        found: dict[str, float] = {}
+        for where, row in self._rows():
+            for column in (self.id_column, self.score_column):
+                if row.get(column) in (None, ""):
+                    raise DataError(f"{where}: no {column!r}: {nearest(column, map(str, row))}")
+            name = str(row[self.id_column])
+            try:
+                score = float(row[self.score_column])
+                if not math.isfinite(score):
+                    raise ValueError
+            except (TypeError, ValueError):
+                raise DataError(
+                    f"{where}: expected a number in {self.score_column!r}, got {row[self.score_column]!r}"
+                ) from None
+            if found.setdefault(name, score) != score:
+                raise DataError(f"{where}: id {name!r} has two scores, {found[name]:g} and {score:g}")
+        if not found:
+            raise DataError(f"{self.path} holds no labels")
+        return found
+
+    def _rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        path = Path(self.path)
+        kinds = path.name.removesuffix(".gz").removesuffix(".zst")
+        try:
+            if kinds.endswith(".csv"):
+                for number, line in enumerate(csv.DictReader(text_lines(path)), start=2):
+                    yield f"{path}, row {number}", line
+                return
+            for number, text in enumerate(text_lines(path), start=1):
+                if text.strip():
+                    row = json.loads(text)
+                    if not isinstance(row, dict):
+                        raise DataError(
+                            f"{path}, line {number}: expected an object, got {type(row).__name__}"
+                        )
+                    yield f"{path}, line {number}", row
+        except READ_ERRORS as error:
+            raise DataError(f"teacher.path: cannot read {path}: {error}") from error
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: not JSON ({error})") from error

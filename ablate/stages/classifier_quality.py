@@ -1,0 +1,85 @@
+"""Classifier filter: keep documents that a trained student scores high.
+
+Sources: FineWeb-Edu, a student of a teacher's labels, threshold 3 of 5 (arXiv 2406.17557, section 4);
+DCLM, reference corpus against background, best 10 % (arXiv 2406.11794, section 4.4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ablate.classifier.student import INDEX, load_student, student_digest
+from ablate.stages.base import Filter, Table, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierQuality(Filter):
+    """Keep a document when its score is high enough, or among the highest of those that reach the stage.
+
+    Without a student nothing is measured (scores are NaN) and every document is kept.
+
+    Attributes:
+        model: folder of a student; its content counts for identity, its place does not.
+        threshold: least score that is kept, in the student's units: points, or a probability.
+        keep_fraction: share of the documents that reach the stage, in (0, 1]. The score of the last one
+            that fits (rounded up) is the cut, and all documents with that score are kept: which ones they
+            are does not depend on the pool's order.
+    """
+
+    name: ClassVar[str] = "classifier_quality"
+    version: ClassVar[int] = 1
+    model: str | None = None
+    threshold: float | None = None
+    keep_fraction: float | None = 0.1
+
+    def __post_init__(self) -> None:
+        if (self.threshold is None) == (self.keep_fraction is None):
+            raise ValueError(
+                "give exactly one of threshold and keep_fraction and set the other to null, "
+                f"got {self.threshold} and {self.keep_fraction}"
+            )
+        if self.keep_fraction is not None and not 0 < self.keep_fraction <= 1:
+            raise ValueError(f"keep_fraction must be in (0, 1], got {self.keep_fraction}")
+        if self.model is not None and not (Path(str(self.model)) / INDEX).is_file():
+            raise ValueError(
+                f"model: no {INDEX} in {self.model}; ablate train_classifier writes such a folder"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """As every stage's, with the student's digest in place of where it lies."""
+        identity = super().identity()
+        identity["parameters"]["model"] = student_digest(self.model) if self.model is not None else None
+        return identity
+
+    def slow_identity(self) -> dict[str, Any]:
+        """The student alone."""
+        model = self.identity()["parameters"]["model"]
+        return {"stage": self.name, "version": self.version, "parameters": {"model": model}}
+
+    def measure_many(self, texts: Sequence[str]) -> Table:
+        """Column `score`: float64, NaN without a student."""
+        if self.model is None:
+            return {"score": np.full(len(texts), np.nan)}
+        return {"score": load_student(self.model)(texts)}
+
+    def decide(self, measured: Table) -> Verdict:
+        """Reason `low_score`."""
+        score = measured["score"]
+        # NaN is below nothing, so a document without a score is kept.
+        return Verdict.first_of(low_score=score < self.cut(score))
+
+    def cut(self, score: np.ndarray) -> float:
+        """The least score that is kept among these, shape (n,)."""
+        if self.keep_fraction is None:
+            assert self.threshold is not None
+            return self.threshold
+        known = score[~np.isnan(score)]
+        # 0.1 * 30 is a little more than 3 in floating point.
+        kept = math.ceil(self.keep_fraction * known.size - 1e-9)
+        return float(np.partition(known, -kept)[-kept]) if kept else -math.inf

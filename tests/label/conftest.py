@@ -1,0 +1,185 @@
+"""A server on loopback that speaks both interfaces, answers by what stands in the text, and can misbehave."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from ablate.label.teacher import Document
+
+INPUT_TOKENS, OUTPUT_TOKENS = 100, 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came in, and when."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    time_s: float
+
+    @property
+    def question(self) -> str:
+        return str(self.body["messages"][0]["content"])
+
+
+@dataclass
+class Server:
+    """Its requests so far, and the faults that the next ones meet, in order."""
+
+    port: int = 0
+    requests: list[Request] = field(default_factory=list)
+    faults: deque[Callable[[Any], None]] = field(default_factory=deque)
+    refused: str = "\0"
+    pause_s: float = 0.0
+    usage: bool = True
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    # Faults, to be put into `faults`.
+
+    @staticmethod
+    def status(code: int, **headers: str) -> Callable[[Any], None]:
+        """an error as the interfaces word it."""
+        said = {"type": "error", "error": {"type": "api_error", "message": f"status {code} it is"}}
+        return lambda handler: handler.send(
+            code, said, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    @staticmethod
+    def silence(handler: Any) -> None:
+        """longer than the client waits."""
+        time.sleep(1.0)
+        handler.close_connection = True
+
+    @staticmethod
+    def malformed(handler: Any) -> None:
+        """a whole answer that is not JSON."""
+        handler.send_raw(200, b'{"content": [{"type": "text", "te')
+
+    @staticmethod
+    def truncated(handler: Any) -> None:
+        """the connection breaks in the middle of an answer."""
+        handler.send_raw(200, b'{"content": [{"type": "te', length=4000)
+        handler.close_connection = True
+
+    @staticmethod
+    def misshapen(handler: Any) -> None:
+        """JSON of another kind."""
+        handler.send(200, {"detail": "hello"})
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        state: Server = self.server.state
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        with self.server.guard:
+            state.requests.append(Request(self.path, headers, body, time.monotonic()))
+            state.in_flight += 1
+            state.most_in_flight = max(state.most_in_flight, state.in_flight)
+            fault = state.faults.popleft() if state.faults else None
+        try:
+            time.sleep(state.pause_s)
+            if fault is not None:
+                fault(self)
+            elif state.refused in json.dumps(body):
+                self.send(400, {"error": {"type": "invalid_request_error", "message": "prompt is too long"}})
+            else:
+                self.answer(state, headers, body)
+        except ConnectionError:  # the client gave up or was killed
+            self.close_connection = True
+        finally:
+            with self.server.guard:
+                state.in_flight -= 1
+
+    def answer(self, state: Server, headers: dict[str, str], body: dict[str, Any]) -> None:
+        question = body["messages"][0]["content"]
+        points = re.search(r"points=(\S+)", question)
+        text = f"It explains something.\nScore: {points[1]}" if points else "I would rather not say."
+        if self.path == "/v1/messages":
+            if headers.get("x-api-key") != "secret":
+                self.send(
+                    401, {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}
+                )  # fmt: skip
+                return
+            if "anthropic-version" not in headers or "max_tokens" not in body:
+                self.send(
+                    400, {"type": "error", "error": {"type": "invalid_request_error", "message": "header"}}
+                )
+                return
+            usage = {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS}
+            said = {
+                "id": "msg_01", "type": "message", "role": "assistant", "model": body["model"],
+                "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": None,
+            }  # fmt: skip
+        elif self.path == "/v1/chat/completions":
+            usage = {
+                "prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS,
+                "total_tokens": INPUT_TOKENS + OUTPUT_TOKENS,
+            }  # fmt: skip
+            message = {"role": "assistant", "content": text}
+            said = {
+                "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            }  # fmt: skip
+        else:
+            self.send(404, {"error": {"message": f"no route {self.path}"}})
+            return
+        self.send(200, said | ({"usage": usage} if state.usage else {}))
+
+    def send(self, status: int, said: Any, headers: dict[str, str] | None = None) -> None:
+        self.send_raw(status, json.dumps(said).encode(), headers)
+
+    def send_raw(
+        self, status: int, raw: bytes, headers: dict[str, str] | None = None, length: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in {"content-type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(raw) if length is None else length))
+        self.end_headers()
+        self.wfile.write(raw)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A running server; the key that it takes is in the environment."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    httpd: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.state, httpd.guard = Server(httpd.server_address[1]), threading.Lock()
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield httpd.state
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+@pytest.fixture(scope="session")
+def documents() -> Callable[[int], list[Document]]:
+    """Makes documents worth 0, 1, .. 5, 0, 1, .. points."""
+    return lambda count: [
+        Document(f"d{number}", f"Page {number}. points={number % 6}") for number in range(count)
+    ]

@@ -1,0 +1,180 @@
+"""Both HTTP interfaces, against a server that speaks them and misbehaves on demand."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.errors import AblateError
+from ablate.label.anthropic import Anthropic
+from ablate.label.openai_compatible import OpenAICompatible
+from ablate.label.teacher import RUBRIC, Answer, Document, NoAnswer
+
+PAGE = Document("a", "Water boils at 100 degrees. points=4")
+QUICK: dict[str, Any] = {"wait_s": 0.01, "timeout_s": 0.3, "retries": 3}
+
+
+def teacher(kind: type, server: Any, **changes: Any) -> Any:
+    base = server.url if kind is Anthropic else f"{server.url}/v1"
+    return kind(model="some-model", base_url=base, **{**QUICK, **changes})
+
+
+@pytest.fixture(params=[Anthropic, OpenAICompatible])
+def kind(request: pytest.FixtureRequest) -> type:
+    return request.param
+
+
+def test_messages_api_as_documented(server: Any) -> None:
+    (answer,) = teacher(Anthropic, server, max_tokens=77).ask([PAGE])
+    assert answer == Answer("It explains something.\nScore: 4", 100, 10)
+    (request,) = server.requests
+    assert request.path == "/v1/messages"
+    assert request.headers["x-api-key"] == "secret"
+    assert request.headers["anthropic-version"] == "2023-06-01"
+    assert request.headers["content-type"] == "application/json"
+    question = RUBRIC.read_text().replace("{text}", PAGE.text)
+    assert request.body == {
+        "model": "some-model", "max_tokens": 77, "temperature": 0.0,
+        "messages": [{"role": "user", "content": question}],
+    }  # fmt: skip
+
+
+def test_chat_completions_as_documented(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sesame")
+    made = teacher(OpenAICompatible, server, key_variable="MY_KEY", extra={"seed": 1, "max_tokens": None})
+    assert made.ask([PAGE]) == [Answer("It explains something.\nScore: 4", 100, 10)]
+    (request,) = server.requests
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer sesame"
+    assert set(request.body) == {"model", "messages", "temperature", "seed"}
+
+
+def test_a_server_that_wants_no_key_gets_none(server: Any) -> None:
+    assert teacher(OpenAICompatible, server).ask([PAGE])
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_netrc_does_not_replace_the_key(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("MY_KEY", "sesame")
+    teacher(OpenAICompatible, server, key_variable="MY_KEY").ask([PAGE])
+    assert server.requests[0].headers["authorization"] == "Bearer sesame"
+
+
+def test_a_missing_key_says_which_variable_to_set(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(AblateError, match="export ANTHROPIC_API_KEY="):
+        teacher(Anthropic, server).check()
+    assert not server.requests
+
+
+@pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "misshapen", 429, 500, 503, 529])
+def test_what_passes_is_tried_again(kind: type, server: Any, fault: str | int) -> None:
+    server.faults.append(server.status(fault) if isinstance(fault, int) else getattr(server, fault))
+    (answer,) = teacher(kind, server).ask([PAGE])
+    assert answer.text.endswith("Score: 4")
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "misshapen", 429, 502])
+def test_attempts_end(kind: type, server: Any, fault: str | int) -> None:
+    server.faults.extend([server.status(fault) if isinstance(fault, int) else getattr(server, fault)] * 9)
+    with pytest.raises(NoAnswer, match="in 3 attempts; the last: "):
+        teacher(kind, server, retries=2).ask([PAGE])
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_is_not_there(kind: type, server: Any) -> None:
+    server.port = 1
+    with pytest.raises(NoAnswer, match="in 2 attempts; the last: ConnectionError"):
+        teacher(kind, server, retries=1).ask([PAGE])
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_retry_after_is_waited_for(kind: type, server: Any, as_date: bool) -> None:
+    after = formatdate(time.time() + 2.0, usegmt=True) if as_date else "1"
+    server.faults.append(server.status(429, retry_after=after))
+    teacher(kind, server).ask([PAGE])
+    first, second = (request.time_s for request in server.requests)
+    assert 0.9 <= second - first < 3.5  # a date has whole seconds
+
+
+def test_pauses_double(kind: type, server: Any) -> None:
+    server.faults.extend([server.status(500)] * 3)
+    teacher(kind, server, wait_s=0.2).ask([PAGE])
+    times = [request.time_s for request in server.requests]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    for pause, longest in zip(pauses, (0.2, 0.4, 0.8), strict=True):
+        assert pause >= longest / 2
+    assert pauses[2] > pauses[0]
+
+
+def test_a_long_wait_ends_the_command_instead(kind: type, server: Any) -> None:
+    server.faults.append(server.status(429, retry_after="7200"))
+    with pytest.raises(AblateError, match="asks to wait 7200 s") as caught:
+        teacher(kind, server).ask([PAGE])
+    assert not isinstance(caught.value, NoAnswer)
+
+
+@pytest.mark.parametrize("code", [401, 402, 403, 404])
+def test_what_all_requests_would_meet_ends_it_at_once(kind: type, server: Any, code: int) -> None:
+    server.faults.append(server.status(code))
+    with pytest.raises(AblateError, match=f"status {code} it is.*Check the key") as caught:
+        teacher(kind, server).ask([PAGE])
+    assert not isinstance(caught.value, NoAnswer) and len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [400, 413, 422])
+def test_a_refused_document_is_not_sent_again(kind: type, server: Any, code: int) -> None:
+    server.faults.append(server.status(code))
+    with pytest.raises(NoAnswer, match=f"refuses this document: status {code}"):
+        teacher(kind, server).ask([PAGE])
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_is_not_followed_with_the_key(kind: type, server: Any) -> None:
+    server.faults.append(server.status(307, location=f"{server.url}/elsewhere"))
+    with pytest.raises(AblateError, match="status 307"):
+        teacher(kind, server).ask([PAGE])
+    assert len(server.requests) == 1
+
+
+def test_an_address_that_is_none(kind: type, server: Any) -> None:
+    with pytest.raises(AblateError, match="cannot post to"):
+        kind(model="m", base_url="localhost:8000", **QUICK).ask([PAGE])
+
+
+def test_a_refusal_without_words_is_an_answer(server: Any) -> None:
+    server.faults.append(
+        lambda handler: handler.send(200, {"choices": [{"message": {"content": None, "refusal": "no"}}]})
+    )
+    made = teacher(OpenAICompatible, server)
+    (answer,) = made.ask([PAGE])
+    assert answer == Answer("", None, None) and made.score(answer) is None
+
+
+def test_identity_follows_model_and_prompt_but_not_the_address(server: Any, tmp_path: Path) -> None:
+    (tmp_path / "rubric.txt").write_text("Rate {text}. Score: <0 to 5>")
+    base = teacher(Anthropic, server)
+    others = [
+        {"prompt": str(tmp_path / "rubric.txt")}, {"max_characters": 10}, {"max_tokens": 5}, {"temperature": None},
+        {"extra": {"top_k": 1}},
+    ]  # fmt: skip
+    identities = [teacher(Anthropic, server, **changes).identity() for changes in others]
+    assert all(identity != base.identity() for identity in identities)
+    assert Anthropic(model="some-model", concurrency=2, retries=1).identity() == base.identity()
+    assert Anthropic(model="other").identity() != base.identity()
+
+
+def test_a_prompt_needs_a_place_for_the_document(tmp_path: Path) -> None:
+    (tmp_path / "rubric.txt").write_text("Rate this.")
+    with pytest.raises(ValueError, match=r"has no \{text\}"):
+        Anthropic(model="m", prompt=str(tmp_path / "rubric.txt"))
+    with pytest.raises(ValueError, match="cannot read"):
+        Anthropic(model="m", prompt=str(tmp_path / "nowhere.txt"))

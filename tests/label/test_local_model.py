@@ -1,0 +1,88 @@
+"""A causal language model in a folder: a tiny one, whose answers are compared with a direct call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from ablate.label.labelling import label_documents
+from ablate.label.local_model import LocalModel
+from ablate.label.teacher import Document
+
+WORDS = ["<pad>", "<eos>", "<unk>", "Score:", "1", "2", "Rate", "rain", "sun", "sea", "sand", "fog"]
+ASKED = [Document("a", "rain sun"), Document("b", "sea sand fog rain rain"), Document("c", "fog")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An untrained Llama over a dozen words."""
+    tokenizer = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+    )
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(WORDS), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=None, initializer_range=0.5,
+    )  # fmt: skip
+    path = tmp_path / "model"
+    LlamaForCausalLM(config).save_pretrained(path)
+    fast.save_pretrained(path)
+    (tmp_path / "prompt.txt").write_text("Rate {text} Score:")
+    return path
+
+
+def teacher(folder: Path, **changes: object) -> LocalModel:
+    return LocalModel(model=str(folder), prompt=str(folder.parent / "prompt.txt"), max_tokens=6, **changes)  # type: ignore[arg-type]
+
+
+def test_answers_are_the_models_likeliest_words(folder: Path) -> None:
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    for document, answer in zip(ASKED, teacher(folder).ask(ASKED), strict=True):
+        inputs = tokenizer(f"Rate {document.text} Score:", return_tensors="pt", return_token_type_ids=False)
+        words = inputs["input_ids"]
+        for _ in range(6):
+            following = model(input_ids=words).logits[0, -1].argmax()
+            if following == tokenizer.eos_token_id:
+                break
+            words = torch.cat([words, following.reshape(1, 1)], dim=1)
+        read = inputs["input_ids"].shape[1]
+        assert answer.text == tokenizer.decode(words[0, read:], skip_special_tokens=True)
+        assert answer.input_tokens == read
+
+
+def test_it_labels_in_batches_and_invents_no_score(folder: Path, tmp_path: Path) -> None:
+    made = label_documents(ASKED, teacher(folder, batch=2), tmp_path / "answers")
+    assert made.cost == 0.0 and made.asked == 3
+    for answer, score in zip(made.answers, made.scores, strict=True):
+        assert answer is not None
+        assert score is None or f"{score:g}" in answer.text
+
+
+def test_it_is_named_by_its_weights(folder: Path, tmp_path: Path) -> None:
+    before = teacher(folder).identity()
+    moved = folder.rename(tmp_path / "moved")
+    assert teacher(moved).identity() == before
+    model = AutoModelForCausalLM.from_pretrained(moved)
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] += 1
+    model.save_pretrained(moved)
+    assert teacher(moved).identity() != before
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no config\.json in"):
+        LocalModel(model=str(tmp_path))
