@@ -19,12 +19,13 @@ LINES = "\n".join([*BLOCKS, *re.findall(r"`(ablate [^`]+)`", README)]).replace("
 EXAMPLES = [
     line.split("#")[0].strip()
     for line in LINES
-    if (words := line.split())[:1] == ["ablate"] and words[1:2] and words[1] in commands()
+    if (words := line.split())[:1] == ["ablate"] and len(words) > 2 and words[1] in commands()
 ]
 PLANNED = [
     line
     for line in EXAMPLES
-    if "--" not in line and not line.startswith(("ablate snapshot", "ablate report", "ablate train_classifier"))
+    if "--" not in line
+    and not line.startswith(("ablate snapshot", "ablate report", "ablate train_classifier"))
 ]
 
 
