@@ -104,7 +104,7 @@ def _others(value: Any) -> list[Any]:
             for other in (f"{value}x", "drop", "cut", "first", "longest", "raw", "resiliparse")
             if other != value
         ]
-    return [()]
+    return [] if value == () else [()]
 
 
 @settings(
