@@ -1,4 +1,4 @@
-"""Normal form: hashes made of many texts at once are those of the words, and of nothing else."""
+"""Normal form: short cuts and hashes made of many texts at once give what the definition gives."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ablate.stages import text_norm
 from ablate.stages.text_norm import (
     gram_hashes,
     grams_up_to,
+    normal_text,
     normal_word,
     word_hashes,
     word_hashes_many,
@@ -87,3 +88,33 @@ def test_equal_grams_have_equal_hashes(n: int) -> None:
 def test_word_order_counts_in_grams_and_letter_order_in_words() -> None:
     assert len(set(gram_hashes("a b a", 2).tolist())) == 2
     assert len(set(word_hashes("abc acb bac bca cab cba aabc abcc").tolist())) == 8
+
+
+ODD = "aB3.,_- \n\u00a0\u0301\u00e9\u00bd\u0661\u00df\u0130\u03a3\u03c3\x1c\u2028\u4e2dz\U0001f600"
+
+
+def test_words_by_hand() -> None:
+    assert words("Caf\u00e9 no. 1,234.5 isn't\tBIG_thing2") == [
+        "cafe",
+        "no",
+        "0",
+        "isn",
+        "t",
+        "big",
+        "thing",
+        "0",
+    ]
+
+
+@given(st.text() | st.text(ODD) | st.text(ODD).map(lambda text: text * 40))
+def test_the_short_cut_gives_the_same_words(text: str) -> None:
+    assert normal_text(text) == " ".join(words(text))
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = text_norm._Remembered()
+    monkeypatch.setattr(text_norm._Remembered, "most", 10)
+    for number in range(1000):
+        assert memory[f"Word{number}"] == "word 0"
+        assert len(memory) <= 10
+    assert memory["x" * 65] == "x" * 65 and "x" * 65 not in memory
