@@ -388,6 +388,7 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
             raise ConfigError(f"{where}.enabled must be true or false, got {node['enabled']!r}")
         stage = make(node, where, leave_out=RESERVED)
         if node.get("enabled", True):
+            stage.check()
             stages.append(stage)
         elif node.get("without") is not None:
             stages.append(make({**node, **node["without"]}, where, leave_out=RESERVED))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from ablate.config import CONF, compose, make, make_stages, open_hydra, plain
 from ablate.design.base import Factor
@@ -68,9 +69,15 @@ GROUPS = [
 ]  # fmt: skip
 
 
+def student_of(config: DictConfig, folder: str) -> list[str]:
+    """The override that gives the recipe's classifier, if it has one, its student."""
+    return [f"stages.{name}.model={folder}" for name, stage in config.stages.items() if "model" in stage]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_composes_and_builds(recipe: str) -> None:
-    config = compose(["study=demo", f"recipe={recipe}"])
+def test_every_recipe_composes_and_builds(recipe: str, student_folder: str) -> None:
+    overrides = ["study=demo", f"recipe={recipe}"]
+    config = compose([*overrides, *student_of(compose(overrides), student_folder)])
     stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe")})
     assert stages and all(isinstance(stage, Stage) for stage in stages)
     assert [stage.name for stage in stages] == list(config.stages)
@@ -78,7 +85,7 @@ def test_every_recipe_composes_and_builds(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("choice", GROUPS)
-def test_every_choice_of_every_group_can_be_planned(choice: str) -> None:
+def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder: str) -> None:
     group, name = choice.split("=")
     overrides = ["study=demo", choice]
     if choice == "pool=hf":
@@ -93,6 +100,7 @@ def test_every_choice_of_every_group_can_be_planned(choice: str) -> None:
         overrides.append("evaluate.heldout=x.txt")
     if choice == "tokenizer=pretrained":
         overrides.append("tokenizer.pretrained=gpt2")
+    overrides += student_of(compose(overrides), student_folder)
     plan = make_plan(compose(overrides))
     assert plan["arms"]
 
