@@ -12,6 +12,7 @@ import numpy as np
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
+from ablate.report import decision
 from ablate.report.effects_table import FAMILIES, Row, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
@@ -55,6 +56,7 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
     write_text(study.folder / "cost.csv", cost_csv(study))
+    write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     return rows
 
@@ -82,6 +84,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     parts.append(markdown(*arm_table(study, study.primary)))
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
+    if decided := decision.section(study):
+        parts += ["## Would a smaller budget have decided the same?", *decided]
     if study.curated:
         parts += ["## What was kept", *_funnel(study)]
         if "funnel" in figures:
