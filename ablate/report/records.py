@@ -65,6 +65,11 @@ class Study:
             found |= task["higher_is_better"]
         return dict(sorted(found.items()))
 
+    @property
+    def curated(self) -> bool:
+        """Whether the corpora are known; not so for results that were imported."""
+        return any(record["corpus"] is not None for record in self.records.values())
+
     def aggregated(self, metric: str) -> list[str]:
         """Tasks in the aggregate of a metric."""
         named = self.plan["metrics"]["aggregate"]
@@ -160,5 +165,5 @@ def load_study(folder: Path) -> Study:
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             else:
-                failed[arm, seed] = "not run"
+                failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
     return Study(folder, plan, records, failed)

@@ -19,7 +19,7 @@ from ablate.fingerprint import mix64
 from ablate.stages.base import SpanRelation
 from ablate.stages.segments import line_spans, sentence_spans, stripped
 from ablate.stages.spans import Windows, equal_pieces
-from ablate.stages.text_norm import word_hashes
+from ablate.stages.text_norm import word_hashes_many
 
 UNITS = ("line", "paragraph", "three_sentences")
 BETWEEN_PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
@@ -62,18 +62,18 @@ class LineDedup(SpanRelation):
 
     def sketch_many(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Hash of the words of the unit that starts at each piece; 0 where it is too short."""
-        return [self._sketch(text) for text in texts]
-
-    def _sketch(self, text: str) -> np.ndarray:
-        words = [word_hashes(text[begin:end]) for begin, end in self.pieces(text)]
-        sketch = np.zeros(len(words), dtype=np.uint64)
-        if len(words) >= self.width:
-            ends = np.cumsum([0, *(found.size for found in words)])
-            first, last = ends[: -self.width], ends[self.width :]
-            long = last - first >= self.min_words
-            hashes = hash_runs(np.concatenate(words), first, last)
-            sketch[: hashes.size] = np.where(long, hashes, np.uint64(0))
-        return sketch
+        spans = [self.pieces(text) for text in texts]
+        counts = np.array([len(some) for some in spans], dtype=np.int64)
+        pieces = [text[a:b] for text, some in zip(texts, spans, strict=True) for a, b in some]
+        words, bounds = word_hashes_many(pieces)
+        start = np.arange(len(pieces))
+        whole = start + self.width <= np.repeat(np.cumsum(counts), counts)
+        first, last = bounds[start[whole]], bounds[start[whole] + self.width]
+        hashes = hash_runs(words, first, last)
+        hashes[last - first < self.min_words] = 0
+        sketch = np.zeros(len(pieces), dtype=np.uint64)
+        sketch[whole] = hashes
+        return np.split(sketch, np.cumsum(counts)[:-1]) if len(texts) else []
 
     def relate(self, values: np.ndarray, counts: np.ndarray, rows: np.ndarray, n_pool: int) -> Windows:
         """By their hashes."""

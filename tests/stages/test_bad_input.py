@@ -18,8 +18,6 @@ from ablate.pool.source import Document
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.store import Store
 
-OUTSIDE = {"snapshot": None, "tasks": []}
-"""What a stage takes from outside its file."""
 MEGABYTE = 1_000_000
 BAD = {
     "a megabyte on one line": ("the rain fell on a small town and it " * 30_000)[:MEGABYTE],
@@ -42,10 +40,11 @@ GOOD = (
 )
 
 
-def stage_of(name: str) -> Stage:
+def stage_of(name: str, model: str) -> Stage:
     config = OmegaConf.to_container(OmegaConf.load(CONF / "stages" / f"{name}.yaml"), resolve=False)
     assert isinstance(config, dict)
-    node = {key: OUTSIDE.get(key, value) for key, value in config.items()}
+    outside = {"snapshot": None, "tasks": [], "model": model}  # what a stage takes from outside its file
+    node = {key: outside.get(key, value) for key, value in config.items()}
     stage = make(node, f"stages.{name}", leave_out=RESERVED)
     assert isinstance(stage, Stage)
     return stage
@@ -71,8 +70,10 @@ def test_the_pool_takes_what_utf8_can_hold_and_lists_the_rest(pool: Any) -> None
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "stages").glob("*.yaml")))
-def test_a_stage_survives_and_accounts_for_its_input(name: str, pool: Any, tmp_path: Path) -> None:
-    stage, found = stage_of(name), []
+def test_a_stage_survives_and_accounts_for_its_input(
+    name: str, student_folder: str, pool: Any, tmp_path: Path
+) -> None:
+    stage, found = stage_of(name, student_folder), []
     for turn in ("first", "again"):
         annotations = Annotations(pool, Store(tmp_path / turn), workers=1)
         try:
@@ -97,9 +98,9 @@ def test_a_stage_survives_and_accounts_for_its_input(name: str, pool: Any, tmp_p
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "stages").glob("*.yaml")))
-def test_an_empty_text_between_two_steps(name: str) -> None:
+def test_an_empty_text_between_two_steps(name: str, student_folder: str) -> None:
     """A pool has no empty text, but a step may be given what another left."""
-    for step in stage_of(name).steps():
+    for step in stage_of(name, student_folder).steps():
         if isinstance(step, Filter):
             measured = step.measure_many(["", " \n"])
             assert step.decide(measured).code.shape == (2,)
