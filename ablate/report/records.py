@@ -80,6 +80,11 @@ class Study:
             return self.aggregate
         return [task for task in self.tasks if task != HELDOUT]
 
+    @property
+    def curated(self) -> bool:
+        """Whether the corpora are known; not so for results that were imported."""
+        return any(record["corpus"] is not None for record in self.records.values())
+
     def aggregated(self, metric: str) -> list[str]:
         """Tasks in the aggregate of a metric."""
         found = [
@@ -221,5 +226,5 @@ def load_study(folder: Path) -> Study:
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             else:
-                failed[arm, seed] = "not run"
+                failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
     return Study(folder, plan, records, failed)
