@@ -12,9 +12,11 @@ import numpy as np
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
+from ablate.report import decision
 from ablate.report.effects_table import FAMILIES, Row, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
+from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
     EFFECT_HEADER,
     FUNNEL_HEADER,
@@ -40,6 +42,7 @@ ESTIMANDS = {
     "leave_one_out": "the full recipe minus the recipe without the stage",
     "add_one_in": "the bare recipe plus the stage minus the bare recipe",
     "cumulative": "the recipe up to and with the stage minus the recipe up to it",
+    "versus_reference": "each arm minus the reference arm",
 }
 
 
@@ -53,7 +56,9 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "effects.csv", to_csv(rows))
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
+    write_text(study.folder / "screening.csv", screening_csv(study))
     write_text(study.folder / "cost.csv", cost_csv(study))
+    write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     return rows
 
@@ -74,6 +79,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         if "gains" in figures:
             parts.append("![Gain of each stage with its 95 % interval](figures/gains.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",
         f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}.",
@@ -81,10 +87,13 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     parts.append(markdown(*arm_table(study, study.primary)))
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
-    parts += ["## What was kept", *_funnel(study)]
-    if "funnel" in figures:
-        parts.append("![Funnel](figures/funnel.svg)")
-    parts += ["## What each arm trained on", *_corpora(study)]
+    if decided := decision.section(study):
+        parts += ["## Would a smaller budget have decided the same?", *decided]
+    if study.curated:
+        parts += ["## What was kept", *_funnel(study)]
+        if "funnel" in figures:
+            parts.append("![Funnel](figures/funnel.svg)")
+        parts += ["## What each arm trained on", *_corpora(study)]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
     parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]
@@ -93,7 +102,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
 
 def _missing(study: Study) -> str:
     lines = [
-        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'} (log: `{run_folder(Path(), arm, seed)}/log.txt`)"
+        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'}"
+        + ("" if "imported" in study.plan else f" (log: `{run_folder(Path(), arm, seed)}/log.txt`)")
         for (arm, seed), error in study.failed.items()
     ]
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
@@ -103,22 +113,30 @@ def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
     lead = headline(rows, study)
     tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
     estimand = ESTIMANDS.get(lead[0]["estimand"], lead[0]["estimand"])
-    kept = _retention(study)
-    header = [*EFFECT_HEADER[:-1], "documents kept", "verdict"]
-    cells = [
-        [*line[:-1], kept.get(row["factor"], "–"), line[-1]]
-        for row, line in zip(lead, effect_cells(lead), strict=True)
-    ]
+    kept, header, cells = _retention(study), list(EFFECT_HEADER), effect_cells(lead)
+    if study.curated:
+        header.insert(-1, "documents kept")
+        for row, line in zip(lead, cells, strict=True):
+            line.insert(-1, kept.get(row["factor"], "–"))
     caption = (
         f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale(study)}; {estimand}. "
-        f"{len(study.seeds)} seeds. {FAMILIES}"
+        f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}"
     )
     return [caption, markdown(header, cells)]
 
 
+def _averaged(study: Study) -> str:
+    if study.average_last == 1:
+        return ""
+    return (
+        f"A run's score is the mean over its last {study.average_last} checkpoints (Heineman et al. 2025); the item "
+        "error is the last checkpoint's. "
+    )
+
+
 def _retention(study: Study) -> dict[str, str]:
     record = study.first_record(study.plan["reference"])
-    if record is None:
+    if record is None or not study.curated:
         return {}
     lines = record["corpus"]["funnel"]
     return {
@@ -154,6 +172,7 @@ def _noise(study: Study) -> list[str]:
             if (
                 task != AGGREGATE
                 and known is not None
+                and study.tasks[task]["n_items"]
                 and _at_chance(values, known[0], study.tasks[task]["n_items"])
             ):
                 blind.append(f"{task} ({metric})")
@@ -251,14 +270,17 @@ def _reading(study: Study) -> str:
 
 
 def _facts(study: Study) -> str:
-    record = next(iter(study.records.values()), None)
+    record, plan = next(iter(study.records.values()), None), study.plan
     lines = [
-        f"- plan digest `{study.plan['digest']}`, design `{study.plan['design']}`, seeds {study.seeds}",
+        f"- plan digest `{plan['digest']}`, design `{plan['design']}`, seeds {study.seeds}",
         *(
             f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`"
             for task, info in study.tasks.items()
+            if info["n_items"]
         ),
     ]
+    if "imported" in plan:
+        return "\n".join([*lines, *(f"- imported from {source}" for source in plan["imported"])])
     if record:
         model = record["model"]
         lines.append(

@@ -84,6 +84,10 @@ class Stage(ABC):
         parameters = {name: getattr(self, name) for name in self.slow_parameters}
         return {"stage": self.name, "version": self.version, "parameters": parameters}
 
+    def check(self) -> None:
+        """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""
+        return
+
     def steps(self) -> tuple[Filter | Transform | Relation, ...]:
         """The primitive steps, in order."""
         assert isinstance(self, (Filter, Transform, Relation))

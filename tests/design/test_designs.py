@@ -15,6 +15,7 @@ from ablate.design import base
 from ablate.design.add_one_in import AddOneIn
 from ablate.design.base import ContrastSpec, Factor
 from ablate.design.cumulative import Cumulative
+from ablate.design.dose import Dose
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.design.single import Single
 
@@ -23,6 +24,7 @@ ENTRIES = sorted((ROOT / "conf" / "design").glob("*.yaml"))
 LANGUAGE = Factor("language", ("on", "off"))
 EXTRACTION = Factor("extraction", ("trafilatura", "resiliparse", "raw"))
 DEDUP = Factor("minhash_dedup", ("on", "off"))
+THRESHOLD = Factor("threshold", ("0.65", "0.5", "1e-1", "0.8"))
 ALL = [EXTRACTION, LANGUAGE, DEDUP]
 DESIGNS = [LeaveOneOut(), AddOneIn(), Cumulative(), Single()]
 
@@ -95,6 +97,25 @@ def test_single_runs_the_recipe_and_compares_nothing():
     assert Single().contrasts(ALL) == []
 
 
+def test_a_dose_is_one_parameter_at_a_time_and_reported_in_ascending_order():
+    bands = Factor("bands", ("14", "9"))
+    arms = Dose().arms([THRESHOLD, bands])
+    assert [(arm["threshold"], arm["bands"]) for arm in arms.values()] == [
+        ("0.65", "14"), ("0.5", "14"), ("1e-1", "14"), ("0.8", "14"), ("0.65", "9"),
+    ]  # fmt: skip
+    assert next(iter(arms)) == "threshold=0.65" and list(arms)[-1] == "bands=9"
+    contrasts = Dose().contrasts([THRESHOLD, bands])
+    assert [(c.factor, c.level, c.versus) for c in contrasts] == [
+        ("threshold", "1e-1", "0.65"), ("threshold", "0.5", "0.65"), ("threshold", "0.8", "0.65"), ("bands", "9", "14"),
+    ]  # fmt: skip
+    assert contrasts[-1].weights == {"bands=9": 1, "threshold=0.65": -1}
+
+
+def test_a_dose_needs_numbers():
+    with pytest.raises(ValueError, match="'language' has the level 'on', which is no number"):
+        Dose().arms([LANGUAGE])
+
+
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda d: type(d).__name__)
 @settings(deadline=None, max_examples=40)
 @given(varied=factors())
@@ -156,9 +177,10 @@ def test_every_design_meets_the_contract(path):
     assert module == f"ablate.design.{path.stem}"
     arguments = {key: value for key, value in node.method.items() if key != "_target_"}
     design = getattr(importlib.import_module(module), name)(**arguments)
-    arms = design.arms(ALL)
-    assert arms == design.arms(ALL)
-    assert {arm for contrast in design.contrasts(ALL) for arm in contrast.weights} <= set(arms)
+    varied = [THRESHOLD] if OmegaConf.is_missing(node, "factors") else ALL
+    arms = design.arms(varied)
+    assert arms == design.arms(varied)
+    assert {arm for contrast in design.contrasts(varied) for arm in contrast.weights} <= set(arms)
     assert path.read_text().startswith("# Question: ") and " Cost: " in path.read_text()
 
 
