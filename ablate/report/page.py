@@ -16,6 +16,7 @@ from ablate.report import decision
 from ablate.report.effects_table import FAMILIES, Row, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
+from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
     EFFECT_HEADER,
     FUNNEL_HEADER,
@@ -55,6 +56,7 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "effects.csv", to_csv(rows))
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
+    write_text(study.folder / "screening.csv", screening_csv(study))
     write_text(study.folder / "cost.csv", cost_csv(study))
     write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
@@ -77,6 +79,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         if "gains" in figures:
             parts.append("![Gain of each stage with its 95 % interval](figures/gains.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",
         f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}.",
@@ -117,9 +120,18 @@ def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
             line.insert(-1, kept.get(row["factor"], "–"))
     caption = (
         f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale(study)}; {estimand}. "
-        f"{len(study.seeds)} seeds. {FAMILIES}"
+        f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}"
     )
     return [caption, markdown(header, cells)]
+
+
+def _averaged(study: Study) -> str:
+    if study.average_last == 1:
+        return ""
+    return (
+        f"A run's score is the mean over its last {study.average_last} checkpoints (Heineman et al. 2025); the item "
+        "error is the last checkpoint's. "
+    )
 
 
 def _retention(study: Study) -> dict[str, str]:
