@@ -19,7 +19,7 @@ import numpy as np
 
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import DataError
-from ablate.stages.text_norm import words
+from ablate.stages.text_norm import normal_text
 
 LABEL = "__label__"
 MOST_CLASSES = 20
@@ -65,8 +65,9 @@ class FastText(Student):
 
     def line(self, text: str) -> str:
         """A text as fastText reads it; nothing in it can pass for a label."""
-        parts = words(text) if self.normalise else text.split()
-        return " ".join(part for part in parts if not part.startswith(LABEL))
+        if self.normalise:  # leaves no underscore
+            return normal_text(text)
+        return " ".join(part for part in text.split() if not part.startswith(LABEL))
 
     def fit(
         self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int

@@ -17,6 +17,9 @@ from omegaconf import DictConfig
 from ablate.config import plain
 from ablate.study.plan import folder_of
 
+OVERRIDES = ("pool=testbed",)
+"""A pool is part of every configuration; this command reads none."""
+
 
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Report; returns the exit status."""

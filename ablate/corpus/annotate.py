@@ -126,6 +126,7 @@ class Annotations:
 
     def measure(self, version: TextVersion, step: Filter) -> Table:
         """What `step` measures on every document of `version`: columns of n rows."""
+        version = version if step.reads == "text" else self.root()  # other columns never change
         return self._gather(version, step, np.arange(len(self.pool)))
 
     def sizes(self, version: TextVersion) -> np.ndarray:
@@ -251,7 +252,8 @@ class _Work:
     folder: Path
 
     def do(self) -> None:
-        texts = _read_texts(open_pool(self.pool), self.texts, self.shard, self.rows)
+        column = getattr(self.operation, "reads", "text")
+        texts = _read_texts(open_pool(self.pool), self.texts, self.shard, self.rows, column)
         try:
             table = self._apply(texts)
         except AblateError:
@@ -322,10 +324,12 @@ def _covered(folder: Path) -> np.ndarray:
     return np.sort(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
 
 
-def _read_texts(pool: Pool, folder: Path | None, shard: int, rows: np.ndarray) -> list[str]:
-    """Texts of ascending rows of one shard, from the pool or from the parts of a transform."""
+def _read_texts(
+    pool: Pool, folder: Path | None, shard: int, rows: np.ndarray, name: str = "text"
+) -> list[str]:
+    """Texts of ascending rows of one shard, from a column of the pool or from the parts of a transform."""
     if folder is None:
-        column = pq.read_table(pool.shard_path(shard), columns=["text"]).column("text")
+        column = pq.read_table(pool.shard_path(shard), columns=[name]).column(name)
         taken: list[str] = column.take(rows - pool.bounds[shard]).to_pylist()
         return taken
     found: dict[int, str] = {}

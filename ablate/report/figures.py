@@ -82,7 +82,8 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         for axis, (title, shown) in zip(axes, panels, strict=True):
             _gain_panel(axis, shown, title, first=axis is axes[0])
         better = "" if study.metrics[study.primary] else ", turned so that right is better"
-        figure.suptitle(f"{study.plan['title']}: what each stage is worth", x=0.01, ha="left", weight="bold")
+        what = "what each stage is worth" if study.curated else f"gain over {study.plan['reference']}"
+        figure.suptitle(f"{study.plan['title']}: {what}", x=0.01, ha="left", weight="bold")
         figure.supxlabel(
             f"{lead[0]['estimand'].replace('_', ' ')} gain in {study.primary}{better}; bars are 95 % intervals over seeds",
             fontsize=9,
@@ -192,7 +193,7 @@ def _tokens(value: float, _: Any) -> str:
 def funnel(study: Study) -> Figure | None:
     """Documents left after each stage of the reference arm, with the reasons for what was dropped."""
     record = study.first_record(study.plan["reference"])
-    if record is None:
+    if record is None or record["corpus"] is None:
         return None
     lines: Sequence[Mapping[str, Any]] = record["corpus"]["funnel"]
     with matplotlib.rc_context(STYLE):

@@ -79,10 +79,11 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     parts.append(markdown(*arm_table(study, study.primary)))
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
-    parts += ["## What was kept", *_funnel(study)]
-    if "funnel" in figures:
-        parts.append("![Funnel](figures/funnel.svg)")
-    parts += ["## What each arm trained on", *_corpora(study)]
+    if study.curated:
+        parts += ["## What was kept", *_funnel(study)]
+        if "funnel" in figures:
+            parts.append("![Funnel](figures/funnel.svg)")
+        parts += ["## What each arm trained on", *_corpora(study)]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
     parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]
@@ -91,7 +92,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
 
 def _missing(study: Study) -> str:
     lines = [
-        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'} (log: `{run_folder(Path(), arm, seed)}/log.txt`)"
+        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'}"
+        + ("" if "imported" in study.plan else f" (log: `{run_folder(Path(), arm, seed)}/log.txt`)")
         for (arm, seed), error in study.failed.items()
     ]
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
@@ -100,12 +102,11 @@ def _missing(study: Study) -> str:
 def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
     lead = headline(rows, study)
     tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
-    kept = _retention(study)
-    header = [*effect_header(lead)[:-1], "documents kept", "verdict"]
-    cells = [
-        [*line[:-1], kept.get(row["factor"], "–"), line[-1]]
-        for row, line in zip(lead, effect_cells(lead), strict=True)
-    ]
+    kept, header, cells = _retention(study), list(effect_header(lead)), effect_cells(lead)
+    if study.curated:
+        header.insert(-1, "documents kept")
+        for row, line in zip(lead, cells, strict=True):
+            line.insert(-1, kept.get(row["factor"], "–"))
     asked = "" if lead[0]["correction"] == HOLM else " Asked for after the plan: exploration, not a claim."
     caption = (
         f"Gain in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
@@ -116,7 +117,7 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
 
 def _retention(study: Study) -> dict[str, str]:
     record = study.first_record(study.plan["reference"])
-    if record is None:
+    if record is None or not study.curated:
         return {}
     lines = record["corpus"]["funnel"]
     return {
@@ -152,6 +153,7 @@ def _noise(study: Study) -> list[str]:
             if (
                 task != AGGREGATE
                 and known is not None
+                and study.tasks[task]["n_items"]
                 and _at_chance(values, known[0], study.tasks[task]["n_items"])
             ):
                 blind.append(f"{task} ({metric})")
@@ -250,14 +252,17 @@ def _reading(study: Study) -> str:
 
 
 def _facts(study: Study) -> str:
-    record = next(iter(study.records.values()), None)
+    record, plan = next(iter(study.records.values()), None), study.plan
     lines = [
-        f"- plan digest `{study.plan['digest']}`, design `{study.plan['design']}`, seeds {study.seeds}",
+        f"- plan digest `{plan['digest']}`, design `{plan['design']}`, seeds {study.seeds}",
         *(
             f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`"
             for task, info in study.tasks.items()
+            if info["n_items"]
         ),
     ]
+    if "imported" in plan:
+        return "\n".join([*lines, *(f"- imported from {source}" for source in plan["imported"])])
     if record:
         model = record["model"]
         lines.append(

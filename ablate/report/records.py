@@ -72,6 +72,11 @@ class Study:
             found |= task["higher_is_better"]
         return dict(sorted(found.items()))
 
+    @property
+    def curated(self) -> bool:
+        """Whether the corpora are known; not so for results that were imported."""
+        return any(record["corpus"] is not None for record in self.records.values())
+
     def aggregated(self, metric: str) -> list[str]:
         """Tasks in the aggregate of a metric."""
         named = self.plan["metrics"]["aggregate"]
@@ -171,7 +176,7 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             else:
-                failed[arm, seed] = "not run"
+                failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
     frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
     return Study(folder, plan, records, failed, [asdict(spec) for spec in further])

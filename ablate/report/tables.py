@@ -63,12 +63,11 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def contrast_name(row: Mapping[str, Any]) -> str:
-    """The factor, with its levels unless they are on and off."""
-    return (
-        row["factor"]
-        if {row["level"], row["versus"]} == {"on", "off"}
-        else f"{row['factor']}: {row['level']} vs {row['versus']}"
-    )
+    """The factor, with its levels unless they are on and off; two arms, where it is about no factor."""
+    if (row["level"], row["versus"]) == ("on", "off"):
+        return str(row["factor"])
+    levels = f"{row['level']} vs {row['versus']}"
+    return levels if row["factor"] == row["level"] else f"{row['factor']}: {levels}"
 
 
 EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p adj.", "verdict")
@@ -259,5 +258,6 @@ def cost_csv(study: Study) -> str:
             record = study.records.get((arm, seed))
             if record:
                 costs = [record["cost"].get(name, "") for name in names]
-                writer.writerow([arm, seed, record["train"]["tokens"], record["model"]["flops"], *costs])
+                flops = record["model"]["flops"] if record["model"] else ""
+                writer.writerow([arm, seed, record["train"]["tokens"], flops, *costs])
     return out.getvalue()

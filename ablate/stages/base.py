@@ -1,7 +1,7 @@
 """What a stage is: a filter measures and decides, a transform rewrites, a relation groups.
 
 The slow half of a stage (`measure`, `transform`, `sketch`) sees texts and nothing else, so it runs
-once per text version; the fast half (`decide`, `resolve`) is vectorised and runs once per arm.
+once per text version (or, where a filter reads the address instead, once); the fast half (`decide`, `resolve`) is vectorised and runs once per arm.
 """
 
 from __future__ import annotations
@@ -84,6 +84,10 @@ class Stage(ABC):
         parameters = {name: getattr(self, name) for name in self.slow_parameters}
         return {"stage": self.name, "version": self.version, "parameters": parameters}
 
+    def check(self) -> None:
+        """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""
+        return
+
     def steps(self) -> tuple[Filter | Transform | Relation, ...]:
         """The primitive steps, in order."""
         assert isinstance(self, (Filter, Transform, Relation))
@@ -92,7 +96,15 @@ class Stage(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Filter(Stage):
-    """Keeps or drops each document by what was measured on its text alone."""
+    """Keeps or drops each document by what was measured on its text alone.
+
+    Attributes:
+        reads: the column of the pool that is measured. "text" is the document's text as the stages
+            before have left it; any other, such as "url", stays as it came in, so it is measured once
+            whatever the texts become.
+    """
+
+    reads: ClassVar[str] = "text"
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """Measure one text, free of thresholds. Override this or `measure_many`."""

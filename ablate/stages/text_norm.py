@@ -33,6 +33,28 @@ def words(text: str) -> list[str]:
     return [normal_word(word) for word in WORD.findall(text)]
 
 
+class _Remembered(dict[str, str]):
+    """Chunk -> its words; all are forgotten when there are many, and long ones are not kept: some 30 MB."""
+
+    most, longest = 200_000, 64
+
+    def __missing__(self, chunk: str) -> str:
+        made = " ".join(words(chunk))
+        if len(chunk) <= self.longest:
+            if len(self) >= self.most:
+                self.clear()
+            self[chunk] = made
+        return made
+
+
+_normal_chunk = _Remembered().__getitem__
+
+
+def normal_text(text: str) -> str:
+    """`words(text)` with blanks between them; two to three times faster, as runs of non-blanks are remembered."""
+    return " ".join(filter(None, map(_normal_chunk, text.split())))
+
+
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where each of `words(text)` stands in the text: begin and end, in characters."""
     return [match.span() for match in WORD.finditer(text)]

@@ -48,14 +48,20 @@ def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
 
     null: every enabled stage, on against off. A list: these stages. A mapping: name ->
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
-    dotted path from the top of the configuration (`recipe.order`, `train.lr`), or {permute: [stages]}
-    for every order of these stages, the others staying where they are.
+    dotted path from the top of the configuration (`recipe.order`, `train.lr`); values may be a range,
+    {from: 0, to: 0.6, points: 13}. {permute: [stages]} is every order of these stages, the others
+    staying where they are.
 
     Raises:
         ConfigError: for an unknown stage or parameter, or a factor without two levels.
     """
     stages = {name: config["stages"][name] for name in stage_order(config)}
     asked = config["design"].get("factors")
+    if asked == "???":
+        raise ConfigError(
+            "design.factors is not set; this design needs to be told what to vary, e.g. "
+            "'design.factors={language: {threshold: [0.65, 0.5, 0.8]}}'"
+        )
     if asked is None:
         asked = [name for name, node in stages.items() if node.get("enabled", True)]
         if not asked:
@@ -79,6 +85,10 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
         return Levels(name, _orders(name, values, list(stages)))
     path = path if "." in path else f"stages.{name}.{path}"
     current = _get(config, path)
+    if isinstance(values, Mapping):
+        values = _range(values, f"design.factors.{name}.{path}")
+        if isinstance(current, (int, float)) and current not in values:
+            values = [current, *values]
     if not isinstance(values, list) or len(values) < 2:
         raise ConfigError(
             f"design.factors.{name}.{path}: expected a list of two values or more, got {values!r}"
@@ -104,6 +114,22 @@ def _orders(name: str, chosen: Any, order: list[str]) -> dict[str, dict[str, Any
         changed = [next(following) if stage in chosen else stage for stage in order]
         changes[_label(list(permuted))] = {"recipe.order": changed} if changed != order else {}
     return changes
+
+
+def _range(spec: Mapping[str, Any], where: str) -> list[float]:
+    """Evenly spaced values of `{from: 0, to: 0.6, points: 13}`, both ends included."""
+    numbers = [spec.get(key) for key in ("from", "to", "points")]
+    if set(spec) != {"from", "to", "points"} or any(
+        isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers
+    ):
+        raise ConfigError(
+            f"{where}: expected a range such as {{from: 0, to: 0.6, points: 13}}, got {dict(spec)}"
+        )
+    first, last, points = spec["from"], spec["to"], spec["points"]
+    if points < 2 or points != int(points) or first == last:
+        raise ConfigError(f"{where}: a range needs two ends and two points or more, got {dict(spec)}")
+    # Twelve digits, so that 0.1 + 0.2 is the 0.3 of the recipe.
+    return [float(f"{first + (last - first) * i / (points - 1):.12g}") for i in range(int(points))]
 
 
 def _label(value: Any) -> str:
@@ -157,11 +183,11 @@ def make_plan(composed: Any) -> dict[str, Any]:
     levels = {entry.name: entry for entry in resolve_factors(config)}
     design: Design = make(config["design"]["method"], "design.method")
     factors = [entry.factor for entry in levels.values()]
-    arms: dict[str, Any] = {}
     try:
         assignments = design.arms(factors)
     except ValueError as error:
         raise ConfigError(f"design={config['design']['name']}: {error}") from error
+    arms: dict[str, Any] = {}
     for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
         for factor, level in assignment.items():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from ablate.errors import DataError
 from ablate.fingerprint import mix64
 from ablate.pool.pool import Pool
 from ablate.pool.source import Document
-from ablate.stages.base import Filter, Relation, Stage, Transform
+from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import Extraction
@@ -28,7 +29,23 @@ from ablate.stages.gopher_repetition import GopherRepetition
 from ablate.stages.language import Language
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.url_filter import UrlFilter
 from ablate.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddAddress(Filter):
+    """Drops documents with an address of odd length; reads nothing else."""
+
+    name: ClassVar[str] = "odd_address"
+    reads: ClassVar[str] = "url"
+
+    def measure(self, text: str) -> dict[str, float | int | bool]:
+        return {"length": len(text)}
+
+    def decide(self, measured: Table) -> Verdict:
+        return Verdict.first_of(odd=measured["length"] % 2 == 1)
+
 
 SENTENCES = (
     "The old man went to the market and bought some bread for his family.",
@@ -55,6 +72,8 @@ STAGES: tuple[Stage, ...] = (
     ExactDedup(keep="longest"),
     MinhashDedup(ngram=2, bands=8, rows=2, seed=3),
     Pii(),
+    UrlFilter(),
+    OddAddress(),
 )
 
 
@@ -62,7 +81,8 @@ def documents() -> st.SearchStrategy[list[Document]]:
     text = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=5).map("\n".join)
     html = text.map(lambda t: f"<html><body><nav>Menu</nav><main><p>{t}</p></main></body></html>")
     plain_page = text.map(lambda t: Document(t, "text"))
-    web_page = html.map(lambda t: Document(t, "html", url="https://a.example/1"))
+    urls = st.sampled_from(["https://a.example/1", "https://b.example/23", ""])
+    web_page = st.builds(lambda t, url: Document(t, "html", url=url), html, urls)
     return st.lists(plain_page | web_page, min_size=1, max_size=12)
 
 
@@ -70,17 +90,20 @@ def run_one_by_one(pool: Pool, stages: Sequence[Stage]) -> list[str]:
     """The plain way: no sharing, no versions; each stage sees only what the one before it left."""
     texts: list[str] = pool.column("text").to_pylist()
     kinds: list[str] = pool.column("kind").to_pylist()
+    urls: list[str] = pool.column("url").to_pylist()
     keys = pool.keys.tolist()
     for step in [step for stage in stages for step in stage.steps()]:
         if isinstance(step, Transform):
             texts = [step.transform(t) if k in step.kinds else t for t, k in zip(texts, kinds, strict=True)]
             keep = [bool(text.strip()) for text in texts]
         elif isinstance(step, Filter):
-            keep = [bool(step.decide(step.measure_many([text])).keep[0]) for text in texts]
+            values = texts if step.reads == "text" else urls
+            keep = [bool(step.decide(step.measure_many([value])).keep[0]) for value in values]
         else:
             keep = _keep_one_of_each(step, texts, keys)
         left = [i for i, kept in enumerate(keep) if kept]
-        texts, kinds, keys = [texts[i] for i in left], [kinds[i] for i in left], [keys[i] for i in left]
+        texts, kinds, urls = [texts[i] for i in left], [kinds[i] for i in left], [urls[i] for i in left]
+        keys = [keys[i] for i in left]
     return texts
 
 

@@ -16,6 +16,7 @@ from ablate.design import base
 from ablate.design.add_one_in import AddOneIn
 from ablate.design.base import Factor, arm_name
 from ablate.design.cumulative import Cumulative
+from ablate.design.dose import Dose
 from ablate.design.fractional_factorial import FractionalFactorial
 from ablate.design.full_factorial import FullFactorial
 from ablate.design.leave_one_out import LeaveOneOut
@@ -32,6 +33,7 @@ ENTRIES = sorted((ROOT / "conf" / "design").glob("*.yaml"))
 LANGUAGE = Factor("language", ("on", "off"))
 EXTRACTION = Factor("extraction", ("trafilatura", "resiliparse", "raw"))
 DEDUP = Factor("minhash_dedup", ("on", "off"))
+THRESHOLD = Factor("threshold", ("0.65", "0.5", "1e-1", "0.8"))
 ONE_FACTOR = ("order", "aa")
 ALL = [EXTRACTION, LANGUAGE, DEDUP]
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcdefg"]
@@ -92,6 +94,25 @@ def test_single_runs_the_recipe_and_compares_nothing():
     }
     assert Single().arms([]) == {"arm": {}}
     assert Single().estimands == ()
+
+
+def test_a_dose_is_one_parameter_at_a_time_and_reported_in_ascending_order():
+    bands = Factor("bands", ("14", "9"))
+    arms = Dose().arms([THRESHOLD, bands])
+    assert [(arm["threshold"], arm["bands"]) for arm in arms.values()] == [
+        ("0.65", "14"), ("0.5", "14"), ("1e-1", "14"), ("0.8", "14"), ("0.65", "9"),
+    ]  # fmt: skip
+    assert next(iter(arms)) == "threshold=0.65" and list(arms)[-1] == "bands=9"
+    contrasts = load_estimand("dose").contrasts(arms, [THRESHOLD, bands])
+    assert [(c.factor, c.level, c.versus) for c in contrasts] == [
+        ("threshold", "1e-1", "0.65"), ("threshold", "0.5", "0.65"), ("threshold", "0.8", "0.65"), ("bands", "9", "14"),
+    ]  # fmt: skip
+    assert contrasts[-1].weights == {"bands=9": 1, "threshold=0.65": -1}
+
+
+def test_a_dose_needs_numbers():
+    with pytest.raises(ValueError, match="'language' has the level 'on', which is no number"):
+        Dose().arms([LANGUAGE])
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda d: type(d).__name__)
@@ -244,7 +265,7 @@ def test_every_design_meets_the_contract(path):
     arguments = {key: value for key, value in node.method.items() if key != "_target_"}
     design = getattr(importlib.import_module(module), name)(**arguments)
     orders = [Factor("order", ("a>b>c", "b>a>c", "a>c>b", "c>a>b", "b>c>a", "c>b>a"))]
-    varied = orders if path.stem in ONE_FACTOR else SWITCHES[:5]
+    varied = orders if path.stem in ONE_FACTOR else [THRESHOLD] if path.stem == "dose" else SWITCHES[:5]
     arms = design.arms(varied)
     assert arms == design.arms(varied)
     for estimand in design.estimands:  # what a design is for, its arms identify
