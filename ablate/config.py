@@ -174,6 +174,17 @@ class ResultsConfig:
 
 
 @dataclass
+class CompareConfig:
+    """What `ablate compare` compares with.
+
+    Attributes:
+        to: folder of the study whose ranking counts as right.
+    """
+
+    to: str | None = None
+
+
+@dataclass
 class Config:
     """The top of the configuration; every group below is checked when it is built."""
 
@@ -199,6 +210,7 @@ class Config:
     student: Any = MISSING
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     results: ResultsConfig = field(default_factory=ResultsConfig)
+    compare: CompareConfig = field(default_factory=CompareConfig)
 
 
 def register() -> None:

@@ -13,9 +13,11 @@ from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
+from ablate.report import decision
 from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
+from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
     FUNNEL_HEADER,
     arm_table,
@@ -48,7 +50,9 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "effects.csv", to_csv(rows))
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
+    write_text(study.folder / "screening.csv", screening_csv(study))
     write_text(study.folder / "cost.csv", cost_csv(study))
+    write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     return rows
 
@@ -65,13 +69,17 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     if not study.records:
         return "\n\n".join([*parts, "No run has finished yet."]) + "\n"
     if rows:
-        parts += ["## What each stage is worth", f"{len(study.seeds)} seeds. {FAMILIES}"]
+        parts += [
+            "## What each stage is worth",
+            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}",
+        ]
         for number, (estimand, group) in enumerate(by_estimand(rows).items()):
             parts += _gains(study, estimand, group)
             name = "gains" if number == 0 else f"gains_{estimand}"
             if name in figures:
                 parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",
         f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}.",
@@ -79,6 +87,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     parts.append(markdown(*arm_table(study, study.primary)))
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
+    if decided := decision.section(study):
+        parts += ["## Would a smaller budget have decided the same?", *decided]
     if study.curated:
         parts += ["## What was kept", *_funnel(study)]
         if "funnel" in figures:
@@ -113,6 +123,15 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
         f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
     )
     return [caption, markdown(header, cells)]
+
+
+def _averaged(study: Study) -> str:
+    if study.average_last == 1:
+        return ""
+    return (
+        f"A run's score is the mean over its last {study.average_last} checkpoints (Heineman et al. 2025); the item "
+        "error is the last checkpoint's. "
+    )
 
 
 def _retention(study: Study) -> dict[str, str]:

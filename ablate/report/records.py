@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.store import read_json
 from ablate.study.plan import contrasts_asked, run_folder
@@ -73,15 +75,70 @@ class Study:
         return dict(sorted(found.items()))
 
     @property
+    def aggregate(self) -> str | list[str]:
+        """What the aggregate is made of, as asked: "all", "screened" or named tasks."""
+        asked = self.plan["metrics"]["aggregate"]
+        return "all" if asked is None else asked if isinstance(asked, str) else list(asked)
+
+    @property
+    def candidates(self) -> list[str]:
+        """Tasks that the aggregate may take: the named ones, else all but the held-out text."""
+        if isinstance(self.aggregate, list):
+            return self.aggregate
+        return [task for task in self.tasks if task != HELDOUT]
+
+    @property
     def curated(self) -> bool:
         """Whether the corpora are known; not so for results that were imported."""
         return any(record["corpus"] is not None for record in self.records.values())
 
     def aggregated(self, metric: str) -> list[str]:
         """Tasks in the aggregate of a metric."""
-        named = self.plan["metrics"]["aggregate"]
-        wanted = named if named is not None else [task for task in self.tasks if task != HELDOUT]
-        return [task for task in wanted if metric in self.tasks.get(task, {}).get("higher_is_better", {})]
+        found = [
+            task for task in self.candidates if metric in self.tasks.get(task, {}).get("higher_is_better", {})
+        ]
+        if self.aggregate == "screened":
+            found = [task for task in found if not self.screened[task, metric].failed]
+        return found
+
+    @property
+    def average_last(self) -> int:
+        """Checkpoints that a run's score is the mean of."""
+        return int(self.plan["metrics"].get("average_last", 1))
+
+    @cached_property
+    def points(self) -> int:
+        """Points of a curve: the number that most runs have."""
+        counts = [len(record["curve"]) for record in self.records.values()]
+        return max(set(counts), key=lambda count: (counts.count(count), count), default=0)
+
+    def curves(self, task: str, metric: str) -> np.ndarray:
+        """Shape (n_points, n_arms, n_seeds), by position; NaN for a run that is missing or has other points."""
+        table = np.full((self.points, len(self.arms), len(self.seeds)), np.nan)
+        for (arm, seed), record in self.records.items():
+            values = [point["scores"].get(task, {}).get(metric) for point in record["curve"]]
+            if len(values) == self.points and None not in values:
+                table[:, self.arms.index(arm), self.seeds.index(seed)] = values
+        return table
+
+    @cached_property
+    def screened(self) -> dict[tuple[str, str], Screening]:
+        """(task, metric) -> what its curves say about whether it can be believed."""
+        found = {}
+        for task, info in self.tasks.items():
+            for metric, better in info["higher_is_better"].items():
+                curves = self.curves(task, metric)[:, self.distinct]
+                chance = info["chance"].get(metric)
+                if len(curves):
+                    found[task, metric] = screen(curves, higher_is_better=better, chance=chance)
+        return found
+
+    def checkpoint_sd(self, task: str, metric: str) -> float:
+        """Standard deviation of a run's score over its last checkpoints, mean over runs; NaN without two."""
+        tail = self.curves(task, metric)[:, self.distinct][-min(LAST, self.points // 2) or self.points :]
+        runs = tail.reshape(len(tail), -1)
+        runs = runs[:, np.isfinite(runs).all(axis=0)]
+        return float(runs.std(axis=0, ddof=1).mean()) if len(runs) > 1 and runs.size else math.nan
 
     def first_record(self, arm: str) -> Mapping[str, Any] | None:
         """The arm's record under its first finished seed."""
@@ -92,16 +149,20 @@ class Study:
 
         Args:
             task, metric: which score.
-            point: tokens seen, for a point of the curve; None for the end.
+            point: tokens seen, for a point of the curve; None for the end, where the score is the mean over
+                the last `average_last` points.
         """
         table = np.full((len(self.arms), len(self.seeds)), np.nan)
         for (arm, seed), record in self.records.items():
-            scores = record["scores"]
             if point is not None:
-                scores = next((p["scores"] for p in record["curve"] if p["tokens"] == point), {})
-            value = scores.get(task, {}).get(metric)
-            if value is not None:
-                table[self.arms.index(arm), self.seeds.index(seed)] = value
+                wanted = [p["scores"] for p in record["curve"] if p["tokens"] == point]
+            elif self.average_last > 1:
+                wanted = [p["scores"] for p in record["curve"][-self.average_last :]]
+            else:
+                wanted = [record["scores"]]
+            values = [scores.get(task, {}).get(metric) for scores in wanted]
+            if values and None not in values:
+                table[self.arms.index(arm), self.seeds.index(seed)] = np.mean(values)
         return table
 
     def items(self, task: str, metric: str) -> np.ndarray | None:

@@ -209,7 +209,11 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
         "seeds": seeds,
         "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
-        "metrics": {"primary": evaluate["primary"], "aggregate": evaluate["aggregate"]},
+        "metrics": {
+            "primary": evaluate["primary"],
+            "aggregate": evaluate.get("aggregate"),
+            "average_last": evaluate.get("average_last", 1),
+        },
         "stages": stage_order(config),
         "tracker": config["tracker"],
     }
