@@ -16,24 +16,30 @@ class Chunks:
 
     Args:
         work: chunks -> (chunk, its numbers) of each.
+        dtype: of the numbers.
     """
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, work: Work, dtype: type[np.generic]) -> None:
+        self.work, self.dtype = work, dtype
         self.clear()
 
     def clear(self) -> None:
         """Forget every chunk."""
         self._row: dict[str, int] = {}
-        self._first, self._count, self._numbers = np.zeros((3, 1024), dtype=np.int64)
+        self._first, self._count = np.zeros((2, 1024), dtype=np.int64)
+        self._numbers = np.zeros(1024, dtype=self.dtype)
         self._used = self._characters = 0
 
-    def __call__(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, text: str) -> np.ndarray:
+        """The numbers of a text's chunks in order: shape (n,)."""
+        return self.with_counts(text)[0]
+
+    def with_counts(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of a text's chunks in order, shape (n,), and how many each has, shape (chunks,)."""
         if len(self._row) > MOST_CHUNKS or self._characters > MOST_CHARACTERS:
             self.clear()
         chunks = text.split()
-        known = list(map(self._row.get, chunks))
+        known: list[int | None] = list(map(self._row.get, chunks))
         if None in known:
             self._learn({chunk: None for chunk, row in zip(chunks, known, strict=True) if row is None})
             known = list(map(self._row.get, chunks))
@@ -45,7 +51,8 @@ class Chunks:
 
     def _learn(self, chunks: Iterable[str]) -> None:
         row = begin = len(self._row)
-        counts, numbers = [], []
+        counts: list[int] = []
+        numbers: list[int] = []
         for chunk, some in self.work(chunks):
             self._row[chunk] = row
             row += 1

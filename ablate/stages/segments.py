@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import chain, islice
+from itertools import accumulate, chain, islice, pairwise
 from typing import Any
 from unicodedata import category
 
@@ -60,7 +60,7 @@ class Words:
     """
 
     def __init__(self) -> None:
-        self._chunks = Chunks(self._cut)
+        self._chunks = Chunks(self._cut, np.int64)
         self._clear()
 
     def _clear(self) -> None:
@@ -88,7 +88,7 @@ class Words:
                 self._clear()
             if self._recent_words > MOST_RECENT:
                 self._recent, self._recent_words = {}, 0
-            found = self._recent[text] = self._chunks(text)
+            found = self._recent[text] = self._chunks.with_counts(text)
             self._recent_words += found[0].size
         return found
 
@@ -130,7 +130,7 @@ WORDS = Words()
 def _english() -> Any:
     import spacy
 
-    english = spacy.blank("en")
+    english: Any = spacy.blank("en")
     english.vocab.lex_attr_getters = {}  # of each new word: shape, prefix, like_url, ...; nothing we ask for
     return english
 
@@ -141,7 +141,9 @@ def _traits() -> np.ndarray:
     characters = np.arange(0x110000, dtype=np.uint32).view("U1")
     traits = np.where(np.char.isalpha(characters), LETTER, 0).astype(np.uint8)
     traits[[ord(symbol) for symbol in SYMBOLS]] |= SYMBOL
-    traits[[i for i in range(0x20000) if category(chr(i))[0] == "P"]] |= PUNCTUATION  # beyond it there is none
+    traits[[i for i in range(0x20000) if category(chr(i))[0] == "P"]] |= (
+        PUNCTUATION  # beyond it there is none
+    )
     return traits
 
 
@@ -188,6 +190,48 @@ def count_sentences(text: str) -> int:
     turns = ending[before] & begins[after] & (line[before] == line[after])
     lines = 1 + np.count_nonzero(line[1:] != line[:-1])
     return int(lines + np.count_nonzero(turns))
+
+
+def stripped(text: str, begin: int, end: int) -> tuple[int, int] | None:
+    """Where text[begin:end] stands without the blanks at its ends; None when it is blank."""
+    part = text[begin:end]
+    body = part.lstrip()
+    begin = end - len(body)
+    return (begin, begin + len(body.rstrip())) if body else None
+
+
+def line_spans(text: str) -> list[tuple[int, int]]:
+    """Where the lines that are not blank stand, without the blanks at their ends."""
+    ends = accumulate(map(len, text.splitlines(keepends=True)), initial=0)
+    return [span for begin, end in pairwise(ends) if (span := stripped(text, begin, end))]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where the sentences stand: as `count_sentences` counts them in each line; none crosses a line."""
+    ids = WORDS.ids(text)
+    if ids.size == 0:
+        return []
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    places = np.flatnonzero(~_blank()[np.minimum(codes, _blank().size - 1)])
+    ends = np.cumsum(WORDS.length[ids])
+    begins = places[ends - WORDS.length[ids]]
+    lines = np.cumsum([len(line) for line in text.splitlines(keepends=True)])
+    line = np.searchsorted(lines, begins, side="right")
+    starts = np.ones(ids.size, dtype=bool)
+    starts[1:] = line[1:] != line[:-1]
+    ending = WORDS.ending[ids]
+    relevant = np.flatnonzero(ending | ~WORDS.mark[ids])
+    before, after = relevant[:-1], relevant[1:]
+    starts[after[ending[before] & ~ending[after] & (line[before] == line[after])]] = True
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], ids.size) - 1
+    return list(zip(begins[first].tolist(), (places[ends[last] - 1] + 1).tolist(), strict=True))
+
+
+@cache
+def _blank() -> np.ndarray:
+    """Which characters `str.split` splits at: shape (0x3002,), bool; none lies beyond."""
+    return np.array([chr(code).isspace() for code in range(0x3002)])
 
 
 def repeated(pieces: list[str]) -> tuple[int, int]:
