@@ -14,7 +14,7 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.study.plan import folder_of, freeze, make_plan
-from ablate.train.loop import check_budget
+from ablate.train.config import check_budget
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:

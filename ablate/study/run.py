@@ -24,8 +24,8 @@ from ablate.store import Store, atomic, lock, read_json, write_json, write_table
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 
-RUN_FORMAT = 1
-MACHINE = ("device", "threads", "checkpoint_s")
+RUN_FORMAT = 2
+MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile")
 """Settings of `train` that belong to the machine and not to the run's identity."""
 
 
@@ -158,7 +158,7 @@ def _train(
     result: Path, folder: Path, arm: str, seed: int,
 ) -> None:  # fmt: skip
     from ablate.train import checkpoint
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     started = time.monotonic()
     evaluator = evaluator_of(config, workshop)
@@ -181,9 +181,9 @@ def _train(
             tracked.log(tokens_seen, scores.summary)
 
         outcome = train(
-            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), stream=stream,
-            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)), seed=seed, folder=result, tokens=tokens,
-            evaluate=evaluate, log=log, resume_key=result.name,
+            Run(stream=stream, seed=seed, folder=result, evaluate=evaluate, log=log, resume_key=result.name),
+            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), tokens=tokens,
+            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
         )  # fmt: skip
     points = [read_json(path) for path in sorted((result / "curve").glob("*.json"))]
     curve = [point for point in points if point["tokens"] <= outcome.tokens]
@@ -209,12 +209,15 @@ def _train(
 def _help(
     config: Mapping[str, Any], workshop: Workshop, stream: TokenStream, result: Path, seed: int
 ) -> None:
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     train(
-        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), stream=stream,
-        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)), seed=seed, folder=result,
-        tokens=budget_tokens(config, stream.unique_tokens), evaluate=lambda *_: None, resume_key=result.name,
+        Run(
+            stream=stream, seed=seed, folder=result, evaluate=lambda *_: None, resume_key=result.name
+        ),
+        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"),
+        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
+        tokens=budget_tokens(config, stream.unique_tokens),
     )  # fmt: skip
 
 
