@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.annotate import Annotations, TextVersion, rewritten
 from ablate.corpus.view import Corpus
 
 TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
@@ -46,13 +46,6 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
                 {r: int(n) for r, n in zip(decision.verdict.reasons, counts[1:], strict=True) if n}
             )
         line["dropped"] = dict(sorted(dropped.items()))
-        line["changed"] = int(_moved(steps[0].before, steps[-1].after, kept).sum())
+        line["changed"] = int(rewritten(steps[0].before, steps[-1].after, kept).sum())
         lines.append(line)
     return lines
-
-
-def _moved(before: TextVersion, after: TextVersion, rows: np.ndarray) -> np.ndarray:
-    if before is after:
-        return np.zeros(rows.size, dtype=bool)
-    old, new = np.asarray(before.segments), np.asarray(after.segments)
-    return np.asarray(old[before.which[rows]] != new[after.which[rows]])
