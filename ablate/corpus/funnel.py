@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.annotate import Annotations, TextVersion, rewritten
 from ablate.corpus.view import Corpus
 from ablate.stages.base import Filter
 
@@ -52,13 +52,6 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
                 found = {name: int(measured[name][decision.rows].sum()) for name in decision.step.counts}
                 line["found"] |= found
         line["dropped"] = dict(sorted(dropped.items()))
-        line["changed"] = int(_moved(steps[0].before, steps[-1].after, kept).sum())
+        line["changed"] = int(rewritten(steps[0].before, steps[-1].after, kept).sum())
         lines.append(line)
     return lines
-
-
-def _moved(before: TextVersion, after: TextVersion, rows: np.ndarray) -> np.ndarray:
-    if before is after:
-        return np.zeros(rows.size, dtype=bool)
-    old, new = np.asarray(before.segments), np.asarray(after.segments)
-    return np.asarray(old[before.which[rows]] != new[after.which[rows]])
