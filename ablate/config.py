@@ -53,6 +53,24 @@ class RecipeConfig:
 
 
 @dataclass
+class RandomnessConfig:
+    """Where a run's random numbers come from; by default all from its seed.
+
+    Varied as factors, these separate the components of the noise, e.g.
+    'design.factors={weights: {randomness.weights: [0,1,2]}, order: {randomness.order: [0,1,2]}}'.
+
+    Attributes:
+        shift: added to the run's seed, so that replicates of an arm share no seed (design=aa).
+        weights: seed of the initial weights; null for the run's.
+        order: seed of the order of documents, and so of which the budget reaches; null for the run's.
+    """
+
+    shift: int = 0
+    weights: int | None = None
+    order: int | None = None
+
+
+@dataclass
 class InspectConfig:
     """What `ablate inspect` shows.
 
@@ -125,6 +143,48 @@ class ClassifierConfig:
 
 
 @dataclass
+class ResultsConfig:
+    """What `ablate import` reads.
+
+    Attributes:
+        csv: a file of arm, seed, task, score.
+        lm_eval: folders, or globs of them, that lm-eval wrote to.
+        pattern: how the folders inside name the run: {arm}, {seed}, and {tokens} if you like.
+        mapping: a CSV of folder, arm, seed in place of `lm_eval` and `pattern`.
+        tasks: of lm-eval, which tasks or groups to take; null for every task.
+        primary: the headline's metric; null where there is only one.
+        aggregate: tasks of the aggregate; null for all that have the metric.
+        reference: the arm that the others are compared with; null for the first.
+        higher_is_better: metric -> direction, where its name does not say it.
+        chance: of a CSV, task or "task/metric" -> score of a guess.
+        allow_missing: report runs and scores that are not there as missing, instead of stopping.
+    """
+
+    csv: str | None = None
+    lm_eval: list[str] = field(default_factory=list)
+    pattern: str = "{arm}/seed-{seed}"
+    mapping: str | None = None
+    tasks: list[str] | None = None
+    primary: str | None = None
+    aggregate: list[str] | None = None
+    reference: str | None = None
+    higher_is_better: Any = None
+    chance: Any = None
+    allow_missing: bool = False
+
+
+@dataclass
+class CompareConfig:
+    """What `ablate compare` compares with.
+
+    Attributes:
+        to: folder of the study whose ranking counts as right.
+    """
+
+    to: str | None = None
+
+
+@dataclass
 class Config:
     """The top of the configuration; every group below is checked when it is built."""
 
@@ -140,6 +200,8 @@ class Config:
     design: Any = MISSING
     tracker: Any = MISSING
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    estimands: list[str] | None = None
+    randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
     workers: int | None = None
     store: str = "store"
     inspect: InspectConfig = field(default_factory=InspectConfig)
@@ -147,6 +209,8 @@ class Config:
     label: LabelConfig = field(default_factory=LabelConfig)
     student: Any = MISSING
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    results: ResultsConfig = field(default_factory=ResultsConfig)
+    compare: CompareConfig = field(default_factory=CompareConfig)
 
 
 def register() -> None:
@@ -356,6 +420,7 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
             raise ConfigError(f"{where}.enabled must be true or false, got {node['enabled']!r}")
         stage = make(node, where, leave_out=RESERVED)
         if node.get("enabled", True):
+            stage.check()
             stages.append(stage)
         elif node.get("without") is not None:
             stages.append(make({**node, **node["without"]}, where, leave_out=RESERVED))

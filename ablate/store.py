@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,10 +71,27 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} is not valid JSON ({error}); delete it and run again") from None
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write Parquet atomically, compressed with Zstandard."""
+def write_table(path: Path, table: pa.Table, repeating: list[str] | None = None) -> None:
+    """Write Parquet atomically, compressed with Zstandard.
+
+    Args:
+        repeating: the columns worth a dictionary, where that is known; trying it on all costs time.
+    """
     with atomic(path) as part:
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(
+            table, part, compression="zstd", use_dictionary=True if repeating is None else repeating
+        )
+
+
+def share(source: Path, path: Path) -> None:
+    """Give a finished file another name: a hard link, or a copy where the file system has none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        with atomic(path) as part:
+            shutil.copyfile(source, part)
 
 
 class Store:

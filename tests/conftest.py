@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from ablate.classifier.linear import Linear
+from ablate.classifier.student import train_student
 from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Source
 from ablate.store import Store
@@ -38,6 +41,15 @@ MakePool = Callable[[Store, Sequence[Document | Skipped]], Pool]
 def make_pool() -> MakePool:
     """Makes a pool of given documents, in order."""
     return lambda store, documents: build_pool(InMemory(tuple(documents)), store)
+
+
+@pytest.fixture(scope="session")
+def student_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A trained student, for stages that need one."""
+    folder = tmp_path_factory.mktemp("student")
+    texts = ["the rain fell on a small town", "click here and win a prize"]
+    train_student(Linear(buckets=64), texts, np.array([1.0, 0.0]), folder, binary=True, seed=0, recipe={})
+    return str(folder)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from ablate.config import CONF, compose, make, make_stages, open_hydra, plain
 from ablate.design.base import Factor
@@ -68,9 +69,15 @@ GROUPS = [
 ]  # fmt: skip
 
 
+def student_of(config: DictConfig, folder: str) -> list[str]:
+    """The override that gives the recipe's classifier, if it has one, its student."""
+    return [f"stages.{name}.model={folder}" for name, stage in config.stages.items() if "model" in stage]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_composes_and_builds(recipe: str) -> None:
-    config = compose(["study=demo", f"recipe={recipe}"])
+def test_every_recipe_composes_and_builds(recipe: str, student_folder: str) -> None:
+    overrides = ["study=demo", f"recipe={recipe}"]
+    config = compose([*overrides, *student_of(compose(overrides), student_folder)])
     stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe")})
     assert stages and all(isinstance(stage, Stage) for stage in stages)
     assert [stage.name for stage in stages] == list(config.stages)
@@ -78,7 +85,7 @@ def test_every_recipe_composes_and_builds(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("choice", GROUPS)
-def test_every_choice_of_every_group_can_be_planned(choice: str) -> None:
+def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder: str) -> None:
     group, name = choice.split("=")
     overrides = ["study=demo", choice]
     if choice == "pool=hf":
@@ -87,10 +94,17 @@ def test_every_choice_of_every_group_can_be_planned(choice: str) -> None:
         overrides.append("pool.paths=[x]")
     if group == "pool" and name != "testbed":
         overrides += ["evaluate=smooth"]
+    if choice == "design=dose":
+        overrides.append("design.factors={language: {threshold: [0.65, 0.5]}}")
     if choice == "evaluate=heldout":
         overrides.append("evaluate.heldout=x.txt")
     if choice == "tokenizer=pretrained":
         overrides.append("tokenizer.pretrained=gpt2")
+    if choice == "design=full_factorial":
+        overrides.append("design.factors=[language,pii]")
+    if choice == "design=order":
+        overrides.append("design.factors.order.permute=[minhash_dedup,c4_quality]")
+    overrides += student_of(compose(overrides), student_folder)
     plan = make_plan(compose(overrides))
     assert plan["arms"]
 
@@ -129,6 +143,34 @@ def test_factors_with_several_levels_and_dotted_paths() -> None:
     assert len(plan["arms"]) == 1 + 2 + 2 + 1 + 1
     slow = next(arm for arm in plan["arms"].values() if arm["levels"]["lr"] == "0.001")
     assert slow["config"]["train"]["lr"] == 0.001
+
+
+def test_a_range_of_values_holds_both_ends_and_the_recipe_s_own() -> None:
+    config = compose([
+        "study=demo", "design=dose",
+        "design.factors={fineweb_quality: {min_punctuated_lines: {from: 0, to: 0.3, points: 4}}}",
+    ])  # fmt: skip
+    (levels,) = resolve_factors({key: plain(config[key]) for key in config if key != "hydra"})
+    path = "stages.fineweb_quality.min_punctuated_lines"
+    assert [change[path] for change in levels.changes.values()] == [0.12, 0.0, 0.1, 0.2, 0.3]
+    assert list(levels.changes) == ["0.12", "0.0", "0.1", "0.2", "0.3"]
+
+
+@pytest.mark.parametrize(
+    ("factors", "said"),
+    [
+        ("{language: {threshold: {from: 0.1, to: 0.5}}}", "expected a range such as"),
+        ("{language: {threshold: {from: 0.5, to: 0.5, points: 3}}}", "two ends and two points or more"),
+        ("{language: {threshold: {from: 0.5, to: 0.9, points: 1}}}", "two ends and two points or more"),
+        ("{language: {threshold: {from: low, to: 0.9, points: 3}}}", "expected a range such as"),
+        ("{extraction: {method: [raw, resiliparse]}}", "which is no number"),
+        (None, "design.factors is not set"),
+    ],
+)
+def test_a_dose_that_cannot_be(factors: str | None, said: str) -> None:
+    overrides = ["study=demo", "design=dose", *([f"design.factors={factors}"] if factors else [])]
+    with pytest.raises(ConfigError, match=said):
+        make_plan(compose(overrides))
 
 
 def test_a_disabled_stage_leaves_no_trace_in_an_arm(tmp_path: Path) -> None:

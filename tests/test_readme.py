@@ -25,7 +25,9 @@ PLANNED = [
     line
     for line in EXAMPLES
     if "--" not in line
-    and not line.startswith(("ablate snapshot", "ablate report", "ablate train_classifier"))
+    and not line.startswith(
+        ("ablate snapshot", "ablate report", "ablate import", "ablate compare", "ablate train_classifier")
+    )
 ]
 
 

@@ -7,7 +7,7 @@ twice. Writes labels.jsonl and summary.json (label distribution, answers without
   teacher=anthropic          key in ANTHROPIC_API_KEY; also openai_compatible, local_model, labels_file
   teacher.prompt=rubric.txt  your own rubric, with {text} where the document goes, ending in "Score: <0 to 5>"
   label.sample=2000          documents
-  label.max_cost=5           never spend more than this on the sample, however often the command is given
+  label.max_cost=5           ask nothing that could take the sample's answers beyond this, however often it is run
 
 Example: ablate label study=demo label.sample=500 label.max_cost=2
 """
@@ -15,6 +15,7 @@ Example: ablate label study=demo label.sample=500 label.max_cost=2
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy as np
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.config import make, make_stages, plain
+from ablate.config import make, make_stages, plain, stage_order
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
@@ -30,6 +31,7 @@ from ablate.inspect.arm import open_arm
 from ablate.label.labelling import Labelling, label_documents
 from ablate.label.teacher import Document, Teacher
 from ablate.report.tables import aligned
+from ablate.stages.base import Stage
 from ablate.stages.classifier_quality import ClassifierQuality
 from ablate.store import Store, write_json, write_text
 
@@ -65,9 +67,7 @@ def given(node: DictConfig) -> dict[str, Any]:
 def sample(config: DictConfig) -> list[Document]:
     """The documents to label, in pool order."""
     with open_arm(config) as (arm, workshop):
-        stages = make_stages(arm)
-        before = [number for number, stage in enumerate(stages) if isinstance(stage, ClassifierQuality)]
-        corpus = build_corpus(stages[: before[0]] if before else stages, workshop.annotations)
+        corpus = build_corpus(before_classifier(arm), workshop.annotations)
         pool = workshop.pool
         order = np.argsort(mix64(pool.keys[corpus.rows], config.label.seed), kind="stable")
         rows = np.sort(corpus.rows[order[: config.label.sample]])
@@ -80,6 +80,15 @@ def sample(config: DictConfig) -> list[Document]:
             )
             for row, text in workshop.annotations.texts(corpus.version, rows)
         ]
+
+
+def before_classifier(arm: Mapping[str, Any]) -> list[Stage]:
+    """The stages in effect before the first classifier, which need not have a student yet; all without one."""
+    order = stage_order(arm)
+    classifier = f"{ClassifierQuality.__module__}.{ClassifierQuality.__qualname__}"
+    targets = [arm["stages"][name].get("_target_") for name in order]
+    names = order[: targets.index(classifier)] if classifier in targets else order
+    return make_stages({"stages": {name: arm["stages"][name] for name in names}, "recipe": {}})
 
 
 def _lines(documents: list[Document], made: Labelling) -> str:

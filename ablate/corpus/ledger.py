@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ablate.corpus.annotate import Annotations
+from ablate.corpus.annotate import Annotations, rewritten
 from ablate.corpus.view import Corpus, Decision
+from ablate.fingerprint import digest
 from ablate.stages.base import Filter
-from ablate.store import write_table
+from ablate.store import share, write_table
 
 
 def write_ledger(corpus: Corpus, annotations: Annotations, folder: Path) -> None:
     """Write one file per step, `<position>-<stage>.parquet`, readable by DuckDB, Polars or pandas.
 
     Columns: `row` (in the pool), `key` (16 hex digits), `url`, `source`, `kept`, `reason` (null where
-    kept) and, for a filter, every measurement.
+    kept), `changed` (the text was rewritten), and what was measured: by a filter everything, by a span
+    relation `pieces` and `repeated_pieces`. Arms that begin alike share the files of those steps.
     """
-    url, source = annotations.pool.column("url"), annotations.pool.column("source")
+    about: pa.Table | None = None
     for number, decision in enumerate(corpus.decisions):
-        table = _table(decision, annotations, url, source)
-        write_table(folder / f"{number:02d}-{decision.stage}.parquet", table)
+        shared = annotations.store.root / "decisions" / f"{_key(decision, annotations)}.parquet"
+        if not shared.exists():
+            about = annotations.pool.columns("url", "source") if about is None else about
+            write_table(shared, _table(decision, annotations, about), repeating=["source", "reason"])
+        share(shared, folder / f"{number:02d}-{decision.stage}.parquet")
+
+
+def _key(decision: Decision, annotations: Annotations) -> str:
+    """Names what the file of a decision holds."""
+    arrays = [decision.rows, decision.verdict.code, *decision.measured.values()]
+    hashed = hashlib.blake2b(b"".join(array.tobytes() for array in arrays), digest_size=16)
+    measured = [decision.before.key, decision.after.key, decision.step.slow_identity()]
+    return digest([annotations.pool.digest, measured, decision.verdict.reasons, hashed.hexdigest()])
 
 
 def reasons(decision: Decision) -> pa.Array:
@@ -32,14 +47,21 @@ def reasons(decision: Decision) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(decision.verdict.code), names).cast(pa.string())
 
 
-def _table(
-    decision: Decision, annotations: Annotations, url: pa.ChunkedArray, source: pa.ChunkedArray
-) -> pa.Table:
+def _table(decision: Decision, annotations: Annotations, about: pa.Table) -> pa.Table:
     rows = decision.rows
-    keys = [f"{key:016x}" for key in annotations.pool.keys[rows].tolist()]
-    columns = {"row": rows, "key": keys, "url": pc.take(url, rows), "source": pc.take(source, rows)}
+    columns: dict[str, Any] = {"row": rows, "key": _hex(annotations.pool.keys[rows])}
+    columns |= {name: pc.take(about.column(name), rows) for name in ("url", "source")}
     columns |= {"kept": decision.verdict.keep, "reason": reasons(decision)}
+    columns["changed"] = rewritten(decision.before, decision.after, rows)
+    columns |= {f"measured_{name}": values for name, values in decision.measured.items()}
     if isinstance(decision.step, Filter):
         measured = annotations.measure(decision.before, decision.step)
         columns |= {f"measured_{name}": values[rows] for name, values in measured.items() if values.ndim == 1}
-    return pa.table({name: np.asarray(v) if isinstance(v, list) else v for name, v in columns.items()})
+    return pa.table(columns)
+
+
+def _hex(keys: np.ndarray) -> pa.Array:
+    """16 hex digits of each key."""
+    digits = keys.astype(">u8").tobytes().hex().encode()
+    ends = np.arange(keys.size + 1, dtype=np.int64) * 16
+    return pa.LargeStringArray.from_buffers(keys.size, pa.py_buffer(ends), pa.py_buffer(digits))

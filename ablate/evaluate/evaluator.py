@@ -20,12 +20,13 @@ from lm_eval.api.task import ConfigurableTask
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from ablate.errors import ConfigError, DataError
+from ablate.errors import ConfigError, DataError, nearest
 from ablate.evaluate.model import ProxyLM, Requests
 from ablate.evaluate.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.fingerprint import digest
 
 HELDOUT = "heldout"
+AGGREGATES = ("all", "screened")
 SMOOTH = {"prob": True, "bpb": False}
 """Metrics this module adds to lm-eval's, and whether higher is better."""
 
@@ -41,7 +42,9 @@ class EvaluateConfig:
         heldout_limit: at most this many of its documents.
         limit: at most this many items per task.
         primary: the metric of the headline table.
-        aggregate: tasks of the aggregate; null for all tasks that have the metric.
+        aggregate: what the report's aggregate takes: "all" tasks that have the metric (so does null),
+            those "screened" as believable by the study's own curves, or named tasks.
+        average_last: the report's score of a run is the mean over its last so many checkpoints.
         batch_tokens: padded tokens per forward pass.
     """
 
@@ -51,7 +54,8 @@ class EvaluateConfig:
     heldout_limit: int | None = None
     limit: int | None = None
     primary: str = "prob"
-    aggregate: tuple[str, ...] | None = None
+    aggregate: str | tuple[str, ...] | None = "all"
+    average_last: int = 1
     batch_tokens: int = 16384
 
     def __post_init__(self) -> None:
@@ -59,6 +63,13 @@ class EvaluateConfig:
             raise ConfigError(
                 "nothing to evaluate: give evaluate.tasks=[...] or evaluate.heldout=<text file>"
             )
+        if isinstance(self.aggregate, str) and self.aggregate not in AGGREGATES:
+            raise ConfigError(
+                f"evaluate.aggregate must be {' or '.join(AGGREGATES)}, or a list of tasks, got {self.aggregate!r}: "
+                f"{nearest(self.aggregate, AGGREGATES)}"
+            )
+        if self.average_last < 1:
+            raise ConfigError(f"evaluate.average_last must be 1 or more, got {self.average_last}")
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,12 @@ class Pool:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column of the whole pool; `text` is better read shard by shard."""
-        tables = [pq.read_table(self.shard_path(i), columns=[name]) for i in range(len(self.bounds) - 1)]
-        return pa.concat_tables(tables).column(name)
+        return self.columns(name).column(name)
+
+    def columns(self, *names: str) -> pa.Table:
+        """Some columns of the whole pool."""
+        shards = range(len(self.bounds) - 1)
+        return pa.concat_tables([pq.read_table(self.shard_path(i), columns=list(names)) for i in shards])
 
     @cached_property
     def keys(self) -> np.ndarray:

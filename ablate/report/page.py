@@ -12,17 +12,20 @@ import numpy as np
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
-from ablate.report.effects_table import FAMILIES, Row, effects_table, headline, to_csv
+from ablate.estimand.base import load_estimand
+from ablate.report import decision
+from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
+from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
-    EFFECT_HEADER,
     FUNNEL_HEADER,
     arm_table,
     contrast_name,
     cost_csv,
     direction,
     effect_cells,
+    effect_header,
     funnel_cells,
     interval,
     latex,
@@ -36,12 +39,6 @@ from ablate.report.tables import (
 from ablate.store import write_text
 from ablate.study.plan import run_folder
 
-ESTIMANDS = {
-    "leave_one_out": "the full recipe minus the recipe without the stage",
-    "add_one_in": "the bare recipe plus the stage minus the bare recipe",
-    "cumulative": "the recipe up to and with the stage minus the recipe up to it",
-}
-
 
 def write_report(study: Study) -> list[Row]:
     """Write every file of the report into the study's folder; returns the effects.
@@ -53,7 +50,9 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "effects.csv", to_csv(rows))
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
+    write_text(study.folder / "screening.csv", screening_csv(study))
     write_text(study.folder / "cost.csv", cost_csv(study))
+    write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     return rows
 
@@ -70,10 +69,17 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     if not study.records:
         return "\n\n".join([*parts, "No run has finished yet."]) + "\n"
     if rows:
-        parts += ["## What each stage is worth", *_gains(study, rows)]
-        if "gains" in figures:
-            parts.append("![Gain of each stage with its 95 % interval](figures/gains.svg)")
+        parts += [
+            "## What each stage is worth",
+            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}",
+        ]
+        for number, (estimand, group) in enumerate(by_estimand(rows).items()):
+            parts += _gains(study, estimand, group)
+            name = "gains" if number == 0 else f"gains_{estimand}"
+            if name in figures:
+                parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",
         f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}.",
@@ -81,10 +87,13 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     parts.append(markdown(*arm_table(study, study.primary)))
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
-    parts += ["## What was kept", *_funnel(study)]
-    if "funnel" in figures:
-        parts.append("![Funnel](figures/funnel.svg)")
-    parts += ["## What each arm trained on", *_corpora(study)]
+    if decided := decision.section(study):
+        parts += ["## Would a smaller budget have decided the same?", *decided]
+    if study.curated:
+        parts += ["## What was kept", *_funnel(study)]
+        if "funnel" in figures:
+            parts.append("![Funnel](figures/funnel.svg)")
+        parts += ["## What each arm trained on", *_corpora(study)]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
     parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]
@@ -93,32 +102,41 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
 
 def _missing(study: Study) -> str:
     lines = [
-        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'} (log: `{run_folder(Path(), arm, seed)}/log.txt`)"
+        f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'}"
+        + ("" if "imported" in study.plan else f" (log: `{run_folder(Path(), arm, seed)}/log.txt`)")
         for (arm, seed), error in study.failed.items()
     ]
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
 
 
-def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
+def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
     lead = headline(rows, study)
     tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
-    estimand = ESTIMANDS.get(lead[0]["estimand"], lead[0]["estimand"])
-    kept = _retention(study)
-    header = [*EFFECT_HEADER[:-1], "documents kept", "verdict"]
-    cells = [
-        [*line[:-1], kept.get(row["factor"], "–"), line[-1]]
-        for row, line in zip(lead, effect_cells(lead), strict=True)
-    ]
+    kept, header, cells = _retention(study), list(effect_header(lead)), effect_cells(lead)
+    if study.curated:
+        header.insert(-1, "documents kept")
+        for row, line in zip(lead, cells, strict=True):
+            line.insert(-1, kept.get(row["factor"], "–"))
+    asked = "" if lead[0]["correction"] == HOLM else " Asked for after the plan: exploration, not a claim."
     caption = (
-        f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale(study)}; {estimand}. "
-        f"{len(study.seeds)} seeds. {FAMILIES}"
+        f"Gain in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
+        f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
     )
     return [caption, markdown(header, cells)]
 
 
+def _averaged(study: Study) -> str:
+    if study.average_last == 1:
+        return ""
+    return (
+        f"A run's score is the mean over its last {study.average_last} checkpoints (Heineman et al. 2025); the item "
+        "error is the last checkpoint's. "
+    )
+
+
 def _retention(study: Study) -> dict[str, str]:
     record = study.first_record(study.plan["reference"])
-    if record is None:
+    if record is None or not study.curated:
         return {}
     lines = record["corpus"]["funnel"]
     return {
@@ -154,6 +172,7 @@ def _noise(study: Study) -> list[str]:
             if (
                 task != AGGREGATE
                 and known is not None
+                and study.tasks[task]["n_items"]
                 and _at_chance(values, known[0], study.tasks[task]["n_items"])
             ):
                 blind.append(f"{task} ({metric})")
@@ -243,7 +262,8 @@ def _reading(study: Study) -> str:
         "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
         "and data order), with variances moderated across contrasts (Smyth 2004). The item error, in its own column, "
         "is how far the gain would move with other test items; the two are never merged.\n"
-        "- `helps` and `hurts` hold after Holm's correction; `suggestive` only before it. `no effect seen` names the "
+        "- `helps` and `hurts` hold after the correction named in the table's caption; `suggestive` only before it. A gain "
+        "smaller than the noise floor (what two seeds of one arm differ by) is said to be so. `no effect seen` names the "
         "effect that would have been found with 80 % power: anything smaller may be there.\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
         "- Costs in seconds and bytes of memory are in `cost.csv`, which differs between machines."
@@ -251,14 +271,17 @@ def _reading(study: Study) -> str:
 
 
 def _facts(study: Study) -> str:
-    record = next(iter(study.records.values()), None)
+    record, plan = next(iter(study.records.values()), None), study.plan
     lines = [
-        f"- plan digest `{study.plan['digest']}`, design `{study.plan['design']}`, seeds {study.seeds}",
+        f"- plan digest `{plan['digest']}`, design `{plan['design']}`, seeds {study.seeds}",
         *(
             f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`"
             for task, info in study.tasks.items()
+            if info["n_items"]
         ),
     ]
+    if "imported" in plan:
+        return "\n".join([*lines, *(f"- imported from {source}" for source in plan["imported"])])
     if record:
         model = record["model"]
         lines.append(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.store import read_json
-from ablate.study.plan import run_folder
+from ablate.study.plan import contrasts_asked, run_folder
 
 HELDOUT = "heldout"
 AGGREGATE = "aggregate"
@@ -28,12 +30,14 @@ class Study:
         plan: `plan.json`.
         records: (arm, seed) -> `record.json` of every finished run.
         failed: (arm, seed) -> one line of why, for every run that has none.
+        further: contrasts asked for when reporting, beside those that the plan claims.
     """
 
     folder: Path
     plan: Mapping[str, Any]
     records: Mapping[tuple[str, int], Mapping[str, Any]]
     failed: Mapping[tuple[str, int], str]
+    further: Sequence[Mapping[str, Any]] = ()
     _items: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -45,6 +49,11 @@ class Study:
     def seeds(self) -> list[int]:
         """In the plan's order."""
         return list(self.plan["seeds"])
+
+    @property
+    def contrasts(self) -> list[Mapping[str, Any]]:
+        """What is reported: the plan's claims, then what was asked for beside them."""
+        return [*self.plan["contrasts"], *self.further]
 
     @property
     def primary(self) -> str:
@@ -65,11 +74,71 @@ class Study:
             found |= task["higher_is_better"]
         return dict(sorted(found.items()))
 
+    @property
+    def aggregate(self) -> str | list[str]:
+        """What the aggregate is made of, as asked: "all", "screened" or named tasks."""
+        asked = self.plan["metrics"]["aggregate"]
+        return "all" if asked is None else asked if isinstance(asked, str) else list(asked)
+
+    @property
+    def candidates(self) -> list[str]:
+        """Tasks that the aggregate may take: the named ones, else all but the held-out text."""
+        if isinstance(self.aggregate, list):
+            return self.aggregate
+        return [task for task in self.tasks if task != HELDOUT]
+
+    @property
+    def curated(self) -> bool:
+        """Whether the corpora are known; not so for results that were imported."""
+        return any(record["corpus"] is not None for record in self.records.values())
+
     def aggregated(self, metric: str) -> list[str]:
         """Tasks in the aggregate of a metric."""
-        named = self.plan["metrics"]["aggregate"]
-        wanted = named if named is not None else [task for task in self.tasks if task != HELDOUT]
-        return [task for task in wanted if metric in self.tasks.get(task, {}).get("higher_is_better", {})]
+        found = [
+            task for task in self.candidates if metric in self.tasks.get(task, {}).get("higher_is_better", {})
+        ]
+        if self.aggregate == "screened":
+            found = [task for task in found if not self.screened[task, metric].failed]
+        return found
+
+    @property
+    def average_last(self) -> int:
+        """Checkpoints that a run's score is the mean of."""
+        return int(self.plan["metrics"].get("average_last", 1))
+
+    @cached_property
+    def points(self) -> int:
+        """Points of a curve: the number that most runs have."""
+        counts = [len(record["curve"]) for record in self.records.values()]
+        return max(set(counts), key=lambda count: (counts.count(count), count), default=0)
+
+    def curves(self, task: str, metric: str) -> np.ndarray:
+        """Shape (n_points, n_arms, n_seeds), by position; NaN for a run that is missing or has other points."""
+        table = np.full((self.points, len(self.arms), len(self.seeds)), np.nan)
+        for (arm, seed), record in self.records.items():
+            values = [point["scores"].get(task, {}).get(metric) for point in record["curve"]]
+            if len(values) == self.points and None not in values:
+                table[:, self.arms.index(arm), self.seeds.index(seed)] = values
+        return table
+
+    @cached_property
+    def screened(self) -> dict[tuple[str, str], Screening]:
+        """(task, metric) -> what its curves say about whether it can be believed."""
+        found = {}
+        for task, info in self.tasks.items():
+            for metric, better in info["higher_is_better"].items():
+                curves = self.curves(task, metric)[:, self.distinct]
+                chance = info["chance"].get(metric)
+                if len(curves):
+                    found[task, metric] = screen(curves, higher_is_better=better, chance=chance)
+        return found
+
+    def checkpoint_sd(self, task: str, metric: str) -> float:
+        """Standard deviation of a run's score over its last checkpoints, mean over runs; NaN without two."""
+        tail = self.curves(task, metric)[:, self.distinct][-min(LAST, self.points // 2) or self.points :]
+        runs = tail.reshape(len(tail), -1)
+        runs = runs[:, np.isfinite(runs).all(axis=0)]
+        return float(runs.std(axis=0, ddof=1).mean()) if len(runs) > 1 and runs.size else math.nan
 
     def first_record(self, arm: str) -> Mapping[str, Any] | None:
         """The arm's record under its first finished seed."""
@@ -80,16 +149,20 @@ class Study:
 
         Args:
             task, metric: which score.
-            point: tokens seen, for a point of the curve; None for the end.
+            point: tokens seen, for a point of the curve; None for the end, where the score is the mean over
+                the last `average_last` points.
         """
         table = np.full((len(self.arms), len(self.seeds)), np.nan)
         for (arm, seed), record in self.records.items():
-            scores = record["scores"]
             if point is not None:
-                scores = next((p["scores"] for p in record["curve"] if p["tokens"] == point), {})
-            value = scores.get(task, {}).get(metric)
-            if value is not None:
-                table[self.arms.index(arm), self.seeds.index(seed)] = value
+                wanted = [p["scores"] for p in record["curve"] if p["tokens"] == point]
+            elif self.average_last > 1:
+                wanted = [p["scores"] for p in record["curve"][-self.average_last :]]
+            else:
+                wanted = [record["scores"]]
+            values = [scores.get(task, {}).get(metric) for scores in wanted]
+            if values and None not in values:
+                table[self.arms.index(arm), self.seeds.index(seed)] = np.mean(values)
         return table
 
     def items(self, task: str, metric: str) -> np.ndarray | None:
@@ -142,11 +215,15 @@ class Study:
         return {seed: self.records[arm, seed]["run"] for seed in self.seeds if (arm, seed) in self.records}
 
 
-def load_study(folder: Path) -> Study:
+def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
     """Read a study folder.
 
+    Args:
+        folder: with a plan.
+        estimands: to report beside those that the plan froze.
     Raises:
         DataError: when there is no plan in it.
+        NotIdentified: when the plan's arms do not determine an estimand asked for.
     """
     if not (folder / "plan.json").exists():
         raise DataError(f"{folder} holds no study (no plan.json); `ablate sweep study=...` makes one")
@@ -160,5 +237,7 @@ def load_study(folder: Path) -> Study:
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             else:
-                failed[arm, seed] = "not run"
-    return Study(folder, plan, records, failed)
+                failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
+    frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
+    further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
+    return Study(folder, plan, records, failed, [asdict(spec) for spec in further])

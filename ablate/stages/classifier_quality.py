@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ablate.classifier.student import INDEX, load_student, student_digest
+from ablate.errors import ConfigError
 from ablate.stages.base import Filter, Table, Verdict
 
 
@@ -22,10 +23,9 @@ from ablate.stages.base import Filter, Table, Verdict
 class ClassifierQuality(Filter):
     """Keep a document when its score is high enough, or among the highest of those that reach the stage.
 
-    Without a student nothing is measured (scores are NaN) and every document is kept.
-
     Attributes:
-        model: folder of a student; its content counts for identity, its place does not.
+        model: folder of a student; its content counts for identity, its place does not. An enabled stage
+            needs one: a filter that keeps everything would be taken for one without effect.
         threshold: least score that is kept, in the student's units: points, or a probability.
         keep_fraction: share of the documents that reach the stage, in (0, 1]. The score of the last one
             that fits (rounded up) is the cut, and all documents with that score are kept: which ones they
@@ -51,27 +51,28 @@ class ClassifierQuality(Filter):
                 f"model: no {INDEX} in {self.model}; ablate train_classifier writes such a folder"
             )
 
+    def check(self) -> None:
+        """A student must be given."""
+        _ = self._folder
+
     def identity(self) -> dict[str, Any]:
         """As every stage's, with the student's digest in place of where it lies."""
         identity = super().identity()
-        identity["parameters"]["model"] = student_digest(self.model) if self.model is not None else None
+        identity["parameters"]["model"] = student_digest(self._folder)
         return identity
 
     def slow_identity(self) -> dict[str, Any]:
         """The student alone."""
-        model = self.identity()["parameters"]["model"]
-        return {"stage": self.name, "version": self.version, "parameters": {"model": model}}
+        parameters = {"model": student_digest(self._folder)}
+        return {"stage": self.name, "version": self.version, "parameters": parameters}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Column `score`: float64, NaN without a student."""
-        if self.model is None:
-            return {"score": np.full(len(texts), np.nan)}
-        return {"score": load_student(self.model)(texts)}
+        """Column `score`: float64."""
+        return {"score": load_student(self._folder)(texts)}
 
     def decide(self, measured: Table) -> Verdict:
         """Reason `low_score`."""
         score = measured["score"]
-        # NaN is below nothing, so a document without a score is kept.
         return Verdict.first_of(low_score=score < self.cut(score))
 
     def cut(self, score: np.ndarray) -> float:
@@ -79,7 +80,16 @@ class ClassifierQuality(Filter):
         if self.keep_fraction is None:
             assert self.threshold is not None
             return self.threshold
-        known = score[~np.isnan(score)]
         # 0.1 * 30 is a little more than 3 in floating point.
-        kept = math.ceil(self.keep_fraction * known.size - 1e-9)
-        return float(np.partition(known, -kept)[-kept]) if kept else -math.inf
+        kept = math.ceil(self.keep_fraction * score.size - 1e-9)
+        return float(np.partition(score, -kept)[-kept]) if kept else -math.inf
+
+    @property
+    def _folder(self) -> str:
+        if self.model is None:
+            raise ConfigError(
+                "stages.classifier_quality.model: no student is given. ablate train_classifier makes one, from "
+                "labels (ablate label) or from a reference and a background: give its folder here, or leave "
+                "the stage out with stages.classifier_quality.enabled=false"
+            )
+        return self.model

@@ -14,10 +14,10 @@ import numpy as np
 
 from ablate.fingerprint import mix64
 from ablate.stages.base import Relation
-from ablate.stages.text_norm import grams_up_to
+from ablate.stages.text_norm import ngram_hashes, word_hashes, word_hashes_many
 
-BLOCK = 8192
-"""Shingles hashed at a time: 112 x 8,192 numbers of 32 bits, which a core's cache holds."""
+BLOCK = 1 << 16
+"""Shingles hashed at a time, which a core's cache holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class MinhashDedup(Relation):
     """
 
     name: ClassVar[str] = "minhash_dedup"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     slow_parameters: ClassVar[tuple[str, ...]] = ("ngram", "bands", "rows")
     ngram: int = 5
     bands: int = 14
@@ -47,47 +47,55 @@ class MinhashDedup(Relation):
 
     def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
         """One column a band: shape (len(texts), bands); zeros for a text without a word."""
+        words, bounds = word_hashes_many(texts)
+        signatures = self._signatures(words, bounds)
+        powers = mix64(np.arange(self.rows, dtype=np.uint64), 7) | np.uint64(1)
+        with np.errstate(over="ignore"):
+            rows = mix64(signatures.T.astype(np.uint64), 0).reshape(len(texts), self.bands, self.rows)
+            bands = mix64((rows * powers).sum(axis=2, dtype=np.uint64), 3) | np.uint64(1)
+        bands[np.diff(bounds) == 0] = 0
+        return bands
+
+    def _signatures(self, words: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Smallest value of each hash function over each text's shingles: shape (bands x rows, texts), uint32."""
         count = self.bands * self.rows
         generator = np.random.Generator(np.random.PCG64(1))
         # x -> a x + b modulo 2^32 with odd a: a permutation of what are already random numbers.
-        factors = generator.integers(0, 2**31, size=(count, 1), dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-        offsets = generator.integers(0, 2**32, size=(count, 1), dtype=np.uint32)
-        powers = mix64(np.arange(self.rows, dtype=np.uint64), 7) | np.uint64(1)
-        signatures = np.full((len(texts), count), np.iinfo(np.uint32).max, dtype=np.uint32)
-        room = np.empty((count, BLOCK), dtype=np.uint32)
-        blank = np.ones(len(texts), dtype=bool)
-        for owners, pieces in self._blocks(texts):
-            joined = np.concatenate(pieces)
-            starts = np.cumsum([0, *map(len, pieces[:-1])])
-            hashed = np.multiply(factors, joined, out=room[:, : joined.size])
-            np.add(hashed, offsets, out=hashed)
-            np.minimum.at(signatures, owners, np.minimum.reduceat(hashed, starts, axis=1).T)
-            blank[owners] = False
-        with np.errstate(over="ignore"):
-            rows = mix64(signatures.astype(np.uint64), 0).reshape(len(texts), self.bands, self.rows)
-            bands = mix64((rows * powers).sum(axis=2, dtype=np.uint64), 3) | np.uint64(1)
-        bands[blank] = 0
-        return bands
+        factors = generator.integers(0, 2**31, size=count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+        offsets = generator.integers(0, 2**32, size=count, dtype=np.uint32)
+        signatures = np.full((count, bounds.size - 1), np.iinfo(np.uint32).max, dtype=np.uint32)
+        for owners, begins, shingles in self._blocks(words, bounds):
+            shingles = (shingles >> np.uint64(32)).astype(np.uint32)
+            hashed = np.empty_like(shingles)
+            for number, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
+                np.add(np.multiply(shingles, factor, out=hashed), offset, out=hashed)
+                least = np.minimum.reduceat(hashed, begins)[::2]
+                signatures[number, owners] = np.minimum(signatures[number, owners], least)
+        return signatures
 
-    def _blocks(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-        """The shingles of all texts in blocks of at most `BLOCK`: whose each piece is, and the piece."""
-        owners: list[int] = []
-        pieces: list[np.ndarray] = []
-        size = 0
-        for number, text in enumerate(texts):
-            shingles = (self.shingles(text) >> np.uint64(32)).astype(np.uint32)
-            for first in range(0, shingles.size, BLOCK):
-                piece = shingles[first : first + BLOCK]
-                if size + piece.size > BLOCK:
-                    yield owners, pieces
-                    owners, pieces, size = [], [], 0
-                owners.append(number)
-                pieces.append(piece)
-                size += piece.size
-        if pieces:
-            yield owners, pieces
+    def _blocks(
+        self, words: np.ndarray, bounds: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The shingles of all texts in blocks: texts in it, where each begins and ends, the shingles.
+
+        Begins and ends alternate, as `reduceat` wants them; between them stand n-grams that no text has.
+        """
+        first, last = bounds[:-1], bounds[1:] - (self.ngram - 1)
+        for start in range(0, words.size, BLOCK):
+            shingles = ngram_hashes(words[start : start + BLOCK + self.ngram - 1], self.ngram)
+            inside = np.flatnonzero((first < start + BLOCK) & (last > np.maximum(first, start)))
+            if inside.size:
+                ends = np.stack([np.maximum(first[inside] - start, 0), last[inside] - start], axis=1).ravel()
+                yield inside, ends[:-1] if ends[-1] >= shingles.size else ends, shingles
+        sizes = np.diff(bounds)
+        for n in range(1, self.ngram):
+            short = np.flatnonzero(sizes == n)
+            if short.size:
+                whole = words[first[short, None] + np.arange(n)]
+                grams = np.concatenate([ngram_hashes(one, n) for one in whole])
+                yield short, np.repeat(np.arange(short.size), 2)[:-1], grams
 
     def shingles(self, text: str) -> np.ndarray:
         """Hashes of the word n-grams of a text in order, uint64; one of all its words when it has fewer."""
-        *_, (_, grams) = [(0, np.zeros(0, dtype=np.uint64)), *grams_up_to(text, self.ngram)]
-        return grams
+        words = word_hashes(text)
+        return ngram_hashes(words, max(1, min(self.ngram, words.size)))

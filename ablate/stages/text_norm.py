@@ -1,31 +1,38 @@
 """Normal form of a text for matching: what deduplication and decontamination compare.
 
 In the spirit of datatrove's `simplify_text`: lower case, numbers to 0, punctuation to blanks, accents
-removed.
+removed. Words are strings (`words`) or 64-bit hashes (`word_hashes`), which equal words share. Hashes are
+made of many texts at once, a few array operations for each character, so a word never seen costs no more
+than one seen before.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
 from ablate.fingerprint import mix64
-from ablate.stages.chunks import Chunks
 
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\u0300-\u036f]+[^\W\d_]*)*")
 MARKS = re.compile(r"[\u0300-\u036f]+")
+NEVER_IN_A_WORD = re.compile(r"[^\w.,\u0300-\u036f]")
+BATCH = 1 << 16
+"""Characters worked on together: what a core's cache holds."""
+OTHER, LETTER, DIGIT, JOINER, MARK = range(5)
+FACTOR = 0x9E3779B97F4A7C15
+INVERSE = pow(FACTOR, -1, 2**64)
+GRAM_FACTOR = np.uint64(0xD1342543DE82EF95)
 
 
 def normal_word(word: str) -> str:
     """One word in normal form: lower case, without accents; "0" for a number."""
-    if word[0].isdigit():
+    if word[0].isdecimal():
         return "0"
-    lower = word.lower()
-    return lower if lower.isascii() else MARKS.sub("", unicodedata.normalize("NFD", lower))
+    return word.lower() if word.isascii() else MARKS.sub("", word).translate(_changes())
 
 
 def words(text: str) -> list[str]:
@@ -33,25 +40,177 @@ def words(text: str) -> list[str]:
     return [normal_word(word) for word in WORD.findall(text)]
 
 
+class _Remembered(dict[str, str]):
+    """Chunk -> its words; all are forgotten when there are many, and long ones are not kept: some 30 MB."""
+
+    most, longest = 200_000, 64
+
+    def __missing__(self, chunk: str) -> str:
+        plain = chunk.isascii() and chunk.isalpha()
+        made = chunk.lower() if plain else " ".join(words(chunk))
+        if len(chunk) <= self.longest:
+            if len(self) >= self.most:
+                self.clear()
+            self[chunk] = made
+        return made
+
+
+normal_chunks = _Remembered()
+
+
+def normal_text(text: str) -> str:
+    """`words(text)` with blanks between them; two to three times faster, as runs of non-blanks are remembered."""
+    return " ".join(filter(None, map(normal_chunks.__getitem__, text.split())))
+
+
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where each of `words(text)` stands in the text: begin and end, in characters."""
     return [match.span() for match in WORD.finditer(text)]
 
 
-def _hash_words(chunks: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
-    for chunk in chunks:
-        digests = (hashlib.blake2b(word.encode(), digest_size=8).digest() for word in words(chunk))
-        yield chunk, [int.from_bytes(digest, "little") for digest in digests]
+@cache
+def _tables() -> tuple[np.ndarray, np.ndarray]:
+    """Of every code point: its kind, and the code point it becomes in normal form.
+
+    A letter that is more than one code point without its accents (a Korean syllable) stays as it is.
+    """
+    characters = np.arange(0x110000, dtype=np.uint32).view("U1")
+    kind = np.zeros(characters.size, dtype=np.uint8)
+    kind[np.char.isalnum(characters)] = LETTER
+    kind[np.char.isdecimal(characters)] = DIGIT
+    kind[[ord("."), ord(",")]] = JOINER
+    kind[0x300:0x370] = MARK
+    normal = np.arange(characters.size, dtype=np.uint32)
+    for number in np.flatnonzero(kind == LETTER).tolist():
+        lower = chr(number).lower()
+        if ord(lower[0]) != number or unicodedata.decomposition(lower[0]):
+            plain = MARKS.sub("", unicodedata.normalize("NFD", lower))
+            normal[number] = ord(plain) if len(plain) == 1 else ord(lower[0])
+    normal[ord("ς")] = ord("σ")
+    return kind, normal
 
 
-word_hashes = Chunks(_hash_words, np.uint64)
-"""Hash of every one of `words(text)`: shape (n,), uint64."""
+@cache
+def _changes() -> dict[int, int]:
+    normal = _tables()[1]
+    changed = np.flatnonzero(normal != np.arange(normal.size))
+    return dict(zip(changed.tolist(), normal[changed].tolist(), strict=True))
+
+
+@cache
+def _ascii_tables() -> tuple[bytes, bytes]:
+    kind, normal = _tables()
+    return bytes(kind[:256]), bytes(normal[:128].astype(np.uint8)) + bytes(128)
+
+
+@cache
+def _powers(factor: int, bits: int) -> np.ndarray:
+    powers = np.full(1 << bits, factor, dtype=np.uint64)
+    powers[0] = 1
+    return np.cumprod(powers)
+
+
+def word_hashes(text: str) -> np.ndarray:
+    """Hash of every one of `words(text)`: shape (n,), uint64."""
+    return word_hashes_many([text])[0]
+
+
+def word_hashes_many(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of the words of all texts in order, and where each text's begin.
+
+    Returns:
+        Hashes, shape (n,), uint64, and bounds, shape (len(texts) + 1,), int64: the words of text i are
+        `hashes[bounds[i]:bounds[i + 1]]`.
+    """
+    found, counts = [np.zeros(0, dtype=np.uint64)], [np.zeros(1, dtype=np.int64)]
+    for batch in _batches(texts):
+        if len(batch) == 1:
+            hashes = [_hash_words(piece)[0] for piece in _pieces(batch[0])]
+            counts.append(np.array([sum(map(len, hashes))]))
+            found += hashes
+        else:
+            hashed, starts = _hash_words("\n".join(batch))
+            begins = np.cumsum([0, *(len(text) + 1 for text in batch)])
+            counts.append(np.diff(np.searchsorted(starts, begins)))
+            found.append(hashed)
+    return np.concatenate(found), np.cumsum(np.concatenate(counts))
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts in a row of together at most `BATCH` characters; a longer one alone."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text) + 1
+    if batch:
+        yield batch
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A long text cut between words, where there is such a place."""
+    begin = 0
+    while len(text) - begin > BATCH and (cut := NEVER_IN_A_WORD.search(text, begin + BATCH)):
+        yield text[begin : cut.start()]
+        begin = cut.start()
+    yield text[begin:]
+
+
+def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Hash and first character of every word of a text: shapes (n,).
+
+    A word's hash is a polynomial in its characters, taken from running sums over the whole text.
+    """
+    if text.isascii():
+        kinds, normal = _ascii_tables()
+        raw = text.encode()
+        kind = np.frombuffer(bytearray(raw.translate(kinds)), dtype=np.uint8)
+        codes = np.frombuffer(raw.translate(normal), dtype=np.uint8)
+    else:
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        kind, codes = (table[points] for table in _tables())
+    places = None
+    if (marks := np.flatnonzero(kind == MARK)).size:
+        begins = np.diff(marks, prepend=-2) != 1
+        before = marks[begins][np.cumsum(begins) - 1] - 1  # of the run of marks that each stands in
+        accents = marks[(before >= 0) & (kind[before] == LETTER)]
+        places = np.delete(np.arange(kind.size), accents)
+        kind, codes = kind[places], codes[places]
+    size = kind.size
+    sums = np.zeros(size + 1, dtype=np.uint64)
+    bits = max(size, BATCH).bit_length()
+    np.cumsum(codes * _powers(FACTOR, bits)[:size], out=sums[1:])
+    joiners = np.flatnonzero(kind == JOINER)
+    within = joiners[(joiners > 0) & (joiners < size - 1)]
+    between = within[(kind[within - 1] == DIGIT) & (kind[within + 1] == DIGIT)]
+    kind[joiners] = OTHER
+    kind[between] = DIGIT
+    edges = np.flatnonzero(kind[1:] != kind[:-1]) + 1
+    starts, ends = np.concatenate([[0], edges]), np.append(edges, size)
+    kind = np.append(kind, OTHER)[starts]
+    real = np.flatnonzero((kind == LETTER) | (kind == DIGIT))
+    starts, ends, kind = starts[real], ends[real], kind[real]
+    hashes = (sums[ends] - sums[starts]) * _powers(INVERSE, bits)[starts]
+    hashes[kind == DIGIT] = ord("0")
+    return mix64(hashes, 0), starts if places is None else places[starts]
+
+
+def ngram_hashes(words: np.ndarray, n: int) -> np.ndarray:
+    """Hash of every n words in a row, given the words' hashes: shape (max(0, words - n + 1),), uint64."""
+    count = max(0, words.size - n + 1)
+    combined = np.zeros(count, dtype=np.uint64)
+    for first in range(n):
+        combined *= GRAM_FACTOR
+        combined += words[first : first + count]
+    return mix64(combined, n)
 
 
 def gram_hashes(text: str, n: int) -> np.ndarray:
     """Hash of every word n-gram in order: shape (max(0, words - n + 1),), uint64."""
-    hashed = dict(grams_up_to(text, n))
-    return hashed.get(n, np.zeros(0, dtype=np.uint64))
+    return ngram_hashes(word_hashes(text), n)
 
 
 def grams_up_to(text: str, longest: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -59,6 +218,5 @@ def grams_up_to(text: str, longest: int) -> Iterator[tuple[int, np.ndarray]]:
     hashes = word_hashes(text)
     combined = np.zeros(hashes.size + 1, dtype=np.uint64)
     for n in range(1, min(longest, hashes.size) + 1):
-        with np.errstate(over="ignore"):
-            combined = mix64(combined[:-1] + hashes[n - 1 :], n)
-        yield n, combined
+        combined = combined[:-1] * GRAM_FACTOR + hashes[n - 1 :]
+        yield n, mix64(combined, n)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from ablate.config import make, make_stages, nearest, plain, stage_order
-from ablate.design.base import Factor
+from ablate.design.base import ContrastSpec, Design, Factor
 from ablate.errors import AblateError, ConfigError
+from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
 
 PLAN_FORMAT = 1
+MOST_PERMUTED = 6
+"""Stages in all their orders: 720."""
 UNSAFE = re.compile(r"^\.|[^\w.,+=@()-]")
-ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate")
+ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate", "randomness")
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
 
 
@@ -44,13 +48,20 @@ def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
 
     null: every enabled stage, on against off. A list: these stages. A mapping: name ->
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
-    dotted path from the top of the configuration (`recipe.order`, `train.lr`).
+    dotted path from the top of the configuration (`recipe.order`, `train.lr`); values may be a range,
+    {from: 0, to: 0.6, points: 13}. {permute: [stages]} is every order of these stages, the others
+    staying where they are.
 
     Raises:
         ConfigError: for an unknown stage or parameter, or a factor without two levels.
     """
     stages = {name: config["stages"][name] for name in stage_order(config)}
     asked = config["design"].get("factors")
+    if asked == "???":
+        raise ConfigError(
+            "design.factors is not set; this design needs to be told what to vary, e.g. "
+            "'design.factors={language: {threshold: [0.65, 0.5, 0.8]}}'"
+        )
     if asked is None:
         asked = [name for name, node in stages.items() if node.get("enabled", True)]
         if not asked:
@@ -70,8 +81,14 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
     if len(spec) != 1:
         raise ConfigError(f"design.factors.{name}: expected one parameter with its values, got {dict(spec)}")
     (path, values), *_ = spec.items()
+    if path == "permute":
+        return Levels(name, _orders(name, values, list(stages)))
     path = path if "." in path else f"stages.{name}.{path}"
     current = _get(config, path)
+    if isinstance(values, Mapping):
+        values = _range(values, f"design.factors.{name}.{path}")
+        if isinstance(current, (int, float)) and current not in values:
+            values = [current, *values]
     if not isinstance(values, list) or len(values) < 2:
         raise ConfigError(
             f"design.factors.{name}.{path}: expected a list of two values or more, got {values!r}"
@@ -81,6 +98,38 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
     if len(changes) != len(values):
         raise ConfigError(f"design.factors.{name}: the values {values} repeat")
     return Levels(name, changes)
+
+
+def _orders(name: str, chosen: Any, order: list[str]) -> dict[str, dict[str, Any]]:
+    where = f"design.factors.{name}.permute"
+    if not isinstance(chosen, list) or not 2 <= len(set(chosen)) == len(chosen) <= MOST_PERMUTED:
+        raise ConfigError(f"{where}: expected two to {MOST_PERMUTED} different stages, got {chosen!r}")
+    for stage in chosen:
+        if stage not in order:
+            raise ConfigError(f"{where}: unknown stage {stage!r}: {nearest(stage, order)}")
+    configured = [stage for stage in order if stage in chosen]
+    changes = {}
+    for permuted in permutations(configured):
+        following = iter(permuted)
+        changed = [next(following) if stage in chosen else stage for stage in order]
+        changes[_label(list(permuted))] = {"recipe.order": changed} if changed != order else {}
+    return changes
+
+
+def _range(spec: Mapping[str, Any], where: str) -> list[float]:
+    """Evenly spaced values of `{from: 0, to: 0.6, points: 13}`, both ends included."""
+    numbers = [spec.get(key) for key in ("from", "to", "points")]
+    if set(spec) != {"from", "to", "points"} or any(
+        isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers
+    ):
+        raise ConfigError(
+            f"{where}: expected a range such as {{from: 0, to: 0.6, points: 13}}, got {dict(spec)}"
+        )
+    first, last, points = spec["from"], spec["to"], spec["points"]
+    if points < 2 or points != int(points) or first == last:
+        raise ConfigError(f"{where}: a range needs two ends and two points or more, got {dict(spec)}")
+    # Twelve digits, so that 0.1 + 0.2 is the 0.3 of the recipe.
+    return [float(f"{first + (last - first) * i / (points - 1):.12g}") for i in range(int(points))]
 
 
 def _label(value: Any) -> str:
@@ -132,10 +181,14 @@ def make_plan(composed: Any) -> dict[str, Any]:
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must name each seed once, at least one, got {seeds}")
     levels = {entry.name: entry for entry in resolve_factors(config)}
-    design = make(config["design"]["method"], "design.method")
+    design: Design = make(config["design"]["method"], "design.method")
     factors = [entry.factor for entry in levels.values()]
+    try:
+        assignments = design.arms(factors)
+    except ValueError as error:
+        raise ConfigError(f"design={config['design']['name']}: {error}") from error
     arms: dict[str, Any] = {}
-    for name, assignment in design.arms(factors).items():
+    for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
         for factor, level in assignment.items():
             for path, value in levels[factor].changes[level].items():
@@ -143,6 +196,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         make_stages(arm)
         arms[name] = {"levels": assignment, "config": arm}
     study, evaluate = config["study"], config["evaluate"]
+    estimands = design.estimands if config["estimands"] is None else config["estimands"]
     plan = {
         "format": PLAN_FORMAT,
         "study": study["name"],
@@ -154,8 +208,12 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "reference": next(iter(arms)),
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
         "seeds": seeds,
-        "contrasts": [asdict(contrast) for contrast in design.contrasts(factors)],
-        "metrics": {"primary": evaluate["primary"], "aggregate": evaluate["aggregate"]},
+        "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
+        "metrics": {
+            "primary": evaluate["primary"],
+            "aggregate": evaluate.get("aggregate"),
+            "average_last": evaluate.get("average_last", 1),
+        },
         "stages": stage_order(config),
         "tracker": config["tracker"],
     }
@@ -181,6 +239,22 @@ def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str
             )
     write_json(path, plan)
     return plan
+
+
+def factors_of(plan: Mapping[str, Any]) -> list[Factor]:
+    """The factors of a plan as the designs know them."""
+    return [Factor(entry["name"], tuple(entry["levels"])) for entry in plan["factors"]]
+
+
+def contrasts_asked(plan: Mapping[str, Any], estimands: Sequence[str]) -> list[ContrastSpec]:
+    """The contrasts of estimands that a plan did not freeze, from the arms that it has.
+
+    Raises:
+        ConfigError: for an unknown estimand.
+        NotIdentified: when the plan's arms do not determine it; names the arms that are missing.
+    """
+    arms = {name: arm["levels"] for name, arm in plan["arms"].items()}
+    return contrasts_of(estimands, arms, factors_of(plan))
 
 
 def load_plan(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_strea
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
-from ablate.stages.base import Transform
+from ablate.stages.base import Filter, Transform
 from ablate.store import Store, atomic, read_json, write_json
 
 
@@ -44,7 +44,7 @@ class Workshop:
 
     Args:
         config: an arm's configuration; its pool, tokenizer and transforms before the first filter
-            are those of the study's reference arm.
+            of texts are those of the study's reference arm.
         store: where everything is kept.
         workers: processes for curation; None for one per core.
     """
@@ -67,6 +67,8 @@ class Workshop:
         """The tokenizer all arms share, trained if need be on the text the reference arm extracts."""
         version = self.annotations.root()
         for stage in make_stages(self.config):
+            if isinstance(stage, Filter) and stage.reads != "text":
+                continue  # a filter of addresses may come before extraction
             if not isinstance(stage, Transform):
                 break
             version = self.annotations.transform(version, stage)

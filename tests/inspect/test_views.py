@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from ablate.cli import main
 from ablate.commands.inspect import view, views
+from ablate.stages.base import Table
+from ablate.stages.gopher_quality import GopherQuality
 
 Run = Callable[..., int]
 WORDS = (
@@ -120,12 +122,47 @@ def test_duplicates_compare_candidates_with_truth(ablate: Run, capsys: pytest.Ca
     assert "exact_dedup: 210 documents reach it" in capsys.readouterr().out
 
 
+def test_a_dose_is_decided_anew_and_measured_once(
+    ablate: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factors = "design.factors={gopher_quality: {min_words: {from: 0, to: 200, points: 5}}}"
+    fixed = (
+        "design=dose", factors, "inspect.sample_bytes=5000", "stages.minhash_dedup.enabled=false",
+        "stages.gopher_quality.min_stop_words=0",
+    )  # fmt: skip
+    measured = []
+    inner = GopherQuality.measure_many
+
+    def counting(stage: GopherQuality, texts: Sequence[str]) -> Table:
+        measured.extend(texts)
+        return inner(stage, texts)
+
+    monkeypatch.setattr(GopherQuality, "measure_many", counting)
+    assert ablate("dose", *fixed) == 0
+    assert len(measured) == 240
+    shown = capsys.readouterr().out
+    folder = Path("studies/small/dose")
+    first = contents(folder)
+    assert list(first) == ["dose.csv", "dose.md", "gopher_quality.png", "gopher_quality.svg"]
+    rows = list(csv.DictReader(first["dose.csv"].decode().splitlines()))
+    kept = {row["value"]: int(row["result"]) for row in rows if row["quantity"] == "documents"}
+    # 30 of 240 pages have about a dozen words; the others have 80 to 139 and 17 more.
+    assert list(kept) == ["0", "50", "100", "150", "200"] and "50 *" in shown
+    assert (kept["0"], kept["50"]) == (240, 210) and kept["50"] >= kept["100"] > kept["150"] > kept[
+        "200"
+    ] == 0
+    assert {row["value"] for row in rows if row["quantity"] == "distinct_3"} < set(kept)
+    assert ablate("dose", *fixed) == 0
+    assert contents(folder) == first
+
+
 @pytest.mark.parametrize(
     ("view", "more", "said"),
     [
         ("adit", [], "unknown view 'adit': did you mean 'audit'?"),
         ("audit", ["inspect.by=[topics]"], "no column 'topics': did you mean 'topic'?"),
         ("audit", ["inspect.by=[]"], "inspect.by is empty"),
+        ("dose", [], "which is no number; a dose needs values"),
         ("audit", ["inspect.min_group=0"], "inspect.min_group must be 1 or more, got 0"),
         ("duplicates", ["inspect.stage=minhash"], "no enabled deduplication 'minhash': did you mean 'minhash_dedup'?"),
         ("duplicates", ["stages.minhash_dedup.enabled=false"], "no deduplication is enabled"),

@@ -23,6 +23,7 @@ from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.pool.source import Document
 from ablate.stages.classifier_quality import ClassifierQuality
+from ablate.study.plan import make_plan
 
 GOOD = [f"Plants turn light into sugar, lesson {number}" for number in range(20)]
 POOR = [f"Click here and win a prize, offer {number}" for number in range(20)]
@@ -88,11 +89,14 @@ def test_the_share_law(scores: list[int], fraction: float, random: Any) -> None:
     assert again == [keep[row] for row in order]
 
 
-def test_without_a_student_everything_is_kept() -> None:
-    for parameters in ({}, {"threshold": 3.0, "keep_fraction": None}):
-        stage = ClassifierQuality(**parameters)
-        measured = stage.measure_many(["", "x"])
-        assert np.isnan(measured["score"]).all() and stage.decide(measured).keep.all()
+def test_an_enabled_stage_without_a_student_is_refused_before_anything_runs() -> None:
+    for recipe in ("fineweb_edu", "dclm"):
+        with pytest.raises(ConfigError, match=r"no student is given.*ablate train_classifier.*enabled=false"):
+            make_plan(compose(["study=demo", f"recipe={recipe}"]))
+        off = make_plan(
+            compose(["study=demo", f"recipe={recipe}", "stages.classifier_quality.enabled=false"])
+        )
+        assert "classifier_quality" not in off["arms"]
 
 
 def test_it_measures_what_the_student_says(model: str) -> None:
@@ -110,16 +114,54 @@ def test_identity_is_the_student_not_its_path(model: str, tmp_path: Path) -> Non
     targets = np.repeat([0.0, 1.0], 20)
     train_student(Linear(buckets=1024), GOOD + POOR, targets, Path(copy), binary=True, seed=0, recipe={})
     assert ClassifierQuality(model=copy).slow_identity() != one.slow_identity()
-    assert ClassifierQuality().slow_identity() != one.slow_identity()
 
 
-def test_thresholds_share_the_measurement(model: str) -> None:
-    stages = [
-        ClassifierQuality(model=model, keep_fraction=0.5),
-        ClassifierQuality(model=model, keep_fraction=None, threshold=0.5),
-    ]
-    assert stages[0].slow_identity() == stages[1].slow_identity()
-    assert stages[0].identity() != stages[1].identity()
+def test_thresholds_and_shares_score_each_document_once(
+    model: str, store: Any, make_pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep decides again and scores nothing again, in this process and in a later one."""
+    texts = ["light " * number + "prize " * (40 - number) for number in range(40)]
+    levels = np.sort(load_student(model)(texts))[[0, 10, 20, 39]].tolist()
+    cuts = [{"threshold": level, "keep_fraction": None} for level in levels]
+    cuts += [{"threshold": None, "keep_fraction": share} for share in (0.05, 0.1, 0.5, 1.0)]
+    scored: list[str] = []
+    measure = ClassifierQuality.measure_many
+
+    def counted(self: ClassifierQuality, texts: Any) -> Any:
+        scored.extend(texts)
+        return measure(self, texts)
+
+    monkeypatch.setattr(ClassifierQuality, "measure_many", counted)
+    pool = make_pool(store, [Document(text) for text in texts])
+    kept = []
+    for _ in range(2):
+        measured = Annotations(pool, store, workers=1)
+        for parameters in cuts:
+            kept.append(build_corpus([ClassifierQuality(model=model, **parameters)], measured).rows.size)
+    assert sorted(scored) == sorted(texts)
+    assert kept == [40, 30, 20, 1, 2, 4, 20, 40] * 2
+
+
+def test_its_parameters_can_be_a_studys_factors(model: str) -> None:
+    factors = (
+        "{model: {stages.classifier_quality.model: [%s]}, classifier_quality: {keep_fraction: [0.1, 0.5]}}"
+    )
+    overrides = ["study=demo", "recipe=dclm", "design=leave_one_out"]
+    plan = make_plan(
+        compose(
+            [*overrides, f"stages.classifier_quality.model={model}", "design.factors=[classifier_quality]"]
+        )
+    )
+    nodes = [arm["config"]["stages"]["classifier_quality"] for arm in plan["arms"].values()]
+    assert sorted(node["enabled"] for node in nodes) == [False, True]
+    copy = str(shutil.copytree(model, Path(model).parent / "another"))
+    plan = make_plan(compose([*overrides, "design.factors=" + factors % f"{model}, {copy}"]))
+    nodes = [arm["config"]["stages"]["classifier_quality"] for arm in plan["arms"].values()]
+    assert {(node["model"], node["keep_fraction"]) for node in nodes} == {
+        (model, 0.1),
+        (copy, 0.1),
+        (model, 0.5),
+    }
 
 
 def test_it_ships_small_and_scores_the_same_in_another_process(model: str) -> None:

@@ -15,9 +15,10 @@ from omegaconf import OmegaConf
 
 from ablate.config import CONF, RESERVED, make
 from ablate.fingerprint import canonical_json
-from ablate.stages.base import Filter, Relation, Stage, Transform
+from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 
-SNAPSHOT_KEYS = {"snapshot": None, "tasks": []}
+OUTSIDE: dict[str, Any] = {"snapshot": None, "tasks": []}
+"""What a stage takes from outside its file: the tasks in use and, for tests that run it, a model."""
 NAMES = sorted(path.stem for path in (CONF / "stages").glob("*.yaml"))
 TEXTS = st.lists(
     st.one_of(
@@ -31,12 +32,14 @@ TEXTS = st.lists(
 def node(name: str) -> dict[str, Any]:
     config = OmegaConf.to_container(OmegaConf.load(CONF / "stages" / f"{name}.yaml"), resolve=False)
     assert isinstance(config, dict)
-    # Which tasks are in use is the only thing a stage takes from outside its file.
-    return {key: SNAPSHOT_KEYS.get(key, value) for key, value in config.items()}
+    return {key: OUTSIDE.get(key, value) for key, value in config.items()}
 
 
-def stage_of(name: str) -> Stage:
-    stage = make(node(name), f"stages.{name}", leave_out=RESERVED)
+def stage_of(name: str, model: str | None = None) -> Stage:
+    given = node(name)
+    if "model" in given:
+        given["model"] = model
+    stage = make(given, f"stages.{name}", leave_out=RESERVED)
     assert isinstance(stage, Stage)
     return stage
 
@@ -62,19 +65,19 @@ def test_its_yaml_shows_every_parameter_at_its_default(name: str) -> None:
     assert stage == cls(), "the published constants stand in the code and in the YAML alike"
 
 
-def test_it_is_small_to_ship_and_comes_back_the_same(name: str) -> None:
-    stage = stage_of(name)
+def test_it_is_small_to_ship_and_comes_back_the_same(name: str, student_folder: str) -> None:
+    stage = stage_of(name, student_folder)
     again = pickle.loads(pickle.dumps(stage))
     assert again == stage
     assert canonical_json(again.identity()) == canonical_json(stage.identity())
     assert len(pickle.dumps(stage)) < 100_000, "models are loaded in the worker, not sent to it"
 
 
-def test_identity_follows_every_parameter(name: str) -> None:
-    stage = stage_of(name)
+def test_identity_follows_every_parameter(name: str, student_folder: str) -> None:
+    stage = stage_of(name, student_folder)
     identities = {canonical_json(stage.identity())}
     for field in dataclasses.fields(stage):
-        if field.name in SNAPSHOT_KEYS:
+        if field.name in OUTSIDE:
             continue
         value = getattr(stage, field.name)
         for other in _others(value):
@@ -98,10 +101,20 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [
             other
-            for other in (f"{value}x", "drop", "cut", "first", "longest", "raw", "resiliparse")
+            for other in (
+                f"{value}x",
+                "drop",
+                "cut",
+                "first",
+                "longest",
+                "raw",
+                "resiliparse",
+                "none",
+                "paragraph",
+            )
             if other != value
         ]
-    return [()]
+    return [] if value == () else [()]
 
 
 @settings(
@@ -110,10 +123,10 @@ def _others(value: Any) -> list[Any]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(texts=TEXTS)
-def test_its_slow_half_depends_on_the_text_alone(name: str, texts: list[str]) -> None:
+def test_its_slow_half_depends_on_the_text_alone(name: str, student_folder: str, texts: list[str]) -> None:
     """The same per document whatever it is batched with; nothing random, nothing remembered."""
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
-    for step in stage_of(name).steps():
+    for step in stage_of(name, student_folder).steps():
         if isinstance(step, Filter):
             together = step.measure_many(texts)
             for number, text in enumerate(texts):
@@ -127,6 +140,15 @@ def test_its_slow_half_depends_on_the_text_alone(name: str, texts: list[str]) ->
             rewritten = step.transform_many(texts)
             assert rewritten == [step.transform_many([text])[0] for text in texts]
             texts = rewritten
+        elif isinstance(step, SpanRelation):
+            together = step.sketch_many(texts)
+            for text, sketch in zip(texts, together, strict=True):
+                np.testing.assert_array_equal(step.sketch_many([text])[0], sketch)
+                spans = step.pieces(text)
+                assert sketch.dtype == np.uint64 and sketch.shape == (len(spans),)
+                assert all(text[begin:end].strip() for begin, end in spans)
+                pieces = "".join(text[begin:end] for begin, end in spans)
+                assert "".join(pieces.split()) == "".join(text.split())
         else:
             assert isinstance(step, Relation)
             sketches = step.sketch_many([*texts, "a"])

@@ -1,0 +1,63 @@
+"""Turn results of other tools into a study, with its report.
+
+Reads a CSV of arm, seed, task, score (and metric, tokens, factors), or folders that lm-eval wrote
+(results_*.json; with samples_*.jsonl, items and smooth scores too). Effects, noise floor, tables and
+figures then work as on a study of one's own, in <study.dir>.
+
+  results.csv=scores.csv                             columns: ablate/importing/csv_file.py
+  results.lm_eval=[out] results.pattern='{arm}/seed-{seed}'   runs named by folders
+  results.lm_eval=[out] results.mapping=runs.csv     or by a CSV of folder, arm, seed
+  results.primary=acc_norm results.reference=full    the headline's metric; what arms are compared with
+
+Example: ablate import study.name=theirs 'results.lm_eval=[lm_eval_out]' results.primary=acc_norm
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig
+
+from ablate.errors import ConfigError
+from ablate.importing.csv_file import read_csv
+from ablate.importing.results import Results
+from ablate.importing.study import write_study
+from ablate.study.plan import folder_of
+
+OVERRIDES = ("pool=testbed",)
+"""A pool is part of every configuration; this command reads none."""
+
+
+def main(config: DictConfig, hydra: Hydra) -> int:
+    """Import and report; returns the exit status."""
+    from ablate.report.page import write_report
+    from ablate.report.records import load_study
+    from ablate.report.tables import terminal_table
+
+    asked, study, folder = config.results, config.study, folder_of(config)
+    found = _read(asked)
+    write_study(
+        found, folder, name=study.name, title=study.title, question=study.question, primary=asked.primary,
+        aggregate=None if asked.aggregate is None else list(asked.aggregate), reference=asked.reference,
+        allow_missing=asked.allow_missing, replan=study.replan,
+    )  # fmt: skip
+    imported = load_study(folder)
+    rows = write_report(imported)
+    print(f"{len(imported.records)} runs of {len(imported.arms)} arms imported")
+    print(terminal_table(imported, rows))
+    print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
+    return 0
+
+
+def _read(asked: DictConfig) -> Results:
+    better, chance = dict(asked.higher_is_better or {}), dict(asked.chance or {})
+    if (asked.csv is None) == (not asked.lm_eval and asked.mapping is None):
+        raise ConfigError("give results.csv=<file>, or results.lm_eval=[<folder>] or results.mapping=<file>")
+    if asked.csv is not None:
+        return read_csv(Path(asked.csv), better, chance)
+    from ablate.importing.lm_eval import read_lm_eval
+
+    mapping = None if asked.mapping is None else Path(asked.mapping)
+    tasks = None if asked.tasks is None else list(asked.tasks)
+    return read_lm_eval(list(asked.lm_eval), asked.pattern, mapping, tasks, better)

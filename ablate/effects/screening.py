@@ -1,0 +1,186 @@
+"""Early-signal screening: which tasks can be believed at this scale, judged by the study's own curves.
+
+A benchmark that says nothing about a 1B model may say much about a 7B one, and the other way round, so
+the question is asked of the runs at hand. The four criteria and their cut-offs are FineWeb2's; the
+ratio of signal to noise beside them, from the last checkpoints alone, is Signal and Noise's.
+
+Sources: Penedo et al. 2025 (FineWeb2, arXiv 2506.20920), selection of evaluation tasks; Heineman et al.
+2025 (Signal and Noise, arXiv 2508.13144), section 3.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import spearmanr
+
+from ablate.effects.estimate import Floats
+
+MONOTONICITY, SNR, NON_RANDOM = 0.5, 20.0, 3.0
+"""FineWeb2's cut-offs. Ordering consistency has none."""
+FEWEST_POINTS = 3
+"""Points of a curve below which a rank correlation says nothing: with two it is 1 or -1."""
+LAST = 5
+"""Checkpoints whose spread is Signal and Noise's noise; a shorter curve gives what it has after its first half."""
+
+
+@dataclass(frozen=True)
+class Screening:
+    """One task and metric. Whatever could not be measured is NaN.
+
+    Attributes:
+        monotonicity: rank correlation of score and tokens, mean over runs; 1 is always better.
+        snr: mean final score over the noise between seeds.
+        non_random: distance of the best final score from chance, in units of that noise.
+        ordering: agreement of the arms' order between consecutive points, -1 to 1.
+        signal_noise: spread of the arms over the spread of a run's last checkpoints, both relative.
+        noise: seed standard deviation, mean over points, in the metric's units.
+        has_chance: whether the metric has a score of a guess; bits per byte has none.
+    """
+
+    monotonicity: float
+    snr: float
+    non_random: float
+    ordering: float
+    signal_noise: float
+    noise: float
+    has_chance: bool
+
+    @property
+    def failed(self) -> list[str]:
+        """The criteria that are not met or could not be measured; empty for a task to be believed."""
+        asked = {
+            "monotonicity": self.monotonicity >= MONOTONICITY,
+            "signal to noise": self.snr >= SNR,
+            "non-random": not self.has_chance or self.non_random >= NON_RANDOM,
+        }
+        return [name for name, met in asked.items() if not met]
+
+    @property
+    def measured(self) -> bool:
+        """Whether every criterion with a cut-off has a number."""
+        needed = (self.monotonicity, self.snr, *([self.non_random] if self.has_chance else []))
+        return not any(map(math.isnan, needed))
+
+
+def screen(curves: ArrayLike, *, higher_is_better: bool, chance: float | None = None) -> Screening:
+    """Screen one task and metric.
+
+    Args:
+        curves: shape (n_points, n_arms, n_seeds), scores at the same points for every run, in order of
+            tokens; NaN for a missing run. Arms must be different runs.
+        higher_is_better: direction of the metric.
+        chance: score of a guess; None for a metric without one.
+    Raises:
+        ValueError: for another number of dimensions, or an infinite score.
+    """
+    table = np.asarray(curves, dtype=np.float64)
+    if table.ndim != 3:
+        raise ValueError(f"curves must have shape (n_points, n_arms, n_seeds), got {table.shape}")
+    if np.isinf(table).any():
+        raise ValueError("scores must be finite, or NaN for a missing run; got an infinity")
+    noise = seed_noise(table)
+    return Screening(
+        monotonicity(table, higher_is_better), signal_to_noise(table, noise),
+        math.nan if chance is None else non_randomness(table, chance, noise, higher_is_better),
+        ordering_consistency(table), signal_and_noise(table), noise, chance is not None,
+    )  # fmt: skip
+
+
+def monotonicity(curves: Floats, higher_is_better: bool = True) -> float:
+    """Mean over runs of Spearman's rank correlation between points and score, turned so that 1 is good.
+
+    Args:
+        curves: shape (n_points, n_arms, n_seeds).
+    Returns:
+        In [-1, 1]; NaN with fewer than three points. A run that scores the same at every point has no
+        order and is left out; NaN when all do.
+    """
+    runs = _whole(curves.reshape(len(curves), -1))
+    moving = runs[:, np.ptp(runs, axis=0) > 0.0] if runs.size else runs
+    if len(runs) < FEWEST_POINTS or moving.shape[1] == 0:
+        return math.nan
+    points = np.arange(len(runs))
+    found = np.mean([spearmanr(points, run).statistic for run in moving.T])
+    return float(found if higher_is_better else -found)
+
+
+def seed_noise(curves: Floats) -> float:
+    """Standard deviation between seeds (divisor n - 1) at each point, then the mean over points.
+
+    FineWeb2 measures it on one arm; here variances are averaged over the arms with two runs or more.
+    """
+    arms = [runs for arm in np.moveaxis(curves, 1, 0) if (runs := _whole(arm)).shape[1] > 1]
+    if not arms:
+        return math.nan
+    variance = np.mean([runs.var(axis=1, ddof=1) for runs in arms], axis=0)
+    return float(np.sqrt(variance).mean())
+
+
+def signal_to_noise(curves: Floats, noise: float) -> float:
+    """Mean final score over all runs, divided by the seed noise; NaN where no noise was measured."""
+    final = curves[-1][np.isfinite(curves[-1])] if len(curves) else np.empty(0)
+    return float(final.mean() / noise) if final.size and noise > 0.0 else math.nan
+
+
+def non_randomness(curves: Floats, chance: float, noise: float, higher_is_better: bool = True) -> float:
+    """(best final score of an arm - chance) / seed noise; an arm's score is its mean over seeds."""
+    means = _arm_means(curves[-1:])
+    if means.size == 0 or not noise > 0.0:
+        return math.nan
+    gains = (means[0] - chance) * (1.0 if higher_is_better else -1.0)
+    return float(gains.max() / noise)
+
+
+def ordering_consistency(curves: Floats) -> float:
+    """Mean Kendall tau-a of the arms' order at consecutive points in the second half of training.
+
+    Tau-a counts a tie as neither agreement nor disagreement. FineWeb2 starts at 15 of 30 billion tokens,
+    since orders before are noise.
+
+    Returns:
+        In [-1, 1]; NaN with fewer than two arms or two points in the second half.
+    """
+    means = _arm_means(curves)
+    late = means[(len(means) - 1) // 2 :]
+    n = means.shape[1]
+    if n < 2 or len(late) < 2:
+        return math.nan
+    above = np.sign(late[:, :, None] - late[:, None, :])
+    agreement = (above[1:] * above[:-1]).sum(axis=(1, 2)) / 2
+    return float((agreement / (n * (n - 1) / 2)).mean())
+
+
+def signal_and_noise(curves: Floats, last: int = LAST) -> float:
+    """Relative dispersion of the arms over the relative standard deviation of the last checkpoints.
+
+    Signal: the largest difference of two arms over the mean of all, each arm's score the mean of its last
+    checkpoints. Noise: standard deviation over those checkpoints (divisor n) over their mean, averaged
+    over runs. A curve that still climbs counts its climb as noise.
+
+    Returns:
+        NaN with fewer than two arms or two such checkpoints, or without any spread.
+    """
+    count = min(last, len(curves) // 2)
+    tail = curves[len(curves) - count :]
+    runs = _whole(tail.reshape(count, -1)) if count >= 2 else np.empty((0, 0))
+    means = _arm_means(tail)
+    if runs.size == 0 or means.shape[1] < 2:
+        return math.nan
+    arms = means.mean(axis=0)
+    noise = float((runs.std(axis=0) / np.abs(runs.mean(axis=0))).mean())
+    return float(np.ptp(arms) / abs(arms.mean()) / noise) if noise > 0.0 else math.nan
+
+
+def _whole(runs: Floats) -> Floats:
+    """The columns (runs) of a table (n_points, n_runs) that have a score at every point."""
+    return runs[:, np.isfinite(runs).all(axis=0)]
+
+
+def _arm_means(curves: Floats) -> Floats:
+    """Mean over seeds, shape (n_points, arms with a whole run)."""
+    arms = [runs.mean(axis=1) for arm in np.moveaxis(curves, 1, 0) if (runs := _whole(arm)).shape[1]]
+    return np.stack(arms, axis=1) if arms else np.empty((len(curves), 0))

@@ -1,0 +1,90 @@
+"""A CSV of scores: columns arm, seed, task, score; metric and tokens when there; the others are factors."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from ablate.errors import DataError
+from ablate.fingerprint import digest
+from ablate.importing.results import Results, Task, direction
+
+NEEDED = ("arm", "seed", "task", "score")
+RESERVED = (*NEEDED, "metric", "tokens")
+
+
+def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]) -> Results:
+    """Read a CSV (or tab-separated .tsv) with one score per line.
+
+    Args:
+        path: its columns are `arm`, `seed`, `task` and `score`; `metric` ("score" without it); `tokens`
+            seen, which makes points of a curve; every other column is a factor with the arm's level.
+        better: metric -> whether higher is better, where its name does not say it.
+        chance: task, or "task/metric", -> score of a guess.
+    Raises:
+        DataError: for a missing column, a value that is no number, or a line that repeats another;
+            names the line.
+        ConfigError: for a metric whose direction is unknown.
+    """
+    if not path.is_file():
+        raise DataError(f"results.csv={path}: no such file")
+    text = path.read_text(encoding="utf-8-sig")
+    reader = csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ",")
+    names = [name.strip() for name in reader.fieldnames or []]
+    if lacking := [name for name in NEEDED if name not in names]:
+        raise DataError(
+            f"{path}: no column {', '.join(lacking)}; needed: {', '.join(NEEDED)}; there: {', '.join(names)}"
+        )
+    reader.fieldnames = names
+    factors = [name for name in names if name not in RESERVED]
+    found = Results(sources=[f"{path.name}, digest {digest(text)[:12]}"])
+    metrics: dict[str, dict[str, bool]] = {}
+    first: dict[tuple[object, ...], int] = {}
+    for row in reader:
+        line = reader.line_num
+        where = f"{path}, line {line}"
+        if None in row or None in row.values():
+            raise DataError(f"{where}: expected {len(names)} cells: {', '.join(names)}")
+        cells = {name: str(value).strip() for name, value in row.items()}
+        arm, task, metric = cells["arm"], cells["task"], cells.get("metric") or "score"
+        if not arm or not task:
+            raise DataError(f"{where}: arm and task must be named, got arm {arm!r}, task {task!r}")
+        seed = _whole(cells["seed"], f"{where}: seed")
+        tokens = _whole(cells["tokens"], f"{where}: tokens") if cells.get("tokens") else None
+        key = (arm, seed, tokens, task, metric)
+        if key in first:
+            raise DataError(
+                f"{where} repeats line {first[key]}: arm {arm!r}, seed {seed}, task {task!r}, {metric}. "
+                "A replicate needs a seed of its own"
+            )
+        first[key] = line
+        found.set_levels(arm, {name: cells[name] for name in factors}, where)
+        scores = found.points.setdefault((arm, seed), {}).setdefault(tokens, {})
+        scores.setdefault(task, {})[metric] = _number(cells["score"], f"{where}: score")
+        metrics.setdefault(task, {})[metric] = direction(metric, better)
+    if not found.points:
+        raise DataError(f"{path} holds no score")
+    for task, ways in metrics.items():
+        levels = {m: chance.get(f"{task}/{m}", chance.get(task)) for m in ways}
+        known = {metric: float(level) for metric, level in levels.items() if level is not None}
+        found.tasks[task] = Task(known, None, "", ways)
+    return found
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{where} must be a finite number, got {cell!r}; leave out the line of a failed run")
+    return value
+
+
+def _whole(cell: str, where: str) -> int:
+    value = _number(cell, where)
+    if not value.is_integer():
+        raise DataError(f"{where} must be a whole number, got {cell!r}")
+    return int(value)

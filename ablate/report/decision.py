@@ -1,0 +1,159 @@
+"""Would a smaller budget, or a smaller model, have decided the same? From the records of one study, or of two."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ablate.effects.aggregate import aggregate
+from ablate.effects.decision import Agreement, agreement, clear_pairs, seed_ceiling
+from ablate.errors import DataError
+from ablate.report.records import AGGREGATE, Study
+from ablate.report.tables import markdown
+
+COLUMNS = (
+    "cheap", "task", "metric", "n_arms", "n_pairs", "accuracy", "ci_low", "ci_high", "clear_pairs", "clear_accuracy",
+    "spearman", "spearman_low", "spearman_high", "seed_ceiling",
+)  # fmt: skip
+HEADER = (
+    "cheap run", "task", "pairs", "ranked alike", "95 % interval", "clear pairs", "ranked alike", "rank correlation",
+    "95 % interval", "one seed alone",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+def by_budget(study: Study) -> list[Row]:
+    """Each point of the curves against their end: one row per point, task and metric."""
+    ends = {record["train"]["tokens"] for record in study.records.values()}
+    if len(ends) != 1 or None in ends:
+        return []  # arms with budgets of their own share no points
+    end = ends.pop()
+    points = sorted({p["tokens"] for record in study.records.values() for p in record["curve"]} - {end})
+    return [
+        _row(f"{100 * point / end:.0f} % of the budget", task, metric, study, study, point, study.distinct)
+        for point in points
+        for metric in study.metrics
+        for task in _tasks(study, metric)
+    ]
+
+
+def between(small: Study, large: Study) -> list[Row]:
+    """A study against another of the same arms: one row per task and metric that both have.
+
+    Raises:
+        DataError: when they share fewer than two arms, or no task.
+    """
+    shared = [arm for arm in large.arms if arm in small.arms]
+    if len(shared) < 2:
+        raise DataError(
+            f"{small.folder} and {large.folder} share {len(shared)} arms by name; two or more are needed. "
+            f"Theirs: {', '.join(small.arms)}; and {', '.join(large.arms)}"
+        )
+    kept = [large.arms.index(arm) for arm in shared if large.arms.index(arm) in large.distinct]
+    rows = [
+        _row(small.plan["study"], task, metric, small, large, None, kept)
+        for metric in large.metrics
+        for task in _tasks(large, metric)
+        if task in _tasks(small, metric)
+    ]
+    if not rows:
+        raise DataError(f"{small.folder} and {large.folder} have no task with the same metric")
+    return sorted(rows, key=lambda row: row["metric"] != large.primary)
+
+
+def _tasks(study: Study, metric: str) -> list[str]:
+    single = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
+    return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
+
+
+def _table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
+    """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
+    if task != AGGREGATE:
+        return study.scores(task, metric, point)
+    members = study.aggregated(metric)
+    levels = [study.tasks[member]["chance"].get(metric) for member in members]
+    chance = None if None in levels else [float(level) for level in levels]
+    return aggregate(np.stack([study.scores(member, metric, point) for member in members]), chance)
+
+
+def _row(
+    cheap: str, task: str, metric: str, small: Study, large: Study, point: int | None, kept: Sequence[int]
+) -> Row:
+    dear = _table(large, task, metric)[list(kept)]
+    order = [small.arms.index(large.arms[number]) for number in kept]
+    little = _table(small, task, metric, point)[order]
+    clear = clear_pairs(dear)
+    means = _means(little), _means(dear)
+    among = agreement(*means, pairs=clear)
+    found: Agreement = agreement(*means)
+    return {
+        "cheap": cheap, "task": task, "metric": metric, **asdict(found), "clear_pairs": among.n_pairs,
+        "clear_accuracy": among.accuracy, "seed_ceiling": seed_ceiling(dear),
+    }  # fmt: skip
+
+
+def _means(table: np.ndarray) -> np.ndarray:
+    return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Every row, as `decisions.csv` holds them; an empty cell is a value that was not measured."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        cells = [row[name] for name in COLUMNS]
+        writer.writerow([
+            ("" if math.isnan(cell) else f"{cell:.6g}") if isinstance(cell, float) else cell for cell in cells
+        ])  # fmt: skip
+    return out.getvalue()
+
+
+def cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Cells under `HEADER`."""
+    return [
+        [
+            row["cheap"], row["task"], str(row["n_pairs"]), _share(row["accuracy"]),
+            f"{_share(row['ci_low'])} to {_share(row['ci_high'])}", str(row["clear_pairs"]),
+            _share(row["clear_accuracy"]), _plain(row["spearman"]),
+            f"{_plain(row['spearman_low'])} to {_plain(row['spearman_high'])}", _share(row["seed_ceiling"]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _plain(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+EXPLAINED = (
+    "`ranked alike` is decision accuracy (DataDecide, Magnusson et al. 2025): of all pairs of arms, the share that the "
+    "cheap run puts in the same order as the full one, means over seeds. Its interval is for arms like these, not only "
+    "for these. `clear pairs` are those that the full runs tell apart (t over seeds, 5 %). `one seed alone` is "
+    "what one seed of the full budget reaches against the others: a cheap run cannot be asked for more."
+)
+
+
+def section(study: Study) -> list[str]:
+    """The report's part on cheaper budgets; empty where the curves have no earlier point."""
+    rows = [row for row in by_budget(study) if row["metric"] == study.primary]
+    if not rows:
+        return []
+    lead = rows[0]["task"]
+    cheapest = rows[0]["cheap"]
+    shown = [row for row in rows if row["task"] == lead or row["cheap"] == cheapest]
+    note = (
+        "A point of a longer run has not lowered its learning rate yet, so a run of that budget would do a little "
+        "better. Other metrics are in `decisions.csv`."
+    )
+    return [f"{EXPLAINED} {note}", markdown(HEADER, cells(shown), left=2)]

@@ -1,0 +1,196 @@
+"""Blocklists of web addresses in the layout of UT1 (Université Toulouse Capitole), as squidGuard reads it.
+
+A category is a folder with a file `domains`, a file `urls` or both, one entry a line:
+
+    adult/domains    bad.example            this domain and every one below it
+    adult/urls       site.example/~bad      this page and every page below it
+
+Files may be gzipped (`domains.gz`), and a category or a folder of categories may be one `.tar.gz`, as they
+are shipped. Lists run to millions of entries, so they are kept as 64-bit hashes, 8 bytes an entry.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ablate.errors import DataError, nearest
+from ablate.fingerprint import digest
+
+KINDS = ("domains", "urls")
+COMMON_HOSTS = re.compile(r"^(?:www|web|ftp)\d*\.(?=[^.]+\.)")
+"""Leading labels that squidGuard takes off an address before it compares it."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A web address, split for look-up.
+
+    Attributes:
+        host: lower case, punycode, without port and trailing dot; "" where there is none.
+        path: from the first slash on.
+        query: what follows the question mark.
+    """
+
+    host: str = ""
+    path: str = ""
+    query: str = ""
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Split an address, whether or not it names a scheme; one that cannot be split has no host."""
+        try:
+            parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
+            host = (parts.hostname or "").rstrip(".")
+            host = host if host.isascii() else host.encode("idna").decode()
+        except ValueError:
+            return cls()
+        return cls(host, parts.path, parts.query)
+
+    @property
+    def domains(self) -> list[str]:
+        """The host and every domain above it: a.b.example, b.example, example; a number stands alone."""
+        if not self.host or self.host[-1].isdigit() or ":" in self.host:
+            return [self.host] if self.host else []
+        labels = self.host.split(".")
+        return [".".join(labels[first:]) for first in range(len(labels))]
+
+    @property
+    def pages(self) -> list[str]:
+        """Every address above this one by whole path segments, and itself, without scheme and `www.`."""
+        if not self.host:
+            return []
+        segments = [segment for segment in self.path.split("/") if segment]
+        names = [COMMON_HOSTS.sub("", self.host)]
+        for segment in segments:
+            names.append(f"{names[-1]}/{segment}")
+        return [*names, f"{names[-1]}?{self.query}"] if self.query else names
+
+
+def hashes(entries: Iterable[str]) -> np.ndarray:
+    """64-bit BLAKE2b of each entry: shape (n,), uint64."""
+    blake2b = hashlib.blake2b
+    raw = b"".join(blake2b(entry.encode("utf-8", "replace"), digest_size=8).digest() for entry in entries)
+    return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocklists:
+    """The entries of some categories.
+
+    Attributes:
+        domains, urls: sorted hashes of the entries: shape (n,), uint64.
+    """
+
+    domains: np.ndarray
+    urls: np.ndarray
+
+    @property
+    def digest(self) -> str:
+        """Names the entries, wherever the files lie and however they are packed."""
+        return digest([1, *(hashlib.blake2b(a.tobytes()).hexdigest() for a in (self.domains, self.urls))])
+
+    def listed(self, addresses: Sequence[Address]) -> dict[str, np.ndarray]:
+        """Which addresses fall under a listed domain, and which under a listed page.
+
+        Returns:
+            `domains` and `urls`: shape (len(addresses),), bool.
+        """
+        return {
+            "domains": _any_of([address.domains for address in addresses], self.domains),
+            "urls": _any_of([address.pages for address in addresses], self.urls),
+        }
+
+
+def _any_of(names: Sequence[Sequence[str]], wanted: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(names), dtype=bool)
+    if wanted.size == 0:
+        return found
+    owner = np.repeat(np.arange(len(names)), [len(some) for some in names])
+    looked_up = hashes(name for some in names for name in some)
+    place = np.minimum(np.searchsorted(wanted, looked_up), wanted.size - 1)
+    found[owner[wanted[place] == looked_up]] = True
+    return found
+
+
+def read_blocklists(paths: Sequence[str], categories: Sequence[str] | None = None) -> Blocklists:
+    """Read folders and archives; unchanged files are read once per process.
+
+    Args:
+        paths: each a category's folder, a folder of categories, or a `.tar.gz` of either.
+        categories: names of the categories to take; None for all.
+    Raises:
+        DataError: when a path holds no list, or none of a category that was asked for.
+    """
+    stamps = []
+    for path in map(Path, paths):
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        stamps.append(tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+    return _read(tuple(paths), tuple(categories) if categories is not None else None, tuple(stamps))
+
+
+@lru_cache(maxsize=4)
+def _read(paths: tuple[str, ...], categories: tuple[str, ...] | None, _: object) -> Blocklists:
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
+    seen: set[str] = set()
+    for path in paths:
+        none = True
+        for category, kind, lines in _lists(Path(path)):
+            none = False
+            seen.add(category)
+            if categories is None or category in categories:
+                read = _domain if kind == "domains" else _page
+                entries = (line.strip() for line in lines)
+                names = (read(entry) for entry in entries if entry and not entry.startswith("#"))
+                found[kind].append(hashes(name for name in names if name))
+        if none:
+            raise DataError(
+                f"{path} holds no blocklist: expected files named `domains` or `urls` (or .gz), in it, in a "
+                "folder in it, or in a .tar.gz"
+            )
+    for category in categories or ():
+        if category not in seen:
+            raise DataError(f"the blocklists have no category {category!r}: {nearest(category, seen)}")
+    empty = np.zeros(0, dtype=np.uint64)
+    return Blocklists(*(np.unique(np.concatenate([*found[kind], empty])) for kind in KINDS))
+
+
+def _domain(entry: str) -> str:
+    """An entry of `domains` as `Address.domains` writes it; nearly all of them are so already."""
+    plain = entry.isascii() and not any(mark in entry for mark in "/:@")
+    return entry.strip(".").lower() if plain else Address.of(entry).host
+
+
+def _page(entry: str) -> str:
+    """An entry of `urls` as `Address.pages` writes it; "" for one that is no address."""
+    return (Address.of(entry).pages or [""])[-1]
+
+
+def _lists(path: Path) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """(category, kind, lines) of every list under a path."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            kind = file.name.removesuffix(".gz")
+            if file.is_file() and kind in KINDS:
+                content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+                yield file.parent.name, kind, content.decode("utf-8", "replace").splitlines()
+        return
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                kind = name.name.removesuffix(".gz")
+                if member.isfile() and kind in KINDS and (raw := archive.extractfile(member)):
+                    content = gzip.decompress(raw.read()) if name.suffix == ".gz" else raw.read()
+                    yield name.parent.name, kind, content.decode("utf-8", "replace").splitlines()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{path}: expected a folder or a .tar.gz of blocklists ({error})") from error

@@ -1,0 +1,108 @@
+"""URL filter: drop documents by their address, before anything is read of them.
+
+Sources: RefinedWeb (Penedo et al. 2023, arXiv 2306.01116, appendix G.1): blocklists of UT1, then words in
+the address, hard and soft; FineWeb (arXiv 2406.17557, section 3.2) and datatrove's `URLFilter` likewise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ablate.stages.base import Filter, Table, Verdict
+from ablate.stages.blocklists import Address, read_blocklists
+
+NO_WORD = re.compile(r"[^a-z0-9]+")
+WORD_FILES = ("banned_words", "soft_banned_words", "banned_subwords")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UrlFilter(Filter):
+    """Drop documents whose address is listed or says what the page is; without lists it keeps all.
+
+    A document without an address is kept. Words are compared in lower case, without punctuation.
+
+    Attributes:
+        blocklists: folders or `.tar.gz` files in the layout of UT1; see `ablate.stages.blocklists`.
+        categories: names of the UT1 categories to take, such as adult; null for all that are there.
+        banned_words: file, a word a line: a word of the address that equals one drops the document.
+        soft_banned_words: file likewise: `soft_threshold` different ones drop it.
+        soft_threshold: how many.
+        banned_subwords: file likewise: one that occurs anywhere in the address, blanks and punctuation
+            ignored, drops the document.
+    """
+
+    name: ClassVar[str] = "url_filter"
+    version: ClassVar[int] = 1
+    reads: ClassVar[str] = "url"
+    blocklists: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = None
+    banned_words: str | None = None
+    soft_banned_words: str | None = None
+    soft_threshold: int = 2
+    banned_subwords: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.soft_threshold < 1:
+            raise ValueError(f"soft_threshold must be 1 or more, got {self.soft_threshold}")
+        if self.categories is not None and not self.categories:
+            raise ValueError("categories names none; give some, or null for all")
+        for path in self.blocklists:
+            if not Path(str(path)).exists():
+                raise ValueError(f"blocklists: {path} does not exist; give a folder or .tar.gz of UT1")
+        for name in WORD_FILES:
+            path = getattr(self, name)
+            if path is not None and not Path(str(path)).is_file():
+                raise ValueError(f"{name}: {path} is not a file; give one with a word a line")
+
+    def slow_identity(self) -> dict[str, Any]:
+        """The content of the lists; where they lie and how they are packed does not count."""
+        lists: dict[str, Any] = {name: sorted(self._words(name)) for name in WORD_FILES}
+        lists["blocklists"] = read_blocklists(self.blocklists, self.categories).digest
+        return {"stage": self.name, "version": self.version, "parameters": lists}
+
+    def identity(self) -> dict[str, Any]:
+        """The content of the lists, and the threshold."""
+        identity = self.slow_identity()
+        identity["parameters"]["soft_threshold"] = self.soft_threshold
+        return identity
+
+    def measure_many(self, texts: Sequence[str]) -> Table:
+        """Columns `domains`, `urls`, bool; of each kind of word, how many different ones (parts: any): int64."""
+        addresses = [Address.of(url) for url in texts]
+        table = read_blocklists(self.blocklists, self.categories).listed(addresses)
+        whole, soft, parts = (self._words(name) for name in WORD_FILES)
+        counts = np.zeros((len(texts), len(WORD_FILES)), dtype=np.int64)
+        if whole or soft or parts:
+            for row, url in enumerate(texts):
+                words = set(NO_WORD.split(url.lower()))
+                joined = NO_WORD.sub("", url.lower()) if parts else ""
+                counts[row] = len(words & whole), len(words & soft), any(map(joined.__contains__, parts))
+        return {**table, **dict(zip(WORD_FILES, counts.T, strict=True))}
+
+    def decide(self, measured: Table) -> Verdict:
+        """Reasons `domain`, `url`, `banned_word`, `soft_banned_words`, `banned_subword`, tried in that order."""
+        return Verdict.first_of(
+            domain=measured["domains"],
+            url=measured["urls"],
+            banned_word=measured["banned_words"] > 0,
+            soft_banned_words=measured["soft_banned_words"] >= self.soft_threshold,
+            banned_subword=measured["banned_subwords"] > 0,
+        )
+
+    def _words(self, name: str) -> frozenset[str]:
+        path = getattr(self, name)
+        return _read_words(path, Path(path).stat().st_mtime_ns) if path is not None else frozenset()
+
+
+@lru_cache(maxsize=16)
+def _read_words(path: str, _: int) -> frozenset[str]:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    words = (NO_WORD.sub("", line.lower()) for line in lines if not line.startswith("#"))
+    return frozenset(word for word in words if word)

@@ -1,0 +1,66 @@
+"""Cheaper budgets and smaller models: what the report and `ablate compare` say of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+
+import pytest
+
+from ablate.cli import main
+from ablate.errors import DataError
+from ablate.report.decision import between, by_budget
+from ablate.report.page import write_report
+from ablate.report.records import Study, load_study
+
+MakeStudy = Callable[..., Study]
+FULL = {"full": [0.70, 0.74], "a": [0.50, 0.53], "b": [0.60, 0.62], "c": [0.30, 0.31]}
+
+
+def test_half_the_budget_ranks_like_all_of_it_when_scores_double(make_study: MakeStudy) -> None:
+    study = make_study(FULL)
+    rows = {(row["task"], row["metric"]): row for row in by_budget(study)}
+    assert {row["cheap"] for row in rows.values()} == {"50 % of the budget"}
+    assert rows["quiz", "acc"]["accuracy"] == 1 and rows["quiz", "acc"]["n_pairs"] == 6
+    assert rows["quiz", "acc"]["ci_low"] < 1
+    assert rows["quiz", "acc"]["seed_ceiling"] == 1
+
+
+def test_the_report_has_the_table(make_study: MakeStudy) -> None:
+    study = make_study(FULL)
+    # Half-way, `a` and `b` stood the other way round.
+    for seed in (0, 1):
+        one, other = (study.folder / "runs" / arm / f"seed-{seed}" / "record.json" for arm in ("a", "b"))
+        first, second = json.loads(one.read_text()), json.loads(other.read_text())
+        first["curve"][0], second["curve"][0] = second["curve"][0], first["curve"][0]
+        one.write_text(json.dumps(first))
+        other.write_text(json.dumps(second))
+    study = load_study(study.folder)
+    write_report(study)
+    report = (study.folder / "REPORT.md").read_text()
+    assert "| 50 % of the budget | quiz | 6 | 83 % |" in report
+    with (study.folder / "decisions.csv").open() as file:
+        rows = {(row["task"], row["metric"]): row for row in csv.DictReader(file)}
+    assert float(rows["quiz", "acc"]["accuracy"]) == pytest.approx(5 / 6)
+    assert float(rows["quiz", "acc"]["spearman"]) == pytest.approx(0.8)
+
+
+def test_two_studies_are_compared_by_the_names_of_their_arms(
+    make_study: MakeStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = make_study(FULL, name="large")
+    small = make_study(
+        {"b": [0.41, 0.42], "full": [0.40, 0.41], "other": [0.9, 0.9], "c": [0.1, 0.1]}, name="small"
+    )
+    (row,) = [row for row in between(small, large) if (row["task"], row["metric"]) == ("quiz", "acc")]
+    # Of (full, b), (full, c), (b, c) the first is the wrong way round.
+    assert (row["n_arms"], row["n_pairs"], row["accuracy"]) == (3, 3, pytest.approx(2 / 3))
+    assert main(["compare", f"study.dir={small.folder}", f"compare.to={large.folder}"]) == 0
+    assert "67 %" in capsys.readouterr().out
+    assert (small.folder / "comparison.csv").exists()
+
+
+def test_studies_that_share_no_arms_are_refused(make_study: MakeStudy) -> None:
+    with pytest.raises(DataError, match="share 0 arms by name"):
+        between(make_study({"x": [0.1], "y": [0.2]}, name="one"), make_study(FULL, name="two"))
