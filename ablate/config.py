@@ -53,6 +53,24 @@ class RecipeConfig:
 
 
 @dataclass
+class RandomnessConfig:
+    """Where a run's random numbers come from; by default all from its seed.
+
+    Varied as factors, these separate the components of the noise, e.g.
+    'design.factors={weights: {randomness.weights: [0,1,2]}, order: {randomness.order: [0,1,2]}}'.
+
+    Attributes:
+        shift: added to the run's seed, so that replicates of an arm share no seed (design=aa).
+        weights: seed of the initial weights; null for the run's.
+        order: seed of the order of documents, and so of which the budget reaches; null for the run's.
+    """
+
+    shift: int = 0
+    weights: int | None = None
+    order: int | None = None
+
+
+@dataclass
 class InspectConfig:
     """What `ablate inspect` shows.
 
@@ -182,6 +200,8 @@ class Config:
     design: Any = MISSING
     tracker: Any = MISSING
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    estimands: list[str] | None = None
+    randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
     workers: int | None = None
     store: str = "store"
     inspect: InspectConfig = field(default_factory=InspectConfig)

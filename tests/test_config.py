@@ -100,6 +100,10 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides.append("evaluate.heldout=x.txt")
     if choice == "tokenizer=pretrained":
         overrides.append("tokenizer.pretrained=gpt2")
+    if choice == "design=full_factorial":
+        overrides.append("design.factors=[language,pii]")
+    if choice == "design=order":
+        overrides.append("design.factors.order.permute=[minhash_dedup,c4_quality]")
     overrides += student_of(compose(overrides), student_folder)
     plan = make_plan(compose(overrides))
     assert plan["arms"]

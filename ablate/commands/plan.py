@@ -13,8 +13,10 @@ from typing import Any
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.study.plan import folder_of, freeze, make_plan
-from ablate.train.loop import check_budget
+from ablate.estimand.aliases import alias_table, aliases
+from ablate.report.tables import aligned
+from ablate.study.plan import factors_of, folder_of, freeze, make_plan
+from ablate.train.config import check_budget
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:
@@ -44,7 +46,20 @@ def describe(plan: dict[str, Any]) -> str:
             f: level for f, level in arm["levels"].items() if name == plan["reference"] or level != usual[f]
         }
         lines.append(f"  {name:<{width}}  " + ", ".join(f"{f}={level}" for f, level in differs.items()))
+    estimands = list(dict.fromkeys(contrast["estimand"] for contrast in plan["contrasts"]))
+    lines.append(f"reported: {', '.join(estimands) or 'scores only'}")
+    if "main_effect" in estimands:
+        lines += _aliases(plan)
     return "\n".join(lines)
+
+
+def _aliases(plan: dict[str, Any]) -> list[str]:
+    """Which interactions each main effect is mixed with in these arms."""
+    found = aliases({name: arm["levels"] for name, arm in plan["arms"].items()}, factors_of(plan))
+    if found.clear:
+        return ["aliases: none; every main effect and every interaction of two stages stands alone"]
+    table = aligned(("effect", "is mixed with (coefficient x interaction)"), alias_table(found))
+    return ["aliases in these arms, up to interactions of two stages:", table]
 
 
 def _check(plan: dict[str, Any]) -> None:

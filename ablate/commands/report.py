@@ -3,6 +3,9 @@
 Writes REPORT.md, effects.csv, scores.csv, cost.csv, table.tex and figures/ into the study's folder. The same
 records give the same bytes.
 
+Other gains of the same arms cost nothing: 'estimands=[main_effect,interaction,shapley]' reports those that
+the arms identify, as exploration beside what the plan claims, or says which arms are missing.
+
 Example: ablate report study=demo
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.config import plain
 from ablate.study.plan import folder_of
 
 OVERRIDES = ("pool=testbed",)
@@ -23,7 +27,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
 
-    study = load_study(folder_of(config))
+    study = load_study(folder_of(config), plain(config.estimands) or ())
     rows = write_report(study)
     print(terminal_table(study, rows))
     print(f"\nreport: {study.folder / 'REPORT.md'}")

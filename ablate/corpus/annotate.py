@@ -28,7 +28,8 @@ from ablate.errors import AblateError
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
-from ablate.stages.base import Filter, Groups, Relation, Table, Transform
+from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
+from ablate.stages.spans import Spans, Windows
 from ablate.store import Store, atomic, write_table
 
 RAW = "raw"
@@ -47,6 +48,14 @@ class TextVersion:
     key: str
     segments: tuple[str, ...]
     which: np.ndarray
+
+
+def rewritten(before: TextVersion, after: TextVersion, rows: np.ndarray) -> np.ndarray:
+    """Which texts of `rows` differ between two versions, the second made from the first: bool."""
+    if before is after:
+        return np.zeros(rows.size, dtype=bool)
+    old, new = np.asarray(before.segments), np.asarray(after.segments)
+    return np.asarray(old[before.which[rows]] != new[after.which[rows]])
 
 
 class Operation(Protocol):
@@ -91,6 +100,7 @@ class Annotations:
         self._executor: ProcessPoolExecutor | None = None
         self._tables: dict[str, Table] = {}
         self._groups: dict[str, Groups] = {}
+        self._windows: dict[str, Windows] = {}
         self._versions: dict[str, TextVersion] = {}
 
     def close(self) -> None:
@@ -148,6 +158,46 @@ class Annotations:
             self._groups[key] = Groups(table["document"].to_numpy(), table["bucket"].to_numpy())
         return self._groups[key]
 
+    def windows(self, version: TextVersion, step: SpanRelation) -> Windows:
+        """What occurs more than once in `version` according to `step`."""
+        identity = {
+            "relate": step.slow_identity(),
+            "width": step.width,
+            "pool": self.pool.digest,
+            "version": version.key,
+        }
+        key = digest(identity)
+        if key not in self._windows:
+            folder, n_pool = self.store.folder("windows", key, identity), len(self.pool)
+            places, pieces = folder / "windows.parquet", folder / "pieces.parquet"
+            if not pieces.exists():
+                rows = np.flatnonzero(self.sizes(version) > 0)
+                found = step.relate(*self._sketches(version, step, rows), rows, n_pool)
+                columns = {name: getattr(found, name) for name in ("document", "start", "bucket")}
+                write_table(places, pa.table(columns))
+                write_table(pieces, pa.table({"n_pieces": found.n_pieces}))
+            table = pq.read_table(places)
+            columns = {name: table[name].to_numpy() for name in table.column_names}
+            n_pieces = pq.read_table(pieces)["n_pieces"].to_numpy()
+            self._windows[key] = Windows(step.width, **columns, n_pieces=n_pieces)
+        return self._windows[key]
+
+    def cut(self, version: TextVersion, step: SpanRelation, spans: Spans) -> TextVersion:
+        """The version in which `spans` are cut out; documents without any keep their segment.
+
+        The new texts are named by what was cut, so two arms that cut the same share them.
+        """
+        if spans.document.size == 0:
+            return version
+        key = digest([version.key, step.slow_identity(), spans.digest])
+        if key not in self._versions:
+            segments, which = list(version.segments), version.which.copy()
+            for segment, rows in self._by_segment(version, np.unique(spans.document)):
+                segments.append(self._fill(Cut(step, spans.among(rows)), segment, rows).name)
+                which[rows] = len(segments) - 1
+            self._versions[key] = TextVersion(key, tuple(segments), which)
+        return self._versions[key]
+
     def texts(self, version: TextVersion, rows: np.ndarray) -> Iterator[tuple[int, str]]:
         """(row, text) for ascending pool rows, read shard by shard."""
         for shard, some in self.pool.rows_by_shard(rows):
@@ -185,6 +235,25 @@ class Annotations:
             self._tables[key] = columns
         return columns
 
+    def _sketches(
+        self, version: TextVersion, step: SpanRelation, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sketches of `rows` one after another, and the pieces of each."""
+        counts, found = np.zeros(rows.size, dtype=np.int64), []
+        for folder, part in self.fill(version, step, rows):
+            for table in open_parts(folder):
+                row = table.column("row").to_numpy()
+                hit = np.flatnonzero(np.isin(row, part, assume_unique=True))
+                at = np.searchsorted(rows, row[hit])
+                some = table.column("sketch").take(pa.array(hit)).combine_chunks()
+                counts[at] = np.diff(some.offsets.to_numpy())
+                found.append((at, some.flatten().to_numpy()))
+        values, first = np.empty(counts.sum(), dtype=np.uint64), np.cumsum(counts) - counts
+        for at, flat in found:
+            before = np.cumsum(counts[at]) - counts[at]
+            values[np.repeat(first[at] - before, counts[at]) + np.arange(flat.size)] = flat
+        return values, counts
+
     def _by_segment(self, version: TextVersion, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         which = version.which[rows]
         for number, segment in enumerate(version.segments):
@@ -201,7 +270,14 @@ class Annotations:
         covered = _covered(folder)
         missing = np.setdiff1d(rows, covered, assume_unique=True) if covered.size else rows
         work = [
-            _Work(operation, self.pool.folder, self._folder_of(segment), shard, part, folder)
+            _Work(
+                operation.among(part) if isinstance(operation, Cut) else operation,
+                self.pool.folder,
+                self._folder_of(segment),
+                shard,
+                part,
+                folder,
+            )
             for shard, part in self.pool.rows_by_shard(missing)
         ]
         name = operation.slow_identity().get("stage", type(operation).__name__.lower())
@@ -241,6 +317,33 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Cuts spans out of documents: the rewriting half of a span relation.
+
+    Attributes:
+        step: knows where the pieces stand in a text.
+        spans: of the documents that are given to `transform_many`, in their order.
+    """
+
+    step: SpanRelation
+    spans: Spans
+
+    def slow_identity(self) -> dict[str, Any]:
+        """What is cut, not why."""
+        return {**self.step.slow_identity(), "cut": self.spans.digest}
+
+    def among(self, rows: np.ndarray) -> Cut:
+        """The part for some documents."""
+        return Cut(self.step, self.spans.among(rows))
+
+    def transform_many(self, texts: Sequence[str]) -> list[str]:
+        """The texts of the spans' documents, cut."""
+        first = np.flatnonzero(np.diff(self.spans.document, prepend=-1))
+        bounds = zip(texts, first.tolist(), [*first[1:].tolist(), None], strict=True)
+        return [self.step.cut(text, self.spans.begin[a:b], self.spans.end[a:b]) for text, a, b in bounds]
+
+
+@dataclass(frozen=True)
 class _Work:
     """One operation on the documents of one shard; reads its texts and writes its part itself."""
 
@@ -273,7 +376,7 @@ class _Work:
 
     def _apply(self, texts: list[str]) -> pa.Table:
         columns: dict[str, Any] = {"row": self.rows.astype(np.int64)}
-        if isinstance(self.operation, Transform):
+        if isinstance(self.operation, (Transform, Cut)):
             made = self.operation.transform_many(texts)
             made = [text if text.strip() else "" for text in made]
             changed = [new != old for new, old in zip(made, texts, strict=True)]
@@ -282,6 +385,8 @@ class _Work:
             columns["text"] = pa.array(kept, pa.large_string())
         elif isinstance(self.operation, Relation):
             columns["sketch"] = _column(self.operation.sketch_many(texts))
+        elif isinstance(self.operation, SpanRelation):
+            columns["sketch"] = pa.array(self.operation.sketch_many(texts), pa.large_list(pa.uint64()))
         else:
             measured = self.operation.measure_many(texts)
             columns |= {name: _column(values) for name, values in measured.items()}

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ablate.corpus.annotate import Annotations
+from ablate.corpus.annotate import Annotations, rewritten
 from ablate.corpus.view import Corpus, Decision
 from ablate.fingerprint import digest
 from ablate.stages.base import Filter
@@ -21,7 +21,8 @@ def write_ledger(corpus: Corpus, annotations: Annotations, folder: Path) -> None
     """Write one file per step, `<position>-<stage>.parquet`, readable by DuckDB, Polars or pandas.
 
     Columns: `row` (in the pool), `key` (16 hex digits), `url`, `source`, `kept`, `reason` (null where
-    kept) and, for a filter, every measurement. Arms that begin alike share the files of those steps.
+    kept), `changed` (the text was rewritten), and what was measured: by a filter everything, by a span
+    relation `pieces` and `repeated_pieces`. Arms that begin alike share the files of those steps.
     """
     about: pa.Table | None = None
     for number, decision in enumerate(corpus.decisions):
@@ -34,8 +35,9 @@ def write_ledger(corpus: Corpus, annotations: Annotations, folder: Path) -> None
 
 def _key(decision: Decision, annotations: Annotations) -> str:
     """Names what the file of a decision holds."""
-    hashed = hashlib.blake2b(decision.rows.tobytes() + decision.verdict.code.tobytes(), digest_size=16)
-    measured = [decision.before.key, decision.step.slow_identity()]
+    arrays = [decision.rows, decision.verdict.code, *decision.measured.values()]
+    hashed = hashlib.blake2b(b"".join(array.tobytes() for array in arrays), digest_size=16)
+    measured = [decision.before.key, decision.after.key, decision.step.slow_identity()]
     return digest([annotations.pool.digest, measured, decision.verdict.reasons, hashed.hexdigest()])
 
 
@@ -50,6 +52,8 @@ def _table(decision: Decision, annotations: Annotations, about: pa.Table) -> pa.
     columns: dict[str, Any] = {"row": rows, "key": _hex(annotations.pool.keys[rows])}
     columns |= {name: pc.take(about.column(name), rows) for name in ("url", "source")}
     columns |= {"kept": decision.verdict.keep, "reason": reasons(decision)}
+    columns["changed"] = rewritten(decision.before, decision.after, rows)
+    columns |= {f"measured_{name}": values for name, values in decision.measured.items()}
     if isinstance(decision.step, Filter):
         measured = annotations.measure(decision.before, decision.step)
         columns |= {f"measured_{name}": values[rows] for name, values in measured.items() if values.ndim == 1}

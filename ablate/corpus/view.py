@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.errors import DataError
 from ablate.fingerprint import digest
-from ablate.stages.base import Filter, Relation, Stage, Transform, Verdict
+from ablate.stages.base import Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,15 +23,17 @@ class Decision:
         step: the primitive step of that stage.
         rows: shape (m,), int64: pool rows that came in, ascending.
         verdict: over `rows`.
-        before, after: text versions; they differ for a transform.
+        before, after: text versions; they differ where texts were rewritten.
+        measured: columns over `rows` that hold for this arm alone; only a span relation has any.
     """
 
     stage: str
-    step: Filter | Transform | Relation
+    step: Step
     rows: np.ndarray
     verdict: Verdict
     before: TextVersion
     after: TextVersion
+    measured: Table = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,8 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
     """Apply enabled stages in order, measuring what was not measured before.
 
     The result is, document for document and byte for byte, what running the stages one after another
-    on the raw documents would produce: filters and transforms see one text at a time, and a
-    relation's groups are restricted to the documents that reached it.
+    on the raw documents would produce: filters and transforms see one text at a time, and what a
+    relation found is restricted to the documents that reached it.
 
     Raises:
         DataError: when a stage leaves no document at all; names the stage and the reasons.
@@ -76,7 +78,7 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
     for stage in stages:
         came_in = rows.size
         for step in stage.steps():
-            before = version
+            before, here = version, {}
             if isinstance(step, Transform):
                 version = annotations.transform(before, step)
                 verdict = Verdict.first_of(empty=annotations.sizes(version)[rows] == 0)
@@ -84,10 +86,20 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
                 groups = annotations.groups(version, step)
                 keys, n_bytes = annotations.pool.keys, annotations.sizes(version)[rows]
                 verdict = step.resolve(groups, rows, keys=keys, n_bytes=n_bytes)
+            elif isinstance(step, SpanRelation):
+                windows = annotations.windows(version, step)
+                spans = step.resolve(windows, rows)
+                repeated = spans.pieces(len(annotations.pool))
+                here = {"pieces": windows.n_pieces[rows], "repeated_pieces": repeated[rows]}
+                if step.on_hit == "cut":
+                    version = annotations.cut(before, step, spans)
+                    verdict = Verdict.first_of(empty=annotations.sizes(version)[rows] == 0)
+                else:
+                    verdict = step.decide(here)
             else:
                 measured = annotations.measure(version, step)
                 verdict = step.decide({name: column[rows] for name, column in measured.items()})
-            decisions.append(Decision(stage.name, step, rows, verdict, before, version))
+            decisions.append(Decision(stage.name, step, rows, verdict, before, version, here))
             rows = rows[verdict.keep]
         if rows.size == 0:
             last = decisions[-1].verdict

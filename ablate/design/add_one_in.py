@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, assign
+from ablate.design.base import Assignment, Factor, assign
 
 BARE = "bare"
 
@@ -22,6 +23,8 @@ class AddOneIn:
     here, because none of the others has done it yet.
     """
 
+    estimands: ClassVar[tuple[str, ...]] = ("add_one_in",)
+
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`bare`, then `only_<factor>`, or `only_<factor>=<level>` for every other level.
 
@@ -34,13 +37,3 @@ class AddOneIn:
             for level in factor.levels[:-1]:
                 arms[_name(factor, level)] = bare | {factor.name: level}
         return arms
-
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Each other arm minus the bare recipe."""
-        return [
-            ContrastSpec(
-                factor.name, level, factor.bare, "add_one_in", {_name(factor, level): 1.0, BARE: -1.0}
-            )
-            for factor in factors
-            for level in factor.levels[:-1]
-        ]

@@ -1,10 +1,10 @@
-"""What a design is: factors in, arms and contrasts out. Imports nothing of the rest."""
+"""What a design is: factors in, arms out. Imports nothing of the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 Assignment = dict[str, str]
 """Factor -> level."""
@@ -62,14 +62,17 @@ class ContrastSpec:
 
 
 class Design(Protocol):
-    """Decides which arms to run and which contrasts they serve."""
+    """Decides which arms to run. What is reported of them is an estimand's business (`ablate.estimand`).
+
+    Attributes:
+        estimands: names of those that its arms were chosen for, which a plan freezes unless others
+            are asked for.
+    """
+
+    estimands: ClassVar[tuple[str, ...]]
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """Arm name -> level of every factor, in the order of the report; the first is the reference."""
-        ...
-
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """What is reported, in the order of the factors."""
         ...
 
 
@@ -84,3 +87,57 @@ def assign(factors: Sequence[Factor], *, full: bool) -> Assignment:
     if repeated:
         raise ValueError(f"each factor may be named once; repeated: {repeated}")
     return {factor.name: factor.full if full else factor.bare for factor in factors}
+
+
+def arm_name(assignment: Assignment, factors: Sequence[Factor]) -> str:
+    """What an arm is called: by what it lacks, or by what it has, whichever is shorter.
+
+    `full`, `without_language+pii`, `extraction=raw,without_pii`; `bare`, `only_language`,
+    `only_extraction=trafilatura+language`.
+    """
+    changed = [factor for factor in factors if assignment[factor.name] != factor.full]
+    added = [factor for factor in factors if assignment[factor.name] != factor.bare]
+    if not changed:
+        return "full"
+    if not added and len(factors) > 1:
+        return "bare"
+
+    def plain(factor: Factor) -> str:
+        return factor.name if factor.is_switch else f"{factor.name}={assignment[factor.name]}"
+
+    if len(added) < len(changed):
+        return "only_" + "+".join(map(plain, added))
+    switched = "+".join(factor.name for factor in changed if factor.is_switch)
+    levels = [plain(factor) for factor in changed if not factor.is_switch]
+    return ",".join([*levels, f"without_{switched}"] if switched else levels)
+
+
+def named(assignments: Iterable[Assignment], factors: Sequence[Factor]) -> dict[str, Assignment]:
+    """Arms by name, the full recipe first when it is among them, repeats left out."""
+    arms = {arm_name(assignment, factors): assignment for assignment in assignments}
+    return {name: arms[name] for name in sorted(arms, key=lambda name: name != "full")}
+
+
+def by_signs(signs: Iterable[Iterable[float]], factors: Sequence[Factor]) -> list[Assignment]:
+    """Rows of a two-level design matrix as assignments: above zero is the full level, below the bare one."""
+    return [
+        {f.name: f.full if sign > 0 else f.bare for f, sign in zip(factors, row, strict=True)}
+        for row in signs
+    ]
+
+
+def check_two_levels(factors: Sequence[Factor], design: str, fewest: int = 2) -> None:
+    """Refuse factors that a two-level design cannot take.
+
+    Raises:
+        ValueError: for fewer than `fewest` factors, two of one name, or one with more than two levels.
+    """
+    assign(factors, full=True)
+    if len(factors) < fewest:
+        raise ValueError(f"design {design} needs {fewest} factors or more, got {len(factors)}")
+    more = [factor.name for factor in factors if len(factor.levels) > 2]
+    if more:
+        raise ValueError(
+            f"design {design} is for factors with two levels; {', '.join(more)} has more. "
+            "Use design=mixed or design=full_factorial, or give two levels"
+        )

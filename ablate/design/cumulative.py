@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import ClassVar
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, assign
+from ablate.design.base import Assignment, Factor, assign
 
 BARE, FULL = "bare", "full"
 
@@ -23,6 +23,8 @@ class Cumulative:
     gain depends on the order, and the gains add up to full minus bare.
     """
 
+    estimands: ClassVar[tuple[str, ...]] = ("cumulative",)
+
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`bare`, then `+<factor>` for each step, the last of them `full`.
 
@@ -35,10 +37,3 @@ class Cumulative:
             levels = levels | {factor.name: factor.full}
             arms[name] = levels
         return arms
-
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Each arm minus the one before it."""
-        return [
-            ContrastSpec(factor.name, factor.full, factor.bare, "cumulative", {after: 1.0, before: -1.0})
-            for factor, (before, after) in zip(factors, pairwise([BARE, *_steps(factors)]), strict=True)
-        ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, assign
+from ablate.design.base import Assignment, Factor, assign
 
 
 def _name(factor: Factor, level: str) -> str:
@@ -38,6 +39,8 @@ class Dose:
     alone, so that all of them together cost one measurement.
     """
 
+    estimands: ClassVar[tuple[str, ...]] = ("dose",)
+
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`<factor>=<value>` for every value; the first is the recipe as configured.
 
@@ -51,15 +54,3 @@ class Dose:
             for level in factor.levels[1:] if arms else factor.levels:
                 arms[_name(factor, level)] = full | {factor.name: level}
         return arms
-
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Each other value minus the recipe's, in ascending order."""
-        reference = next(iter(self.arms(factors)))
-        return [
-            ContrastSpec(
-                factor.name, level, factor.full, "dose", {_name(factor, level): 1.0, reference: -1.0}
-            )
-            for factor in factors
-            for _, level in doses(factor)
-            if level != factor.full
-        ]

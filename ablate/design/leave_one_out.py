@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, assign
-
-FULL = "full"
-
-
-def _name(factor: Factor, level: str) -> str:
-    return f"without_{factor.name}" if factor.is_switch else f"{factor.name}={level}"
+from ablate.design.base import Assignment, Factor, assign, named
 
 
 @dataclass(frozen=True)
@@ -22,6 +17,8 @@ class LeaveOneOut:
     all look small here, because the others stand in for the one that is missing.
     """
 
+    estimands: ClassVar[tuple[str, ...]] = ("leave_one_out",)
+
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`full`, then `without_<factor>`, or `<factor>=<level>` for every other level.
 
@@ -29,18 +26,5 @@ class LeaveOneOut:
             ValueError: when two factors share a name.
         """
         full = assign(factors, full=True)
-        arms = {FULL: full}
-        for factor in factors:
-            for level in factor.levels[1:]:
-                arms[_name(factor, level)] = full | {factor.name: level}
-        return arms
-
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """The full recipe minus each other arm."""
-        return [
-            ContrastSpec(
-                factor.name, factor.full, level, "leave_one_out", {FULL: 1.0, _name(factor, level): -1.0}
-            )
-            for factor in factors
-            for level in factor.levels[1:]
-        ]
+        others = [full | {factor.name: level} for factor in factors for level in factor.levels[1:]]
+        return named([full, *others], factors)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from ablate.design.base import Assignment, ContrastSpec, Factor, assign
+from ablate.design.base import Assignment, Factor, assign
 
 ARM = "arm"
 
@@ -14,6 +15,8 @@ ARM = "arm"
 class Single:
     """One arm; its seeds still measure the noise floor."""
 
+    estimands: ClassVar[tuple[str, ...]] = ()
+
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`arm`, every factor as the full recipe has it.
 
@@ -21,7 +24,3 @@ class Single:
             ValueError: when two factors share a name.
         """
         return {ARM: assign(factors, full=True)}
-
-    def contrasts(self, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """None: there is nothing to compare with."""
-        return []

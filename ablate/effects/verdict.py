@@ -22,19 +22,24 @@ def verdict(
     higher_is_better: bool,
     alpha: float = 0.05,
     power: float = 0.8,
+    noise_floor: float = math.nan,
+    correction: str = "Holm",
 ) -> str:
     """Put one contrast into words.
 
     Args:
         estimate: the contrast, a level minus what it is compared with.
-        p_adjusted: its p-value after Holm's correction; NaN exactly where `estimate.p_value` is.
+        p_adjusted: its p-value after the correction for multiplicity; NaN exactly where `estimate.p_value` is.
         mde: minimum detectable effect at `alpha` and `power`, in the metric's units; only read when
             no effect was seen.
         higher_is_better: direction of the metric.
         alpha: level of the test.
         power: of `mde`.
+        noise_floor: standard deviation between runs of one arm, in the metric's units; NaN for unknown.
+        correction: whose `p_adjusted` is, for the wording.
     Returns:
-        "helps" or "hurts" when significant after the correction; "suggestive: ..." when only before
+        "helps" or "hurts" when significant after the correction, with a remark when the gain is smaller
+        than what two seeds of one arm differ by; "suggestive: ..." when only before
         it; else which effect would have been seen; or why nothing was measured.
     Raises:
         ValueError: when `p_adjusted` is NaN, or below the p-value that it corrects, for a contrast
@@ -50,10 +55,15 @@ def verdict(
         raise ValueError(f"p_adjusted must be at least p_value = {estimate.p_value}, got {p_adjusted}")
     direction = "helps" if (estimate.estimate > 0.0) == higher_is_better else "hurts"
     if p_adjusted <= alpha:
-        return direction
+        below = abs(estimate.estimate) < noise_floor
+        return direction + (f", by less than one run's noise ({_short(noise_floor)})" if below else "")
     if estimate.p_value <= alpha:
-        return f"suggestive: {direction} (not after Holm)"
+        return f"suggestive: {direction} (not after {correction})"
     if not mde > 0.0:
         raise ValueError(f"mde must be above zero for a contrast with a spread, got {mde}")
-    shown = np.format_float_positional(mde, precision=2, fractional=False, trim="-")
+    shown = _short(mde)
     return f"no effect seen: one larger than {shown} would have been ({100 * power:.0f} % power)"
+
+
+def _short(value: float) -> str:
+    return str(np.format_float_positional(value, precision=2, fractional=False, trim="-"))

@@ -7,15 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ablate.design.base import ContrastSpec
 from ablate.errors import ConfigError, DataError, nearest
+from ablate.estimand.versus_reference import ESTIMAND
 from ablate.fingerprint import digest
 from ablate.importing.results import Results, Run
 from ablate.provenance import provenance
 from ablate.store import write_json, write_table
 from ablate.study.plan import PLAN_FORMAT, freeze, run_folder
-
-ESTIMAND = "versus_reference"
 
 
 def write_study(
@@ -45,6 +43,7 @@ def write_study(
         raise ConfigError(f"results.reference: no arm {reference!r}: {nearest(reference, arms)}")
     arms.sort(key=lambda arm: arm != reference)
     factors = _factors(found.levels, arms)
+    levels = {arm: dict(found.levels.get(arm, {})) for arm in arms}
     plan: dict[str, Any] = {
         "format": PLAN_FORMAT,
         "study": name,
@@ -52,11 +51,11 @@ def write_study(
         "question": question,
         "prediction": "",
         "design": "imported",
-        "arms": {arm: {"levels": found.levels.get(arm, {}), "config": {}} for arm in arms},
+        "arms": {arm: {"levels": levels[arm], "config": {}} for arm in arms},
         "reference": arms[0],
         "factors": factors,
         "seeds": seeds,
-        "contrasts": [asdict(contrast) for contrast in contrasts(found.levels, arms)],
+        "contrasts": [asdict(spec) for spec in ESTIMAND.contrasts(levels, [])] if len(arms) > 1 else [],
         "metrics": {"primary": _primary(found, primary), "aggregate": _aggregate(found, aggregate)},
         "stages": [],
         "tracker": {"_target_": "ablate.report.tracker.NoTracker"},
@@ -66,20 +65,6 @@ def write_study(
     for run in found.points:
         _write_record(found, folder, run)
     return plan
-
-
-def contrasts(levels: Mapping[str, Mapping[str, str]], arms: Sequence[str]) -> list[ContrastSpec]:
-    """Each arm minus the first; it is about a factor where that is all they differ in."""
-    first, *others = arms
-    specs = []
-    for arm in others:
-        usual = levels.get(first, {})
-        differ = [name for name, level in levels.get(arm, {}).items() if level != usual.get(name)]
-        named = (
-            (differ[0], levels[arm][differ[0]], usual[differ[0]]) if len(differ) == 1 else (arm, arm, first)
-        )
-        specs.append(ContrastSpec(*named, ESTIMAND, {arm: 1.0, first: -1.0}))
-    return specs
 
 
 def _complete(found: Results, arms: Sequence[str], seeds: Sequence[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 from ablate.errors import DataError
 
 MAX_DOCUMENT_BYTES = 10_000_000
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def file_stamps(paths: Sequence[Path]) -> list[list[Any]]:
 
 def clean_text(text: str) -> str:
     """Text that UTF-8 can hold: lone surrogates, legal in JSON, become U+FFFD."""
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
 
 
 def scalars(row: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""`pool=warc`: web pages from WARC files; also the plain text of WET files."""
+"""`pool=warc`: web pages from WARC files; also the plain text of WET files.
+
+Responses, resources that were fetched without HTTP, and conversions (WET) are documents. A revisit says
+that a page was met again unchanged, so its text stands elsewhere; it is listed. Requests, metadata (WAT)
+and file headers hold no page.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
+from ablate.pool.encoding import decode, is_binary
+from ablate.pool.http_body import BROKEN, unpack
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, find
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
-WANTED = WarcRecordType.response | WarcRecordType.conversion
+WANTED = (
+    WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion | WarcRecordType.revisit
+)
+FETCHED = ("http://", "https://", "ftp://", "file://")
+READER = 2
+"""Raise it when the same file gives other documents: pools that were read before are then read anew."""
 TOO_LARGE = f"larger than {MAX_DOCUMENT_BYTES:,} bytes"
-BROKEN = (OSError, ValueError, EOFError, RuntimeError)
 WARC_ENDINGS = (".warc", ".wet", ".gz", ".zst", ".lz4")
-
-
-def decode(body: bytes, declared: str | None) -> str:
-    """Decode a page.
-
-    Bytes that are valid UTF-8 are UTF-8 whatever is declared (wrong declarations are common, valid
-    UTF-8 by chance is not), except 7-bit ISO-2022 escapes; then the HTTP header's charset, the page's
-    meta tag, and detection, in that order.
-
-    Args:
-        body: the page's bytes.
-        declared: charset of the HTTP header, if any.
-    """
-    if b"\x1b$" not in body:
-        try:
-            return body.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            pass
-    for name in (declared, detect_encoding(body, from_html_meta=True), "windows-1252"):
-        if name:
-            try:
-                return bytes_to_str(body, name, errors="replace", fallback_encodings=())
-            except (LookupError, UnicodeError):
-                continue
-    return body.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +48,8 @@ class Warc(Source):
         return [path for path in paths if path in explicit or path.name.endswith(WARC_ENDINGS)]
 
     def request(self) -> dict[str, Any]:
-        """Files with size and time of change, and the limit."""
-        return {"warc": file_stamps(self.files()), "limit": self.limit}
+        """Files with size and time of change, the limit, and how they are read."""
+        return {"reader": READER, "warc": file_stamps(self.files()), "limit": self.limit}
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every HTML page or text record, in file order."""
@@ -90,16 +75,20 @@ def read_warc(path: Path) -> Iterator[Document | Skipped]:
 
 
 def _read(record: WarcRecord, path: Path, offset: int) -> Document | Skipped:
+    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
+    if record.record_type == WarcRecordType.revisit:
+        return Skipped(path.name, offset, f"revisit: {record.headers.get('WARC-Refers-To') or 'unchanged'}")
+    if record.record_type == WarcRecordType.resource and not url.startswith(FETCHED):
+        return Skipped(path.name, offset, f"resource of the crawler: {url}")
     if record.content_length > MAX_DOCUMENT_BYTES:
         return Skipped(path.name, offset, f"{TOO_LARGE}: {record.content_length:,}")
     block = record.reader.read()
     if len(block) < record.content_length:
         return Skipped(path.name, offset, f"truncated: {len(block):,} of {record.content_length:,} bytes")
-    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
     content_type, charset, body = record.headers.get("Content-Type") or "", None, block
     if record.is_http:
         try:
-            http, body = _unpack(block)
+            http, body = unpack(block, MAX_DOCUMENT_BYTES + 1)
         except BROKEN as error:
             return Skipped(path.name, offset, f"unreadable body: {error}")
         if http.http_headers.status_code != 200:
@@ -110,23 +99,8 @@ def _read(record: WarcRecord, path: Path, offset: int) -> Document | Skipped:
         return Skipped(path.name, offset, f"content type {content_type or 'missing'}")
     if len(body) > MAX_DOCUMENT_BYTES:
         return Skipped(path.name, offset, f"{TOO_LARGE}: after decoding")
+    if is_binary(body):
+        return Skipped(path.name, offset, "binary body")
     kind = "html" if content_type in HTML_TYPES else "text"
     metadata = {"date": record.headers.get("WARC-Date") or ""}
     return Document(decode(body, charset), kind, url, path.name.split(".")[0], metadata=metadata)
-
-
-def _unpack(block: bytes) -> tuple[WarcRecord, bytes]:
-    """HTTP headers and decoded body; archives exist whose headers claim a coding that was undone."""
-    head = f"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: {len(block)}\r\n"
-    whole = head.encode() + b"Content-Type: application/http; msgtype=response\r\n\r\n" + block + b"\r\n\r\n"
-    for coding in ("all", "content", "transfer"):
-        record = WarcRecord.from_bytes(whole)
-        try:
-            record.parse_http(auto_decode=coding)
-            # Compressed bodies can unfold to any size, so the limit holds for what comes out as well.
-            return record, record.reader.read(MAX_DOCUMENT_BYTES + 1)
-        except BROKEN:
-            continue
-    record = WarcRecord.from_bytes(whole)
-    record.parse_http(auto_decode="none")
-    return record, record.reader.read()

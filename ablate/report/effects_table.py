@@ -16,26 +16,29 @@ from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.estimate import Estimate
 from ablate.effects.items import aggregate_item_error, item_error
-from ablate.effects.multiplicity import holm
+from ablate.effects.multiplicity import benjamini_hochberg, holm
+from ablate.effects.noise import noise_floor
 from ablate.effects.power import minimum_detectable_effect
 from ablate.effects.verdict import verdict
 from ablate.report.records import AGGREGATE, Study
 
 COLUMNS = (
     "factor", "level", "versus", "estimand", "task", "metric", "higher_is_better", "estimate", "ci_low",
-    "ci_high", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted", "verdict", "mde", "df", "method",
+    "ci_high", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted", "verdict", "mde", "df", "method", "correction", "noise_floor",
 )  # fmt: skip
 FAMILIES = (
-    "p_adjusted is Holm's. The rows of the primary metric's aggregate make one family per estimand (what "
-    "the headline claims), and so do those of its only task where it has just one; all other rows of an "
-    "estimand and a metric make another."
+    "Claims, which are the gains that the plan froze in the primary metric, have Holm's p: the aggregate's rows "
+    "make one family per estimand (those of the only task too, where there is just one), the rows of single "
+    "tasks another, over stages x tasks. All else is exploration and has Benjamini and Hochberg's: other "
+    "metrics, and gains that were asked for afterwards, a family per estimand and metric over stages x tasks."
 )
+HOLM, BH = "Holm", "Benjamini-Hochberg"
 Row = dict[str, Any]
 
 
 def effects_table(study: Study) -> list[Row]:
     """Every effect that the records identify; one of an arm without records is marked missing."""
-    contrasts = study.plan["contrasts"]
+    contrasts = study.contrasts
     if not contrasts:
         return []
     weights = np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in contrasts])
@@ -43,16 +46,23 @@ def effects_table(study: Study) -> list[Row]:
     rows: list[Row] = []
     for metric, better in study.metrics.items():
         for task, scores, errors in _tables(study, metric, weights, same):
+            floor = noise_floor(scores[study.distinct]).seed_sd
             for number, estimate in enumerate(estimate_contrasts(scores, weights, identical=same)):
-                rows.append(_row(contrasts[number], task, metric, better, estimate, errors[number]))
+                row = _row(contrasts[number], task, metric, better, estimate, errors[number])
+                claim = metric == study.primary and number < len(study.plan["contrasts"])
+                rows.append(row | {"noise_floor": floor, "correction": HOLM if claim else BH})
     _adjust(rows, study)
     for row in rows:
         row["verdict"] = _words(row, study)
-    order = {(c["factor"], c["level"], c["versus"]): number for number, c in enumerate(contrasts)}
+    order = {_key(contrast): number for number, contrast in enumerate(contrasts)}
     tasks = {task: number for number, task in enumerate([AGGREGATE, *study.tasks])}
     rows.sort(key=lambda r: (r["metric"] != study.primary, r["metric"], tasks[r["task"]],
-                             order[r["factor"], r["level"], r["versus"]]))  # fmt: skip
+                             order[_key(r)]))  # fmt: skip
     return rows
+
+
+def _key(contrast: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(contrast[name] for name in ("estimand", "factor", "level", "versus"))
 
 
 def _tables(
@@ -109,7 +119,8 @@ def _adjust(rows: list[Row], study: Study) -> None:
     for family in families.values():
         # Arms with the same texts are one arm: nothing was tested there, so nothing is corrected for.
         tested = [math.nan if row["method"] == "identical" else row["p_value"] for row in family]
-        for row, value in zip(family, holm(tested), strict=True):
+        adjusted = holm(tested) if family[0]["correction"] == HOLM else benjamini_hochberg(tested)
+        for row, value in zip(family, adjusted, strict=True):
             row["p_adjusted"] = 1.0 if row["method"] == "identical" else float(value)
 
 
@@ -120,8 +131,17 @@ def _words(row: Row, study: Study) -> str:
         return f"missing: {', '.join(lost)} failed"
     estimate = Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
     return verdict(
-        estimate, p_adjusted=row["p_adjusted"], mde=row["mde"], higher_is_better=row["higher_is_better"]
-    )
+        estimate, p_adjusted=row["p_adjusted"], mde=row["mde"], higher_is_better=row["higher_is_better"],
+        noise_floor=row["noise_floor"], correction=row["correction"],
+    )  # fmt: skip
+
+
+def by_estimand(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows of each estimand, the plan's own first."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["estimand"], []).append(row)
+    return found
 
 
 def headline(rows: Sequence[Row], study: Study) -> list[Row]:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ablate.report.effects_table import Row, headline
+from ablate.report.effects_table import Row, by_estimand, headline
 from ablate.report.records import AGGREGATE, HELDOUT, Study
 from ablate.report.tables import contrast_name
 from ablate.store import atomic
@@ -34,7 +34,9 @@ STYLE: Any = {
 
 def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     """Draw every figure that the records allow; returns their names."""
-    drawn = {"gains": gains(study, rows), "curves": curves(study), "funnel": funnel(study)}
+    drawn = {"curves": curves(study), "funnel": funnel(study)}
+    for number, (estimand, group) in enumerate(by_estimand(rows).items()):
+        drawn["gains" if number == 0 else f"gains_{estimand}"] = gains(study, group)
     names = []
     for name, figure in drawn.items():
         if figure is None:
@@ -82,7 +84,10 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         better = "" if study.metrics[study.primary] else ", turned so that right is better"
         what = "what each stage is worth" if study.curated else f"gain over {study.plan['reference']}"
         figure.suptitle(f"{study.plan['title']}: {what}", x=0.01, ha="left", weight="bold")
-        figure.supxlabel(f"gain in {study.primary}{better}; bars are 95 % intervals over seeds", fontsize=9)
+        figure.supxlabel(
+            f"{lead[0]['estimand'].replace('_', ' ')} gain in {study.primary}{better}; bars are 95 % intervals over seeds",
+            fontsize=9,
+        )
     return figure
 
 

@@ -12,19 +12,20 @@ import numpy as np
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
+from ablate.estimand.base import load_estimand
 from ablate.report import decision
-from ablate.report.effects_table import FAMILIES, Row, effects_table, headline, to_csv
+from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
-    EFFECT_HEADER,
     FUNNEL_HEADER,
     arm_table,
     contrast_name,
     cost_csv,
     direction,
     effect_cells,
+    effect_header,
     funnel_cells,
     interval,
     latex,
@@ -37,13 +38,6 @@ from ablate.report.tables import (
 )
 from ablate.store import write_text
 from ablate.study.plan import run_folder
-
-ESTIMANDS = {
-    "leave_one_out": "the full recipe minus the recipe without the stage",
-    "add_one_in": "the bare recipe plus the stage minus the bare recipe",
-    "cumulative": "the recipe up to and with the stage minus the recipe up to it",
-    "versus_reference": "each arm minus the reference arm",
-}
 
 
 def write_report(study: Study) -> list[Row]:
@@ -75,9 +69,15 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     if not study.records:
         return "\n\n".join([*parts, "No run has finished yet."]) + "\n"
     if rows:
-        parts += ["## What each stage is worth", *_gains(study, rows)]
-        if "gains" in figures:
-            parts.append("![Gain of each stage with its 95 % interval](figures/gains.svg)")
+        parts += [
+            "## What each stage is worth",
+            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}",
+        ]
+        for number, (estimand, group) in enumerate(by_estimand(rows).items()):
+            parts += _gains(study, estimand, group)
+            name = "gains" if number == 0 else f"gains_{estimand}"
+            if name in figures:
+                parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
     parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
@@ -109,18 +109,18 @@ def _missing(study: Study) -> str:
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
 
 
-def _gains(study: Study, rows: Sequence[Row]) -> list[str]:
+def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
     lead = headline(rows, study)
     tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
-    estimand = ESTIMANDS.get(lead[0]["estimand"], lead[0]["estimand"])
-    kept, header, cells = _retention(study), list(EFFECT_HEADER), effect_cells(lead)
+    kept, header, cells = _retention(study), list(effect_header(lead)), effect_cells(lead)
     if study.curated:
         header.insert(-1, "documents kept")
         for row, line in zip(lead, cells, strict=True):
             line.insert(-1, kept.get(row["factor"], "–"))
+    asked = "" if lead[0]["correction"] == HOLM else " Asked for after the plan: exploration, not a claim."
     caption = (
-        f"Gain in **{study.primary}** ({direction(study.primary, study)}) on {tasks}; {scale(study)}; {estimand}. "
-        f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}"
+        f"Gain in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
+        f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
     )
     return [caption, markdown(header, cells)]
 
@@ -262,7 +262,8 @@ def _reading(study: Study) -> str:
         "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
         "and data order), with variances moderated across contrasts (Smyth 2004). The item error, in its own column, "
         "is how far the gain would move with other test items; the two are never merged.\n"
-        "- `helps` and `hurts` hold after Holm's correction; `suggestive` only before it. `no effect seen` names the "
+        "- `helps` and `hurts` hold after the correction named in the table's caption; `suggestive` only before it. A gain "
+        "smaller than the noise floor (what two seeds of one arm differ by) is said to be so. `no effect seen` names the "
         "effect that would have been found with 80 % power: anything smaller may be there.\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
         "- Costs in seconds and bytes of memory are in `cost.csv`, which differs between machines."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.store import read_json
-from ablate.study.plan import run_folder
+from ablate.study.plan import contrasts_asked, run_folder
 
 HELDOUT = "heldout"
 AGGREGATE = "aggregate"
@@ -30,12 +30,14 @@ class Study:
         plan: `plan.json`.
         records: (arm, seed) -> `record.json` of every finished run.
         failed: (arm, seed) -> one line of why, for every run that has none.
+        further: contrasts asked for when reporting, beside those that the plan claims.
     """
 
     folder: Path
     plan: Mapping[str, Any]
     records: Mapping[tuple[str, int], Mapping[str, Any]]
     failed: Mapping[tuple[str, int], str]
+    further: Sequence[Mapping[str, Any]] = ()
     _items: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -47,6 +49,11 @@ class Study:
     def seeds(self) -> list[int]:
         """In the plan's order."""
         return list(self.plan["seeds"])
+
+    @property
+    def contrasts(self) -> list[Mapping[str, Any]]:
+        """What is reported: the plan's claims, then what was asked for beside them."""
+        return [*self.plan["contrasts"], *self.further]
 
     @property
     def primary(self) -> str:
@@ -208,11 +215,15 @@ class Study:
         return {seed: self.records[arm, seed]["run"] for seed in self.seeds if (arm, seed) in self.records}
 
 
-def load_study(folder: Path) -> Study:
+def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
     """Read a study folder.
 
+    Args:
+        folder: with a plan.
+        estimands: to report beside those that the plan froze.
     Raises:
         DataError: when there is no plan in it.
+        NotIdentified: when the plan's arms do not determine an estimand asked for.
     """
     if not (folder / "plan.json").exists():
         raise DataError(f"{folder} holds no study (no plan.json); `ablate sweep study=...` makes one")
@@ -227,4 +238,6 @@ def load_study(folder: Path) -> Study:
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             else:
                 failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
-    return Study(folder, plan, records, failed)
+    frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
+    further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
+    return Study(folder, plan, records, failed, [asdict(spec) for spec in further])

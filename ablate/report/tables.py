@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.report.effects_table import Row, headline
+from ablate.report.effects_table import BH, Row, by_estimand, headline
 from ablate.report.records import AGGREGATE, Study
 
 Cells = Sequence[Sequence[str]]
@@ -70,7 +70,7 @@ def contrast_name(row: Mapping[str, Any]) -> str:
     return levels if row["factor"] == row["level"] else f"{row['factor']}: {levels}"
 
 
-EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p Holm", "verdict")
+EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p adj.", "verdict")
 
 
 def effect_cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -105,13 +105,18 @@ def terminal_table(study: Study, rows: Sequence[Row]) -> str:
         return f"\n{study.plan['title']}: {study.primary}, {direction(study.primary, study)}\n" + aligned(
             header, cells
         )
+    groups = by_estimand(rows)
+    return "\n".join(_estimand_table(study, estimand, group) for estimand, group in groups.items())
+
+
+def _estimand_table(study: Study, estimand: str, rows: Sequence[Row]) -> str:
     lead = headline(rows, study)
     on = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
     title = (
-        f"\n{study.plan['title']}\n{lead[0]['estimand']} gain in {study.primary} ({direction(study.primary, study)}) "
+        f"\n{study.plan['title']}\n{estimand} gain in {study.primary} ({direction(study.primary, study)}) "
         f"on {on}: {scale(study)}"
     )
-    text = f"{title}\n{aligned(EFFECT_HEADER, effect_cells(lead))}"
+    text = f"{title}\n{aligned(effect_header(lead), effect_cells(lead))}"
     others = [
         row
         for row in rows
@@ -120,8 +125,17 @@ def terminal_table(study: Study, rows: Sequence[Row]) -> str:
     found = [row for row in others if row["verdict"].startswith(("helps", "hurts"))]
     if found:
         cells = [[row["task"], *line] for row, line in zip(found, effect_cells(found), strict=True)]
-        text += f"\n\nSingle tasks with an effect (after Holm):\n{aligned(('task', *EFFECT_HEADER), cells, left=2)}"
+        text += (
+            f"\n\nSingle tasks with an effect (after {found[0]['correction']}):\n"
+            f"{aligned(('task', *effect_header(found)), cells, left=2)}"
+        )
     return text
+
+
+def effect_header(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The header, with the name of the correction."""
+    name = "p BH" if rows[0]["correction"] == BH else "p Holm"
+    return tuple(name if cell == "p adj." else cell for cell in EFFECT_HEADER)
 
 
 def _mean_error(values: np.ndarray) -> tuple[float, float]:
@@ -192,7 +206,17 @@ def escape_latex(text: str) -> str:
     return "".join(LATEX.get(character, character) for character in text)
 
 
-FUNNEL_HEADER = ("after", "documents", "kept", "MB", "kept", "tokens", "changed", "dropped because of")
+FUNNEL_HEADER = (
+    "after",
+    "documents",
+    "kept",
+    "MB",
+    "kept",
+    "tokens",
+    "changed",
+    "found",
+    "dropped because of",
+)
 
 
 def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -208,9 +232,11 @@ def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             f"{name} {count:,}"
             for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0]))
         )
+        found = ", ".join(f"{name} {count:,}" for name, count in line.get("found", {}).items())
         cells.append([
             line["stage"], f"{line['documents']:,}", share[0], f"{line['bytes'] / 1e6:,.2f}", share[1],
-            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", reasons or "–",
+            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", found or "–",
+            reasons or "–",
         ])  # fmt: skip
     return cells
 

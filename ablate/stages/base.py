@@ -1,7 +1,9 @@
-"""What a stage is: a filter measures and decides, a transform rewrites, a relation groups.
+"""What a stage is: a filter measures and decides, a transform rewrites, a relation compares documents.
 
 The slow half of a stage (`measure`, `transform`, `sketch`) sees texts and nothing else, so it runs
-once per text version (or, where a filter reads the address instead, once); the fast half (`decide`, `resolve`) is vectorised and runs once per arm.
+once per text version (or, where a filter reads the address instead, once); the fast half (`decide`,
+`resolve`) is vectorised and runs once per arm. A span relation compares parts of documents, and what it
+cuts depends on which others are there.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ablate.fingerprint import mix64
+from ablate.stages.spans import Spans, Windows
 
 Table = Mapping[str, np.ndarray]
 """Columns by name; each has shape (n_documents,) or (n_documents, width)."""
@@ -88,9 +92,9 @@ class Stage(ABC):
         """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""
         return
 
-    def steps(self) -> tuple[Filter | Transform | Relation, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """The primitive steps, in order."""
-        assert isinstance(self, (Filter, Transform, Relation))
+        assert isinstance(self, (Filter, Transform, Relation, SpanRelation))
         return (self,)
 
 
@@ -102,9 +106,11 @@ class Filter(Stage):
         reads: the column of the pool that is measured. "text" is the document's text as the stages
             before have left it; any other, such as "url", stays as it came in, so it is measured once
             whatever the texts become.
+        counts: measured columns that the funnel adds up, such as what a stage found of each kind.
     """
 
     reads: ClassVar[str] = "text"
+    counts: ClassVar[tuple[str, ...]] = ()
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """Measure one text, free of thresholds. Override this or `measure_many`."""
@@ -249,3 +255,95 @@ class Relation(Stage):
         duplicate = np.ones(rows.size, dtype=bool)
         duplicate[order[first]] = False
         return Verdict.first_of(duplicate=duplicate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanRelation(Stage):
+    """Compares parts of documents with one another; cuts what occurs more than once, or drops documents.
+
+    A text is a row of pieces (tokens, lines, sentences); what is compared are windows of `width` pieces.
+    What counts as repeated:
+        keep: "first": every occurrence but the first, by pool order, then place in the document;
+            occurrences that overlap the first stay with it. "none": all occurrences.
+    What is done about it:
+        on_hit: "cut" the repeated spans out, or "drop" documents that have any.
+        max_share: largest share of a document's pieces that may be repeated before "drop" drops it.
+    """
+
+    keep: str = "first"
+    on_hit: str = "cut"
+    max_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("first", "none"):
+            raise ValueError(f"keep must be first or none, got {self.keep!r}")
+        if self.on_hit not in ("cut", "drop"):
+            raise ValueError(f"on_hit must be cut or drop, got {self.on_hit!r}")
+        if not 0 <= self.max_share < 1:
+            raise ValueError(f"max_share must be in [0, 1), got {self.max_share}")
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Pieces in a window."""
+
+    @abstractmethod
+    def pieces(self, text: str) -> list[tuple[int, int]]:
+        """Where the pieces stand: begin and end in characters, ascending, disjoint, none blank."""
+
+    @abstractmethod
+    def sketch_many(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """One number for each piece of each text: shapes (n_pieces,), uint64."""
+
+    @abstractmethod
+    def relate(self, values: np.ndarray, counts: np.ndarray, rows: np.ndarray, n_pool: int) -> Windows:
+        """Find windows that occur more than once; once per text version and width.
+
+        Args:
+            values: shape (sum of counts,), uint64: sketches of the documents, one after another.
+            counts: shape (n,), int64: pieces of each.
+            rows: shape (n,), int64: their rows in the pool, ascending.
+            n_pool: documents in the pool.
+        """
+
+    def resolve(self, windows: Windows, rows: np.ndarray) -> Spans:
+        """The spans that count as repeated among an arm's survivors."""
+        return windows.repeats(rows, keep_first=self.keep == "first")
+
+    def decide(self, measured: Table) -> Verdict:
+        """For `drop`: reason "repeated".
+
+        Args:
+            measured: columns `pieces` and `repeated_pieces`.
+        """
+        share = measured["repeated_pieces"] / np.maximum(measured["pieces"], 1)
+        return Verdict.first_of(repeated=share > self.max_share)
+
+    def cut(self, text: str, begin: np.ndarray, end: np.ndarray) -> str:
+        """The text without pieces begin[i] .. end[i] - 1.
+
+        What is left on both sides of a cut is joined by the gap behind it, or by the gap before it where
+        that has more line breaks or the other is none; by a blank where neither is. At the ends of a
+        text the gap goes too.
+        """
+        spans = self.pieces(text)
+        edges = [0]
+        for first, last in zip(begin.tolist(), end.tolist(), strict=True):
+            edges += [spans[first][0], spans[last - 1][1]]
+        edges.append(len(text))
+        parts = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        parts = [part for part in parts if part.strip()]
+        joined = parts[:1]
+        for before, after in pairwise(parts):
+            joined[-1] = joined[-1].rstrip()
+            gaps = after[: len(after) - len(after.lstrip())], before[len(before.rstrip()) :]
+            joined += [max(gaps, key=lambda gap: (gap.count("\n"), gap != "")) or " ", after.lstrip()]
+        if joined and begin[0] == 0:
+            joined[0] = joined[0].lstrip()
+        if joined and end[-1] == len(spans):
+            joined[-1] = joined[-1].rstrip()
+        return "".join(joined)
+
+
+Step = Filter | Transform | Relation | SpanRelation
+"""A primitive step of a stage."""

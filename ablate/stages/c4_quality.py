@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
+from ablate.stages.base import Filter, Stage, Step, Table, Transform, Verdict
 from ablate.stages.segments import WORDS, count_sentences
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
@@ -52,7 +52,7 @@ class C4Quality(Stage):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
-    def steps(self) -> tuple[Filter | Transform | Relation, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """Lines first; lines that condemn the document are left for the document rules to see."""
         lines = C4Lines(
             terminal_punctuation=self.terminal_punctuation, min_words_per_line=self.min_words_per_line,

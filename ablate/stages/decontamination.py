@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ablate.fingerprint import digest
-from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
+from ablate.stages.base import Filter, Stage, Step, Table, Transform, Verdict
 from ablate.stages.text_norm import gram_hashes, grams_up_to, word_spans, words
 
 ON_HIT = ("drop", "cut")
@@ -60,7 +60,7 @@ class Decontamination(Stage):
         identity["parameters"]["references"] = self.references.digest
         return identity
 
-    def steps(self) -> tuple[Filter | Transform | Relation, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """A filter, or a transform for `cut`."""
         if self.on_hit == "cut":
             return (CutHits(references=self.references, window=self.window),)

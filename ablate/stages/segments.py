@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from typing import Any
 from unicodedata import category
 
@@ -146,6 +146,48 @@ def count_sentences(ids: np.ndarray) -> int:
     relevant = ending | begins
     # Between an end and the next beginning there may be any number of other marks.
     return int(ids.size > 0) + int((ending[relevant][:-1] & begins[relevant][1:]).sum())
+
+
+def stripped(text: str, begin: int, end: int) -> tuple[int, int] | None:
+    """Where text[begin:end] stands without the blanks at its ends; None when it is blank."""
+    part = text[begin:end]
+    body = part.lstrip()
+    begin = end - len(body)
+    return (begin, begin + len(body.rstrip())) if body else None
+
+
+def line_spans(text: str) -> list[tuple[int, int]]:
+    """Where the lines that are not blank stand, without the blanks at their ends."""
+    ends = accumulate(map(len, text.splitlines(keepends=True)), initial=0)
+    return [span for begin, end in pairwise(ends) if (span := stripped(text, begin, end))]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where the sentences stand: as `count_sentences` counts them in each line; none crosses a line."""
+    ids = WORDS.ids(text)
+    if ids.size == 0:
+        return []
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    places = np.flatnonzero(~_blank()[np.minimum(codes, _blank().size - 1)])
+    ends = np.cumsum(WORDS.length[ids])
+    begins = places[ends - WORDS.length[ids]]
+    lines = np.cumsum([len(line) for line in text.splitlines(keepends=True)])
+    line = np.searchsorted(lines, begins, side="right")
+    starts = np.ones(ids.size, dtype=bool)
+    starts[1:] = line[1:] != line[:-1]
+    ending = WORDS.ending[ids]
+    relevant = np.flatnonzero(ending | ~WORDS.mark[ids])
+    before, after = relevant[:-1], relevant[1:]
+    starts[after[ending[before] & ~ending[after] & (line[before] == line[after])]] = True
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], ids.size) - 1
+    return list(zip(begins[first].tolist(), (places[ends[last] - 1] + 1).tolist(), strict=True))
+
+
+@cache
+def _blank() -> np.ndarray:
+    """Which characters `str.split` splits at: shape (0x3002,), bool; none lies beyond."""
+    return np.array([chr(code).isspace() for code in range(0x3002)])
 
 
 def repeated(pieces: list[str]) -> tuple[int, int]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from ablate.config import make, make_stages, nearest, plain, stage_order
-from ablate.design.base import Factor
+from ablate.design.base import ContrastSpec, Design, Factor
 from ablate.errors import AblateError, ConfigError
+from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
 
 PLAN_FORMAT = 1
+MOST_PERMUTED = 6
+"""Stages in all their orders: 720."""
 UNSAFE = re.compile(r"^\.|[^\w.,+=@()-]")
-ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate")
+ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate", "randomness")
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
 
 
@@ -45,7 +49,8 @@ def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
     null: every enabled stage, on against off. A list: these stages. A mapping: name ->
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
     dotted path from the top of the configuration (`recipe.order`, `train.lr`); values may be a range,
-    {from: 0, to: 0.6, points: 13}.
+    {from: 0, to: 0.6, points: 13}. {permute: [stages]} is every order of these stages, the others
+    staying where they are.
 
     Raises:
         ConfigError: for an unknown stage or parameter, or a factor without two levels.
@@ -76,6 +81,8 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
     if len(spec) != 1:
         raise ConfigError(f"design.factors.{name}: expected one parameter with its values, got {dict(spec)}")
     (path, values), *_ = spec.items()
+    if path == "permute":
+        return Levels(name, _orders(name, values, list(stages)))
     path = path if "." in path else f"stages.{name}.{path}"
     current = _get(config, path)
     if isinstance(values, Mapping):
@@ -91,6 +98,22 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
     if len(changes) != len(values):
         raise ConfigError(f"design.factors.{name}: the values {values} repeat")
     return Levels(name, changes)
+
+
+def _orders(name: str, chosen: Any, order: list[str]) -> dict[str, dict[str, Any]]:
+    where = f"design.factors.{name}.permute"
+    if not isinstance(chosen, list) or not 2 <= len(set(chosen)) == len(chosen) <= MOST_PERMUTED:
+        raise ConfigError(f"{where}: expected two to {MOST_PERMUTED} different stages, got {chosen!r}")
+    for stage in chosen:
+        if stage not in order:
+            raise ConfigError(f"{where}: unknown stage {stage!r}: {nearest(stage, order)}")
+    configured = [stage for stage in order if stage in chosen]
+    changes = {}
+    for permuted in permutations(configured):
+        following = iter(permuted)
+        changed = [next(following) if stage in chosen else stage for stage in order]
+        changes[_label(list(permuted))] = {"recipe.order": changed} if changed != order else {}
+    return changes
 
 
 def _range(spec: Mapping[str, Any], where: str) -> list[float]:
@@ -158,10 +181,10 @@ def make_plan(composed: Any) -> dict[str, Any]:
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must name each seed once, at least one, got {seeds}")
     levels = {entry.name: entry for entry in resolve_factors(config)}
-    design = make(config["design"]["method"], "design.method")
+    design: Design = make(config["design"]["method"], "design.method")
     factors = [entry.factor for entry in levels.values()]
     try:
-        assignments, contrasts = design.arms(factors), design.contrasts(factors)
+        assignments = design.arms(factors)
     except ValueError as error:
         raise ConfigError(f"design={config['design']['name']}: {error}") from error
     arms: dict[str, Any] = {}
@@ -173,6 +196,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         make_stages(arm)
         arms[name] = {"levels": assignment, "config": arm}
     study, evaluate = config["study"], config["evaluate"]
+    estimands = design.estimands if config["estimands"] is None else config["estimands"]
     plan = {
         "format": PLAN_FORMAT,
         "study": study["name"],
@@ -184,7 +208,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "reference": next(iter(arms)),
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
         "seeds": seeds,
-        "contrasts": [asdict(contrast) for contrast in contrasts],
+        "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
         "metrics": {
             "primary": evaluate["primary"],
             "aggregate": evaluate.get("aggregate"),
@@ -215,6 +239,22 @@ def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str
             )
     write_json(path, plan)
     return plan
+
+
+def factors_of(plan: Mapping[str, Any]) -> list[Factor]:
+    """The factors of a plan as the designs know them."""
+    return [Factor(entry["name"], tuple(entry["levels"])) for entry in plan["factors"]]
+
+
+def contrasts_asked(plan: Mapping[str, Any], estimands: Sequence[str]) -> list[ContrastSpec]:
+    """The contrasts of estimands that a plan did not freeze, from the arms that it has.
+
+    Raises:
+        ConfigError: for an unknown estimand.
+        NotIdentified: when the plan's arms do not determine it; names the arms that are missing.
+    """
+    arms = {name: arm["levels"] for name, arm in plan["arms"].items()}
+    return contrasts_of(estimands, arms, factors_of(plan))
 
 
 def load_plan(folder: Path) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from ablate.store import Store, atomic, lock, read_json, write_json, write_table
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 
-RUN_FORMAT = 1
-MACHINE = ("device", "threads", "checkpoint_s")
+RUN_FORMAT = 2
+MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile")
 """Settings of `train` that belong to the machine and not to the run's identity."""
 REPORT_ONLY = ("aggregate", "average_last", "primary")
 """Settings of `evaluate` that only the report reads."""
@@ -52,12 +52,23 @@ def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     )
 
 
+def run_seeds(config: Mapping[str, Any], seed: int) -> tuple[int, int]:
+    """Seeds of the initial weights and of the data order: the run's own unless `randomness` says otherwise."""
+    randomness = config.get("randomness") or {}
+    own = seed + randomness.get("shift", 0)
+    fixed = randomness.get("weights"), randomness.get("order")
+    weights, order = (own if value is None else int(value) for value in fixed)
+    return weights, order
+
+
 def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int) -> str:
     """Name what a run computes: the same texts, model, recipe, tasks and seed give the same record."""
     train = {name: value for name, value in config["train"].items() if name not in (*MACHINE, "tokens")}
+    weights, order = run_seeds(config, seed)
     return digest({
         "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": workshop.tokenizer.digest,
-        "proxy": config["proxy"], "train": train, "seed": seed, "primary": config["evaluate"]["primary"],
+        "proxy": config["proxy"], "train": train, "primary": config["evaluate"]["primary"],
+        "seed": weights if weights == order else [weights, order],
         "tokens": budget_tokens(config, prepared.info["unique_tokens"]),
         "evaluate": evaluator_of(config, workshop).digest,
     })  # fmt: skip
@@ -111,12 +122,13 @@ def execute(plan: Mapping[str, Any], workshop: Workshop, study: Path, arm: str, 
     if (folder / "record.json").exists():
         return
     prepared = workshop.prepare(config)
-    stream = workshop.stream(prepared, seed=seed, context=config["proxy"]["context"])
+    weights, order = run_seeds(config, seed)
+    stream = workshop.stream(prepared, seed=order, context=config["proxy"]["context"])
     key = run_key(config, prepared, workshop, seed)
     result = workshop.store.root / "runs" / key
     if int(os.environ.get("RANK", 0)) > 0:
         # Under torchrun the other processes help to train; the first one keeps the books.
-        _help(config, workshop, stream, result, seed)
+        _help(config, workshop, stream, result, weights)
         return
     if not (result / "result.json").exists():
         with lock(result / ".lock", f"run {arm}, seed {seed} (or one with the same corpus)"):
@@ -161,7 +173,7 @@ def _train(
     result: Path, folder: Path, arm: str, seed: int,
 ) -> None:  # fmt: skip
     from ablate.train import checkpoint
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     started = time.monotonic()
     evaluator = evaluator_of(config, workshop)
@@ -184,9 +196,12 @@ def _train(
             tracked.log(tokens_seen, scores.summary)
 
         outcome = train(
-            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), stream=stream,
-            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)), seed=seed, folder=result, tokens=tokens,
-            evaluate=evaluate, log=log, resume_key=result.name,
+            Run(
+                stream=stream, seed=run_seeds(config, seed)[0], folder=result, evaluate=evaluate, log=log,
+                resume_key=result.name,
+            ),
+            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), tokens=tokens,
+            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
         )  # fmt: skip
     points = [read_json(path) for path in sorted((result / "curve").glob("*.json"))]
     curve = [point for point in points if point["tokens"] <= outcome.tokens]
@@ -212,12 +227,15 @@ def _train(
 def _help(
     config: Mapping[str, Any], workshop: Workshop, stream: TokenStream, result: Path, seed: int
 ) -> None:
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     train(
-        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), stream=stream,
-        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)), seed=seed, folder=result,
-        tokens=budget_tokens(config, stream.unique_tokens), evaluate=lambda *_: None, resume_key=result.name,
+        Run(
+            stream=stream, seed=seed, folder=result, evaluate=lambda *_: None, resume_key=result.name
+        ),
+        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"),
+        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
+        tokens=budget_tokens(config, stream.unique_tokens),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from ablate.stages.c4_quality import C4Quality
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.pii import Pii
+from ablate.stages.substring_dedup import SubstringDedup
 from ablate.store import Store
 
 LONG = "The man and the cat have to be in the house with that dog of ours. "
@@ -68,7 +69,7 @@ def test_the_ledger_says_why_and_what_was_measured(curated: tuple[Corpus, Annota
     write_ledger(corpus, annotations, folder)
     names = sorted(path.name for path in folder.glob("*.parquet"))
     assert names == ["00-gopher_quality.parquet", "01-exact_dedup.parquet", "02-c4_quality.parquet",
-                     "03-c4_quality.parquet", "04-pii.parquet"]  # fmt: skip
+                     "03-c4_quality.parquet", "04-pii.parquet", "05-pii.parquet"]  # fmt: skip
     first = pq.read_table(folder / names[0]).to_pylist()
     assert [row["row"] for row in first] == [0, 1, 2, 3, 4]
     assert [row["reason"] for row in first] == [
@@ -82,6 +83,24 @@ def test_the_ledger_says_why_and_what_was_measured(curated: tuple[Corpus, Annota
         row["row"] for name in names for row in pq.read_table(folder / name).to_pylist() if not row["kept"]
     ]
     assert sorted([*left, *corpus.rows.tolist()]) == list(range(len(PAGES)))
+
+
+def test_funnel_and_ledger_account_for_what_was_cut(make_pool: Any, store: Store) -> None:
+    texts = ["one two three four", "It rained. one two three", "five six", "one two three"]
+    annotations = Annotations(make_pool(store, [Document(text) for text in texts]), store, workers=1)
+    corpus = build_corpus([SubstringDedup(min_tokens=3)], annotations)
+    before, after = funnel(corpus, annotations, lambda version, rows: None)
+    assert (before["documents"], after["documents"]) == (4, 3)
+    assert after["dropped"] == {"empty": 1} and after["changed"] == 1
+    left = ["one two three four", "It rained.", "five six"]
+    assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == left
+    assert before["bytes"] == sum(map(len, texts)) and after["bytes"] == sum(map(len, left))
+    write_ledger(corpus, annotations, store.root / "ledger")
+    lines = pq.read_table(store.root / "ledger" / "00-substring_dedup.parquet").to_pylist()
+    assert [line["changed"] for line in lines] == [False, True, False, True]
+    assert [line["reason"] for line in lines] == [None, None, None, "empty"]
+    assert [line["measured_pieces"] for line in lines] == [4, 6, 2, 3]
+    assert [line["measured_repeated_pieces"] for line in lines] == [0, 3, 0, 3]
 
 
 def test_a_stage_that_drops_everything_is_named(make_pool: Any, store: Store) -> None:

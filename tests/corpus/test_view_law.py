@@ -19,7 +19,7 @@ from ablate.errors import DataError
 from ablate.fingerprint import mix64
 from ablate.pool.pool import Pool
 from ablate.pool.source import Document
-from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
+from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import Extraction
@@ -27,8 +27,10 @@ from ablate.stages.fineweb_quality import FineWebQuality
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.gopher_repetition import GopherRepetition
 from ablate.stages.language import Language
+from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
 from ablate.store import Store
 
@@ -72,13 +74,22 @@ STAGES: tuple[Stage, ...] = (
     ExactDedup(keep="longest"),
     MinhashDedup(ngram=2, bands=8, rows=2, seed=3),
     Pii(),
+    SubstringDedup(min_tokens=12),
+    SubstringDedup(min_tokens=15, keep="none"),
+    SubstringDedup(min_tokens=12, on_hit="drop", max_share=0.6),
+    SubstringDedup(min_tokens=14, keep="none", on_hit="drop"),
+    LineDedup(),
+    LineDedup(unit="paragraph", keep="none"),
+    LineDedup(unit="three_sentences", on_hit="drop", max_share=0.3),
+    LineDedup(unit="three_sentences"),
     UrlFilter(),
     OddAddress(),
 )
 
 
 def documents() -> st.SearchStrategy[list[Document]]:
-    text = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=5).map("\n".join)
+    line = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=3).map(" ".join)
+    text = st.lists(line | st.just(""), min_size=1, max_size=5).filter(any).map("\n".join)
     html = text.map(lambda t: f"<html><body><nav>Menu</nav><main><p>{t}</p></main></body></html>")
     plain_page = text.map(lambda t: Document(t, "text"))
     urls = st.sampled_from(["https://a.example/1", "https://b.example/23", ""])
@@ -99,6 +110,8 @@ def run_one_by_one(pool: Pool, stages: Sequence[Stage]) -> list[str]:
         elif isinstance(step, Filter):
             values = texts if step.reads == "text" else urls
             keep = [bool(step.decide(step.measure_many([value])).keep[0]) for value in values]
+        elif isinstance(step, SpanRelation):
+            texts, keep = _without_repeats(step, texts)
         else:
             keep = _keep_one_of_each(step, texts, keys)
         left = [i for i, kept in enumerate(keep) if kept]
@@ -133,6 +146,32 @@ def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list
     return keep
 
 
+def _without_repeats(step: SpanRelation, texts: list[str]) -> tuple[list[str], list[bool]]:
+    """Every window looked up among all windows of these documents alone, by content."""
+    sketches = [sketch.tolist() for sketch in step.sketch_many(texts)]
+    compared = step.width if isinstance(step, SubstringDedup) else 1  # a line's number stands for all of it
+    seen: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for d, sketch in enumerate(sketches):
+        for start in range(len(sketch) - step.width + 1):
+            window = tuple(sketch[start : start + compared])
+            if window != (0,):
+                seen.setdefault(window, []).append((d, start))
+    repeated = [[False] * len(sketch) for sketch in sketches]
+    for places in seen.values():
+        (first, at), *_ = places
+        for d, start in places if len(places) > 1 else ():
+            if step.keep == "none" or d != first or start >= at + step.width:
+                repeated[d][start : start + step.width] = [True] * step.width
+    if step.on_hit == "drop":
+        return texts, [sum(hits) <= step.max_share * len(hits) for hits in repeated]
+    cut = []
+    for text, hits in zip(texts, repeated, strict=True):
+        edges = np.diff(np.array([False, *hits, False]).astype(int))
+        begin, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        cut.append(step.cut(text, begin, end) if begin.size else text)
+    return cut, [bool(text.strip()) for text in cut]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), st.lists(st.sampled_from(STAGES), max_size=6))
 def test_a_view_is_what_running_the_stages_one_by_one_would_give(
@@ -151,8 +190,46 @@ def test_a_view_is_what_running_the_stages_one_by_one_would_give(
         assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
 
 
+SPAN_STAGES = tuple(stage for stage in STAGES if isinstance(stage, SpanRelation))
+OTHERS = (ExactDedup(keep="first"), GopherQuality(min_words=14, min_stop_words=0, min_alpha_words=0), Pii())
+
+
+@st.composite
+def planted(draw: st.DrawFn) -> list[Document]:
+    """Pages of a few lines that most pages draw from, with words of their own between them."""
+    pages = []
+    for number in range(draw(st.integers(2, 8))):
+        lines = draw(st.lists(st.sampled_from(SENTENCES), max_size=4))
+        at = draw(st.integers(0, len(lines)))
+        own = f"Page {number} has words of its own, number {number} too."
+        joins = draw(st.lists(st.sampled_from([" ", "\n", "\n\n"]), min_size=5, max_size=5))
+        parts = [*lines[:at], own, *lines[at:]]
+        pages.append(Document("".join(a + b for a, b in zip(parts, joins[: len(parts)], strict=True))))
+    return pages
+
+
+@settings(max_examples=30, deadline=None)
+@given(planted(), st.sampled_from(SPAN_STAGES), st.sampled_from(SPAN_STAGES), st.data())
+def test_what_is_cut_depends_on_the_survivors_alone(
+    make_pool: Any, pages: list[Document], first: Stage, second: Stage, data: st.DataObject
+) -> None:
+    """Every arm of a small sweep around span relations, built from one store, in a random order."""
+    order = data.draw(st.permutations([first, second, *OTHERS]))
+    arms = [[stage for stage in order if stage is not left_out] for left_out in (None, *order)]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        pool = make_pool(store, pages)
+        annotations = Annotations(pool, store, workers=1)
+        for stages in data.draw(st.permutations(arms)):
+            expected = run_one_by_one(pool, stages)
+            if not expected:
+                continue
+            corpus = build_corpus(stages, annotations)
+            assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
+
+
 @settings(max_examples=25, deadline=None)
-@given(documents(), st.permutations(STAGES[2:8]), st.data())
+@given(documents(), st.permutations((*STAGES[2:7], SPAN_STAGES[0])), st.data())
 def test_arms_that_share_a_store_do_not_change_each_other(
     make_pool: Any, pages: list[Document], order: list[Stage], data: st.DataObject
 ) -> None:

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from ablate.config import CONF, RESERVED, make
 from ablate.fingerprint import canonical_json
-from ablate.stages.base import Filter, Relation, Stage, Transform
+from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 
 OUTSIDE: dict[str, Any] = {"snapshot": None, "tasks": []}
 """What a stage takes from outside its file: the tasks in use and, for tests that run it, a model."""
@@ -101,7 +101,17 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [
             other
-            for other in (f"{value}x", "drop", "cut", "first", "longest", "raw", "resiliparse")
+            for other in (
+                f"{value}x",
+                "drop",
+                "cut",
+                "first",
+                "longest",
+                "raw",
+                "resiliparse",
+                "none",
+                "paragraph",
+            )
             if other != value
         ]
     return [] if value == () else [()]
@@ -130,6 +140,15 @@ def test_its_slow_half_depends_on_the_text_alone(name: str, student_folder: str,
             rewritten = step.transform_many(texts)
             assert rewritten == [step.transform_many([text])[0] for text in texts]
             texts = rewritten
+        elif isinstance(step, SpanRelation):
+            together = step.sketch_many(texts)
+            for text, sketch in zip(texts, together, strict=True):
+                np.testing.assert_array_equal(step.sketch_many([text])[0], sketch)
+                spans = step.pieces(text)
+                assert sketch.dtype == np.uint64 and sketch.shape == (len(spans),)
+                assert all(text[begin:end].strip() for begin, end in spans)
+                pieces = "".join(text[begin:end] for begin, end in spans)
+                assert "".join(pieces.split()) == "".join(text.split())
         else:
             assert isinstance(step, Relation)
             sketches = step.sketch_many([*texts, "a"])

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablate.stages.base import Filter, Relation, Stage, Transform
+from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.stages.decontamination import CountHits, CutHits, References
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import METHODS, Extraction
 from ablate.stages.language import Language
+from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.substring_dedup import SubstringDedup
 
 GOLDEN = Path(__file__).parent / "golden"
 ITEM = "The heron stood on one leg beside the mill pond until the last of the light had gone"
@@ -59,6 +61,8 @@ STAGES: dict[str, Stage] = {
     "decontamination": CountHits(references=REFERENCES, min_hits=1),
     "decontamination-cut": CutHits(references=REFERENCES, window=5),
     "pii": Pii(),
+    "substring_dedup": SubstringDedup(),
+    **{f"line_dedup-{unit}": LineDedup(unit=unit) for unit in UNITS},
 }
 
 
@@ -66,8 +70,9 @@ def made(stage: Stage) -> object:
     """The slow half's output as plain data; 64-bit numbers as hex, scores to four digits."""
     if isinstance(stage, Transform):
         return stage.transform_many(PAGES if stage.kinds == ("html",) else TEXTS)
-    if isinstance(stage, Relation):
-        return [[f"{value:016x}" for value in row] for row in stage.sketch_many(TEXTS).tolist()]
+    if isinstance(stage, (Relation, SpanRelation)):
+        texts = [*TEXTS, "\n".join(TEXTS)] if isinstance(stage, SpanRelation) else TEXTS
+        return [[f"{value:016x}" for value in row.tolist()] for row in stage.sketch_many(texts)]
     assert isinstance(stage, Filter)
     return {name: np.round(column, 4).tolist() for name, column in stage.measure_many(TEXTS).items()}
 

@@ -271,3 +271,52 @@ def test_joblib_gives_the_same_bytes(here: Path, tiny: tuple[str, ...], ablate: 
     ]
     subprocess.run(command, cwd=other, check=True, capture_output=True, timeout=300)
     assert outputs(here / "studies" / "demo") == outputs(other / "studies" / "demo")
+
+
+def test_a_larger_design_and_other_estimands_train_only_what_is_new(
+    ablate: Callable[..., int], tiny: tuple[str, ...], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Designs share runs through the store, and an estimand asked for afterwards trains nothing."""
+    import ablate.train.loop as loop
+
+    trained = []
+    train = loop.train
+    monkeypatch.setattr(loop, "train", lambda **given: trained.append(given["seed"]) or train(**given))
+    two = ("design.factors=[language,minhash_dedup]", "seeds=[0,1]")
+    assert ablate("sweep", *tiny, "study.name=small", *two) == 0
+    assert len(trained) == 3 * 2
+    assert ablate("sweep", *tiny, "study.name=large", "design=full_factorial", *two) == 0
+    assert len(trained) == 4 * 2  # one new arm: without both
+    assert ablate("sweep", *tiny, "study.name=more", "design=full_factorial", two[0], "seeds=[0,1,2]") == 0
+    assert len(trained) == 4 * 3
+    claimed = (here / "studies" / "large" / "effects.csv").read_text()
+    wanted = "estimands=[leave_one_out,add_one_in,cumulative,shapley]"
+    assert ablate("report", *tiny, "study.name=large", "design=full_factorial", *two, wanted) == 0
+    with (here / "studies" / "large" / "effects.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["estimand"] for row in rows} == {
+        "main_effect", "interaction", "leave_one_out", "add_one_in", "cumulative", "shapley"
+    }  # fmt: skip
+    assert {row["correction"] for row in rows if row["estimand"] == "shapley"} == {"Benjamini-Hochberg"}
+    assert len(trained) == 4 * 3
+    assert ablate("report", *tiny, "study.name=large", "design=full_factorial", *two) == 0
+    assert (here / "studies" / "large" / "effects.csv").read_text() == claimed
+    assert ablate("report", *tiny, "study.name=small", *two, "estimands=[shapley]") == 2
+
+
+def test_aa_replicates_share_no_seed(ablate: Callable[..., int], tiny: tuple[str, ...], here: Path) -> None:
+    overrides = [word for word in tiny if not word.startswith("design")]
+    assert (
+        ablate(
+            "sweep",
+            *overrides,
+            "study.name=aa",
+            "design=aa",
+            "design.factors.replicate={randomness.shift:[0,100]}",
+        )
+        == 0
+    )
+    runs = [json.loads(p.read_text())["run"] for p in (here / "studies" / "aa").glob("runs/*/*/record.json")]
+    assert len(set(runs)) == 4
+    report = (here / "studies" / "aa" / "REPORT.md").read_text()
+    assert "the truth is zero" in report

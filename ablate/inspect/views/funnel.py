@@ -1,8 +1,8 @@
-"""The funnel of one arm, and samples of what a stage dropped, by reason.
+"""The funnel of one arm, and samples of what a stage dropped, by reason, and of what it rewrote.
 
 This is what `ablate inspect` shows when no view is named.
 
-  inspect.stage=gopher_quality     also show samples of what this stage dropped
+  inspect.stage=gopher_quality     also show samples of what this stage dropped or rewrote
   inspect.reason=gopher_short_doc  only for this reason
   inspect.samples=5                how many per reason
 
@@ -18,11 +18,13 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages
+from ablate.corpus.annotate import rewritten
 from ablate.corpus.ledger import reasons
 from ablate.corpus.view import Corpus, build_corpus
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import mix64
 from ablate.inspect.arm import open_arm
+from ablate.inspect.views.duplicates import from_difference
 from ablate.report.tables import funnel_table
 from ablate.study.prepare import Workshop
 
@@ -60,9 +62,24 @@ def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
             if rows.size == 0 or config.inspect.reason not in (None, reason):
                 continue
             print(f"\n{stage}: {reason}: {rows.size:,} documents")
-            order = np.argsort(mix64(workshop.pool.keys[rows], 0), kind="stable")
-            for row, text in workshop.annotations.texts(
-                decision.before, np.sort(rows[order[: config.inspect.samples]])
-            ):
+            rows = _some(rows, config, workshop)
+            for row, text in workshop.annotations.texts(decision.before, rows):
                 print(f"  [{row}] {url[row].as_py() or '(no address)'}")
                 print(textwrap.indent(textwrap.shorten(text, 300, placeholder=" ..."), "      "))
+        kept = decision.rows[decision.verdict.keep]
+        changed = kept[rewritten(decision.before, decision.after, kept)]
+        if changed.size == 0 or config.inspect.reason:
+            continue
+        print(f"\n{stage}: rewritten: {changed.size:,} documents, shown from where they first differ")
+        rows = _some(changed, config, workshop)
+        texts = (workshop.annotations.texts(version, rows) for version in (decision.before, decision.after))
+        for (row, old), (_, new) in zip(*texts, strict=True):
+            before, after = from_difference(old, new)
+            print(f"  [{row}] {url[row].as_py() or '(no address)'}: {len(old):,} to {len(new):,} characters")
+            print(textwrap.indent(f"- {before}\n+ {after}", "      "))
+
+
+def _some(rows: np.ndarray, config: DictConfig, workshop: Workshop) -> np.ndarray:
+    """`inspect.samples` of some rows by a hash of their keys, ascending."""
+    order = np.argsort(mix64(workshop.pool.keys[rows], 0), kind="stable")
+    return np.sort(rows[order[: config.inspect.samples]])

@@ -1,0 +1,1 @@
+"""What is reported: one file per estimand, found by name; contrasts between whichever arms there are."""

@@ -1,0 +1,25 @@
+"""Add-one-in gain: the bare recipe plus the stage minus the bare recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.design.base import ContrastSpec, Factor, assign
+from ablate.estimand.base import Arms, differences
+
+
+class AddOneIn:
+    """Each other level of a factor minus bare, everything else as in the bare recipe."""
+
+    meaning = "the bare recipe plus the stage minus the bare recipe"
+
+    def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
+        """Needs the bare arm and one arm for each other level."""
+        bare = assign(factors, full=False)
+        return differences("add_one_in", arms, factors, [
+            (factor, level, factor.bare, bare | {factor.name: level}, bare)
+            for factor in factors for level in factor.levels[:-1]
+        ])  # fmt: skip
+
+
+ESTIMAND = AddOneIn()
