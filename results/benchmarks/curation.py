@@ -311,7 +311,9 @@ def minhash(documents: list[dict[str, str]]) -> Iterator[str]:
     rows = np.arange(len(texts))
     keys = np.arange(len(texts), dtype=np.uint64)
     lengths = np.array([len(text) for text in texts])
-    groups, relating = timed(lambda: stage.relate(sketches, rows))
+    groups, relating = timed(
+        lambda: stage.relate(sketches, rows, lambda some: ((row, texts[row]) for row in some))
+    )
     verdict, resolving = timed(lambda: stage.resolve(groups, rows, keys=keys, n_bytes=lengths))
     whole_ours = ours + relating + resolving
 
