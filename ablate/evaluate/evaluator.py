@@ -43,7 +43,7 @@ class EvaluateConfig:
         average_last: the report's score of a run is the mean over its last so many checkpoints.
         batch_tokens: padded tokens per forward pass on a GPU; a CPU takes fewer.
         memorisation: texts generated without a prompt, and as many with one, to see how much of them is
-            copied from what the run was trained on; 0 for none.
+            copied from what the run was trained on, at the end of each run; 0 for none.
         fewshot: task of lm-eval -> examples in its prompt, where it is not lm-eval's own number.
         chance: task -> score of a guess, where it is not one over the number of choices.
     """
@@ -143,7 +143,7 @@ class Evaluator:
         Args:
             model: a Llama: has `config` and the parameter names of `LlamaForCausalLM`; generation also calls
                 `model(input_ids).logits`, and the memorisation probe `model.generate`.
-            trained: what the model was trained on; the memorisation probe needs it.
+            trained: what the model was trained on; None leaves the memorisation probe out.
         """
         scorer, owners = self._scorer()
         values, greedy = scorer.score(model)
@@ -166,8 +166,7 @@ class Evaluator:
         }
         parts: list[Part] = [*self.tasks]
         items = [scores.items for scores in scored]
-        if self._probe:
-            assert trained is not None, "the memorisation probe needs the training sequences"
+        if self._probe and trained:
             found = self._probe.score(model, trained, self._prefix)
             summary[self._probe.name] = {metric: float(shares.mean()) for metric, shares in found.items()}
             parts.append(self._probe)

@@ -186,7 +186,8 @@ def _train(
         def evaluate(model: Any, tokens_seen: int) -> None:
             nonlocal evaluate_s
             begin = time.monotonic()
-            seen = Trained(stream.sequences, tokens_seen // config["proxy"]["context"])
+            done = tokens_seen + config["train"]["batch_tokens"] > tokens
+            seen = Trained(stream.sequences, tokens_seen // config["proxy"]["context"]) if done else None
             scores = evaluator.evaluate(model, seen)
             evaluate_s += time.monotonic() - begin
             write_table(result / "items.parquet", scores.items)
