@@ -114,4 +114,4 @@ def test_shapes_and_infinities_are_refused() -> None:
 
 
 def test_a_score_that_stays_at_zero_has_no_signal_and_noise() -> None:
-    assert math.isnan(screen(np.zeros((4, 2, 3)), higher_is_better=False).signal_and_noise)
+    assert math.isnan(screen(np.zeros((4, 2, 3)), higher_is_better=False).signal_noise)
