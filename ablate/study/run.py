@@ -146,6 +146,7 @@ def execute(plan: Mapping[str, Any], workshop: Workshop, study: Path, arm: str, 
             "effective_tokens": effective_tokens(tokens, unique),
             "copies": _copies(config, workshop, prepared, stream, tokens),
             "funnel": prepared.info["funnel"],
+            "leaks": workshop.leaks(config, prepared),
         },
         **outcome,
     }
