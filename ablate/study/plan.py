@@ -38,6 +38,12 @@ class Levels:
     changes: dict[str, dict[str, Any]]
 
     @property
+    def is_chance(self) -> bool:
+        """Whether the levels are draws of chance (seeds), not treatments."""
+        paths = {path for changed in self.changes.values() for path in changed}
+        return bool(paths) and all(p.startswith("randomness.") or p.endswith(".seed") for p in paths)
+
+    @property
     def factor(self) -> Factor:
         """As the designs know it."""
         return Factor(self.name, tuple(self.changes))
@@ -208,6 +214,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "arms": arms,
         "reference": next(iter(arms)),
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
+        "chance": [name for name, entry in levels.items() if entry.is_chance],
         "seeds": seeds,
         "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
         "metrics": {
