@@ -235,7 +235,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder with web/*.warc.gz and text/*.jsonl.gz")
     parser.add_argument("--every", type=int, default=1, help="take every so many-th document")
-    parser.add_argument("--peer-every", type=int, default=4)
+    parser.add_argument("--peer-every", type=int, default=2)
     parser.add_argument("--out", type=Path)
     parser.add_argument(
         "--peers", type=Path, default=ROOT / ".cache" / "peers", help="the peer's environment"
