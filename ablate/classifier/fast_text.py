@@ -6,6 +6,7 @@ Source of the method: Joulin et al. 2016 (arXiv 1607.01759).
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from ablate.stages.text_norm import normal_text
 
 LABEL = "__label__"
 MOST_CLASSES = 20
+WORDS, PASSES = 20_000_000, (5, 100)
+"""What a training reads, and the fewest and most passes that it may take."""
 TRAIN = """
 import fasttext, json, sys
 fasttext.train_supervised(**json.loads(sys.argv[1])).save_model(sys.argv[2])
@@ -44,7 +47,8 @@ class FastText(Student):
         dim: width of the embeddings.
         ngram: longest word n-gram.
         buckets: rows for hashed n-grams.
-        epochs: passes over the texts.
+        epochs: passes over the texts; null for as many as read 20 million words, from 5 to 100: a few hundred texts
+            need more passes than a hundred thousand before the model has moved from where it starts.
         lr: learning rate at the start.
         min_count: rarer words are left out.
         normalise: words in lower case without accents and punctuation; false: only white space is.
@@ -54,14 +58,28 @@ class FastText(Student):
     dim: int = 64
     ngram: int = 2
     buckets: int = 200_000
-    epochs: int = 10
+    epochs: int | None = None
     lr: float = 0.5
     min_count: int = 1
     normalise: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.dim, self.ngram, self.buckets, self.epochs, self.min_count) < 1 or self.lr <= 0:
+        counts = (
+            self.dim,
+            self.ngram,
+            self.buckets,
+            self.min_count,
+            1 if self.epochs is None else self.epochs,
+        )
+        if min(counts) < 1 or self.lr <= 0:
             raise ValueError("dim, ngram, buckets, epochs and min_count must be 1 or more and lr above 0")
+
+    def passes(self, lines: Sequence[str]) -> int:
+        """Over these texts."""
+        if self.epochs is not None:
+            return self.epochs
+        fewest, most = PASSES
+        return min(most, max(fewest, math.ceil(WORDS / max(1, sum(line.count(" ") for line in lines)))))
 
     def line(self, text: str) -> str:
         """A text as fastText reads it; nothing in it can pass for a label."""
@@ -81,13 +99,12 @@ class FastText(Student):
             )
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "train.txt"
-            lines = [
-                f"{LABEL}{target:g} {self.line(text)}" for text, target in zip(texts, targets, strict=True)
-            ]
-            data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            lines = [self.line(text) for text in texts]
+            labelled = [f"{LABEL}{target:g} {line}" for target, line in zip(targets, lines, strict=True)]
+            data.write_text("\n".join(labelled) + "\n", encoding="utf-8")
             settings = {
                 "input": str(data), "dim": self.dim, "wordNgrams": self.ngram, "bucket": self.buckets,
-                "epoch": self.epochs, "lr": self.lr, "minCount": self.min_count, "loss": "softmax", "thread": 1,
+                "epoch": self.passes(lines), "lr": self.lr, "minCount": self.min_count, "loss": "softmax", "thread": 1,
                 "seed": seed, "verbose": 0,
             }  # fmt: skip
             command = [sys.executable, "-c", TRAIN, json.dumps(settings), str(path)]

@@ -7,7 +7,7 @@ twice. Writes labels.jsonl and summary.json (label distribution, answers without
   teacher=anthropic          key in ANTHROPIC_API_KEY; also openai_compatible, local_model, labels_file
   teacher.prompt=rubric.txt  your own rubric, with {text} where the document goes, ending in "Score: <0 to 5>"
   label.sample=2000          documents
-  label.max_cost=5           never spend more than this on the sample, however often the command is given
+  label.max_cost=5           ask nothing that could take the sample's answers beyond this, however often it is run
 
 Example: ablate label study=demo label.sample=500 label.max_cost=2
 """

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from ablate.label.api import Api
 from ablate.label.teacher import Answer
 
-VERSION = "2023-06-01"
+VERSION = "2026-10-21"
+"""Of the interface; from this one on it takes no temperature."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,10 @@ class Anthropic(Api):
 
     def headers(self, key: str) -> dict[str, str]:
         """Version of the interface, and the key."""
-        return {"anthropic-version": VERSION} | ({"x-api-key": key} if key else {})
+        return {"anthropic-version": VERSION} | ({"authorization": f"Bearer {key}"} if key else {})
 
     def read(self, said: Any) -> Answer:
-        """The text blocks, one after another."""
+        """The text blocks, one after another; thinking is not among them."""
         blocks = [block["text"] for block in said["content"] if block["type"] == "text"]
         usage = said.get("usage") or {}
         return Answer("".join(blocks), usage.get("input_tokens"), usage.get("output_tokens"))

@@ -22,7 +22,6 @@ class Api(Prompted):
     Attributes:
         base_url: address up to where the paths of the interface begin.
         key_variable: environment variable that holds the key; null for a server that wants none.
-        temperature: 0 for the likeliest answer; null where the model does not let one choose.
         extra: further fields of the request; null takes a field out.
         timeout_s: longest silence of the server, in seconds.
         retries: attempts after the first one fails.
@@ -31,7 +30,6 @@ class Api(Prompted):
 
     base_url: str
     key_variable: str | None
-    temperature: float | None = 0.0
     extra: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = 120.0
     retries: int = 6
@@ -60,18 +58,23 @@ class Api(Prompted):
     def read(self, said: Any) -> Answer:
         """The answer in the server's JSON; raises KeyError, IndexError, TypeError or ValueError on any other."""
 
+    def sampling(self) -> dict[str, Any]:
+        """Fields of the request that say how an answer is drawn, where the interface has such."""
+        return {}
+
     def settings(self) -> dict[str, Any]:
-        """Temperature and further fields."""
-        return {"temperature": self.temperature, "extra": dict(self.extra)}
+        """Sampling and further fields."""
+        return {**self.sampling(), "extra": dict(self.extra)}
 
     def body(self, document: Document) -> dict[str, Any]:
         """The request."""
         body: dict[str, Any] = {
             "model": self.model,
             "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
             "messages": [{"role": "user", "content": self.question(document)}],
-        } | dict(self.extra)
+            **self.sampling(),
+            **self.extra,
+        }
         return {name: value for name, value in body.items() if value is not None}
 
     def check(self) -> None:

@@ -98,13 +98,14 @@ def _once(
         try:
             return read(response.json())
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise _Again(f"broken answer ({type(error).__name__}: {error})") from error
+            raise _Again(f"broken answer ({type(error).__name__}: {error}): {response.text[:300]}") from error
     said = f"status {status}: {response.text[:300]}"
     if status in FOR_NOW or status >= 500:
         raise _Again(said, _retry_after(response.headers))
     if status in FOR_ALL or status < 400:
         raise AblateError(
-            f"{url} refuses: {said}. Check the key, its credit, the teacher's model and base_url"
+            f"{url} refuses: {said}. Check the key (teacher.key_variable names the environment variable that holds "
+            "it; null sends none), its credit, teacher.model and teacher.base_url"
         )
     raise NoAnswer(f"{url} refuses this document: {said}")
 

@@ -17,6 +17,8 @@ from ablate.progress import watch
 
 FAILURES_IN_A_ROW = 10
 """Documents without an answer, one after another, after which labelling stops."""
+UNSCORED_IN_A_ROW = 20
+"""Answers without a score, one after another, after which no more are paid for."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def label_documents(
         max_cost: of all answers used, in the currency of the teacher's prices.
     Raises:
         ConfigError: when there is a `max_cost` but no price.
-        AblateError: when the teacher refuses everything, or has had no answer many times in a row.
+        AblateError: when the teacher refuses everything, or has had no answer, or none with a score, many
+            times in a row.
     """
     teacher.check()
     if max_cost is not None and documents and math.isnan(teacher.most(documents[0])):
@@ -113,7 +116,7 @@ class _Run:
         self.teacher, self.journal, self.max_cost = teacher, journal, max_cost
         self.spent, self.unmetered, self.capped = 0.0, 0, False
         self.failures: dict[str, str] = {}
-        self._in_a_row = 0
+        self._in_a_row = self._unscored = 0
         self._pending: dict[Future[list[Answer]], tuple[list[Document], float]] = {}
 
     def pay(self, document: Document, answer: Answer) -> None:
@@ -166,6 +169,7 @@ class _Run:
             try:
                 for document, answer in zip(batch, future.result(), strict=True):
                     self.pay(document, answer)
+                    self._unscored = self._unscored + 1 if self.teacher.score(answer) is None else 0
                 self._in_a_row = 0
             except NoAnswer as error:
                 self.failures |= dict.fromkeys((document.id for document in batch), str(error))
@@ -175,6 +179,12 @@ class _Run:
                         f"{self._in_a_row} documents in a row got no answer; the last: {error}. "
                         "What was answered is kept; mend the cause and run the same command again"
                     ) from error
+            if self._unscored >= UNSCORED_IN_A_ROW:
+                raise AblateError(
+                    f"{self._unscored} answers in a row state no score; the last: {answer.text[-200:]!r}. Does the "
+                    "prompt ask to end with 'Score: <0 to 5>', and is teacher.max_tokens enough to get there? "
+                    "Run the same command again to go on all the same"
+                )
 
 
 def _batches(documents: Sequence[Document], size: int) -> Iterator[list[Document]]:

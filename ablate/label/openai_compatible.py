@@ -11,11 +11,16 @@ from ablate.label.teacher import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAICompatible(Api):
-    """Posts to `<base_url>/chat/completions`: OpenAI, vLLM, llama.cpp, Ollama and others."""
+    """Posts to `<base_url>/chat/completions`: OpenAI, vLLM, llama.cpp, Ollama and others.
+
+    Attributes:
+        temperature: 0 for the likeliest answer; null where the model does not let one choose.
+    """
 
     name: ClassVar[str] = "openai_compatible"
     base_url: str = "http://localhost:8000/v1"
     key_variable: str | None = None
+    temperature: float | None = 0.0
 
     @property
     def url(self) -> str:
@@ -25,6 +30,10 @@ class OpenAICompatible(Api):
     def headers(self, key: str) -> dict[str, str]:
         """The key as a bearer token."""
         return {"authorization": f"Bearer {key}"} if key else {}
+
+    def sampling(self) -> dict[str, Any]:
+        """The temperature."""
+        return {"temperature": self.temperature}
 
     def read(self, said: Any) -> Answer:
         """The first choice's text; none at all, as of a model that refuses, is an answer without a score."""

@@ -43,7 +43,8 @@ class _Remembered(dict[str, str]):
     most, longest = 200_000, 64
 
     def __missing__(self, chunk: str) -> str:
-        made = " ".join(words(chunk))
+        plain = chunk.isascii() and chunk.isalpha()
+        made = chunk.lower() if plain else " ".join(words(chunk))
         if len(chunk) <= self.longest:
             if len(self) >= self.most:
                 self.clear()
@@ -51,12 +52,12 @@ class _Remembered(dict[str, str]):
         return made
 
 
-_normal_chunk = _Remembered().__getitem__
+normal_chunks = _Remembered()
 
 
 def normal_text(text: str) -> str:
     """`words(text)` with blanks between them; two to three times faster, as runs of non-blanks are remembered."""
-    return " ".join(filter(None, map(_normal_chunk, text.split())))
+    return " ".join(filter(None, map(normal_chunks.__getitem__, text.split())))
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:

@@ -128,6 +128,28 @@ def test_fasttext_learns_classes_only(tmp_path: Path) -> None:
         )
 
 
+def test_few_texts_are_read_more_often_than_many() -> None:
+    student = FastText()
+    assert student.passes(["word " * 1000] * 10) == 100
+    assert student.passes(["word " * 1000] * 1000) == 20
+    assert student.passes(["word " * 1000] * 100_000) == 5 == student.passes(["word " * 10_000] * 10_000)
+    assert student.passes([""]) == 100 and FastText(epochs=3).passes([""]) == 3
+
+
+def test_fasttext_learns_scores_that_are_mostly_the_same(tmp_path: Path) -> None:
+    """Most texts have the middle score, as a teacher's labels often have."""
+    texts, targets = lesson(600)
+    rows = np.flatnonzero((targets == 1) | (np.arange(600) // 3 % 8 == 0))
+    some = [texts[row] for row in rows]
+    train_student(FastText(buckets=5000), some, targets[rows], tmp_path, binary=False, seed=0, recipe={})
+    unseen, truth = lesson(90, seed=1)
+    scores = load_student(tmp_path)(unseen)
+    assert (
+        scores[truth == 0].max() < scores[truth == 1].min()
+        and scores[truth == 1].max() < scores[truth == 2].min()
+    )
+
+
 def test_fasttext_starts_from_values_not_from_what_the_memory_held(tmp_path: Path) -> None:
     """Rows that no n-gram of the texts falls on keep their start value: small at first, then zero."""
     trained(FastText(**SMALL | {"buckets": 5000}), tmp_path)

@@ -78,6 +78,16 @@ class Server:
         handler.close_connection = True
 
     @staticmethod
+    def cut_chunk(handler: Any) -> None:
+        """a streamed body that ends within a chunk."""
+        handler.send_response(200)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("transfer-encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b'20\r\n{"content": [{"ty')
+        handler.close_connection = True
+
+    @staticmethod
     def misshapen(handler: Any) -> None:
         """JSON of another kind."""
         handler.send(200, {"detail": "hello"})
@@ -118,20 +128,22 @@ class Handler(BaseHTTPRequestHandler):
         points = re.search(r"points=(\S+)", question)
         text = f"It explains something.\nScore: {points[1]}" if points else "I would rather not say."
         if self.path == "/v1/messages":
-            if headers.get("x-api-key") != "secret":
-                self.send(
-                    401, {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}
-                )  # fmt: skip
+            if headers.get("authorization") != "Bearer secret":
+                self.refuse(401, "authentication_error", "invalid bearer token")
                 return
-            if "anthropic-version" not in headers or "max_tokens" not in body:
-                self.send(
-                    400, {"type": "error", "error": {"type": "invalid_request_error", "message": "header"}}
-                )
+            if headers.get("anthropic-version") != "2026-10-21":
+                self.refuse(400, "invalid_request_error", "anthropic-version: not a valid version")
                 return
-            usage = {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS}
+            if unknown := set(body) - {"model", "max_tokens", "messages", "thinking", "system"}:
+                self.refuse(400, "invalid_request_error", f"{min(unknown)}: Extra inputs are not permitted")
+                return
+            usage = {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS, "service_tier": "standard"}
+            content = [{"type": "text", "text": text}]
+            if body.get("thinking") != {"type": "disabled"}:  # the models think unless they are told not to
+                content.insert(0, {"type": "thinking", "thinking": "Score: 0", "signature": "c2ln"})
             said = {
-                "id": "msg_01", "type": "message", "role": "assistant", "model": body["model"],
-                "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": None,
+                "id": "msg_01", "type": "message", "role": "assistant", "model": body["model"], "content": content,
+                "stop_reason": "end_turn", "stop_sequence": None, "stop_details": None,
             }  # fmt: skip
         elif self.path == "/v1/chat/completions":
             usage = {
@@ -147,6 +159,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send(404, {"error": {"message": f"no route {self.path}"}})
             return
         self.send(200, said | ({"usage": usage} if state.usage else {}))
+
+    def refuse(self, status: int, kind: str, message: str) -> None:
+        error = {"type": kind, "message": message}
+        self.send(status, {"type": "error", "error": error, "request_id": "req_01"})
 
     def send(self, status: int, said: Any, headers: dict[str, str] | None = None) -> None:
         self.send_raw(status, json.dumps(said).encode(), headers)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ablate.config import compose, make, plain
 from ablate.errors import AblateError
 from ablate.label.anthropic import Anthropic
 from ablate.label.openai_compatible import OpenAICompatible
@@ -34,14 +35,24 @@ def test_messages_api_as_documented(server: Any) -> None:
     assert answer == Answer("It explains something.\nScore: 4", 100, 10)
     (request,) = server.requests
     assert request.path == "/v1/messages"
-    assert request.headers["x-api-key"] == "secret"
-    assert request.headers["anthropic-version"] == "2023-06-01"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert request.headers["anthropic-version"] == "2026-10-21"
     assert request.headers["content-type"] == "application/json"
     question = RUBRIC.read_text().replace("{text}", PAGE.text)
     assert request.body == {
-        "model": "some-model", "max_tokens": 77, "temperature": 0.0,
+        "model": "some-model", "max_tokens": 77,
         "messages": [{"role": "user", "content": question}],
     }  # fmt: skip
+
+
+def test_the_configured_teacher_asks_without_thinking_and_reads_past_it(server: Any) -> None:
+    configured = plain(compose(["pool=testbed", "teacher=anthropic"]).teacher)
+    made = make({**configured, **QUICK, "base_url": server.url}, "teacher")
+    (answer,) = made.ask([PAGE])
+    assert server.requests[0].body["thinking"] == {"type": "disabled"}
+    thoughtful = make({**configured, **QUICK, "base_url": server.url, "extra": {"thinking": None}}, "teacher")
+    assert thoughtful.ask([PAGE]) == [answer] and made.score(answer) == 4
+    assert "thinking" not in server.requests[1].body and thoughtful.identity() != made.identity()
 
 
 def test_chat_completions_as_documented(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +85,9 @@ def test_a_missing_key_says_which_variable_to_set(server: Any, monkeypatch: pyte
     assert not server.requests
 
 
-@pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "misshapen", 429, 500, 503, 529])
+@pytest.mark.parametrize(
+    "fault", ["silence", "malformed", "truncated", "cut_chunk", "misshapen", 429, 500, 503, 529]
+)
 def test_what_passes_is_tried_again(kind: type, server: Any, fault: str | int) -> None:
     server.faults.append(server.status(fault) if isinstance(fault, int) else getattr(server, fault))
     (answer,) = teacher(kind, server).ask([PAGE])
@@ -82,7 +95,7 @@ def test_what_passes_is_tried_again(kind: type, server: Any, fault: str | int) -
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "misshapen", 429, 502])
+@pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "cut_chunk", "misshapen", 429, 502])
 def test_attempts_end(kind: type, server: Any, fault: str | int) -> None:
     server.faults.extend([server.status(fault) if isinstance(fault, int) else getattr(server, fault)] * 9)
     with pytest.raises(NoAnswer, match="in 3 attempts; the last: "):
@@ -163,13 +176,15 @@ def test_identity_follows_model_and_prompt_but_not_the_address(server: Any, tmp_
     (tmp_path / "rubric.txt").write_text("Rate {text}. Score: <0 to 5>")
     base = teacher(Anthropic, server)
     others = [
-        {"prompt": str(tmp_path / "rubric.txt")}, {"max_characters": 10}, {"max_tokens": 5}, {"temperature": None},
+        {"prompt": str(tmp_path / "rubric.txt")}, {"max_characters": 10}, {"max_tokens": 5},
         {"extra": {"top_k": 1}},
     ]  # fmt: skip
     identities = [teacher(Anthropic, server, **changes).identity() for changes in others]
     assert all(identity != base.identity() for identity in identities)
     assert Anthropic(model="some-model", concurrency=2, retries=1).identity() == base.identity()
     assert Anthropic(model="other").identity() != base.identity()
+    cold, warm = (OpenAICompatible(model="m", temperature=value).identity() for value in (0.0, 1.0))
+    assert cold != warm
 
 
 def test_a_prompt_needs_a_place_for_the_document(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_it_writes_labels_and_a_summary(
     assert len(unnamed["id"]) == 16 and int(unnamed["id"], 16)
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["labelled"] == DOCUMENTS and summary["unparsed"] == 0
-    assert summary["cost"] == pytest.approx(DOCUMENTS * (100 * 1.0 + 10 * 5.0) / 1e6)
+    assert summary["cost"] == pytest.approx(DOCUMENTS * (100 * 0.10 + 10 * 0.50) / 1e6)
     out = capsys.readouterr().out
     assert "score 5" in out and "without a score" in out
 

@@ -14,7 +14,7 @@ import pytest
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.label.anthropic import Anthropic
 from ablate.label.journal import open_journal
-from ablate.label.labelling import FAILURES_IN_A_ROW, label_documents
+from ablate.label.labelling import FAILURES_IN_A_ROW, UNSCORED_IN_A_ROW, label_documents
 from ablate.label.teacher import Answer, Document
 from ablate.store import Busy
 
@@ -134,11 +134,25 @@ def test_a_server_that_answers_nothing_ends_it(server: Any, tmp_path: Path, docu
     assert label_documents(documents(7), teacher(server), tmp_path).asked == 2, "earlier answers are kept"
 
 
+def test_answers_that_never_state_a_score_are_not_paid_for_to_the_end(server: Any, tmp_path: Path) -> None:
+    mute = [Document(f"m{number}", f"Nothing to see on page {number}.") for number in range(60)]
+    with pytest.raises(
+        AblateError, match=r"answers in a row state no score; the last: 'I would rather not say"
+    ):
+        label_documents(mute, teacher(server, concurrency=2), tmp_path)
+    assert UNSCORED_IN_A_ROW <= len(server.requests) <= UNSCORED_IN_A_ROW + 2
+    mixed = [
+        Document(f"n{number}", f"Page {number} {'points=3' * (number % 10 == 0)}") for number in range(40)
+    ]
+    made = label_documents(mixed, teacher(server), tmp_path)
+    assert made.summary()["unparsed"] == 36 and made.summary()["unparsed_share"] == 0.9
+
+
 def test_a_wrong_key_ends_it_at_once(
     server: Any, tmp_path: Path, documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong")
-    with pytest.raises(AblateError, match="invalid x-api-key"):
+    with pytest.raises(AblateError, match="invalid bearer token"):
         label_documents(documents(50), teacher(server, concurrency=2), tmp_path)
     assert len(server.requests) <= 4
 
