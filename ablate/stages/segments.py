@@ -61,9 +61,10 @@ class Words:
 
     def __init__(self) -> None:
         self._chunks = Chunks(self._cut, np.int64)
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Forget every word and text."""
         self._chunks.clear()
         self._recent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._recent_words = 0
@@ -85,7 +86,7 @@ class Words:
     def _find(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         if (found := self._recent.get(text)) is None:
             if len(self._numbers) > MOST_WORDS:
-                self._clear()
+                self.clear()
             if self._recent_words > MOST_RECENT:
                 self._recent, self._recent_words = {}, 0
             found = self._recent[text] = self._chunks.with_counts(text)

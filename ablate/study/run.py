@@ -172,6 +172,7 @@ def _train(
     plan: Mapping[str, Any], config: Mapping[str, Any], workshop: Workshop, stream: TokenStream,
     result: Path, folder: Path, arm: str, seed: int,
 ) -> None:  # fmt: skip
+    from ablate.evaluate.memorisation import Trained
     from ablate.train import checkpoint
     from ablate.train.loop import Run, train
 
@@ -185,7 +186,9 @@ def _train(
         def evaluate(model: Any, tokens_seen: int) -> None:
             nonlocal evaluate_s
             begin = time.monotonic()
-            scores = evaluator.evaluate(model)
+            done = tokens_seen + config["train"]["batch_tokens"] > tokens
+            seen = Trained(stream.sequences, tokens_seen // config["proxy"]["context"]) if done else None
+            scores = evaluator.evaluate(model, seen)
             evaluate_s += time.monotonic() - begin
             write_table(result / "items.parquet", scores.items)
             write_json(
