@@ -281,7 +281,7 @@ def test_a_larger_design_and_other_estimands_train_only_what_is_new(
 
     trained = []
     train = loop.train
-    monkeypatch.setattr(loop, "train", lambda **given: trained.append(given["seed"]) or train(**given))
+    monkeypatch.setattr(loop, "train", lambda run, **given: trained.append(run.seed) or train(run, **given))
     two = ("design.factors=[language,minhash_dedup]", "seeds=[0,1]")
     assert ablate("sweep", *tiny, "study.name=small", *two) == 0
     assert len(trained) == 3 * 2
