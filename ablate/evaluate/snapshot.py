@@ -47,7 +47,7 @@ class SnapshotTask:
     @property
     def digest(self) -> str:
         """Of the items as they are scored."""
-        return digest([1, self.kind, list(self.items)])
+        return digest([2 if self.kind == "last_word" else 1, self.kind, list(self.items)])
 
     def reference_text(self, item: Item) -> str:
         """Question and right answer: what a leaked copy would contain."""
@@ -178,7 +178,10 @@ def _choice(row: Item) -> tuple[str, Item]:
 
 
 def _last_word(row: Item) -> tuple[str, Item]:
-    return "last_word", {"query": str(row["context"]), "continuation": str(row["continuation"])}
+    return "last_word", {
+        "query": str(row["context"]).rstrip(),
+        "continuation": str(row["continuation"]).strip(),
+    }
 
 
 _LAYOUTS: dict[tuple[str, ...], Callable[[Item], tuple[str, Item]]] = {

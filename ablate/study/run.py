@@ -27,6 +27,8 @@ from ablate.study.prepare import Prepared, Workshop
 RUN_FORMAT = 2
 MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile")
 """Settings of `train` that belong to the machine and not to the run's identity."""
+REPORT_ONLY = ("aggregate", "average_last", "primary")
+"""Settings of `evaluate` that only the report reads."""
 
 
 def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
@@ -36,16 +38,17 @@ def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _evaluator(evaluate: str, tokenizer: Path, context: int) -> Any:
+def _evaluator(evaluate: str, tokenizer: Path, context: int, store: Path) -> Any:
     from ablate.evaluate.evaluator import Evaluator
 
-    return Evaluator(make(json.loads(evaluate), "evaluate"), load_tokenizer(tokenizer), context)
+    return Evaluator(make(json.loads(evaluate), "evaluate"), load_tokenizer(tokenizer), context, Store(store))
 
 
 def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     """The study's evaluator, built once per process."""
+    asked = {name: value for name, value in config["evaluate"].items() if name not in REPORT_ONLY}
     return _evaluator(
-        canonical_json(config["evaluate"]), workshop.tokenizer.folder, config["proxy"]["context"]
+        canonical_json(asked), workshop.tokenizer.folder, config["proxy"]["context"], workshop.store.root
     )
 
 
