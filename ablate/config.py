@@ -97,6 +97,33 @@ class InspectConfig:
 
 
 @dataclass
+class CalibrateConfig:
+    """What `ablate calibrate` checks.
+
+    Attributes:
+        replications: simulated studies of each cell; 0 for none.
+        seeds: numbers of seeds to simulate.
+        noise: kinds of seed noise to simulate.
+        seed: of the simulation.
+        studies: folders of finished studies with many seeds.
+        small: seeds of the small studies that those are cut into.
+        dir: where CALIBRATION.md is written.
+    """
+
+    replications: int = 2_000
+    seeds: list[int] = field(default_factory=lambda: [2, 3, 4, 5])
+    noise: list[str] = field(
+        default_factory=lambda: [
+            "equal", "one_loud", "loud_reference", "sd_1_to_10", "one_very_loud", "heavy_tails",
+        ]
+    )  # fmt: skip
+    seed: int = 0
+    studies: list[str] = field(default_factory=list)
+    small: int = 3
+    dir: str = "calibration"
+
+
+@dataclass
 class LabelConfig:
     """What `ablate label` labels.
 
@@ -205,6 +232,7 @@ class Config:
     workers: int | None = None
     store: str = "store"
     inspect: InspectConfig = field(default_factory=InspectConfig)
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     teacher: Any = MISSING
     label: LabelConfig = field(default_factory=LabelConfig)
     student: Any = MISSING

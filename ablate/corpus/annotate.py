@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,14 +154,14 @@ class Annotations:
 
     def groups(self, version: TextVersion, step: Relation) -> Groups:
         """Which documents of `version` belong together according to `step`."""
-        identity = {"relate": step.slow_identity(), "pool": self.pool.digest, "version": version.key}
+        identity = {"relate": step.relate_identity(), "pool": self.pool.digest, "version": version.key}
         key = digest(identity)
         if key not in self._groups:
             path = self.store.folder("groups", key, identity) / "groups.parquet"
             if not path.exists():
                 rows = np.flatnonzero(self.sizes(version) > 0)
                 sketches = self._gather(version, step, rows, keep=False)["sketch"]
-                groups = step.relate(sketches, rows)
+                groups = step.relate(sketches, rows, partial(self.texts, version))
                 write_table(path, pa.table({"document": groups.document, "bucket": groups.bucket}))
             table = pq.read_table(path)
             self._groups[key] = Groups(table["document"].to_numpy(), table["bucket"].to_numpy())

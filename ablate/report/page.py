@@ -13,7 +13,7 @@ from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision, stability
+from ablate.report import decision, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
@@ -80,6 +80,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
             if name in figures:
                 parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## What the intervals lean on", *trust.section(study, rows)]
     parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",
@@ -263,7 +264,8 @@ def _reading(study: Study) -> str:
     return (
         "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
         "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
-        "and data order), with variances moderated across contrasts (Smyth 2004). The item error, in its own column, "
+        "and data order), with each gain's own variance, steadied by the "
+        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike. The item error, in its own column, "
         "is how far the gain would move with other test items; the two are never merged.\n"
         "- `helps` and `hurts` hold after the correction named in the table's caption; `suggestive` only before it. A gain "
         "smaller than the noise floor (what two seeds of one arm differ by) is said to be so. `no effect seen` names the "

@@ -136,6 +136,8 @@ class Study:
     def checkpoint_sd(self, task: str, metric: str) -> float:
         """Standard deviation of a run's score over its last checkpoints, mean over runs; NaN without two."""
         tail = self.curves(task, metric)[:, self.distinct][-min(LAST, self.points // 2) or self.points :]
+        if not len(tail):
+            return math.nan
         runs = tail.reshape(len(tail), -1)
         runs = runs[:, np.isfinite(runs).all(axis=0)]
         return float(runs.std(axis=0, ddof=1).mean()) if len(runs) > 1 and runs.size else math.nan

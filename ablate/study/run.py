@@ -309,7 +309,8 @@ class _Desk:
     """Where one run is evaluated, logged, and its result written."""
 
     def __init__(self, run: _Open, evaluator: Any, write: Any, tracked: Any) -> None:
-        self.result, self.evaluator, self.write, self.tracked = run.result, evaluator, write, tracked
+        self.run, self.result, self.evaluator = run, run.result, evaluator
+        self.write, self.tracked = write, tracked
         self.evaluate_s = 0.0
 
     def log(self, entry: dict[str, Any]) -> None:
@@ -318,8 +319,13 @@ class _Desk:
 
     def evaluate(self, model: Any, tokens: int) -> None:
         """Score a checkpoint."""
+        from ablate.evaluate.memorisation import Trained
+
         begin = time.monotonic()
-        scores = self.evaluator.evaluate(model)
+        done = tokens + self.run.config["train"]["batch_tokens"] > self.run.tokens
+        context = self.run.config["proxy"]["context"]
+        seen = Trained(self.run.stream.sequences, tokens // context) if done else None
+        scores = self.evaluator.evaluate(model, seen)
         self.evaluate_s += time.monotonic() - begin
         write_table(self.result / "items.parquet", scores.items)
         point = {"tokens": tokens, "scores": scores.summary}

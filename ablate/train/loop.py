@@ -67,7 +67,8 @@ class Run:
     """What is one run's own.
 
     Attributes:
-        stream: the arm's token stream for this seed.
+        stream: the arm's token stream for this seed; read ahead by a thread of its own, which is idle
+            when the last `evaluate` is called.
         seed: of the initial weights.
         folder: of the checkpoint.
         evaluate: called with the model (transformers' own, weights shared with training) and the
