@@ -13,7 +13,7 @@ from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision, stability, trust
+from ablate.report import decision, leaks, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
@@ -51,6 +51,7 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
     write_text(study.folder / "screening.csv", screening_csv(study))
+    write_text(study.folder / "leaks.csv", leaks.leaks_csv(leaks.splits(study)))
     write_text(study.folder / "cost.csv", cost_csv(study))
     write_text(study.folder / "COST.md", cost_page(study, rows))
     write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
@@ -98,6 +99,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         if "funnel" in figures:
             parts.append("![Funnel](figures/funnel.svg)")
         parts += ["## What each arm trained on", *_corpora(study)]
+    if leaked := leaks.section(study):
+        parts += ["## What the corpora give away", *leaked]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
     parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]

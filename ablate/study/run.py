@@ -238,6 +238,7 @@ def _record(workshop: Workshop, run: _Open) -> None:
             "effective_tokens": effective_tokens(tokens, info["unique_tokens"]),
             "copies": _copies(run.config, workshop, run.prepared, run.stream, tokens),
             "funnel": info["funnel"],
+            "leaks": workshop.leaks(run.config, run.prepared),
         },
         **outcome,
         "cost": {**outcome["cost"], "curation_cpu_s": sum(cpu_s.values())},
