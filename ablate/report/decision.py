@@ -72,7 +72,7 @@ def _tasks(study: Study, metric: str) -> list[str]:
     return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
 
 
-def _table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
+def table_of(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
     """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
     if task != AGGREGATE:
         return study.scores(task, metric, point)
@@ -85,9 +85,9 @@ def _table(study: Study, task: str, metric: str, point: int | None = None) -> np
 def _row(
     cheap: str, task: str, metric: str, small: Study, large: Study, point: int | None, kept: Sequence[int]
 ) -> Row:
-    dear = _table(large, task, metric)[list(kept)]
+    dear = table_of(large, task, metric)[list(kept)]
     order = [small.arms.index(large.arms[number]) for number in kept]
-    little = _table(small, task, metric, point)[order]
+    little = table_of(small, task, metric, point)[order]
     clear = clear_pairs(dear)
     means = _means(little), _means(dear)
     among = agreement(*means, pairs=clear)
