@@ -11,7 +11,7 @@ import numpy as np
 
 from ablate.effects.forecast import typical
 from ablate.effects.noise import noise_floor
-from ablate.report.decision import table_of
+from ablate.report.decision import score_table
 from ablate.report.effects_table import Row, effects_table, headline
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import aligned
@@ -44,7 +44,7 @@ def checkpoint_noise(study: Study) -> float:
     if len(tail) < 2:
         return math.nan
     task = AGGREGATE if study.aggregated(study.primary) else next(iter(study.tasks))
-    runs = np.stack([table_of(study, task, study.primary, point) for point in tail])[:, study.distinct]
+    runs = np.stack([score_table(study, task, study.primary, point) for point in tail])[:, study.distinct]
     runs = runs.reshape(len(tail), -1)
     return typical(runs[:, np.isfinite(runs).all(axis=0)].std(axis=0, ddof=1))
 
@@ -52,9 +52,9 @@ def checkpoint_noise(study: Study) -> float:
 def _headline_scores(study: Study) -> np.ndarray:
     """Shape (n_arms, n_seeds)."""
     if study.aggregated(study.primary):
-        return table_of(study, AGGREGATE, study.primary)
+        return score_table(study, AGGREGATE, study.primary)
     task = next(task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
-    return table_of(study, task, study.primary)
+    return score_table(study, task, study.primary)
 
 
 def _measured(rows: list[Row]) -> list[Row]:

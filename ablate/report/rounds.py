@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ablate.report.decision import table_of
+from ablate.report.decision import score_table
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import markdown
 from ablate.study.rounds import State, states
@@ -22,7 +22,7 @@ def current(study: Study, rounds: int | None = None) -> list[State]:
     if study.records:
         measured = (task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
         task = AGGREGATE if study.aggregated(study.primary) else next(measured)
-        scores = table_of(study, task, study.primary)
+        scores = score_table(study, task, study.primary)
     if rounds is None:
         most = int(np.isfinite(scores).sum(axis=1).max(initial=0))
         rounds = sum(look <= most for look in looks) or 1

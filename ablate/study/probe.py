@@ -133,7 +133,7 @@ def _speeds(
 ) -> tuple[float, float, float, int, int]:
     """start_s, tokens_per_s, evaluate_s, parameters, vocab_size."""
     from ablate.study.run import evaluator_of
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     started = time.monotonic()
     evaluator = evaluator_of(config, workshop)
@@ -151,10 +151,8 @@ def _speeds(
     def go(steps: int, number: int) -> Any:
         batch = config["train"]["batch_tokens"]
         recipe = make({**config["train"], "tokens": steps * batch, "evaluations": [1.0]}, "train")
-        return train(
-            proxy=proxy, config=recipe, stream=stream, vocab_size=vocab_size, seed=0,
-            folder=folder / f"train-{number}", tokens=steps * batch, evaluate=evaluate, resume_key="probe",
-        )  # fmt: skip
+        run = Run(stream=stream, seed=0, folder=folder / f"train-{number}", evaluate=evaluate)
+        return train(run, proxy=proxy, config=recipe, vocab_size=vocab_size, tokens=steps * batch)
 
     steps, outcome = 4, None
     for number in track(range(4), "probing training", unit="try"):

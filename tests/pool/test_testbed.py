@@ -97,7 +97,9 @@ def test_reposts_fall_together_and_other_pages_do_not(pages: list[Page]) -> None
     stage = MinhashDedup(keep="first")
     texts = [page.text for page in pages]
     rows = np.arange(len(texts))
-    clusters = stage.relate(stage.sketch_many(texts), rows).clusters(rows, rows.size)
+    clusters = stage.relate(
+        stage.sketch_many(texts), rows, lambda some: [(row, texts[row]) for row in some]
+    ).clusters(rows, rows.size)
     sizes = Counter(page.truth["cluster"] for page in pages if page.truth["kind"] == "reposts")
     assert max(sizes.values()) > 4 * np.median(list(sizes.values())), "copies are heavy-tailed"
     reposts = [i for i, page in enumerate(pages) if page.truth["kind"] == "reposts"]

@@ -76,6 +76,10 @@ def test_the_record_says_what_was_run(ablate: Run, here: Path, tiny: tuple[str, 
     record = json.loads(path.read_text())
     assert record["seed"] == 5
     assert record["train"]["tokens"] == 2048
+    leaks = record["corpus"]["leaks"]
+    assert leaks["documents"] == 0 and leaks["tasks"] == {"facts": [], "leaked": []}, (
+        "the recipe decontaminates"
+    )
     assert [point["tokens"] for point in record["curve"]] == [1024, 2048]
     assert record["curve"][-1]["scores"] == record["scores"]
     assert set(record["scores"]) == {"facts", "leaked", "heldout"}
