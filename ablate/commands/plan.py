@@ -55,9 +55,10 @@ def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
         noise, source = prior_noise(config.plan.noise, plan["metrics"]["primary"])
         found |= {"noise": {"sd": noise, "source": source}, "mde": detectable(plan, noise)}
     if config.plan.probe:
-        at_once = max(1, int(config.hydra.launcher.get("n_jobs") or 1))
-        measured = probe(plan, Store(Path(config.store)), config.workers, config.plan.sample)
-        found["cost"] = cost_of(plan, measured, at_once)
+        named = any(override.startswith("hydra/launcher=") for override in config.hydra.overrides.hydra)
+        jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if named else None
+        measured = probe(plan, Store(Path(config.store)), config.workers, config.plan.sample, jobs, print)
+        found["cost"] = cost_of(plan, measured)
     return found
 
 

@@ -6,7 +6,9 @@ the others finish; the end names it and its log, and the exit status is 1.
 seeds=[0,1,2,3,4,5,6,7] sequential.rounds=[3,5,8] gives seeds in rounds, only to the arms of contrasts
 that are still open; p-values and intervals allow for the looks.
 
-Runs go through Hydra's launchers: one after another, or
+As many runs train side by side, in lockstep and with as many threads as a short measurement finds
+fastest on this machine (train.threads and train.together fix them). Or by one of Hydra's launchers:
+  hydra/launcher=basic                                one after another
   hydra/launcher=joblib hydra.launcher.n_jobs=2       several processes on this machine
   hydra/launcher=submitit_slurm                       a Slurm cluster (pip install 'ablate[slurm]')
   hydra/launcher=ray                                  Ray (pip install 'ablate[ray]')
@@ -47,10 +49,9 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         if "sequential" in plan:
             raise ConfigError("sequential.rounds is not for torchrun; start the sweep without it")
-        sweep_together(folder, store, config.workers)
+        failures = sweep_together(folder, store, config.workers)
         if int(os.environ.get("RANK", 0)) > 0:
             return 0
-        failures = {}
     else:
         say(planning.describe(plan))
         failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, hydra, say)

@@ -110,20 +110,20 @@ def flops_of(plan: Mapping[str, Any]) -> float:
     return total
 
 
-def cost_of(plan: Mapping[str, Any], measured: Probe, at_once: int) -> dict[str, Any]:
+def cost_of(plan: Mapping[str, Any], measured: Probe) -> dict[str, Any]:
     """Seconds of curation, of a run and of the whole sweep on the machine that was probed.
 
     Arms that turn out to have the same texts share their runs, so the sweep may do fewer.
     """
     train = plan["arms"][plan["reference"]]["config"]["train"]
-    runs = len(plan["arms"]) * len(plan["seeds"])
+    runs, at_once = len(plan["arms"]) * len(plan["seeds"]), measured.processes
     evaluations = len({*train["evaluations"], 1.0})
-    run_s = train["tokens"] / measured.tokens_per_s + evaluations * measured.evaluate_s
+    run_s = train["tokens"] * at_once / measured.tokens_per_s + evaluations * measured.evaluate_s
     curate_s = measured.setup_s + measured.documents * measured.curate_s
-    rounds = math.ceil(runs / at_once)
+    total_s = curate_s + measured.start_s + math.ceil(runs / at_once) * run_s
     return {
-        "runs": runs, "at_once": at_once, "curate_s": curate_s, "run_s": run_s,
-        "total_s": curate_s + measured.start_s + rounds * run_s, "probe": measured.as_dict(),
+        "runs": runs, "at_once": at_once, "curate_s": curate_s, "run_s": run_s, "total_s": total_s,
+        "probe": measured.as_dict(),
     }  # fmt: skip
 
 

@@ -114,6 +114,18 @@ class Workshop:
             },
         )
 
+    def curation_cpu_s(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, float]:
+        """CPU-seconds of each stage's slow half, and of tokenising, on the texts this arm went through.
+
+        What was measured once for several arms counts for each: it is what the arm would take alone.
+        """
+        segments = prepared.version.segments
+        spent = {
+            stage.name: sum(self.annotations.cpu_s(step, segments) for step in stage.steps())
+            for stage in make_stages(config)
+        }
+        return spent | {"tokenize": self.annotations.cpu_s(self.tokenizer, segments)}
+
     def leaks(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, Any] | None:
         """Which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 
 from ablate.config import make
 from ablate.corpus.tokenizer import load_tokenizer
@@ -20,10 +20,10 @@ from ablate.progress import track
 from ablate.store import Store
 from ablate.study.prepare import Workshop
 
+Say = Callable[[str], None]
+
 FEW = 20
 """Documents that only load what the stages need."""
-TRAIN_S = 4.0
-"""Seconds of training that are timed."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,18 @@ class Probe:
         setup_s: loading what curation needs.
         curate_s: of one document, in every arm of the study.
         start_s: of a process before its first run: tasks read and tokenised.
-        tokens_per_s: of training.
+        processes: that train side by side, as the sweep would have it.
+        tokens_per_s: of training, all processes together.
         evaluate_s: of one evaluation.
-        parameters: of the proxy, with a vocabulary of `vocab_size`.
-        vocab_size: of the sample's tokenizer.
     """
 
     documents: int
     setup_s: float
     curate_s: float
     start_s: float
+    processes: int
     tokens_per_s: float
     evaluate_s: float
-    parameters: int
-    vocab_size: int
 
     def as_dict(self) -> dict[str, Any]:
         """For `plan.json`."""
@@ -69,19 +67,9 @@ class _First(Source):
         return {"first": self.count, **self.source.request()}
 
 
-@dataclass(frozen=True)
-class _Random:
-    """A stream of random tokens: the speed of training does not depend on which tokens they are."""
-
-    vocab_size: int
-    context: int
-
-    def sequences(self, first: int, count: int) -> np.ndarray:
-        rng = np.random.default_rng(first)
-        return rng.integers(0, self.vocab_size, size=(count, self.context + 1), dtype=np.int64)
-
-
-def probe(plan: Mapping[str, Any], store: Store, workers: int | None, sample: int) -> Probe:
+def probe(
+    plan: Mapping[str, Any], store: Store, workers: int | None, sample: int, jobs: int | None, say: Say
+) -> Probe:
     """Measure what a plan's runs will cost here.
 
     Reads the study's pool into the store, as the sweep would; everything else happens in a temporary
@@ -92,6 +80,8 @@ def probe(plan: Mapping[str, Any], store: Store, workers: int | None, sample: in
         store: where the pool is kept.
         workers: processes for curation.
         sample: documents that are curated in every arm.
+        jobs: processes of the launcher that the command names; None where the sweep chooses by measuring.
+        say: told what is measured.
     """
     config = plan["arms"][plan["reference"]]["config"]
     source: Source = make(config["pool"], "pool")
@@ -110,7 +100,7 @@ def probe(plan: Mapping[str, Any], store: Store, workers: int | None, sample: in
             times.append(time.monotonic() - started)
         assert workshop is not None
         slope = (times[2] - times[1]) / (sizes[2] - sizes[1]) if sizes[2] > sizes[1] else times[2] / sizes[2]
-        return Probe(documents, times[0], max(0.0, slope), *_speeds(config, workshop, Path(name)))
+        return Probe(documents, times[0], max(0.0, slope), *_speeds(plan, workshop, jobs, say))
 
 
 def _pool_of(source: Source, store: Store) -> Any:
@@ -129,38 +119,34 @@ def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
 
 
 def _speeds(
-    config: Mapping[str, Any], workshop: Workshop, folder: Path
-) -> tuple[float, float, float, int, int]:
-    """start_s, tokens_per_s, evaluate_s, parameters, vocab_size."""
+    plan: Mapping[str, Any], workshop: Workshop, jobs: int | None, say: Say
+) -> tuple[float, int, float, float]:
+    """start_s, processes, tokens_per_s, evaluate_s."""
+    from ablate.study.layout import Layout, choose_layout
     from ablate.study.run import evaluator_of
-    from ablate.train.loop import Run, train
+    from ablate.train.config import pick_device
+    from ablate.train.loop import _threads, measure_speed
+    from ablate.train.proxy import build_model
 
+    config = plan["arms"][plan["reference"]]["config"]
     started = time.monotonic()
     evaluator = evaluator_of(config, workshop)
     start_s = time.monotonic() - started
     vocab_size = len(load_tokenizer(workshop.tokenizer.folder))
-    proxy = make(config["proxy"], "proxy")
-    stream = _Random(vocab_size, proxy.context)
-    evaluated: list[float] = []
-
-    def evaluate(model: Any, tokens_seen: int) -> None:
-        begin = time.monotonic()
-        evaluator.evaluate(model)
-        evaluated.append(time.monotonic() - begin)
-
-    def go(steps: int, number: int) -> Any:
-        batch = config["train"]["batch_tokens"]
-        recipe = make({**config["train"], "tokens": steps * batch, "evaluations": [1.0]}, "train")
-        run = Run(stream=stream, seed=0, folder=folder / f"train-{number}", evaluate=evaluate)
-        return train(run, proxy=proxy, config=recipe, vocab_size=vocab_size, tokens=steps * batch)
-
-    steps, outcome = 4, None
-    for number in track(range(4), "probing training", unit="try"):
-        outcome = go(steps, number)
-        if outcome.cost["train_s"] >= TRAIN_S / 2:
-            break
-        # The first try also warms up, so its pace says little.
-        pace = outcome.cost["train_s"] / steps
-        steps = max(steps * 2, round(TRAIN_S / pace)) if number else steps * 4
-    assert outcome is not None
-    return start_s, outcome.cost["tokens_per_s"], evaluated[-1], outcome.parameters, vocab_size
+    proxy, train = make(config["proxy"], "proxy"), make(config["train"], "train")
+    layout = Layout(jobs or 1, train.threads, train.together or 1)
+    if jobs is None:
+        runs = len(plan["arms"]) * len(plan["seeds"])
+        layout = choose_layout(workshop.store.root / "layout.json", config, vocab_size, runs, say)
+    speed = layout.tokens_per_s
+    if speed is None:
+        recipe = replace(train, threads=layout.threads)
+        speed = layout.processes * measure_speed(proxy, recipe, vocab_size, together=layout.together)
+    model = build_model(proxy, vocab_size, 0).to(pick_device(train.device)).eval()
+    took = []
+    with _threads(layout.threads), torch.inference_mode():
+        for _ in track(range(2), "probing evaluation", unit="try"):
+            begin = time.monotonic()
+            evaluator.evaluate(model)
+            took.append(time.monotonic() - begin)
+    return start_s, layout.processes, speed, min(took)

@@ -284,8 +284,10 @@ def test_a_larger_design_and_other_estimands_train_only_what_is_new(
     import ablate.train.loop as loop
 
     trained = []
-    train = loop.train
-    monkeypatch.setattr(loop, "train", lambda **given: trained.append(given["seed"]) or train(**given))
+    train = loop.train_together
+    monkeypatch.setattr(
+        loop, "train_together", lambda runs, **given: trained.extend(runs) or train(runs, **given)
+    )
     two = ("design.factors=[language,minhash_dedup]", "seeds=[0,1]")
     assert ablate("sweep", *tiny, "study.name=small", *two) == 0
     assert len(trained) == 3 * 2
