@@ -125,7 +125,7 @@ def _speeds(
     from ablate.study.layout import Layout, choose_layout
     from ablate.study.run import evaluator_of
     from ablate.train.config import pick_device
-    from ablate.train.loop import _threads, measure_speed
+    from ablate.train.loop import measure_speed
     from ablate.train.proxy import build_model
 
     config = plan["arms"][plan["reference"]]["config"]
@@ -142,11 +142,14 @@ def _speeds(
     if speed is None:
         recipe = replace(train, threads=layout.threads)
         speed = layout.processes * measure_speed(proxy, recipe, vocab_size, together=layout.together)
-    model = build_model(proxy, vocab_size, 0).to(pick_device(train.device)).eval()
-    took = []
-    with _threads(layout.threads), torch.inference_mode():
+    model: Any = build_model(proxy, vocab_size, 0)
+    model = model.to(pick_device(train.device)).eval()
+    took, threads = [], torch.get_num_threads()
+    torch.set_num_threads(layout.threads or threads)
+    with torch.inference_mode():
         for _ in track(range(2), "probing evaluation", unit="try"):
             begin = time.monotonic()
             evaluator.evaluate(model)
             took.append(time.monotonic() - begin)
+    torch.set_num_threads(threads)
     return start_s, layout.processes, speed, min(took)
