@@ -9,6 +9,7 @@ A first bare word chooses a view; `ablate inspect VIEW --help` says more:
   ablate inspect audit         whom each stage removes more often than others; its cost in diversity
   ablate inspect dose          what each value of a parameter keeps: retention, diversity, score
   ablate inspect duplicates    near-duplicate detection beside true similarities
+  ablate inspect tasks         what evaluate would score: items, chance levels, directions, digests
 
   inspect.stage=gopher_quality     also show samples of what this stage dropped
   inspect.reason=gopher_short_doc  only for this reason
