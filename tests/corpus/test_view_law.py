@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ablate.corpus import annotate
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.errors import DataError
@@ -21,6 +22,7 @@ from ablate.pool.pool import Pool
 from ablate.pool.source import Document
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
+from ablate.stages.decontamination import CountPieces, CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import Extraction
 from ablate.stages.fineweb_quality import FineWebQuality
@@ -30,7 +32,9 @@ from ablate.stages.language import Language
 from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
+from ablate.stages.text_norm import words
 from ablate.stages.url_filter import UrlFilter
 from ablate.store import Store
 
@@ -61,6 +65,7 @@ SENTENCES = (
     "We have a deal. We have a deal. We have a deal. We have a deal.",
     "And so it was that with the first snow the town fell silent.",
 )
+ITEMS = References.of([f"{SENTENCES[0]} Yes", SENTENCES[-1]], 8, 8)
 STAGES: tuple[Stage, ...] = (
     Extraction(method="raw"),
     Extraction(method="resiliparse"),
@@ -73,6 +78,8 @@ STAGES: tuple[Stage, ...] = (
     ExactDedup(keep="first"),
     ExactDedup(keep="longest"),
     MinhashDedup(ngram=2, bands=8, rows=2, seed=3),
+    MinhashDedup(ngram=2, bands=8, rows=2, verify="jaccard", min_similarity=0.6),
+    MinhashDedup(ngram=2, bands=8, rows=2, verify="edit", min_similarity=0.7, keep="longest"),
     Pii(),
     SubstringDedup(min_tokens=12),
     SubstringDedup(min_tokens=15, keep="none"),
@@ -84,6 +91,10 @@ STAGES: tuple[Stage, ...] = (
     LineDedup(unit="three_sentences"),
     UrlFilter(),
     OddAddress(),
+    FindItems(references=ITEMS, ratio=0.7),
+    FindItems(references=ITEMS, in_order=True, ratio=0.5),
+    CountPieces(references=ITEMS, window=5, max_pieces=2),
+    CutHits(references=ITEMS, window=5, min_piece=30),
 )
 
 
@@ -128,7 +139,11 @@ def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list
     cluster = list(range(len(texts)))
     for i in range(len(texts)):
         for j in range(i):
-            if sketches[i].any() and (sketches[i] == sketches[j]).any():
+            if (
+                sketches[i].any()
+                and (sketches[i] == sketches[j]).any()
+                and _is_verified(step, texts[i], texts[j])
+            ):
                 old, new = cluster[i], cluster[j]
                 cluster = [new if c == old else c for c in cluster]
     keep = [False] * len(texts)
@@ -144,6 +159,22 @@ def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list
             best = members[0]
         keep[best] = True
     return keep
+
+
+def _is_verified(step: Relation, one: str, other: str) -> bool:
+    """Similarity of a pair by sets of shingles or by the table of edit distances."""
+    if not isinstance(step, MinhashDedup) or step.verify == "none":
+        return True
+    first, second = words(one), words(other)
+    if step.verify == "jaccard":
+        sets = [{tuple(some[i : i + step.ngram]) for i in range(max(1, len(some) - step.ngram + 1))} for some in (first, second)]  # fmt: skip
+        return len(sets[0] & sets[1]) / len(sets[0] | sets[1]) >= step.min_similarity
+    line = list(range(len(second) + 1))
+    for i, word in enumerate(first, start=1):
+        above, line[0] = line[0], i
+        for j, against in enumerate(second, start=1):
+            above, line[j] = line[j], min(line[j] + 1, line[j - 1] + 1, above + (word != against))
+    return 1 - line[-1] / max(len(first), len(second)) >= step.min_similarity
 
 
 def _without_repeats(step: SpanRelation, texts: list[str]) -> tuple[list[str], list[bool]]:
@@ -292,3 +323,38 @@ def test_a_transform_shares_the_texts_it_left_alone(
     build_corpus([filters], annotations)
     build_corpus([Pii(), filters], annotations)
     assert len(calls) == len(SENTENCES) + 1, "only the one text with an address is measured again"
+
+
+def test_filters_in_a_row_are_measured_in_one_pass_over_the_texts(
+    make_pool: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotations = Annotations(make_pool(store, [Document(text) for text in SENTENCES]), store, workers=1)
+    reads = []
+    read = annotate._read_texts
+    monkeypatch.setattr(annotate, "_read_texts", lambda *args: reads.append(args) or read(*args))
+    loose: dict[str, Any] = {
+        "min_punctuated_lines": 0,
+        "max_short_lines": 1,
+        "max_duplicate_chars": 1,
+        "max_line_breaks": 9,
+    }
+    filters = [
+        GopherRepetition(dup_lines=1, dup_line_chars=1, top_n_grams=(), dup_n_grams=()),
+        GopherQuality(
+            min_words=1, min_mean_length=0, max_symbol_ratio=9, min_alpha_words=0, min_stop_words=0
+        ),
+        FineWebQuality(**loose),
+        FineWebQuality(short_line=9, **loose),
+    ]
+    build_corpus(filters[:1], annotations)
+    assert len(reads) == 1
+    build_corpus([*filters, Pii(), *filters[:2]], annotations)
+    assert len(reads) == 1 + 1 + 1 + 2 + 1, (
+        "three filters, the transform, sizes before and after, two filters on the text that it changed"
+    )
+    for step in filters:
+        table = annotations.measure(annotations.root(), step)
+        alone = step.measure_many(list(SENTENCES))
+        assert table.keys() == alone.keys()
+        for name, column in table.items():
+            np.testing.assert_array_equal(column, alone[name])

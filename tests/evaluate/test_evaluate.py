@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ablate.errors import ConfigError, DataError
-from ablate.evaluate.snapshot import read_snapshot, reference_texts
+from ablate.evaluate.snapshot import read_snapshot, references
 
 
 def test_smooth_scores_follow_from_the_log_likelihoods(scores: Any, snapshot: Path) -> None:
@@ -89,7 +89,7 @@ def test_missing_tasks_and_splits_are_named(snapshot: Path, tmp_path: Path) -> N
     with pytest.raises(DataError, match="say which file to use, t/<file>; there are train"):
         read_snapshot(tmp_path, ["t"])
     with pytest.raises(ConfigError, match="decontamination needs the tasks' items as files"):
-        reference_texts(None, ["choice"])
+        references(None, ["choice"])
 
 
 def test_training_splits_are_never_evaluated(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_training_splits_are_never_evaluated(tmp_path: Path) -> None:
     assert read_snapshot(tmp_path, ["t/validation"])[0].items[0]["query"] == "validation"
 
 
-def test_reference_texts_are_question_and_right_answer(tmp_path: Path) -> None:
+def test_references_are_questions_with_and_without_their_right_answer(tmp_path: Path) -> None:
     rows = {
         "a": {"query": "Q?", "choices": ["x", "y"], "gold": 1},
         "b": {"context_options": ["one", "two"], "continuation": "end", "gold": 0},
@@ -111,12 +111,13 @@ def test_reference_texts_are_question_and_right_answer(tmp_path: Path) -> None:
     for name, row in rows.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "test.jsonl").write_text(json.dumps(row))
-    assert reference_texts(tmp_path, list(rows)) == {
-        "a": ["Q? y"],
-        "b": ["one end"],
-        "c": ["begin last"],
-        "d": ["good one"],
-    }
+    found = [(r.task, r.item, r.question, r.with_answer) for r in references(tmp_path, list(rows))]
+    assert found == [
+        ("a", "test-1", "Q?", "Q? y"),
+        ("b", "test-1", "end", "one end"),
+        ("c", "test-1", "begin", "begin last"),
+        ("d", "test-1", "", "good one"),
+    ]
 
 
 def test_real_benchmarks_are_a_snapshot(shared: Path) -> None:
