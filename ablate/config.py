@@ -84,6 +84,9 @@ class InspectConfig:
         sample_bytes: text in each sample that diversity is measured on.
         pairs: candidate pairs that `duplicates` shows.
         subsample: documents that `duplicates` compares each with each.
+        gold, segments: files of known main texts and segments for `extraction`.
+        methods: extractors that `extraction` scores; null for all.
+        resamples: of the bootstrap of `extraction`.
     """
 
     stage: str | None = None
@@ -94,6 +97,10 @@ class InspectConfig:
     sample_bytes: int = 500_000
     pairs: int = 30
     subsample: int = 2_000
+    gold: str | None = None
+    segments: str | None = None
+    methods: list[str] | None = None
+    resamples: int = 1_000
 
 
 @dataclass
@@ -110,7 +117,7 @@ class CalibrateConfig:
         dir: where CALIBRATION.md is written.
     """
 
-    replications: int = 2_000
+    replications: int = 4_000
     seeds: list[int] = field(default_factory=lambda: [2, 3, 4, 5])
     noise: list[str] = field(
         default_factory=lambda: [

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,11 +31,13 @@ from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
 from ablate.stages.spans import Spans, Windows
-from ablate.store import Store, atomic, write_table
+from ablate.store import Store, atomic, write_table, write_text
 
 RAW = "raw"
 TOGETHER = 256
 """Texts that go through several filters together."""
+CPU_SECONDS = ".cpu_s"
+"""Suffix of the file beside each part that says what making it took."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +226,15 @@ class Annotations:
             for segment, part in self._by_segment(version, rows)
         ]
 
+    def cpu_s(self, operation: Operation, segments: Collection[str]) -> float:
+        """CPU-seconds that `operation` took on the texts of some segments, whenever that was."""
+        total = 0.0
+        for segment in segments:
+            identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
+            folder = self.store.root / "annotations" / digest(identity)
+            total += sum(float(path.read_text()) for path in folder.glob(f"[!.]*{CPU_SECONDS}"))
+        return total
+
     def _gather(
         self,
         version: TextVersion,
@@ -387,17 +398,21 @@ class _Work:
         # A few texts at a time go through all filters, which share what they find in a text.
         step = TOGETHER if len(self.tasks) > 1 else len(texts)
         tables: list[list[pa.Table]] = [[] for _ in self.tasks]
+        cpu_s = [0.0] * len(self.tasks)
         for begin in range(0, len(texts), step):
-            for (operation, _), made in zip(self.tasks, tables, strict=True):
-                made.append(
+            for number, (operation, _) in enumerate(self.tasks):
+                started = time.process_time()
+                tables[number].append(
                     self._try(operation, texts[begin : begin + step], self.rows[begin : begin + step])
                 )
-        for (_, folder), made in zip(self.tasks, tables, strict=True):
-            self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder)
+                cpu_s[number] += time.process_time() - started
+        for (_, folder), made, spent in zip(self.tasks, tables, cpu_s, strict=True):
+            self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder, spent)
 
-    def _write(self, table: pa.Table, folder: Path) -> None:
+    def _write(self, table: pa.Table, folder: Path, cpu_s: float) -> None:
         suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
         path = folder / f"{self.shard:05d}-{suffix}.arrow"
+        write_text(path.with_suffix(CPU_SECONDS), f"{cpu_s:.6f}")
         with atomic(path) as part, pa.OSFile(str(part), "wb") as sink:
             options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
             with pa.ipc.new_file(sink, table.schema, options=options) as writer:

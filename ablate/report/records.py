@@ -182,6 +182,16 @@ class Study:
             table[self.arms.index(arm), self.seeds.index(seed)] = values
         return table
 
+    def item_names(self, task: str) -> list[str]:
+        """Names of a task's items, in the order of `items`; empty where items were not kept."""
+        for run in self.records:
+            path = run_folder(self.folder, *run) / "items.parquet"
+            if path.exists():
+                table = pq.read_table(path, columns=["task", "item"])
+                mine = np.asarray(table["task"].cast("string").to_pylist()) == task
+                return [str(name) for name in np.unique(np.asarray(table["item"].to_pylist())[mine])]
+        return []
+
     def _item_scores(self, run: tuple[str, int]) -> dict[tuple[str, str], np.ndarray]:
         if run not in self._items:
             path = run_folder(self.folder, *run) / "items.parquet"

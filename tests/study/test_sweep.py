@@ -76,6 +76,10 @@ def test_the_record_says_what_was_run(ablate: Run, here: Path, tiny: tuple[str, 
     record = json.loads(path.read_text())
     assert record["seed"] == 5
     assert record["train"]["tokens"] == 2048
+    leaks = record["corpus"]["leaks"]
+    assert leaks["documents"] == 0 and leaks["tasks"] == {"facts": [], "leaked": []}, (
+        "the recipe decontaminates"
+    )
     assert [point["tokens"] for point in record["curve"]] == [1024, 2048]
     assert record["curve"][-1]["scores"] == record["scores"]
     assert set(record["scores"]) == {"facts", "leaked", "heldout"}
@@ -280,8 +284,10 @@ def test_a_larger_design_and_other_estimands_train_only_what_is_new(
     import ablate.train.loop as loop
 
     trained = []
-    train = loop.train
-    monkeypatch.setattr(loop, "train", lambda **given: trained.append(given["seed"]) or train(**given))
+    train = loop.train_together
+    monkeypatch.setattr(
+        loop, "train_together", lambda runs, **given: trained.extend(runs) or train(runs, **given)
+    )
     two = ("design.factors=[language,minhash_dedup]", "seeds=[0,1]")
     assert ablate("sweep", *tiny, "study.name=small", *two) == 0
     assert len(trained) == 3 * 2
@@ -320,3 +326,17 @@ def test_aa_replicates_share_no_seed(ablate: Callable[..., int], tiny: tuple[str
     assert len(set(runs)) == 4
     report = (here / "studies" / "aa" / "REPORT.md").read_text()
     assert "the truth is zero" in report
+
+
+def test_another_aggregate_trains_nothing_again(
+    ablate: Callable[..., int], tiny: tuple[str, ...], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = (*tiny, "design=single", "seeds=[0]")
+    assert ablate("sweep", *few) == 0
+    keys = {path.name for path in (here / "store" / "runs").iterdir()}
+
+    monkeypatch.setattr(running, "_train", lambda *_: pytest.fail("a finished run was trained again"))
+    for changed in ("evaluate.aggregate=screened", "evaluate.average_last=2"):
+        assert ablate("sweep", *few, changed, "study.replan=true") == 0
+    assert {path.name for path in (here / "store" / "runs").iterdir()} == keys
+    assert json.loads((here / "studies" / "demo" / "plan.json").read_text())["metrics"]["average_last"] == 2
