@@ -48,40 +48,41 @@ def page(title: str, metrics: Mapping[str, Any]) -> str:
         f"{_number(metrics['spearman'])}. Scores are {unit}.",
         "## Thresholds",
         markdown(
-            ("threshold", "good from", "kept", "precision", "recall", "F1", ""),
+            ("threshold", "good from", "kept", "precision", "recall", "F1"),
             [
                 [
                     f"{each['threshold']:g}",
                     f"{each['good_from']:g}",
                     *(_number(each[name]) for name in ("kept", "precision", "recall", "f1")),
-                    "",
                 ]
                 for each in metrics["cuts"]
             ],
+            remark=False,
         ),
         "## Calibration",
         f"Calibration error: {_number(metrics['calibration_error'])}.",
         "![Mean label against mean score](calibration.svg)",
         markdown(
-            ("mean score", "mean label", "95 % interval", "documents", ""),
+            ("mean score", "mean label", "95 % interval", "documents"),
             [
                 [
                     _number(each["score"]),
                     _number(each["label"]),
                     f"[{_number(each['low'])}, {_number(each['high'])}]",
                     f"{each['documents']:,}",
-                    "",
                 ]
                 for each in metrics["calibration"]
             ],
+            remark=False,
         ),
         "## Labels",
         markdown(
-            ("label", "training", "validation", ""),
+            ("label", "training", "validation"),
             [
-                [label, *(f"{counts[side].get(label, 0):,}" for side in ("train", "validation")), ""]
+                [label, *(f"{counts[side].get(label, 0):,}" for side in ("train", "validation"))]
                 for label in labels
             ],
+            remark=False,
         ),
         f"Left out: {left_out or 'nothing'}.",
         "## How to read this",

@@ -122,4 +122,4 @@ def _terminal(summary: dict[str, Any]) -> str:
     ]  # fmt: skip
     if summary["answers_without_usage"]:
         rows[-1][-1] = f"{summary['answers_without_usage']:,} answers without usage counted at their most"
-    return aligned(("", "", ""), rows)
+    return aligned(("labels", "count", ""), rows)

@@ -100,6 +100,15 @@ def test_weights_that_are_not_the_recipes_are_refused(student: Student, tmp_path
         load_student(folder)
 
 
+def test_a_model_of_another_version_is_refused(student: Student, tmp_path: Path) -> None:
+    folder = trained(student, tmp_path)
+    index = json.loads((folder / "student.json").read_text())
+    assert index["version"] == student.version
+    (folder / "student.json").write_text(json.dumps(index | {"version": student.version - 1}))
+    with pytest.raises(DataError, match=r"was trained by version .*; train the student again"):
+        student_digest(folder)
+
+
 def test_one_target_teaches_nothing(student: Student, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two different targets"):
         train_student(student, ["a", "b"], np.ones(2), tmp_path, binary=True, seed=0, recipe={})
