@@ -96,6 +96,8 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides += ["evaluate=smooth"]
     if choice == "design=dose":
         overrides.append("design.factors={language: {threshold: [0.65, 0.5]}}")
+    if choice == "design=crossed":
+        overrides.append("design.factors={stages: null, lr: {train.lr: [0.006, 0.0006]}}")
     if choice == "evaluate=heldout":
         overrides.append("evaluate.heldout=x.txt")
     if choice == "tokenizer=pretrained":

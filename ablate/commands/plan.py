@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.report.tables import aligned
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan
-from ablate.train.loop import check_budget
+from ablate.train.config import check_budget
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:

@@ -48,11 +48,11 @@ def fetch(name: str, folder: Path, include_path: str | None = None) -> int:
     """
     from lm_eval.tasks import TaskManager, get_task_dict
 
-    from ablate.evaluate.evaluator import _flatten
+    from ablate.evaluate.tasks import flatten
 
     manager = TaskManager(include_path=include_path)
     try:
-        tasks = list(_flatten(get_task_dict([HUB_NAMES.get(name, name)], manager)))
+        tasks = list(flatten(get_task_dict([HUB_NAMES.get(name, name)], manager)))
     except (KeyError, ValueError, OSError, ConnectionError) as error:
         raise DataError(f"task {name!r} cannot be fetched: {error}") from error
     total = 0

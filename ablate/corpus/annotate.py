@@ -33,6 +33,8 @@ from ablate.stages.spans import Spans, Windows
 from ablate.store import Store, atomic, write_table
 
 RAW = "raw"
+TOGETHER = 256
+"""Texts that go through several filters together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +136,14 @@ class Annotations:
             self._versions[key] = TextVersion(key, tuple(segments), which)
         return self._versions[key]
 
-    def measure(self, version: TextVersion, step: Filter) -> Table:
-        """What `step` measures on every document of `version`: columns of n rows."""
+    def measure(self, version: TextVersion, step: Filter, also: Sequence[Filter] = ()) -> Table:
+        """What `step` measures on every document of `version`: columns of n rows.
+
+        Filters that will be asked of the same version are measured in the same pass when they are in `also`.
+        """
         version = version if step.reads == "text" else self.root()  # other columns never change
-        return self._gather(version, step, np.arange(len(self.pool)))
+        together = [one for one in also if one.reads == step.reads]
+        return self._gather(version, step, np.arange(len(self.pool)), also=together)
 
     def sizes(self, version: TextVersion) -> np.ndarray:
         """Shape (n,), int64: length of each text in UTF-8 bytes; 0 where a transform left nothing."""
@@ -209,19 +215,27 @@ class Annotations:
                 yield row, found[row]
 
     def fill(
-        self, version: TextVersion, operation: Operation, rows: np.ndarray
+        self, version: TextVersion, operation: Operation, rows: np.ndarray, also: Sequence[Operation] = ()
     ) -> list[tuple[Path, np.ndarray]]:
         """Apply `operation` where it has not been applied yet; (folder of parts, its rows) per segment."""
         return [
-            (self._fill(operation, segment, part), part) for segment, part in self._by_segment(version, rows)
+            (self._fill(operation, segment, part, also), part)
+            for segment, part in self._by_segment(version, rows)
         ]
 
-    def _gather(self, version: TextVersion, step: Operation, rows: np.ndarray, keep: bool = True) -> Table:
+    def _gather(
+        self,
+        version: TextVersion,
+        step: Operation,
+        rows: np.ndarray,
+        keep: bool = True,
+        also: Sequence[Operation] = (),
+    ) -> Table:
         key = digest([version.key, step.slow_identity()])
         if key in self._tables:
             return self._tables[key]
         columns: dict[str, np.ndarray] = {}
-        for folder, part in self.fill(version, step, rows):
+        for folder, part in self.fill(version, step, rows, also):
             table = _read_parts(folder)
             row = table.pop("row")
             wanted = np.searchsorted(rows, row)
@@ -264,22 +278,28 @@ class Annotations:
     def _folder_of(self, segment: str) -> Path | None:
         return None if segment == RAW else self.store.folder("annotations", segment)
 
-    def _fill(self, operation: Operation, segment: str, rows: np.ndarray) -> Path:
-        identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
-        folder = self.store.folder("annotations", digest(identity), identity)
-        covered = _covered(folder)
-        missing = np.setdiff1d(rows, covered, assume_unique=True) if covered.size else rows
+    def _fill(
+        self, operation: Operation, segment: str, rows: np.ndarray, also: Sequence[Operation] = ()
+    ) -> Path:
+        """Apply `operation` to the texts of `rows` where that was not done, and `also` in the same pass."""
+        folders: list[Path] = []
+        parts: dict[tuple[int, bytes], tuple[int, np.ndarray, list[tuple[Any, Path]]]] = {}
+        for one in (operation, *also):
+            identity = {"operation": one.slow_identity(), "pool": self.pool.digest, "segment": segment}
+            folder = self.store.folder("annotations", digest(identity), identity)
+            if folder in folders:
+                continue
+            folders.append(folder)
+            covered = _covered(folder)
+            missing = np.setdiff1d(rows, covered, assume_unique=True) if covered.size else rows
+            for shard, part in self.pool.rows_by_shard(missing):
+                task = (one.among(part) if isinstance(one, Cut) else one, folder)
+                parts.setdefault((shard, part.tobytes()), (shard, part, []))[2].append(task)
         work = [
-            _Work(
-                operation.among(part) if isinstance(operation, Cut) else operation,
-                self.pool.folder,
-                self._folder_of(segment),
-                shard,
-                part,
-                folder,
-            )
-            for shard, part in self.pool.rows_by_shard(missing)
+            _Work(tuple(tasks), self.pool.folder, self._folder_of(segment), shard, part)
+            for shard, part, tasks in parts.values()
         ]
+        folder = folders[0]
         name = operation.slow_identity().get("stage", type(operation).__name__.lower())
         if self.workers == 1 or len(work) <= 1:
             for item in track(work, name, unit="shard"):
@@ -345,55 +365,76 @@ class Cut:
 
 @dataclass(frozen=True)
 class _Work:
-    """One operation on the documents of one shard; reads its texts and writes its part itself."""
+    """Operations on the documents of one shard; reads the texts once and writes its parts itself.
 
-    operation: Any
+    Attributes:
+        tasks: operation and folder of its parts; several only of filters that read the same column.
+        pool: folder of the pool.
+        texts: folder of the transform that made the texts; None for the pool's own.
+        shard, rows: which documents.
+    """
+
+    tasks: tuple[tuple[Any, Path], ...]
     pool: Path
     texts: Path | None
     shard: int
     rows: np.ndarray
-    folder: Path
 
     def do(self) -> None:
-        column = getattr(self.operation, "reads", "text")
+        column = getattr(self.tasks[0][0], "reads", "text")
         texts = _read_texts(open_pool(self.pool), self.texts, self.shard, self.rows, column)
-        try:
-            table = self._apply(texts)
-        except AblateError:
-            raise
-        except Exception as error:
-            name = self.operation.slow_identity().get("stage", type(self.operation).__name__)
-            raise StageError(
-                f"stage {name} failed on pool rows {self.rows[0]}..{self.rows[-1]}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        # A few texts at a time go through all filters, which share what they find in a text.
+        step = TOGETHER if len(self.tasks) > 1 else len(texts)
+        tables: list[list[pa.Table]] = [[] for _ in self.tasks]
+        for begin in range(0, len(texts), step):
+            for (operation, _), made in zip(self.tasks, tables, strict=True):
+                made.append(
+                    self._try(operation, texts[begin : begin + step], self.rows[begin : begin + step])
+                )
+        for (_, folder), made in zip(self.tasks, tables, strict=True):
+            self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder)
+
+    def _write(self, table: pa.Table, folder: Path) -> None:
         suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
-        path = self.folder / f"{self.shard:05d}-{suffix}.arrow"
+        path = folder / f"{self.shard:05d}-{suffix}.arrow"
         with atomic(path) as part, pa.OSFile(str(part), "wb") as sink:
             options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
             with pa.ipc.new_file(sink, table.schema, options=options) as writer:
                 writer.write_table(table)
 
-    def _apply(self, texts: list[str]) -> pa.Table:
-        columns: dict[str, Any] = {"row": self.rows.astype(np.int64)}
-        if isinstance(self.operation, (Transform, Cut)):
-            made = self.operation.transform_many(texts)
-            made = [text if text.strip() else "" for text in made]
-            changed = [new != old for new, old in zip(made, texts, strict=True)]
-            columns["changed"] = changed
-            kept = [new if is_new else None for new, is_new in zip(made, changed, strict=True)]
-            columns["text"] = pa.array(kept, pa.large_string())
-        elif isinstance(self.operation, Relation):
-            columns["sketch"] = _column(self.operation.sketch_many(texts))
-        elif isinstance(self.operation, SpanRelation):
-            columns["sketch"] = pa.array(self.operation.sketch_many(texts), pa.large_list(pa.uint64()))
-        else:
-            measured = self.operation.measure_many(texts)
-            columns |= {name: _column(values) for name, values in measured.items()}
-        lengths = {name: len(values) for name, values in columns.items()}
-        if set(lengths.values()) != {len(texts)}:
-            raise ValueError(f"expected {len(texts)} rows in every column, got {lengths}")
-        return pa.table(columns)
+    def _try(self, operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:
+        try:
+            return _apply(operation, texts, rows)
+        except AblateError:
+            raise
+        except Exception as error:
+            name = operation.slow_identity().get("stage", type(operation).__name__)
+            raise StageError(
+                f"stage {name} failed on pool rows {self.rows[0]}..{self.rows[-1]}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _apply(operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:
+    columns: dict[str, Any] = {"row": rows.astype(np.int64)}
+    if isinstance(operation, (Transform, Cut)):
+        made = operation.transform_many(texts)
+        made = [text if text.strip() else "" for text in made]
+        changed = [new != old for new, old in zip(made, texts, strict=True)]
+        columns["changed"] = changed
+        kept = [new if is_new else None for new, is_new in zip(made, changed, strict=True)]
+        columns["text"] = pa.array(kept, pa.large_string())
+    elif isinstance(operation, Relation):
+        columns["sketch"] = _column(operation.sketch_many(texts))
+    elif isinstance(operation, SpanRelation):
+        columns["sketch"] = pa.array(operation.sketch_many(texts), pa.large_list(pa.uint64()))
+    else:
+        measured = operation.measure_many(texts)
+        columns |= {name: _column(values) for name, values in measured.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if set(lengths.values()) != {len(texts)}:
+        raise ValueError(f"expected {len(texts)} rows in every column, got {lengths}")
+    return pa.table(columns)
 
 
 def _column(values: Any) -> Any:

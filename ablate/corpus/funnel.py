@@ -10,6 +10,7 @@ import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion, rewritten
 from ablate.corpus.view import Corpus
+from ablate.stages.base import Filter
 
 TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
 """Tokens of some rows of a text version; None where they are not counted (HTML source)."""
@@ -19,8 +20,8 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
     """One row for the pool and one per stage: what is left after it, what it dropped and changed.
 
     Returns:
-        Rows with `stage`, `documents`, `bytes`, `tokens`, `dropped` (reason -> documents) and
-        `changed` (documents whose text the stage rewrote and kept).
+        Rows with `stage`, `documents`, `bytes`, `tokens`, `dropped` (reason -> documents), `changed`
+        (documents whose text the stage rewrote and kept) and `found` (what its filters count -> number).
     """
 
     def row(stage: str, version: TextVersion, rows: np.ndarray) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
             "tokens": tokens(version, rows),
             "dropped": {},
             "changed": 0,
+            "found": {},
         }
 
     lines = [row("input", annotations.root(), np.arange(len(annotations.pool)))]
@@ -45,6 +47,10 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
             dropped.update(
                 {r: int(n) for r, n in zip(decision.verdict.reasons, counts[1:], strict=True) if n}
             )
+            if isinstance(decision.step, Filter) and decision.step.counts:
+                measured = annotations.measure(decision.before, decision.step)
+                found = {name: int(measured[name][decision.rows].sum()) for name in decision.step.counts}
+                line["found"] |= found
         line["dropped"] = dict(sorted(dropped.items()))
         line["changed"] = int(rewritten(steps[0].before, steps[-1].after, kept).sum())
         lines.append(line)

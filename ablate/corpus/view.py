@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.errors import DataError
 from ablate.fingerprint import digest
-from ablate.stages.base import Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
+from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,7 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
         DataError: when a stage leaves no document at all; names the stage and the reasons.
     """
     version, rows = annotations.root(), np.arange(len(annotations.pool))
+    steps = [step for stage in stages for step in stage.steps()]
     decisions: list[Decision] = []
     for stage in stages:
         came_in = rows.size
@@ -97,7 +99,8 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
                 else:
                     verdict = step.decide(here)
             else:
-                measured = annotations.measure(version, step)
+                ahead = _filters_ahead(steps[len(decisions) + 1 :])
+                measured = annotations.measure(version, step, also=ahead)
                 verdict = step.decide({name: column[rows] for name, column in measured.items()})
             decisions.append(Decision(stage.name, step, rows, verdict, before, version, here))
             rows = rows[verdict.keep]
@@ -111,6 +114,12 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
             )
     key = corpus_key(annotations.pool.digest, stages)
     return Corpus(key, _content(annotations, version, rows), version, rows, tuple(decisions))
+
+
+def _filters_ahead(steps: Sequence[Step]) -> list[Filter]:
+    """The filters before the first step that may rewrite texts."""
+    same = takewhile(lambda step: isinstance(step, (Filter, Relation)), steps)
+    return [step for step in same if isinstance(step, Filter)]
 
 
 def _content(annotations: Annotations, version: TextVersion, rows: np.ndarray) -> str:

@@ -47,7 +47,11 @@ class SnapshotTask:
     @property
     def digest(self) -> str:
         """Of the items as they are scored."""
-        return digest([1, self.kind, list(self.items)])
+        return digest([2 if self.kind == "last_word" else 1, self.kind, list(self.items)])
+
+    def question_text(self, item: Item) -> str:
+        """The question alone; of a partial context the shared ending."""
+        return str(item["continuation"] if self.kind == "partial" else item["query"]).strip()
 
     def reference_text(self, item: Item) -> str:
         """Question and right answer: what a leaked copy would contain."""
@@ -178,7 +182,10 @@ def _choice(row: Item) -> tuple[str, Item]:
 
 
 def _last_word(row: Item) -> tuple[str, Item]:
-    return "last_word", {"query": str(row["context"]), "continuation": str(row["continuation"])}
+    return "last_word", {
+        "query": str(row["context"]).rstrip(),
+        "continuation": str(row["continuation"]).strip(),
+    }
 
 
 _LAYOUTS: dict[tuple[str, ...], Callable[[Item], tuple[str, Item]]] = {
@@ -189,20 +196,37 @@ _LAYOUTS: dict[tuple[str, ...], Callable[[Item], tuple[str, Item]]] = {
 }
 
 
-def reference_texts(snapshot: str | Path | None, tasks: Sequence[str]) -> dict[str, list[str]]:
-    """Question and right answer of every item, per task: what decontamination looks for.
+@dataclass(frozen=True)
+class Reference:
+    """What a leaked copy of an item would contain.
+
+    Attributes:
+        task, item: names as the scores have them.
+        question: without the answer; "" where there is none (a minimal pair is all answer).
+        with_answer: question and right answer.
+    """
+
+    task: str
+    item: str
+    question: str
+    with_answer: str
+
+
+def references(snapshot: str | Path | None, tasks: Sequence[str]) -> list[Reference]:
+    """Every item of the tasks: what decontamination looks for.
 
     Raises:
         ConfigError: when there is no snapshot to read the items from.
     """
     if not tasks:
-        return {}
+        return []
     if snapshot is None:
         raise ConfigError(
             "decontamination needs the tasks' items as files: give evaluate.snapshot=<folder> "
             "(`ablate snapshot` makes one), or disable it: stages.decontamination.enabled=false"
         )
-    return {
-        task.name: [task.reference_text(item) for item in task.items]
+    return [
+        Reference(task.name, item["id"], task.question_text(item), task.reference_text(item))
         for task in read_snapshot(snapshot, tasks)
-    }
+        for item in task.items
+    ]

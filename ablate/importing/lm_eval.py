@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ablate.errors import ConfigError, DataError
-from ablate.evaluate.evaluator import SMOOTH, bits_per_byte
+from ablate.evaluate.metrics import SMOOTH, bits_per_byte
 from ablate.importing.results import Results, Run, Task, direction
 from ablate.store import read_json
 

@@ -39,7 +39,7 @@ def by_budget(study: Study) -> list[Row]:
         _row(f"{100 * point / end:.0f} % of the budget", task, metric, study, study, point, study.distinct)
         for point in points
         for metric in study.metrics
-        for task in _tasks(study, metric)
+        for task in tasks_with(study, metric)
     ]
 
 
@@ -59,20 +59,20 @@ def between(small: Study, large: Study) -> list[Row]:
     rows = [
         _row(small.plan["study"], task, metric, small, large, None, kept)
         for metric in large.metrics
-        for task in _tasks(large, metric)
-        if task in _tasks(small, metric)
+        for task in tasks_with(large, metric)
+        if task in tasks_with(small, metric)
     ]
     if not rows:
         raise DataError(f"{small.folder} and {large.folder} have no task with the same metric")
     return sorted(rows, key=lambda row: row["metric"] != large.primary)
 
 
-def _tasks(study: Study, metric: str) -> list[str]:
+def tasks_with(study: Study, metric: str) -> list[str]:
     single = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
     return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
 
 
-def _table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
+def score_table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
     """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
     if task != AGGREGATE:
         return study.scores(task, metric, point)
@@ -85,9 +85,13 @@ def _table(study: Study, task: str, metric: str, point: int | None = None) -> np
 def _row(
     cheap: str, task: str, metric: str, small: Study, large: Study, point: int | None, kept: Sequence[int]
 ) -> Row:
-    dear = _table(large, task, metric)[list(kept)]
+    dear = score_table(large, task, metric)[list(kept)]
     order = [small.arms.index(large.arms[number]) for number in kept]
-    little = _table(small, task, metric, point)[order]
+    return compared(cheap, task, metric, score_table(small, task, metric, point)[order], dear)
+
+
+def compared(cheap: str, task: str, metric: str, little: np.ndarray, dear: np.ndarray) -> Row:
+    """One row: the same arms scored cheaply and dearly, shape (n_arms, n_seeds) each."""
     clear = clear_pairs(dear)
     means = _means(little), _means(dear)
     among = agreement(*means, pairs=clear)

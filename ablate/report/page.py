@@ -13,7 +13,7 @@ from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision
+from ablate.report import decision, stability
 from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
@@ -89,6 +89,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts.append("![Score against training tokens](figures/curves.svg)")
     if decided := decision.section(study):
         parts += ["## Would a smaller budget have decided the same?", *decided]
+    for setting, told in stability.sections(study):
+        parts += [f"## Does the ranking hold at another {setting}?", *told]
     if study.curated:
         parts += ["## What was kept", *_funnel(study)]
         if "funnel" in figures:

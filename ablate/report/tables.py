@@ -207,7 +207,17 @@ def escape_latex(text: str) -> str:
     return "".join(LATEX.get(character, character) for character in text)
 
 
-FUNNEL_HEADER = ("after", "documents", "kept", "MB", "kept", "tokens", "changed", "dropped because of")
+FUNNEL_HEADER = (
+    "after",
+    "documents",
+    "kept",
+    "MB",
+    "kept",
+    "tokens",
+    "changed",
+    "found",
+    "dropped because of",
+)
 
 
 def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -223,9 +233,11 @@ def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             f"{name} {count:,}"
             for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0]))
         )
+        found = ", ".join(f"{name} {count:,}" for name, count in line.get("found", {}).items())
         cells.append([
             line["stage"], f"{line['documents']:,}", share[0], f"{line['bytes'] / 1e6:,.2f}", share[1],
-            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", reasons or "–",
+            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", found or "–",
+            reasons or "–",
         ])  # fmt: skip
     return cells
 

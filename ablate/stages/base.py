@@ -106,9 +106,11 @@ class Filter(Stage):
         reads: the column of the pool that is measured. "text" is the document's text as the stages
             before have left it; any other, such as "url", stays as it came in, so it is measured once
             whatever the texts become.
+        counts: measured columns that the funnel adds up, such as what a stage found of each kind.
     """
 
     reads: ClassVar[str] = "text"
+    counts: ClassVar[tuple[str, ...]] = ()
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """Measure one text, free of thresholds. Override this or `measure_many`."""

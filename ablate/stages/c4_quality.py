@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ablate.stages.base import Filter, Stage, Step, Table, Transform, Verdict
-from ablate.stages.segments import WORDS, count_sentences
+from ablate.stages.segments import count_sentences
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 TERMINAL = (".", "?", "!", '"', "'")
@@ -119,7 +119,7 @@ class C4Documents(Filter):
         return {
             "lorem_ipsum": LOREM in text.lower(),
             "curly_bracket": "{" in text,
-            "sentences": sum(count_sentences(WORDS.ids(line)) for line in text.splitlines()),
+            "sentences": count_sentences(text),
         }
 
     def decide(self, measured: Table) -> Verdict:

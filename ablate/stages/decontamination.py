@@ -1,57 +1,87 @@
-"""Decontamination: documents that share long n-grams with the evaluation tasks in use.
+"""Decontamination: what training documents share with the evaluation tasks in use.
 
-Source: Brown et al. 2020 (GPT-3), appendix C: 13-gram overlap, lower case, punctuation removed; a hit
-is cut out with a window around it, or here, by default, drops the document.
+Four published ways, as `method`:
+
+    ngram         a document with a 13-gram of an item is dropped (the first of GPT-3's ways, Brown et al. 2020)
+    gpt3          the 13-gram and 200 characters on both sides are cut out, pieces of less than 200 characters
+                  with them; a document cut into more than 10 pieces is dropped (arXiv 2005.14165, appendix C)
+    cosmopedia    10-grams find candidates; a document is dropped when more than half of an item's characters
+                  match in order, by difflib (huggingface/cosmopedia, decontamination/decontaminate.py, after
+                  phi-1, arXiv 2306.11644, section 2)
+    token_ratio   a document is dropped when 70 % of an item's words stand in 8-grams that it shares (the measure
+                  of Llama 3, arXiv 2407.21783, section 5.1.4; the threshold of PaLM, arXiv 2204.02311, section 8)
+
+GPT-3 also passed over n-grams that more than 10 training documents share; that depends on the other documents
+and is left out.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
+from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
+from ablate.stages.references import MATCHES, Found, References, load_references
+from ablate.stages.text_norm import word_spans
 
-from ablate.fingerprint import digest
-from ablate.stages.base import Filter, Stage, Step, Table, Transform, Verdict
-from ablate.stages.text_norm import gram_hashes, grams_up_to, word_spans, words
-
-ON_HIT = ("drop", "cut")
+NGRAM = {"ngram": 13, "gpt3": 13, "cosmopedia": 10, "token_ratio": 8}
+"""Method -> its published n."""
+RATIO = {"cosmopedia": 0.5, "token_ratio": 0.7}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decontamination(Stage):
-    """Find the tasks' items, question with right answer, in training documents.
+    """Find the tasks' items in training documents.
 
     Attributes:
         snapshot: folder of the task snapshot; its content counts for identity, its place does not.
         tasks: names of its tasks.
-        ngram: words that must match in a row. An item with fewer words must match whole.
+        method: `ngram`, `gpt3`, `cosmopedia` or `token_ratio`.
+        match: what of an item is looked for: `question`, `question_answer` (with the right answer), or `both`,
+            the one or the other.
+        ngram: words that must match in a row; null for the method's own. An item with fewer must match whole.
         min_words: shorter items are not looked for; they would match by chance.
-        on_hit: `drop` the document, or `cut` out the matching words and `window` characters around.
-        min_hits: drop from this many matching n-grams on.
-        window: characters cut on both sides of a hit (GPT-3: 200).
+        min_hits: `ngram`: drop from this many matching n-grams on.
+        ratio: `cosmopedia`, `token_ratio`: how much of an item may be given away; null for the method's own.
+        window: `gpt3`: characters cut on both sides of a hit.
+        min_piece: `gpt3`: characters of a piece that is kept.
+        max_pieces: `gpt3`: pieces of a document that is kept.
     """
 
     name: ClassVar[str] = "decontamination"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     snapshot: str | None = None
     tasks: tuple[str, ...] = ()
-    ngram: int = 13
+    method: str = "ngram"
+    match: str = "question_answer"
+    ngram: int | None = None
     min_words: int = 8
-    on_hit: str = "drop"
     min_hits: int = 1
+    ratio: float | None = None
     window: int = 200
+    min_piece: int = 200
+    max_pieces: int = 10
 
     def __post_init__(self) -> None:
-        if self.on_hit not in ON_HIT:
-            raise ValueError(f"on_hit must be drop or cut, got {self.on_hit!r}")
-        if not 1 <= self.min_words <= self.ngram:
-            raise ValueError(f"need 1 <= min_words <= ngram, got {self.min_words} and {self.ngram}")
-        if self.min_hits < 1 or self.window < 0:
-            raise ValueError("min_hits must be 1 or more and window 0 or more")
+        if self.method not in NGRAM:
+            raise ValueError(f"method must be one of {', '.join(NGRAM)}, got {self.method!r}")
+        if self.match not in MATCHES:
+            raise ValueError(f"match must be one of {', '.join(MATCHES)}, got {self.match!r}")
+        if not 1 <= self.min_words <= self.n:
+            raise ValueError(f"need 1 <= min_words <= ngram, got {self.min_words} and {self.n}")
+        if self.min_hits < 1 or self.max_pieces < 1:
+            raise ValueError("min_hits and max_pieces must be 1 or more")
+        if self.window < 0 or self.min_piece < 0:
+            raise ValueError("window and min_piece must be 0 or more")
+        if self.ratio is not None and not 0 < self.ratio <= 1:
+            raise ValueError(f"ratio must be in (0, 1], got {self.ratio}")
+
+    @property
+    def n(self) -> int:
+        """Words of an n-gram."""
+        return self.ngram if self.ngram is not None else NGRAM[self.method]
 
     def identity(self) -> dict[str, Any]:
         """As every stage's, with the references' digest in place of where they lie."""
@@ -60,107 +90,149 @@ class Decontamination(Stage):
         identity["parameters"]["references"] = self.references.digest
         return identity
 
-    def steps(self) -> tuple[Step, ...]:
-        """A filter, or a transform for `cut`."""
-        if self.on_hit == "cut":
-            return (CutHits(references=self.references, window=self.window),)
-        return (CountHits(references=self.references, min_hits=self.min_hits),)
+    def steps(self) -> tuple[Filter | Transform | Relation, ...]:
+        """A filter; for `gpt3` a filter and a transform."""
+        if self.method == "gpt3":
+            count = CountPieces(references=self.references, window=self.window, max_pieces=self.max_pieces)
+            return (
+                count,
+                CutHits(references=self.references, window=self.window, min_piece=self.min_piece),
+            )
+        return (self.finder,)
+
+    @property
+    def finder(self) -> FindItems:
+        """What tells which items a text gives away; also what `ngram`, `cosmopedia` and `token_ratio` drop by."""
+        ratio = self.ratio if self.ratio is not None else RATIO.get(self.method, 0.0)
+        return FindItems(
+            references=self.references,
+            in_order=self.method == "cosmopedia",
+            ratio=ratio if self.method in RATIO else 0.0,
+            min_hits=self.min_hits if self.method == "ngram" else 1,
+        )
 
     @cached_property
     def references(self) -> References:
-        """The n-grams looked for."""
-        from ablate.evaluate.snapshot import reference_texts
-
-        texts = [text for task in reference_texts(self.snapshot, self.tasks).values() for text in task]
-        return References.of(texts, self.ngram, self.min_words)
-
-
-@dataclass(frozen=True)
-class References:
-    """Hashed n-grams of the reference texts.
-
-    Attributes:
-        digest: names them.
-        hashes: n -> sorted uint64 hashes of n-grams of n words; n is `ngram`, and the length of each
-            shorter item.
-    """
-
-    digest: str
-    hashes: dict[int, np.ndarray] = field(compare=False)
-
-    @classmethod
-    def of(cls, texts: Sequence[str], ngram: int, min_words: int) -> References:
-        """Cut texts into n-grams; whole texts where they are shorter."""
-        found: dict[int, set[int]] = {}
-        for text in texts:
-            count = len(words(text))
-            if count >= min_words:
-                n = min(count, ngram)
-                found.setdefault(n, set()).update(gram_hashes(text, n).tolist())
-        hashes = {n: np.array(sorted(values), dtype=np.uint64) for n, values in sorted(found.items())}
-        parts = [
-            [n, hashlib.blake2b(values.tobytes(), digest_size=16).hexdigest()] for n, values in hashes.items()
-        ]
-        return cls(digest([2, ngram, min_words, parts]), hashes)
-
-    def hits(self, text: str) -> np.ndarray:
-        """Ascending (first word, words) of every match in the normalised text: shape (m, 2)."""
-        spans = []
-        for n, grams in grams_up_to(text, max(self.hashes, default=0)):
-            if n in self.hashes:
-                wanted = self.hashes[n]
-                nearest = np.minimum(np.searchsorted(wanted, grams), wanted.size - 1)
-                at = np.flatnonzero(wanted[nearest] == grams)
-                spans.append(np.stack([at, np.full(at.size, n)], axis=1))
-        together = np.concatenate(spans) if spans else np.zeros((0, 2), dtype=np.int64)
-        return together[np.argsort(together[:, 0], kind="stable")]
+        """The items looked for."""
+        return load_references(self.snapshot, self.tasks, self.n, self.min_words, self.match)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountHits(Filter):
-    """Drop documents with hits."""
+class FindItems(Filter):
+    """Drop documents that give items away.
 
-    name: ClassVar[str] = "decontamination_hits"
+    Attributes:
+        references: the items.
+        in_order: measure the share of characters that match in order, not of words in shared n-grams.
+        ratio: share of an item from which on it is given away; in order, it must be exceeded.
+        min_hits: matching n-grams from which on a document is dropped.
+    """
+
+    name: ClassVar[str] = "decontamination_items"
+    counts: ClassVar[tuple[str, ...]] = ("hits",)
     references: References
-    min_hits: int
+    in_order: bool = False
+    ratio: float = 0.0
+    min_hits: int = 1
+
+    def identity(self) -> dict[str, Any]:
+        """The references by their digest."""
+        parameters = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"stage": self.name, "parameters": {**parameters, "references": self.references.digest}}
 
     def slow_identity(self) -> dict[str, Any]:
-        """The references by their digest."""
-        return {"stage": self.name, "version": self.version, "references": self.references.digest}
+        """The references and the measure, without thresholds."""
+        parameters = {"references": self.references.digest, "in_order": self.in_order}
+        return {"stage": self.name, "version": self.version, "parameters": parameters}
+
+    def found(self, text: str) -> list[Found]:
+        """The items that a text shares an n-gram with, whatever the ratio."""
+        return self.references.matched(text) if self.in_order else self.references.covered(text)
+
+    def given_away(self, share: Any) -> Any:
+        """Whether a share, or each of several, is enough."""
+        return share > self.ratio if self.in_order or self.ratio == 0 else share >= self.ratio
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """How many n-grams match."""
-        return {"hits": len(self.references.hits(text))}
+        """How many n-grams match, and the largest share of one item."""
+        hits = len(self.references.hits(text))
+        return {"hits": hits, "share": max((f.share for f in self.found(text)), default=0.0) if hits else 0.0}
 
     def decide(self, measured: Table) -> Verdict:
         """Reason `contaminated`."""
-        return Verdict.first_of(contaminated=measured["hits"] >= self.min_hits)
+        enough = (measured["hits"] >= self.min_hits) & self.given_away(measured["share"])
+        return Verdict.first_of(contaminated=enough)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountPieces(Filter):
+    """Drop documents that would be cut into too many pieces.
+
+    Attributes:
+        references, window: as for `CutHits`.
+        max_pieces: of a document that is kept.
+    """
+
+    name: ClassVar[str] = "decontamination_pieces"
+    counts: ClassVar[tuple[str, ...]] = ("hits",)
+    references: References
+    window: int
+    max_pieces: int
+
+    def slow_identity(self) -> dict[str, Any]:
+        """The references by their digest, and the window."""
+        parameters = {"references": self.references.digest, "window": self.window}
+        return {"stage": self.name, "version": self.version, "parameters": parameters}
+
+    def measure(self, text: str) -> dict[str, float | int | bool]:
+        """How many n-grams match, and into how many pieces the document would be cut."""
+        hits = len(self.references.hits(text))
+        return {"hits": hits, "pieces": len(pieces(text, self.references, self.window)) if hits else 1}
+
+    def decide(self, measured: Table) -> Verdict:
+        """Reason `contaminated`."""
+        return Verdict.first_of(contaminated=measured["pieces"] > self.max_pieces)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutHits(Transform):
-    """Cut hits out of documents."""
+    """Cut hits out of documents.
+
+    Attributes:
+        references: the items.
+        window: characters cut on both sides of a hit.
+        min_piece: characters of a piece that is kept.
+    """
 
     name: ClassVar[str] = "decontamination_cut"
+    version: ClassVar[int] = 2
     references: References
     window: int
+    min_piece: int = 0
 
     def identity(self) -> dict[str, Any]:
         """The references by their digest."""
-        parameters = {"references": self.references.digest, "window": self.window}
+        parameters = {
+            "references": self.references.digest, "window": self.window, "min_piece": self.min_piece,
+        }  # fmt: skip
         return {"stage": self.name, "version": self.version, "parameters": parameters}
 
     def transform(self, text: str) -> str:
-        """The text without the hits and their surroundings."""
-        hits = self.references.hits(text)
-        if not len(hits):
+        """The text without the hits and their surroundings; the pieces stand on lines of their own."""
+        if not len(self.references.hits(text)):
             return text
-        bounds = word_spans(text)
-        kept, end = [], 0
-        for first, count in hits.tolist():
-            begin = bounds[first][0] - self.window
-            if begin > end:
-                kept.append(text[end:begin])
-            end = max(end, bounds[first + count - 1][1] + self.window)
-        kept.append(text[end:])
-        return "\n".join(part.strip() for part in kept if part.strip())
+        kept = pieces(text, self.references, self.window)
+        return "\n".join(piece for piece in kept if len(piece) >= self.min_piece)
+
+
+def pieces(text: str, references: References, window: int) -> list[str]:
+    """What is left between the hits of a text, each with `window` characters on both sides taken out."""
+    bounds = word_spans(text)
+    kept, end = [], 0
+    for first, count in references.hits(text).tolist():
+        begin = bounds[first][0] - window
+        if begin > end:
+            kept.append(text[end:begin])
+        end = max(end, bounds[first + count - 1][1] + window)
+    kept.append(text[end:])
+    return [part.strip() for part in kept if part.strip()]

@@ -14,8 +14,6 @@ import numpy as np
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.segments import TERMINALS, WORDS, repeated
 
-ENDINGS = tuple(sorted(TERMINALS))
-
 
 @dataclass(frozen=True, kw_only=True)
 class FineWebQuality(Filter):
@@ -53,7 +51,7 @@ class FineWebQuality(Filter):
                 ("punctuated_lines", "short_lines", "duplicate_chars", "line_breaks"), float("nan")
             )
         return {
-            "punctuated_lines": sum(line.endswith(ENDINGS) for line in lines) / len(lines),
+            "punctuated_lines": sum(line[-1] in TERMINALS for line in lines) / len(lines),
             "short_lines": sum(len(line) <= self.short_line for line in lines) / len(lines),
             "duplicate_chars": repeated(lines)[1] / len(text.replace("\n", "")),
             "line_breaks": text.count("\n") / max(1, WORDS.ids(text).size),

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import WORDS, next_gram_ids, repeated
+from ablate.stages.segments import WORDS, repeated, repeated_ngrams
 
 PARAGRAPH = re.compile(r"\n{2,}")
 LINE = re.compile(r"\n+")
@@ -68,15 +68,12 @@ class GopherRepetition(Filter):
         }
         words = WORDS.ids(text)
         ends = np.concatenate([[0], np.cumsum(WORDS.length[words])])
-        ids = grams = np.unique(words, return_inverse=True)[1].astype(np.int64)
-        for n in range(2, self.DUPLICATE[-1] + 1):
-            covered = 0
-            if ids.size >= n:
-                grams = next_gram_ids(grams, ids, n)
-                characters = ends[n:] - ends[:-n]
-                covered = (
-                    _top(grams, characters + n - 1) if n in self.TOP else _duplicate(grams, characters, n)
-                )
+        for n, places, grams in repeated_ngrams(words, self.DUPLICATE[-1]):
+            characters = ends[n:] - ends[:-n]
+            if n in self.TOP:
+                covered = _top(places, grams, characters + n - 1)
+            else:
+                covered = _duplicate(places, grams, characters, n)
             shares[f"{'top' if n in self.TOP else 'dup'}_{n}_gram"] = covered / size
         return shares
 
@@ -92,25 +89,26 @@ class GopherRepetition(Filter):
         )
 
 
-def _top(grams: np.ndarray, characters: np.ndarray) -> int:
+def _top(places: np.ndarray, grams: np.ndarray, characters: np.ndarray) -> int:
     """Characters covered by the most frequent n-gram; of several, the one that occurs first."""
+    if characters.size == 0:
+        return 0
+    if places.size == 0:
+        return int(characters[0])
     counts = np.bincount(grams)
     first = int(np.argmax(counts[grams]))
-    return int(counts[grams[first]] * characters[first])
+    return int(counts[grams[first]] * characters[places[first]])
 
 
-def _duplicate(grams: np.ndarray, characters: np.ndarray, n: int) -> int:
+def _duplicate(places: np.ndarray, grams: np.ndarray, characters: np.ndarray, n: int) -> int:
     """Characters in n-grams that occurred before, no character counted twice."""
-    if int(grams.max()) + 1 == grams.size:
-        return 0
     seen: set[int] = set()
-    total = position = 0
-    ids, sizes = grams.tolist(), characters.tolist()
-    while position < len(ids):
-        if ids[position] in seen:
-            total += sizes[position]
-            position += n
-        else:
-            seen.add(ids[position])
-            position += 1
+    total = free = 0
+    for place, gram in zip(places.tolist(), grams.tolist(), strict=True):
+        if place >= free:
+            if gram in seen:
+                total += int(characters[place])
+                free = place + n
+            else:
+                seen.add(gram)
     return total

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from typing import Any
 from unicodedata import category
 
 import numpy as np
 
-from ablate.stages.chunks import Chunks
+from ablate.stages.chunks import Chunks, with_room
 
 LONGEST_CHUNK = 2_000
 """Characters. spaCy's time on a chunk grows with the square of its marks; longer ones are cut by `RUN`."""
@@ -46,12 +46,17 @@ SYMBOLS = TERMINALS | frozenset(
 """CCNet's punctuation (Wenzek et al. 2020): a word of nothing else is no word to Gopher's rules."""
 
 
+MOST_RECENT = 1_000_000
+"""Words of the texts last seen that are kept for the next filter that asks; 16 MB."""
+SYMBOL, LETTER, PUNCTUATION = 1, 2, 4
+
+
 class Words:
     """The words of texts as numbers, and what is known of each word.
 
     Tables, one entry a word met so far: `length` in characters; `symbol`: nothing but `SYMBOLS`;
     `alphabetic`: has a letter; `ending`: ends a sentence; `mark`: punctuation (Unicode category P), which
-    never begins a sentence.
+    never begins a sentence. Filters that measure the same text one after another share its words.
     """
 
     def __init__(self) -> None:
@@ -60,38 +65,61 @@ class Words:
 
     def _clear(self) -> None:
         self._chunks.clear()
+        self._recent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._recent_words = 0
         self._numbers: dict[str, int] = {}
+        self._described = 0
         self.length = np.zeros(1024, dtype=np.int64)
         self.symbol, self.alphabetic, self.ending, self.mark = np.zeros((4, 1024), dtype=bool)
 
     def ids(self, text: str) -> np.ndarray:
         """Numbers of the words of a text in order: shape (n,), int64; valid until the next call."""
-        if len(self._numbers) > MOST_WORDS:
-            self._clear()
-        return self._chunks(text)
+        return self._find(text)[0]
+
+    def ids_and_lines(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """The words' numbers, and of each the number of its line (of `splitlines`): shapes (n,)."""
+        ids, count = self._find(text)
+        chunks = [len(line.split()) for line in text.splitlines()]
+        return ids, np.repeat(np.repeat(np.arange(len(chunks)), chunks), count)
+
+    def _find(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        if (found := self._recent.get(text)) is None:
+            if len(self._numbers) > MOST_WORDS:
+                self._clear()
+            if self._recent_words > MOST_RECENT:
+                self._recent, self._recent_words = {}, 0
+            found = self._recent[text] = self._chunks.with_counts(text)
+            self._recent_words += found[0].size
+        return found
 
     def _cut(self, chunks: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
+        numbers = self._numbers
         with _english().memory_zone():  # in which spaCy forgets new strings again
             for chunk in chunks:
-                yield chunk, [self._learn(word) for word in _cut(chunk)]
+                yield chunk, [numbers.setdefault(word, len(numbers)) for word in _cut(chunk)]
+        self._describe(list(islice(reversed(numbers), len(numbers) - self._described))[::-1])
 
     def number(self, word: str) -> int:
         """The word's number; -1 when no text had it yet."""
         return self._numbers.get(word, -1)
 
-    def _learn(self, word: str) -> int:
-        number = self._numbers.setdefault(word, len(self._numbers))
-        if self.length.size == number:
-            self.length = np.concatenate([self.length, np.zeros_like(self.length)])
-            for name in ("symbol", "alphabetic", "ending", "mark"):
-                table = getattr(self, name)
-                setattr(self, name, np.concatenate([table, np.zeros_like(table)]))
-        self.length[number] = len(word)
-        self.symbol[number] = SYMBOLS.issuperset(word)
-        self.alphabetic[number] = any(map(str.isalpha, word))
-        self.ending[number] = word in _sentence_ends()
-        self.mark[number] = all(category(character)[0] == "P" for character in word)
-        return number
+    def _describe(self, words: list[str]) -> None:
+        """Fill the tables for the words that came last."""
+        if not words:
+            return
+        begin, end = self._described, len(self._numbers)
+        for name in ("length", "symbol", "alphabetic", "ending", "mark"):
+            setattr(self, name, with_room(getattr(self, name), end))
+        length = np.array([len(word) for word in words])
+        codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        traits, first = _traits()[codes], np.cumsum(length) - length
+        every, some = np.bitwise_and.reduceat(traits, first), np.bitwise_or.reduceat(traits, first)
+        self.length[begin:end] = length
+        self.symbol[begin:end] = every & SYMBOL
+        self.alphabetic[begin:end] = some & LETTER
+        self.ending[begin:end] = [word in _sentence_ends() for word in words]
+        self.mark[begin:end] = every & PUNCTUATION
+        self._described = end
 
 
 WORDS = Words()
@@ -102,7 +130,21 @@ WORDS = Words()
 def _english() -> Any:
     import spacy
 
-    return spacy.blank("en")
+    english: Any = spacy.blank("en")
+    english.vocab.lex_attr_getters = {}  # of each new word: shape, prefix, like_url, ...; nothing we ask for
+    return english
+
+
+@cache
+def _traits() -> np.ndarray:
+    """Of every code point: `SYMBOL`, `LETTER` and `PUNCTUATION`, added up."""
+    characters = np.arange(0x110000, dtype=np.uint32).view("U1")
+    traits = np.where(np.char.isalpha(characters), LETTER, 0).astype(np.uint8)
+    traits[[ord(symbol) for symbol in SYMBOLS]] |= SYMBOL
+    traits[[i for i in range(0x20000) if category(chr(i))[0] == "P"]] |= (
+        PUNCTUATION  # beyond it there is none
+    )
+    return traits
 
 
 @cache
@@ -136,16 +178,18 @@ def _cut(chunk: str) -> list[str]:
     return [token.text for token in _english().tokenizer(chunk)]
 
 
-def count_sentences(ids: np.ndarray) -> int:
-    """Sentences in a text, as spaCy's sentencizer counts them: an end, then a word that is no mark.
-
-    Args:
-        ids: numbers of its words.
-    """
+def count_sentences(text: str) -> int:
+    """Sentences in the lines of a text, as spaCy's sentencizer counts them in each: an end, then a word that is no mark."""
+    ids, line = WORDS.ids_and_lines(text)
+    if ids.size == 0:
+        return 0
     ending, begins = WORDS.ending[ids], ~(WORDS.mark[ids] | WORDS.ending[ids])
-    relevant = ending | begins
     # Between an end and the next beginning there may be any number of other marks.
-    return int(ids.size > 0) + int((ending[relevant][:-1] & begins[relevant][1:]).sum())
+    relevant = np.flatnonzero(ending | begins)
+    before, after = relevant[:-1], relevant[1:]
+    turns = ending[before] & begins[after] & (line[before] == line[after])
+    lines = 1 + np.count_nonzero(line[1:] != line[:-1])
+    return int(lines + np.count_nonzero(turns))
 
 
 def stripped(text: str, begin: int, end: int) -> tuple[int, int] | None:
@@ -203,13 +247,25 @@ def repeated(pieces: list[str]) -> tuple[int, int]:
     return count, characters
 
 
-def next_gram_ids(gram_ids: np.ndarray, ids: np.ndarray, n: int) -> np.ndarray:
-    """Ids of n-grams from those of (n-1)-grams and of words; equal ids, equal n-grams.
+def repeated_ngrams(ids: np.ndarray, longest: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """The n-grams that occur more than once, n = 2 .. `longest`: n, where they begin, which they are.
+
+    An n-gram can only come again where both (n-1)-grams in it do, so ever fewer places are looked at.
 
     Args:
-        gram_ids: shape (m - n + 2,): ids of the (n-1)-grams, 0 .. their number.
-        ids: shape (m,): ids of the words.
-        n: 2 or more, at most m.
+        ids: shape (m,): numbers of the words.
+    Yields:
+        n; places, shape (k,), ascending; grams, shape (k,), int64: equal numbers, equal n-grams.
     """
-    pairs = gram_ids[:-1] * (int(ids.max()) + 1) + ids[n - 1 :]
-    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    gram = np.unique(ids, return_inverse=True)[1].astype(np.int64)
+    again = np.bincount(gram, minlength=1)[gram] > 1
+    for n in range(2, longest + 1):
+        places = np.flatnonzero(again[:-1] & again[1:])
+        pairs = gram[places] * ids.size + gram[places + 1]
+        _, which, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+        repeats = counts[which] > 1
+        places, which = places[repeats], which[repeats].astype(np.int64)
+        again = np.zeros(max(0, ids.size - n + 1), dtype=bool)
+        again[places] = True
+        gram[places] = which
+        yield n, places, which

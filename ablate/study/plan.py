@@ -46,7 +46,7 @@ class Levels:
 def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
     """What `design.factors` asks for.
 
-    null: every enabled stage, on against off. A list: these stages. A mapping: name ->
+    null: every enabled stage, on against off, which a mapping says as {stages: null}. A list: these stages. A mapping: name ->
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
     dotted path from the top of the configuration (`recipe.order`, `train.lr`); values may be a range,
     {from: 0, to: 0.6, points: 13}. {permute: [stages]} is every order of these stages, the others
@@ -62,12 +62,13 @@ def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
             "design.factors is not set; this design needs to be told what to vary, e.g. "
             "'design.factors={language: {threshold: [0.65, 0.5, 0.8]}}'"
         )
-    if asked is None:
-        asked = [name for name, node in stages.items() if node.get("enabled", True)]
-        if not asked:
-            raise ConfigError("design.factors: no stage of the recipe is enabled, so nothing can be varied")
     if not isinstance(asked, Mapping):
-        asked = dict.fromkeys(asked)
+        asked = dict.fromkeys(["stages"] if asked is None else asked)
+    if "stages" in asked:
+        enabled = [name for name, node in stages.items() if node.get("enabled", True)]
+        if not enabled:
+            raise ConfigError("design.factors: no stage of the recipe is enabled, so nothing can be varied")
+        asked = dict.fromkeys(enabled) | {name: spec for name, spec in asked.items() if name != "stages"}
     return [_levels(str(name), spec, stages, config) for name, spec in asked.items()]
 
 

@@ -24,9 +24,11 @@ from ablate.store import Store, atomic, lock, read_json, write_json, write_table
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 
-RUN_FORMAT = 1
-MACHINE = ("device", "threads", "checkpoint_s")
+RUN_FORMAT = 2
+MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile")
 """Settings of `train` that belong to the machine and not to the run's identity."""
+REPORT_ONLY = ("aggregate", "average_last", "primary")
+"""Settings of `evaluate` that only the report reads."""
 
 
 def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
@@ -36,16 +38,17 @@ def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _evaluator(evaluate: str, tokenizer: Path, context: int) -> Any:
+def _evaluator(evaluate: str, tokenizer: Path, context: int, store: Path) -> Any:
     from ablate.evaluate.evaluator import Evaluator
 
-    return Evaluator(make(json.loads(evaluate), "evaluate"), load_tokenizer(tokenizer), context)
+    return Evaluator(make(json.loads(evaluate), "evaluate"), load_tokenizer(tokenizer), context, Store(store))
 
 
 def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     """The study's evaluator, built once per process."""
+    asked = {name: value for name, value in config["evaluate"].items() if name not in REPORT_ONLY}
     return _evaluator(
-        canonical_json(config["evaluate"]), workshop.tokenizer.folder, config["proxy"]["context"]
+        canonical_json(asked), workshop.tokenizer.folder, config["proxy"]["context"], workshop.store.root
     )
 
 
@@ -170,7 +173,7 @@ def _train(
     result: Path, folder: Path, arm: str, seed: int,
 ) -> None:  # fmt: skip
     from ablate.train import checkpoint
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     started = time.monotonic()
     evaluator = evaluator_of(config, workshop)
@@ -193,10 +196,12 @@ def _train(
             tracked.log(tokens_seen, scores.summary)
 
         outcome = train(
-            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), stream=stream,
-            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)), seed=run_seeds(config, seed)[0],
-            folder=result, tokens=tokens,
-            evaluate=evaluate, log=log, resume_key=result.name,
+            Run(
+                stream=stream, seed=run_seeds(config, seed)[0], folder=result, evaluate=evaluate, log=log,
+                resume_key=result.name,
+            ),
+            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), tokens=tokens,
+            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
         )  # fmt: skip
     points = [read_json(path) for path in sorted((result / "curve").glob("*.json"))]
     curve = [point for point in points if point["tokens"] <= outcome.tokens]
@@ -222,12 +227,15 @@ def _train(
 def _help(
     config: Mapping[str, Any], workshop: Workshop, stream: TokenStream, result: Path, seed: int
 ) -> None:
-    from ablate.train.loop import train
+    from ablate.train.loop import Run, train
 
     train(
-        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), stream=stream,
-        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)), seed=seed, folder=result,
-        tokens=budget_tokens(config, stream.unique_tokens), evaluate=lambda *_: None, resume_key=result.name,
+        Run(
+            stream=stream, seed=seed, folder=result, evaluate=lambda *_: None, resume_key=result.name
+        ),
+        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"),
+        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
+        tokens=budget_tokens(config, stream.unique_tokens),
     )  # fmt: skip
 
 

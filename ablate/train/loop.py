@@ -1,4 +1,4 @@
-"""The training loop: a fixed token budget, resumable to the same bits, as lean as it can be."""
+"""The training loop: a fixed token budget, resumable to the same bits, for one run or several in lockstep."""
 
 from __future__ import annotations
 
@@ -7,36 +7,54 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.fingerprint import digest
 from ablate.progress import track
 from ablate.train import checkpoint
-from ablate.train.objective import NextTokenLoss
-from ablate.train.proxy import ProxyConfig, build_model, count_parameters, training_flops
-from ablate.train.schedule import SCHEDULES, lr_factor
+from ablate.train.config import TrainConfig, check_budget, pick_device, pick_precision
+from ablate.train.proxy import ProxyConfig, count_parameters, training_flops
+from ablate.train.schedule import lr_factor
+from ablate.train.stack import StackedLoss, build_weights
 
 CHECK_EVERY = 20
 """Steps between looks at the loss; a look waits for the device."""
 
+DIVERGED = 1.0
+"""A run has diverged when its loss between two looks is this many nats worse than a uniform guess."""
+
 PATIENCE = timedelta(hours=6)
 """How long the other processes wait for the first one to evaluate."""
 
+ASIDE = ("tokens", "checkpoint_s", "device", "threads", "micro_batch", "compile")
+"""Settings that a checkpoint need not share: they belong to the machine, or are told by the steps."""
+
 
 class TrainingError(AblateError):
-    """A run that cannot go on, such as one whose loss is no longer a number."""
+    """A run that cannot go on.
+
+    Attributes:
+        details: reason ("not_finite", "diverged", "out_of_memory"), step, and the last good checkpoint:
+            its path and step, or None.
+    """
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class Stream(Protocol):
@@ -46,65 +64,26 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How every run trains.
+class Run:
+    """What is one run's own.
 
     Attributes:
-        tokens: the budget; whole batches of it are trained.
-        batch_tokens: tokens per optimiser step, a multiple of the context.
-        lr: peak learning rate.
-        schedule: decay after the warm-up: cosine, linear or constant.
-        warmup_fraction: share of the steps in [0, 1).
-        min_lr_ratio: where the decay ends, as a share of `lr`.
-        weight_decay: on matrices only.
-        beta1, beta2, eps: of AdamW (Loshchilov & Hutter 2019).
-        clip: largest gradient norm.
-        precision: fp32, bf16 (autocast), or auto: bf16 on a GPU that has it, else fp32.
-        compile: use torch.compile.
-        evaluations: fractions of the budget at which to evaluate; 1.0 is always among them.
-        checkpoint_s: seconds between checkpoints.
-        device: auto, cpu, cuda or mps.
-        threads: CPU threads; null leaves torch's choice.
-        micro_batch: sequences per forward pass; null takes the whole batch at once.
+        stream: the arm's token stream for this seed.
+        seed: of the initial weights.
+        folder: of the checkpoint.
+        evaluate: called with the model (transformers' own, weights shared with training) and the
+            tokens seen at each of `evaluations`. After an interruption it may be called again for a
+            point it has seen, with the same weights.
+        log: called with step, tokens, loss, lr, grad_norm, tokens_per_s now and then.
+        resume_key: what else a checkpoint must agree with, such as the corpus.
     """
 
-    tokens: int
-    batch_tokens: int
-    lr: float
-    schedule: str = "cosine"
-    warmup_fraction: float = 0.05
-    min_lr_ratio: float = 0.1
-    weight_decay: float = 0.1
-    beta1: float = 0.9
-    beta2: float = 0.95
-    eps: float = 1e-8
-    clip: float = 1.0
-    precision: str = "auto"
-    compile: bool = False
-    evaluations: tuple[float, ...] = (1.0,)
-    checkpoint_s: float = 60.0
-    device: str = "auto"
-    threads: int | None = None
-    micro_batch: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            raise ConfigError(f"train.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise ConfigError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}")
-        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"train.{name} must be above 0, got {value}")
-        for name in ("warmup_fraction", "beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"train.{name} must be in [0, 1), got {getattr(self, name)}")
-        if not 0 <= self.min_lr_ratio <= 1:
-            raise ConfigError(f"train.min_lr_ratio must be in [0, 1], got {self.min_lr_ratio}")
-        if not self.weight_decay >= 0:
-            raise ConfigError(f"train.weight_decay must be at least 0, got {self.weight_decay}")
-        if not all(0 < share <= 1 for share in self.evaluations):
-            raise ConfigError(f"train.evaluations must lie in (0, 1], got {list(self.evaluations)}")
+    stream: Stream
+    seed: int
+    folder: Path
+    evaluate: Callable[[LlamaForCausalLM, int], None]
+    log: Callable[[dict[str, Any]], None] | None = None
+    resume_key: str = ""
 
 
 @dataclass
@@ -116,7 +95,7 @@ class TrainResult:
         final_loss: mean over the last tenth of the steps, nats per token.
         losses: [tokens, loss] about 200 times over the run.
         parameters, flops: of the model and the run.
-        cost: what depends on the machine: duration_s, tokens_per_s, peak_memory_bytes, device, ...
+        cost: what depends on the machine: train_s, tokens_per_s, peak_memory_bytes, device, ...
     """
 
     tokens: int
@@ -126,36 +105,6 @@ class TrainResult:
     parameters: int
     flops: float
     cost: dict[str, Any] = field(default_factory=dict)
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA (this process's rank), else Apple's, else the CPU."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if name == "cuda":
-        if not torch.cuda.is_available():
-            raise ConfigError("train.device=cuda, but torch sees no CUDA device; use train.device=auto")
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device(name)
-
-
-def check_budget(tokens: int, config: TrainConfig, context: int) -> int:
-    """Number of steps in a budget.
-
-    Raises:
-        ConfigError: when a batch is not whole sequences, or the budget not one batch.
-    """
-    if config.batch_tokens % context:
-        raise ConfigError(
-            f"train.batch_tokens={config.batch_tokens} must be a multiple of proxy.context={context}; "
-            f"try {max(1, round(config.batch_tokens / context)) * context}"
-        )
-    if tokens < config.batch_tokens:
-        raise ConfigError(
-            f"the budget of {tokens:,} tokens is less than one batch of {config.batch_tokens:,}; "
-            "raise train.tokens or lower train.batch_tokens"
-        )
-    return tokens // config.batch_tokens
 
 
 @contextmanager
@@ -182,219 +131,361 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def train(
-    *, proxy: ProxyConfig, config: TrainConfig, stream: Stream, vocab_size: int, seed: int, folder: Path,
-    tokens: int, evaluate: Callable[[LlamaForCausalLM, int], None],
-    log: Callable[[dict[str, Any]], None] | None = None, resume_key: str = "",
-) -> TrainResult:  # fmt: skip
+def train(run: Run, *, proxy: ProxyConfig, config: TrainConfig, vocab_size: int, tokens: int) -> TrainResult:
     """Train one proxy; after an interruption, the same call goes on to the same result.
 
     Args:
+        run: what is its own.
         proxy, config: shape and recipe.
-        stream: the arm's token stream for this seed.
         vocab_size: of the tokenizer.
-        seed: of the initial weights.
-        folder: of the checkpoint.
         tokens: this arm's budget.
-        evaluate: called with the model and the tokens seen at each of `config.evaluations`. After an
-            interruption it may be called again for a point it has seen, with the same weights.
-        log: called with step, tokens, loss, lr, grad_norm, tokens_per_s now and then.
-        resume_key: what else a checkpoint must agree with, such as the corpus.
     Returns:
         The result; the model itself is seen by the last `evaluate`.
     Raises:
         ConfigError: when the budget is less than one batch, or the folder holds a checkpoint of
             another configuration.
         DataError: when the stream's sequences do not fit the context or the vocabulary.
-        TrainingError: when the loss or the gradient is not finite any more.
+        TrainingError: when loss or gradient are not finite any more, the run diverges, or not even
+            one sequence fits the memory.
     """
-    check_budget(tokens, config, proxy.context)
+    (outcome,) = train_together([run], proxy=proxy, config=config, vocab_size=vocab_size, tokens=tokens)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def train_together(
+    runs: Sequence[Run], *, proxy: ProxyConfig, config: TrainConfig, vocab_size: int, tokens: int
+) -> list[TrainResult | Exception]:
+    """Train proxies of one shape, recipe and budget in lockstep, each on its own stream.
+
+    Each comes out as it would alone, but for the rounding of the matrix products. A run that fails
+    (loss not finite, evaluation that raises, disk that is full) leaves the others as they are.
+
+    Returns:
+        Per run its result, or what made it fail.
+    Raises:
+        ConfigError: when the budget is less than one batch, or processes are more than sequences.
+    """
+    steps = check_budget(tokens, config, proxy.context)
+    device = pick_device(config.device)
+    recipe = {key: value for key, value in asdict(config).items() if key not in ASIDE}
+    recipe["precision"] = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
+    lanes = [_Lane(run, digest([asdict(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(_threads(config.threads))
-        stack.enter_context(_process_group(pick_device(config.device)))
-        return _Run(proxy, config, stream, vocab_size, seed, folder, tokens, evaluate, log, resume_key).go()
+        stack.enter_context(_process_group(device))
+        for lane in lanes:
+            lane.load()
+        # After an interruption some may be a checkpoint ahead of others.
+        for step in sorted({lane.step for lane in lanes}):
+            together = [lane for lane in lanes if lane.step == step and not lane.failure]
+            if together:
+                _Training(together, proxy, config, vocab_size, steps, device, recipe["precision"]).go()
+    return [lane.failure or lane.result or AblateError("the run did not end") for lane in lanes]
 
 
-class _Run:
+class _Lane:
+    """One run on its way: its losses, its checkpoint, what became of it."""
+
+    def __init__(self, run: Run, identity: str) -> None:
+        self.run, self.identity = run, identity
+        self.step = 0
+        self.losses: list[float] = []
+        self.trained_s, self.norm = 0.0, math.nan
+        self.state: dict[str, Any] | None = None
+        self.good_step: int | None = None
+        self.failure: Exception | None = None
+        self.result: TrainResult | None = None
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """An exception in the block is this lane's end, not that of the others."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = self.failure or error
+
+    def load(self) -> None:
+        with self.guard():
+            self.state = checkpoint.load(self.run.folder, self.identity)
+        if self.state:
+            self.good_step = self.step = int(self.state["step"])
+            self.losses, self.trained_s = list(self.state["losses"]), float(self.state["trained_s"])
+
+    def fail(self, reason: str, step: int, message: str) -> None:
+        path = self.run.folder / checkpoint.NAME
+        good = None if self.good_step is None else {"path": str(path), "step": self.good_step}
+        kept = "no checkpoint was kept before it" if good is None else f"last good checkpoint: step {self.good_step}, {path}"  # fmt: skip
+        self.failure = self.failure or TrainingError(
+            f"{message} ({kept})", reason=reason, step=step, checkpoint=good
+        )
+
+
+@lru_cache(maxsize=8)
+def _loss_of(proxy: ProxyConfig, vocab_size: int, device: torch.device, compiled: bool) -> Any:
+    """The loss, compiled once per shape and process."""
+    loss = StackedLoss(proxy, vocab_size, device)
+    return torch.compile(loss.__call__, dynamic=False) if compiled else loss
+
+
+class _Training:
+    """Lanes that are at the same step, trained to the end."""
+
     def __init__(
-        self, proxy: ProxyConfig, config: TrainConfig, stream: Stream, vocab_size: int, seed: int,
-        folder: Path, tokens: int, evaluate: Callable[[LlamaForCausalLM, int], None],
-        log: Callable[[dict[str, Any]], None] | None, resume_key: str,
+        self, lanes: list[_Lane], proxy: ProxyConfig, config: TrainConfig, vocab_size: int, steps: int,
+        device: torch.device, precision: str,
     ) -> None:  # fmt: skip
-        self.config, self.stream, self.folder, self.evaluate, self.log = config, stream, folder, evaluate, log
-        self.context, self.vocab_size = proxy.context, vocab_size
-        self.steps = check_budget(tokens, config, proxy.context)
+        self.lanes, self.config, self.steps, self.device = lanes, config, steps, device
+        self.proxy, self.context, self.vocab_size = proxy, proxy.context, vocab_size
+        self.precision, self.dtype = precision, torch.bfloat16 if precision == "bf16" else torch.float32
         self.batch = config.batch_tokens // proxy.context
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.device = pick_device(config.device)
-        self.precision = config.precision
-        if self.precision == "auto":
-            native = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-            self.precision = "bf16" if native else "fp32"
-        aside = ("checkpoint_s", "device", "threads", "tokens")
-        recipe = {key: value for key, value in asdict(config).items() if key not in aside}
-        recipe["precision"] = self.precision  # `auto` may mean another one on another machine
-        self.identity = digest([asdict(proxy), recipe, vocab_size, seed, self.steps, resume_key])
-        self.model = build_model(proxy, vocab_size, seed)
-        self.model.to(self.device)  # type: ignore[arg-type]  # transformers' wrapper hides torch's signature
-        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
-        others = [p for p in self.model.parameters() if p.ndim < 2]
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
+        if self.batch < self.world:
+            raise ConfigError(
+                f"a batch of {self.batch} sequences cannot be shared by {self.world} processes; "
+                "raise train.batch_tokens or start fewer processes"
+            )
+        self.first = self.batch * self.rank // self.world
+        self.share = self.batch * (self.rank + 1) // self.world - self.first
+        self.pieces = math.ceil(self.share / (config.micro_batch or self.share))
+        self.weights = build_weights(proxy, vocab_size, [lane.run.seed for lane in lanes], device)
+        self.parameters = [torch.nn.Parameter(part) for part in self.weights.parts]
         self.optimizer = torch.optim.AdamW(
-            groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps,
-            fused=self.device.type in ("cuda", "cpu"),
+            [{"params": [part], "weight_decay": decay}
+             for part, decay in zip(self.parameters, (config.weight_decay, 0.0), strict=True)],
+            lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=device.type != "mps",
         )  # fmt: skip
-        self.losses: list[float] = []
-        self.trained_s = 0.0
-        self.step = 0
-        self.loss_of: Any = NextTokenLoss(self.model)
-        if config.compile:
-            self.loss_of = torch.compile(self.loss_of)
-        if self.world > 1:
-            if self.batch % self.world:
-                raise ConfigError(
-                    f"a batch of {self.batch} sequences cannot be shared by {self.world} processes; "
-                    "choose train.batch_tokens so that it can"
-                )
-            self.loss_of = DistributedDataParallel(self.loss_of, broadcast_buffers=False)
-        points = {max(1, round(share * self.steps)) for share in (*config.evaluations, 1.0)}
+        self.loss = _loss_of(proxy, vocab_size, device, config.compile)
+        points = {max(1, round(share * steps)) for share in (*config.evaluations, 1.0)}
         self.evaluation_steps = sorted(points)
+        self.step = lanes[0].step
+        for number, lane in enumerate(lanes):
+            if lane.state:
+                self._restore(number, lane.state)
+                lane.state = None
 
-    def go(self) -> TrainResult:
-        self._resume()
+    @property
+    def alive(self) -> list[tuple[int, _Lane]]:
+        """Lanes that have not failed; the others are computed on and thrown away."""
+        return [(number, lane) for number, lane in enumerate(self.lanes) if not lane.failure]
+
+    def go(self) -> None:
+        if self.step in self.evaluation_steps:
+            self._evaluate()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         started = saved = time.monotonic()
-        before = self.trained_s
-        pending: list[torch.Tensor] = []
-        for step in track(range(self.step, self.steps), "training", unit="step"):
-            pending.append(self._train_step(step))
-            self.step = step + 1
-            evaluates = self.step in self.evaluation_steps
-            if len(pending) >= CHECK_EVERY or evaluates or self.step == self.steps:
-                self._check(pending)
-                self.trained_s = before + time.monotonic() - started
-                self._report()
-            if evaluates:
-                # Kept before the evaluation: should that be cut short, no training is repeated.
-                self._save()
-                saved = time.monotonic()
-                if self.rank == 0:
-                    self.model.eval()
-                    with torch.inference_mode(), self._autocast():
-                        self.evaluate(self.model, self.step * self.config.batch_tokens)
-                    self.model.train()
-                if self.world > 1:
-                    dist.barrier()
-                started += time.monotonic() - saved
-                saved = time.monotonic()
-            elif not pending and time.monotonic() - saved > self.config.checkpoint_s:
-                self._save()
-                saved = time.monotonic()
-        return self._result()
+        before = self.lanes[0].trained_s
+        pending: list[Tensor] = []
+        with ThreadPoolExecutor(1) as loader:
+            batch: Future[Tensor] = loader.submit(self._load, self.step)
+            for step in track(range(self.step, self.steps), "training", unit="step"):
+                sequences = batch.result()
+                if step + 1 < self.steps:
+                    batch = loader.submit(self._load, step + 1)
+                pending.append(self._train_step(step, sequences))
+                self.step = step + 1
+                evaluates = self.step in self.evaluation_steps
+                if len(pending) >= CHECK_EVERY or evaluates or self.step == self.steps:
+                    self._check(pending, before + time.monotonic() - started)
+                if evaluates:
+                    # Kept before the evaluation: should that be cut short, no training is repeated.
+                    self._save()
+                    saved = time.monotonic()
+                    self._evaluate()
+                    started += time.monotonic() - saved
+                    saved = time.monotonic()
+                elif not pending and time.monotonic() - saved > self.config.checkpoint_s:
+                    self._save()
+                    saved = time.monotonic()
+                if not self.alive:
+                    return
+        for number, lane in self.alive:
+            lane.result = self._result(number, lane)
 
-    def _train_step(self, step: int) -> torch.Tensor:
-        factor = lr_factor(
-            step, self.steps, schedule=self.config.schedule,
-            warmup_fraction=self.config.warmup_fraction, min_ratio=self.config.min_lr_ratio,
-        )  # fmt: skip
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * factor
-        share = self.batch // self.world
-        sequences = self._sequences(step * self.batch + self.rank * share, share)
-        micro = min(self.config.micro_batch or share, share)
-        total = torch.zeros((), device=self.device)
-        for first in range(0, share, micro):
-            part = sequences[first : first + micro]
-            last = first + micro >= share
-            with self.loss_of.no_sync() if self.world > 1 and not last else nullcontext():
-                with self._autocast():
-                    loss = self.loss_of(part) * (part.shape[0] / share)
-                loss.backward()
-            total += loss.detach()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.world > 1:
-            dist.all_reduce(total)
-            total /= self.world
-        return torch.stack([total, norm])
+    def _load(self, step: int) -> Tensor:
+        """This process's part of a step's batch: shape (R, share, context + 1)."""
+        parts = []
+        for lane in self.lanes:
+            part = np.zeros((self.share, self.context + 1), dtype=np.int64)
+            with lane.guard():
+                part = self._sequences(lane.run.stream, step * self.batch + self.first)
+            parts.append(part)
+        batch = torch.from_numpy(np.stack(parts))
+        if self.device.type == "cuda":
+            batch = batch.pin_memory()
+        return batch.to(self.device, non_blocking=True)
 
-    def _sequences(self, first: int, count: int) -> torch.Tensor:
-        sequences = self.stream.sequences(first, count)
-        if sequences.shape != (count, self.context + 1):
+    def _sequences(self, stream: Stream, first: int) -> np.ndarray:
+        sequences = stream.sequences(first, self.share)
+        if sequences.shape != (self.share, self.context + 1):
             raise DataError(
                 f"the stream gave sequences of shape {sequences.shape}, expected "
-                f"{(count, self.context + 1)}; open it with the proxy's context"
+                f"{(self.share, self.context + 1)}; open it with the proxy's context"
             )
         if not 0 <= sequences.min() <= sequences.max() < self.vocab_size:
             raise DataError(
                 f"the stream holds token ids from {sequences.min()} to {sequences.max()}, but the model has "
                 f"{self.vocab_size}; give it the vocabulary of the tokenizer that made the stream"
             )
-        return torch.from_numpy(sequences).to(self.device, non_blocking=True)
+        return sequences
+
+    def _train_step(self, step: int, sequences: Tensor) -> Tensor:
+        """One optimiser step; loss and gradient norm of each run, shape (2, R), still on the device."""
+        factor = lr_factor(
+            step, self.steps, schedule=self.config.schedule,
+            warmup_fraction=self.config.warmup_fraction, min_ratio=self.config.min_lr_ratio,
+        )  # fmt: skip
+        loss, gradients = self._gradients(step, sequences)
+        if self.world > 1:
+            for part in (loss, *gradients):
+                dist.all_reduce(part)
+        norm = torch.stack([torch.linalg.vector_norm(part, dim=1) for part in gradients]).norm(dim=0)
+        shrink = (self.config.clip / (norm + 1e-6)).clamp_(max=1.0)[:, None]
+        for group, parameter, gradient in zip(
+            self.optimizer.param_groups, self.parameters, gradients, strict=True
+        ):
+            group["lr"] = self.config.lr * factor
+            parameter.grad = gradient.mul_(shrink)
+        self.optimizer.step()
+        return torch.stack([loss, norm])
+
+    def _gradients(self, step: int, sequences: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Loss (R,) and fp32 gradients; where memory runs out, in twice as many pieces."""
+        while True:
+            try:
+                return self._accumulate(sequences)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.pieces >= self.share:
+                    for _, lane in self.alive:
+                        lane.fail(
+                            "out_of_memory", step + 1,
+                            f"step {step + 1} of {self.steps}: not even one sequence of {self.context} tokens "
+                            f"of {len(self.lanes)} runs fits the memory. Choose a smaller proxy, or proxy.context",
+                        )  # fmt: skip
+                    zeros = torch.zeros(len(self.lanes), device=self.device)
+                    return zeros, [torch.zeros_like(part) for part in self.parameters]
+            self.pieces = min(2 * self.pieces, self.share)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _accumulate(self, sequences: Tensor) -> tuple[Tensor, list[Tensor]]:
+        matrices, vectors = self.parameters
+        leaves = [matrices.detach().to(self.dtype).requires_grad_(), vectors.detach().requires_grad_()]
+        total = torch.zeros(len(self.lanes), device=self.device)
+        sums: list[Tensor] = []
+        for piece in sequences.tensor_split(self.pieces, 1):
+            loss = self.loss(*leaves, piece) / (self.batch * self.context)
+            parts = torch.autograd.grad(loss.sum(), leaves)
+            total += loss.detach()
+            sums = [s.add_(part) for s, part in zip(sums, parts, strict=True)] if sums else [part.float() for part in parts]  # fmt: skip
+        return total, sums
+
+    def _check(self, pending: list[Tensor], trained_s: float) -> None:
+        values = torch.stack(pending).tolist()
+        first = self.step - len(values) + 1
+        pending.clear()
+        limit = math.log(self.vocab_size) + DIVERGED
+        for number, lane in self.alive:
+            losses = [step[0][number] for step in values]
+            norms = [step[1][number] for step in values]
+            for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), first):
+                if not (math.isfinite(loss) and math.isfinite(norm)):
+                    lane.fail(
+                        "not_finite", step,
+                        f"step {step} of {self.steps}: the loss is {loss} and the gradient norm {norm}; "
+                        "both must be finite. Lower train.lr, lengthen train.warmup_fraction or choose "
+                        "train.precision=fp32",
+                    )  # fmt: skip
+                    break
+            else:
+                mean = sum(losses) / len(losses)
+                if mean > limit:
+                    lane.fail(
+                        "diverged", self.step,
+                        f"step {self.step} of {self.steps}: the loss is {mean:.2f}, and guessing every token "
+                        f"alike gives {limit - DIVERGED:.2f}; the run has diverged. Lower train.lr or lengthen "
+                        "train.warmup_fraction",
+                    )  # fmt: skip
+            lane.losses += losses
+            lane.norm, lane.trained_s = norms[-1], trained_s
+            if lane.run.log and self.rank == 0 and not lane.failure:
+                with lane.guard():
+                    lane.run.log(self._entry(lane))
+
+    def _entry(self, lane: _Lane) -> dict[str, Any]:
+        tokens = self.step * self.config.batch_tokens
+        return {
+            "step": self.step, "tokens": tokens, "loss": round(lane.losses[-1], 5),
+            "lr": self.optimizer.param_groups[0]["lr"], "grad_norm": round(lane.norm, 4),
+            "tokens_per_s": round(tokens / max(1e-9, lane.trained_s)),
+        }  # fmt: skip
+
+    def _evaluate(self) -> None:
+        """Each run's own evaluation, by the first process; scores are computed in fp32 on a CPU."""
+        if self.rank == 0:
+            for number, lane in self.alive:
+                model = self.weights.models[number].eval()
+                with lane.guard(), torch.inference_mode(), self._autocast():
+                    lane.run.evaluate(model, self.step * self.config.batch_tokens)
+        if self.world > 1:
+            said = [[None if lane.failure is None else str(lane.failure) for lane in self.lanes]]
+            dist.broadcast_object_list(said)
+            for lane, failure in zip(self.lanes, said[0], strict=True):
+                if failure is not None and not lane.failure:
+                    lane.failure = AblateError(failure)
 
     def _autocast(self) -> Any:
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        if self.precision == "bf16" and self.device.type == "cuda":
+            return torch.autocast("cuda", torch.bfloat16)
         return nullcontext()
-
-    def _check(self, pending: list[torch.Tensor]) -> None:
-        values = torch.stack(pending).tolist()
-        first = self.step - len(values)
-        pending.clear()
-        for number, (loss, norm) in enumerate(values, first + 1):
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise TrainingError(
-                    f"step {number} of {self.steps}: the loss is {loss} and the gradient norm {norm}; "
-                    "both must be finite. Lower train.lr, lengthen train.warmup_fraction or choose "
-                    "train.precision=fp32"
-                )
-        self.losses += [loss for loss, _ in values]
-        self.norm = values[-1][1]
-
-    def _report(self) -> None:
-        if self.log and self.rank == 0:
-            tokens = self.step * self.config.batch_tokens
-            self.log({
-                "step": self.step, "tokens": tokens, "loss": round(self.losses[-1], 5),
-                "lr": self.optimizer.param_groups[0]["lr"], "grad_norm": round(self.norm, 4),
-                "tokens_per_s": round(tokens / max(1e-9, self.trained_s)),
-            })  # fmt: skip
-
-    def _resume(self) -> None:
-        state = checkpoint.load(self.folder, self.identity)
-        if state:
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.losses, self.trained_s = state["step"], state["losses"], state["trained_s"]
-            if self.step in self.evaluation_steps and self.rank == 0:
-                self.model.eval()
-                with torch.inference_mode(), self._autocast():
-                    self.evaluate(self.model, self.step * self.config.batch_tokens)
-                self.model.train()
 
     def _save(self) -> None:
         if self.rank == 0:
-            checkpoint.save(self.folder, self.identity, {
-                "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                "step": self.step, "losses": self.losses, "trained_s": self.trained_s,
-            })  # fmt: skip
+            for number, lane in self.alive:
+                with lane.guard():
+                    checkpoint.save(lane.run.folder, lane.identity, {
+                        "step": self.step, "losses": lane.losses, "trained_s": lane.trained_s,
+                        "weights": [part[number].clone() for part in self.weights.parts],
+                        "moments": [
+                            [self.optimizer.state[part][name][number].clone() for name in ("exp_avg", "exp_avg_sq")]
+                            for part in self.parameters
+                        ],
+                    })  # fmt: skip
+                    lane.good_step = self.step
 
-    def _result(self) -> TrainResult:
+    def _restore(self, number: int, state: dict[str, Any]) -> None:
+        for part, saved, moments in zip(self.parameters, state["weights"], state["moments"], strict=True):
+            part.data[number].copy_(saved)
+            mine = self.optimizer.state[part]
+            if not mine:
+                mine["step"] = torch.tensor(float(state["step"]), device=self.device)
+                mine |= {name: torch.zeros_like(part) for name in ("exp_avg", "exp_avg_sq")}
+            for name, moment in zip(("exp_avg", "exp_avg_sq"), moments, strict=True):
+                mine[name][number].copy_(moment)
+
+    def _result(self, number: int, lane: _Lane) -> TrainResult:
         tokens = self.steps * self.config.batch_tokens
         every = max(1, self.steps // 200)
-        curve = [[(i + 1) * self.config.batch_tokens, round(v, 6)] for i, v in enumerate(self.losses)]
+        curve = [[(i + 1) * self.config.batch_tokens, round(v, 6)] for i, v in enumerate(lane.losses)]
         unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB on Linux
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         if self.device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self.device)
-        tail = self.losses[-max(1, self.steps // 10) :]
+        tail = lane.losses[-max(1, self.steps // 10) :]
+        model = self.weights.models[number]
         return TrainResult(
-            tokens, self.steps, float(np.mean(tail)), curve[every - 1 :: every], count_parameters(self.model),
-            training_flops(self.model, tokens, self.context),
-            {"train_s": self.trained_s, "tokens_per_s": tokens / max(1e-9, self.trained_s),
+            tokens, self.steps, float(np.mean(tail)), curve[every - 1 :: every], count_parameters(model),
+            training_flops(model, tokens, self.context),
+            {"train_s": lane.trained_s, "tokens_per_s": tokens / max(1e-9, lane.trained_s),
              "peak_memory_bytes": memory, "device": str(self.device), "precision": self.precision,
-             "threads": torch.get_num_threads(), "processes": self.world},
+             "threads": torch.get_num_threads(), "processes": self.world, "together": len(self.lanes)},
         )  # fmt: skip
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether it says so; on a CPU it is a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -42,11 +42,11 @@ class Stopwatch:
         inner = Annotations._fill
         depth = 0
 
-        def fill(annotations: Annotations, operation: Any, segment: str, rows: np.ndarray) -> Path:
+        def fill(annotations: Annotations, operation: Any, *where: Any) -> Path:
             nonlocal depth
             before, begun = files(annotations), time.monotonic()
             depth += 1
-            folder = inner(annotations, operation, segment, rows)
+            folder = inner(annotations, operation, *where)
             depth -= 1
             if depth == 0 and files(annotations) != before:
                 self.seconds += time.monotonic() - begun

@@ -69,7 +69,7 @@ def test_the_ledger_says_why_and_what_was_measured(curated: tuple[Corpus, Annota
     write_ledger(corpus, annotations, folder)
     names = sorted(path.name for path in folder.glob("*.parquet"))
     assert names == ["00-gopher_quality.parquet", "01-exact_dedup.parquet", "02-c4_quality.parquet",
-                     "03-c4_quality.parquet", "04-pii.parquet"]  # fmt: skip
+                     "03-c4_quality.parquet", "04-pii.parquet", "05-pii.parquet"]  # fmt: skip
     first = pq.read_table(folder / names[0]).to_pylist()
     assert [row["row"] for row in first] == [0, 1, 2, 3, 4]
     assert [row["reason"] for row in first] == [

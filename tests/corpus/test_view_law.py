@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ablate.corpus import annotate
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.errors import DataError
@@ -292,3 +293,38 @@ def test_a_transform_shares_the_texts_it_left_alone(
     build_corpus([filters], annotations)
     build_corpus([Pii(), filters], annotations)
     assert len(calls) == len(SENTENCES) + 1, "only the one text with an address is measured again"
+
+
+def test_filters_in_a_row_are_measured_in_one_pass_over_the_texts(
+    make_pool: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotations = Annotations(make_pool(store, [Document(text) for text in SENTENCES]), store, workers=1)
+    reads = []
+    read = annotate._read_texts
+    monkeypatch.setattr(annotate, "_read_texts", lambda *args: reads.append(args) or read(*args))
+    loose: dict[str, Any] = {
+        "min_punctuated_lines": 0,
+        "max_short_lines": 1,
+        "max_duplicate_chars": 1,
+        "max_line_breaks": 9,
+    }
+    filters = [
+        GopherRepetition(dup_lines=1, dup_line_chars=1, top_n_grams=(), dup_n_grams=()),
+        GopherQuality(
+            min_words=1, min_mean_length=0, max_symbol_ratio=9, min_alpha_words=0, min_stop_words=0
+        ),
+        FineWebQuality(**loose),
+        FineWebQuality(short_line=9, **loose),
+    ]
+    build_corpus(filters[:1], annotations)
+    assert len(reads) == 1
+    build_corpus([*filters, Pii(), *filters[:2]], annotations)
+    assert len(reads) == 1 + 1 + 1 + 2 + 1, (
+        "three filters, the transform, sizes before and after, two filters on the text that it changed"
+    )
+    for step in filters:
+        table = annotations.measure(annotations.root(), step)
+        alone = step.measure_many(list(SENTENCES))
+        assert table.keys() == alone.keys()
+        for name, column in table.items():
+            np.testing.assert_array_equal(column, alone[name])

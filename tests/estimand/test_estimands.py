@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.design.base import Factor, assign
+from ablate.design.crossed import Crossed
 from ablate.design.cumulative import Cumulative
 from ablate.design.fractional_factorial import FractionalFactorial
 from ablate.design.full_factorial import FullFactorial
@@ -248,3 +249,26 @@ def test_extra_arms_and_their_order_do_not_change_what_is_identified_exactly():
 def test_an_unknown_estimand_is_named():
     with pytest.raises(ConfigError, match="did you mean 'shapley'"):
         load_estimand("shaply")
+
+
+def test_within_is_leave_one_out_at_each_level_of_the_setting():
+    lr = Factor("lr", ("0.01", "0.001"))
+    factors = [*AB[:3], lr]
+    arms = Crossed().arms(factors)
+    assert list(arms)[:2] == ["full", "without_a"] and list(arms)[4:6] == ["lr=0.001", "lr=0.001,without_a"]
+    specs = contrasts_of(["within"], arms, factors)
+    assert [(s.factor, s.level, s.versus) for s in specs] == [
+        (f"{name} at lr={lr}", "on", "off") for lr in ("0.01", "0.001") for name in "abc"
+    ]  # fmt: skip
+    assert specs[-1].weights == {"lr=0.001": 1, "lr=0.001,without_c": -1}
+    plain = contrasts_of(["leave_one_out"], LeaveOneOut().arms(AB[:3]), AB[:3])
+    assert [s.weights for s in specs[:3]] == [s.weights for s in plain]
+
+
+def test_within_names_what_is_missing():
+    arms = Crossed().arms([*AB[:3], Factor("lr", ("1", "2"))])
+    del arms["lr=2,without_a"]
+    with pytest.raises(NotIdentified, match="Missing: lr=2,without_a"):
+        contrasts_of(["within"], arms, [*AB[:3], Factor("lr", ("1", "2"))])
+    with pytest.raises(NotIdentified, match="within"):
+        contrasts_of(["within"], LeaveOneOut().arms(AB), AB)

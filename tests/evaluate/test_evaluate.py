@@ -12,137 +12,7 @@ import pytest
 import torch
 
 from ablate.errors import ConfigError, DataError
-from ablate.evaluate.snapshot import read_snapshot, reference_texts
-
-WORDS = [
-    "the",
-    "cat",
-    "sat",
-    "on",
-    "a",
-    "mat",
-    "while",
-    "two",
-    "old",
-    "dogs",
-    "ran",
-    "over",
-    "green",
-    "hills",
-    "to",
-    "find",
-    "some",
-    "more",
-    "bread",
-    "and",
-    "milk",
-]
-
-
-@pytest.fixture(scope="session")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One task of every layout, with random sentences."""
-    folder = tmp_path_factory.mktemp("snapshot")
-    rng = np.random.default_rng(0)
-
-    def say(n: int) -> str:
-        return " ".join(rng.choice(WORDS, n))
-
-    tasks = {
-        "choice": [{"query": say(6), "choices": [say(2), say(4), say(3)], "gold": int(rng.integers(3))} for _ in range(12)],
-        "pairs": [{"sentence_good": say(5), "sentence_bad": say(5)} for _ in range(8)],
-        "partial": [{"context_options": [say(3), say(5)], "continuation": say(4), "gold": int(rng.integers(2))} for _ in range(8)],
-        "word": [{"context": say(9), "continuation": say(1)} for _ in range(8)],
-        "long": [{"query": say(90), "choices": [say(3), say(2)], "gold": 1} for _ in range(4)],
-    }  # fmt: skip
-    for name, rows in tasks.items():
-        (folder / name).mkdir()
-        (folder / name / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "heldout.txt").write_text("\n\n".join(say(80) for _ in range(3)))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tokenizer() -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
-    )
-    bpe.train_from_iterator([" ".join(WORDS)] * 3, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|endoftext|>", bos_token="<|endoftext|>")
-
-
-@pytest.fixture(scope="session")
-def model(tokenizer: Any) -> Any:
-    from ablate.train.proxy import ProxyConfig, build_model
-
-    built = build_model(
-        ProxyConfig(hidden_size=32, layers=2, heads=2, intermediate_size=64, context=48), len(tokenizer), 0
-    )
-    with torch.no_grad():
-        for parameter in built.parameters():
-            parameter.mul_(3)  # far from uniform, so that a wrong position shows
-    return built.eval()
-
-
-@pytest.fixture(scope="session")
-def evaluator(snapshot: Path, tokenizer: Any) -> Any:
-    from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
-
-    tasks = ("choice", "pairs", "partial", "word", "long")
-    config = EvaluateConfig(
-        tasks=tasks, snapshot=str(snapshot), heldout=str(snapshot / "heldout.txt"), batch_tokens=256
-    )
-    return Evaluator(config, tokenizer, 48)
-
-
-@pytest.fixture(scope="session")
-def scores(evaluator: Any, model: Any) -> Any:
-    return evaluator.evaluate(model)
-
-
-@pytest.fixture(scope="session")
-def reference(evaluator: Any, model: Any, tokenizer: Any) -> Any:
-    """`lm_eval.simple_evaluate` with its own Hugging Face model."""
-    import lm_eval
-    from lm_eval.models.huggingface import HFLM
-
-    lm = HFLM(
-        pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=4, device="cpu", max_length=48
-    )
-    tasks = [part.task for part in evaluator._tasks]
-    return lm_eval.simple_evaluate(model=lm, tasks=tasks, num_fewshot=0, bootstrap_iters=0, log_samples=True)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_every_metric_is_lm_evals_own(scores: Any, reference: Any) -> None:
-    compared = 0
-    for task, values in reference["results"].items():
-        for name, value in values.items():
-            metric = name.split(",")[0]
-            if name.endswith(",none") and not metric.endswith("_stderr"):
-                assert scores.summary[task][metric] == pytest.approx(value, abs=1e-12), (task, metric)
-                compared += 1
-    assert compared == 8  # acc and acc_norm of three, acc of partial and word
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_every_log_likelihood_is_lm_evals_own(scores: Any, reference: Any) -> None:
-    rows = {(r["task"], r["item"], r["metric"]): r["value"] for r in scores.items.to_pylist()}
-    compared = 0
-    for task, samples in reference["samples"].items():
-        items = list(dict.fromkeys(item for name, item, _ in rows if name == task))
-        for item, sample in zip(items, samples, strict=True):
-            for number, response in enumerate(sample["filtered_resps"]):
-                if (task, item, f"ll_{number}") in rows:
-                    assert rows[task, item, f"ll_{number}"] == pytest.approx(float(response[0]), abs=1e-4)
-                    compared += 1
-    assert compared == 12 * 3 + 8 * 2 + 8 * 2 + 4 * 2
+from ablate.evaluate.snapshot import read_snapshot, references
 
 
 def test_smooth_scores_follow_from_the_log_likelihoods(scores: Any, snapshot: Path) -> None:
@@ -219,7 +89,7 @@ def test_missing_tasks_and_splits_are_named(snapshot: Path, tmp_path: Path) -> N
     with pytest.raises(DataError, match="say which file to use, t/<file>; there are train"):
         read_snapshot(tmp_path, ["t"])
     with pytest.raises(ConfigError, match="decontamination needs the tasks' items as files"):
-        reference_texts(None, ["choice"])
+        references(None, ["choice"])
 
 
 def test_training_splits_are_never_evaluated(tmp_path: Path) -> None:
@@ -231,7 +101,7 @@ def test_training_splits_are_never_evaluated(tmp_path: Path) -> None:
     assert read_snapshot(tmp_path, ["t/validation"])[0].items[0]["query"] == "validation"
 
 
-def test_reference_texts_are_question_and_right_answer(tmp_path: Path) -> None:
+def test_references_are_questions_with_and_without_their_right_answer(tmp_path: Path) -> None:
     rows = {
         "a": {"query": "Q?", "choices": ["x", "y"], "gold": 1},
         "b": {"context_options": ["one", "two"], "continuation": "end", "gold": 0},
@@ -241,12 +111,13 @@ def test_reference_texts_are_question_and_right_answer(tmp_path: Path) -> None:
     for name, row in rows.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "test.jsonl").write_text(json.dumps(row))
-    assert reference_texts(tmp_path, list(rows)) == {
-        "a": ["Q? y"],
-        "b": ["one end"],
-        "c": ["begin last"],
-        "d": ["good one"],
-    }
+    found = [(r.task, r.item, r.question, r.with_answer) for r in references(tmp_path, list(rows))]
+    assert found == [
+        ("a", "test-1", "Q?", "Q? y"),
+        ("b", "test-1", "end", "one end"),
+        ("c", "test-1", "begin", "begin last"),
+        ("d", "test-1", "", "good one"),
+    ]
 
 
 def test_real_benchmarks_are_a_snapshot(shared: Path) -> None:

@@ -55,9 +55,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[
     """The folder `{arm}/seed-{seed}/<model>/results_*.json`, and our evaluator's scores of the same models."""
     import lm_eval
     from lm_eval.loggers import EvaluationTracker
+    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
     from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
+    from ablate.evaluate.tasks import find_tasks
     from ablate.train.proxy import ProxyConfig, build_model
 
     root = tmp_path_factory.mktemp("written")
@@ -78,7 +80,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[
     config = EvaluateConfig(tasks=tuple(tasks), snapshot=str(root / "snapshot"), batch_tokens=256)
     ours, manager = {}, TaskManager(include_defaults=False)
     for number, (arm, seed) in enumerate((arm, seed) for arm in ARMS for seed in SEEDS):
-        evaluator = Evaluator(config, tokenizer, 48)
         model = build_model(
             ProxyConfig(hidden_size=32, layers=1, heads=2, intermediate_size=64, context=48), 300, number
         )
@@ -88,11 +89,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[
         model.eval()
         tracker = EvaluationTracker(output_path=str(root / "out" / arm / f"seed-{seed}"))
         tracker.general_config_tracker.log_experiment_args("hf", "pretrained=org/tiny", None, None, False)
-        evaluator.lm.model = model
+        lm = HFLM(
+            pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=4, device="cpu", max_length=48
+        )
+        sources = find_tasks(config.tasks, snapshot=config.snapshot, limit=None, fewshot={}, store=None)
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
             results = lm_eval.simple_evaluate(
-                model=evaluator.lm, tasks=[part.task for part in evaluator._tasks], num_fewshot=0,
+                model=lm, tasks=[source.task for source in sources], num_fewshot=0,
                 bootstrap_iters=0, log_samples=True, task_manager=manager,
             )  # fmt: skip
             assert results is not None

@@ -128,7 +128,7 @@ def test_a_dose_is_decided_anew_and_measured_once(
     factors = "design.factors={gopher_quality: {min_words: {from: 0, to: 200, points: 5}}}"
     fixed = (
         "design=dose", factors, "inspect.sample_bytes=5000", "stages.minhash_dedup.enabled=false",
-        "stages.gopher_quality.min_stop_words=0",
+        "stages.gopher_quality.min_stop_words=0", "stages.gopher_quality.min_alpha_words=0",
     )  # fmt: skip
     measured = []
     inner = GopherQuality.measure_many

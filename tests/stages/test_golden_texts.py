@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
-from ablate.stages.decontamination import CountHits, CutHits, References
+from ablate.stages.decontamination import CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import METHODS, Extraction
 from ablate.stages.language import Language
 from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -58,7 +59,7 @@ STAGES: dict[str, Stage] = {
     "language": Language(),
     "exact_dedup": ExactDedup(),
     "minhash_dedup": MinhashDedup(),
-    "decontamination": CountHits(references=REFERENCES, min_hits=1),
+    "decontamination": FindItems(references=REFERENCES),
     "decontamination-cut": CutHits(references=REFERENCES, window=5),
     "pii": Pii(),
     "substring_dedup": SubstringDedup(),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ablate.stages.base import Filter
 from ablate.stages.c4_quality import C4Documents, C4Lines, C4Quality
@@ -175,3 +178,24 @@ def test_fineweb_quality_counts() -> None:
     assert seen["duplicate_chars"] == pytest.approx(5 / (36 + 5 + 5))
     # Words and marks: This is the first line , long enough . short short
     assert seen["line_breaks"] == pytest.approx(3 / 11)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(["a", "bb", "ccc", "dd", "e"]), max_size=60))
+def test_repetition_is_what_going_through_the_words_one_by_one_gives(words: list[str]) -> None:
+    """Rae et al. 2021, table A1, as the reference implements it: strings, a counter and a set."""
+    text = " ".join(words)
+    seen = measured(GopherRepetition(), text)
+    for n in range(2, 5):
+        counts = Counter(" ".join(words[i : i + n]) for i in range(len(words) - n + 1))
+        (gram, count), *_ = counts.most_common(1) or [("", 0)]
+        assert seen[f"top_{n}_gram"] == len(gram) * count / max(1, len(text))
+    for n in range(5, 11):
+        known: set[str] = set()
+        covered = place = 0
+        while place <= len(words) - n:
+            gram = "".join(words[place : place + n])
+            covered += len(gram) if gram in known else 0
+            place += n if gram in known else 1
+            known.add(gram)
+        assert seen[f"dup_{n}_gram"] == covered / max(1, len(text))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.stages import segments
-from ablate.stages.segments import LONGEST_CHUNK, Words, count_sentences
+from ablate.stages.segments import LONGEST_CHUNK, Words, count_sentences, repeated_ngrams
 
 
 @cache
@@ -58,7 +58,38 @@ def test_sentences_are_counted_as_the_sentencizer_counts_them(text: str) -> None
     expected = sum(bool(sentence.text.strip()) for sentence in english()(line).sents) if line else 0
     # An emoticon that spans chunks is one word to spaCy and two here; the test keeps them apart.
     if [token.text for token in english()(line)] == texts_of(segments.WORDS, segments.WORDS.ids(line)):
-        assert count_sentences(segments.WORDS.ids(line)) == expected
+        assert count_sentences(line) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from([*PIECES, "\n", "\u2028", "One.", "Two!", "three"]), max_size=30).map(" ".join)
+)
+def test_no_sentence_goes_on_in_the_next_line(text: str) -> None:
+    assert count_sentences(text) == sum(count_sentences(line) for line in text.splitlines())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(0, 3), max_size=40), st.integers(2, 10))
+def test_repeated_ngrams_are_those_that_occur_twice(words: list[int], longest: int) -> None:
+    found = list(repeated_ngrams(np.array(words, dtype=np.int64), longest))
+    assert [n for n, _, _ in found] == list(range(2, longest + 1))
+    for n, places, grams in found:
+        every = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+        assert places.tolist() == [i for i, gram in enumerate(every) if every.count(gram) > 1]
+        named = {(every[i], number) for i, number in zip(places.tolist(), grams.tolist(), strict=True)}
+        assert len(named) == len({gram for gram, _ in named}) == len({number for _, number in named})
+
+
+def test_filters_of_one_text_share_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    words, asked = Words(), []
+    find = words._chunks.with_counts
+    monkeypatch.setattr(words._chunks, "with_counts", lambda text: asked.append(text) or find(text))
+    texts = [f"This is text {number} of three." for number in range(3)]
+    for _ in range(4):
+        for text in texts:
+            words.ids(text)
+    assert asked == texts
 
 
 def test_the_tables_say_what_a_word_is() -> None:

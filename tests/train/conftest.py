@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from ablate.train.loop import TrainConfig, TrainResult, train
+from ablate.train.config import TrainConfig
+from ablate.train.loop import Run, TrainResult, train
 from ablate.train.proxy import ProxyConfig
 
 VOCABULARY, CONTEXT = 32, 16
@@ -56,11 +57,13 @@ class Runner:
         log: Callable[[dict[str, Any]], None] | None = None, evaluate: Any = None, **changes: Any,
     ) -> TrainResult:  # fmt: skip
         config = config_of(**changes)
-        return train(
-            proxy=PROXY, config=config, stream=stream or Walk(), vocab_size=VOCABULARY, seed=seed,
-            folder=self.folder / folder, tokens=steps * config.batch_tokens,
+        run = Run(
+            stream=stream or Walk(), seed=seed, folder=self.folder / folder,
             evaluate=evaluate or self._evaluate, log=log or self.logged.append,
         )  # fmt: skip
+        return train(
+            run, proxy=PROXY, config=config, vocab_size=VOCABULARY, tokens=steps * config.batch_tokens
+        )
 
 
 def config_of(**changes: Any) -> TrainConfig:
@@ -70,6 +73,7 @@ def config_of(**changes: Any) -> TrainConfig:
         "lr": 1e-2,
         "threads": 1,
         "device": "cpu",
+        "precision": "fp32",
     }
     return TrainConfig(**(values | changes))
 

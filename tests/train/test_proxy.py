@@ -11,7 +11,6 @@ from transformers import LlamaForCausalLM
 
 from ablate.config import make
 from ablate.errors import ConfigError
-from ablate.train.objective import NextTokenLoss
 from ablate.train.proxy import ProxyConfig, build_model, training_flops
 
 LADDER = sorted((Path(__file__).parents[2] / "conf" / "proxy").glob("*.yaml"))
@@ -60,20 +59,6 @@ def test_initial_spread():
     assert layer.mlp.down_proj.weight.std().item() == pytest.approx(0.02 / math.sqrt(16), rel=0.02)
     assert layer.self_attn.o_proj.weight.std().item() == pytest.approx(0.02 / math.sqrt(16), rel=0.02)
     assert torch.equal(layer.input_layernorm.weight, torch.ones(256))
-
-
-def test_the_loss_and_its_gradients_are_those_of_the_transformers_model():
-    model = build_model(SMALL, 50, 0)
-    sequences = torch.randint(0, 50, (5, 33), generator=torch.Generator().manual_seed(0))
-    expected = model(input_ids=sequences, labels=sequences).loss
-    expected.backward()
-    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-    model.zero_grad()
-    loss = NextTokenLoss(model)(sequences)
-    loss.backward()
-    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
-    for name, parameter in model.named_parameters():
-        torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-6, rtol=1e-4)
 
 
 def test_a_model_saved_by_transformers_comes_back(tmp_path):

@@ -1,0 +1,120 @@
+"""How runs train: the recipe, checked, and what `auto` in it means on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from ablate.errors import ConfigError
+from ablate.train.schedule import SCHEDULES
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How every run trains.
+
+    Attributes:
+        tokens: the budget; whole batches of it are trained.
+        batch_tokens: tokens per optimiser step, a multiple of the context.
+        lr: peak learning rate.
+        schedule: decay after the warm-up: cosine, linear or constant.
+        warmup_fraction: share of the steps in [0, 1).
+        min_lr_ratio: where the decay ends, as a share of `lr`.
+        weight_decay: on matrices only.
+        beta1, beta2, eps: of AdamW (Loshchilov & Hutter 2019).
+        clip: largest gradient norm.
+        precision: of the arithmetic; weights stay in fp32. fp32, bf16, or auto: bf16 where the device
+            has matrix units for it (GPUs, and CPUs with AMX), else fp32.
+        compile: use torch.compile.
+        evaluations: fractions of the budget at which to evaluate; 1.0 is always among them.
+        checkpoint_s: seconds between checkpoints.
+        device: auto, cpu, cuda or mps.
+        threads: CPU threads; null leaves torch's choice.
+        micro_batch: most sequences per forward pass; null takes the whole batch at once. Where memory
+            runs out it is halved and the step repeated.
+    """
+
+    tokens: int
+    batch_tokens: int
+    lr: float
+    schedule: str = "cosine"
+    warmup_fraction: float = 0.05
+    min_lr_ratio: float = 0.1
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    clip: float = 1.0
+    precision: str = "auto"
+    compile: bool = False
+    evaluations: tuple[float, ...] = (1.0,)
+    checkpoint_s: float = 60.0
+    device: str = "auto"
+    threads: int | None = None
+    micro_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"train.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ConfigError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}")
+        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"train.{name} must be above 0, got {value}")
+        for name in ("warmup_fraction", "beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} must be in [0, 1), got {getattr(self, name)}")
+        if not 0 <= self.min_lr_ratio <= 1:
+            raise ConfigError(f"train.min_lr_ratio must be in [0, 1], got {self.min_lr_ratio}")
+        if not self.weight_decay >= 0:
+            raise ConfigError(f"train.weight_decay must be at least 0, got {self.weight_decay}")
+        if not all(0 < share <= 1 for share in self.evaluations):
+            raise ConfigError(f"train.evaluations must lie in (0, 1], got {list(self.evaluations)}")
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA (this process's rank), else Apple's, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError("train.device=cuda, but torch sees no CUDA device; use train.device=auto")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device(name)
+
+
+def check_budget(tokens: int, config: TrainConfig, context: int) -> int:
+    """Number of steps in a budget.
+
+    Raises:
+        ConfigError: when a batch is not whole sequences, or the budget not one batch.
+    """
+    if config.batch_tokens % context:
+        raise ConfigError(
+            f"train.batch_tokens={config.batch_tokens} must be a multiple of proxy.context={context}; "
+            f"try {max(1, round(config.batch_tokens / context)) * context}"
+        )
+    if tokens < config.batch_tokens:
+        raise ConfigError(
+            f"the budget of {tokens:,} tokens is less than one batch of {config.batch_tokens:,}; "
+            "raise train.tokens or lower train.batch_tokens"
+        )
+    return tokens // config.batch_tokens
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """`auto` is bf16 on a device that multiplies it faster than fp32, else fp32."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if device.type == "cpu" and has_amx() else "fp32"
+
+
+def has_amx() -> bool:
+    """Whether this CPU has matrix units for bf16 (Intel's AMX) that torch uses."""
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(probe and probe()) and torch.backends.mkldnn.is_available()

@@ -1,0 +1,239 @@
+"""The operations of a Llama that training spends its time in, each with its own backward pass.
+
+Left to autograd, each of these is a chain of small operations whose intermediate results are written to
+memory and read again. Here a backward pass keeps little, recomputes what is cheap, and works in place.
+All of them take R models at once: weights and activations carry a leading dimension of size R.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+BLOCK = 128
+"""Queries per block of attention: keys after a block's last query are never multiplied."""
+
+LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**29}
+"""Logits held at a time."""
+
+
+class Embedding(Function):
+    """Rows of R tables; gradients of repeated tokens are summed in fp32."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, tokens: Tensor) -> Tensor:
+        """`table` (R, V, H), `tokens` (R, N) -> (R, N, H)."""
+        runs, vocabulary, width = table.shape
+        index = (tokens + vocabulary * torch.arange(runs, device=tokens.device)[:, None]).flatten()
+        ctx.save_for_backward(index)
+        ctx.shape, ctx.dtype = table.shape, table.dtype
+        return table.reshape(-1, width).index_select(0, index).view(runs, -1, width)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Gradient of the tables."""
+        (index,) = ctx.saved_tensors
+        runs, vocabulary, width = ctx.shape
+        total = gradient.new_zeros((runs * vocabulary, width), dtype=torch.float32)
+        total.index_add_(0, index, gradient.reshape(-1, width).float())
+        return total.to(ctx.dtype).view(ctx.shape), None
+
+
+class RMSNorm(Function):
+    """x / rms(x) * weight (Zhang & Sennrich 2019), computed in fp32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """`x` (R, N, H), `weight` (R, 1, H) in fp32 -> (R, N, H) in the type of x."""
+        wide = x.float()
+        inverse = torch.rsqrt(
+            torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_() / x.shape[-1] + eps
+        )
+        ctx.save_for_backward(x, weight, inverse)
+        return (wide * inverse).mul_(weight).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of x and weight."""
+        x, weight, inverse = ctx.saved_tensors
+        normed, wide = x.float() * inverse, gradient.float()
+        of_weight = wide * normed
+        shared = (of_weight * weight).mean(-1, keepdim=True)
+        of_x = (wide * weight).addcmul_(normed, shared, value=-1).mul_(inverse)
+        return of_x.to(x.dtype), of_weight.sum(1, keepdim=True), None
+
+
+class SwiGLU(Function):
+    """silu(gate) * up (Shazeer 2020)."""
+
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        """(R, N, 2 I), gate first -> (R, N, I)."""
+        ctx.save_for_backward(gate_up)
+        gate, up = gate_up.chunk(2, -1)
+        return F.silu(gate) * up
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Gradient of gate_up."""
+        (gate_up,) = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, -1)
+        out = torch.empty_like(gate_up)
+        of_gate, of_up = out.chunk(2, -1)
+        of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
+        torch.mul(gradient, F.silu(gate), out=of_up)
+        return out
+
+
+def rotary_table(context: int, head: int, theta: float, device: torch.device) -> Tensor:
+    """Each position's turns of each pair (Su et al. 2021): shape (context, 1, head / 2), complex."""
+    frequency = 1.0 / theta ** (torch.arange(0, head, 2, device=device).float() / head)
+    angle = torch.outer(torch.arange(context, device=device).float(), frequency)
+    return torch.polar(torch.ones_like(angle), angle)[:, None]
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate the pairs (i, i + d / 2) of the last dimension, as transformers does.
+
+    Args:
+        x: shape (..., T, d).
+        cos, sin: shape (T, d / 2).
+    """
+    first, second = x.chunk(2, -1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+
+
+class RotatePairs(Function):
+    """Rotate the pairs (2 i, 2 i + 1) of the last dimension by one complex product.
+
+    On a CPU several times faster than `rotate`. Attention does not see the order of its dimensions,
+    so reordering the rows of query and key alike (`paired`) gives the same model.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, turn: Tensor) -> Tensor:
+        """`x` (S, T, h, d), `turn` (T, 1, d / 2) complex -> (S, h, T, d)."""
+        ctx.save_for_backward(turn)
+        turned = torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * turn
+        return torch.view_as_real(turned).flatten(-2).transpose(1, 2).to(x.dtype).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Gradient of x: the turn back."""
+        (turn,) = ctx.saved_tensors
+        wide = gradient.transpose(1, 2).float().contiguous()
+        turned = torch.view_as_complex(wide.unflatten(-1, (-1, 2))) * turn.conj()
+        return torch.view_as_real(turned).flatten(-2).to(gradient.dtype), None
+
+
+def paired(rows: Tensor, head: int) -> Tensor:
+    """Rows (R, h x head, H) of heads whose pairs lie head / 2 apart, with the pairs side by side."""
+    return rows.unflatten(1, (-1, 2, head // 2)).transpose(2, 3).flatten(1, 3)
+
+
+class BlockAttention(Function):
+    """Causal attention by plain matrix products, a block of queries at a time, over the keys up to it.
+
+    On a CPU at the contexts of small proxies this beats torch's fused attention (whose bf16 backward
+    pass does not reach the matrix units) by 2 to 6 times; probabilities are kept, (T / 2) (T + block)
+    per head and sequence, so it is not for long contexts.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """`q` (N, g, T, d) with g query heads for the one head of `k`, `v` (N, T, d) -> like q.
+
+        N counts sequences times key heads.
+        """
+        length, scale = q.shape[2], q.shape[3] ** -0.5
+        q = q * scale
+        out, kept = torch.empty_like(q), []
+        future = torch.full((BLOCK, BLOCK), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
+        for start in range(0, length, BLOCK):
+            end = min(start + BLOCK, length)
+            size = end - start
+            scores = torch.bmm(q[:, :, start:end].flatten(1, 2), k[:, :end].mT)
+            scores.unflatten(1, (-1, size))[..., start:].add_(future[:size, :size])
+            share = torch.softmax(scores, -1)
+            out[:, :, start:end] = torch.bmm(share, v[:, :end]).unflatten(1, (-1, size))
+            kept.append(share)
+        ctx.save_for_backward(q, k, v, *kept)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of q, k, v."""
+        q, k, v, *kept = ctx.saved_tensors
+        of_q, length = torch.empty_like(q), q.shape[2]
+        of_k = of_v = None
+        # Backwards, so that the first block reaches every key and later ones add to it.
+        for number in reversed(range(len(kept))):
+            start, share = number * BLOCK, kept[number]
+            end = min(start + BLOCK, length)
+            queries, mine = q[:, :, start:end].flatten(1, 2), gradient[:, :, start:end].flatten(1, 2)
+            of_share = torch.bmm(mine, v[:, :end].mT)
+            of_scores = torch.ops.aten._softmax_backward_data(of_share, share, -1, share.dtype)
+            of_q[:, :, start:end] = torch.bmm(of_scores, k[:, :end]).unflatten(1, (-1, end - start))
+            more_k, more_v = torch.bmm(of_scores.mT, queries), torch.bmm(share.mT, mine)
+            if of_k is None or of_v is None:
+                of_k, of_v = more_k, more_v
+            else:
+                of_k[:, :end] += more_k
+                of_v[:, :end] += more_v
+        assert of_k is not None and of_v is not None
+        return of_q.mul_(q.shape[3] ** -0.5), of_k, of_v
+
+
+class LinearCrossEntropy(Function):
+    """Cross-entropy of R models' output layers, a piece of the logits at a time.
+
+    The gradient is made along with the loss, piece by piece, so logits are never kept: with a
+    vocabulary of 50,000 they would be most of the memory of a small model.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+        """`hidden` (R, N, H), `table` (R, V, H), `targets` (R, N) -> (R,): sum over tokens, nats."""
+        runs, count, _ = hidden.shape
+        most = LOGITS_AT_ONCE.get(hidden.device.type, 2**23)
+        size = max(1, most // (runs * table.shape[1]))
+        losses, of_hidden, of_table = [], [], None
+        for first in range(0, count, size):
+            part, target = hidden[:, first : first + size], targets[:, first : first + size, None]
+            logits = torch.bmm(part, table.mT)
+            share = torch.softmax(logits, -1)
+            place = target.flatten() + torch.arange(target.numel(), device=logits.device) * logits.shape[-1]
+            right = share.view(-1).index_select(0, place)
+            # bf16 reaches as far down as fp32: a loss up to 87 nats is told, a larger one as 87.
+            losses.append(
+                -right.float().clamp_min(torch.finfo(torch.float32).tiny).log().view(runs, -1).sum(1)
+            )
+            if not any(ctx.needs_input_grad):
+                continue
+            share.view(-1).index_copy_(0, place, right - 1)
+            of_hidden.append(torch.bmm(share, table))
+            more = torch.bmm(share.mT, part)
+            # Several pieces are summed in fp32.
+            of_table = more if size >= count else more.float() if of_table is None else of_table.add_(more)
+        if of_table is not None:
+            ctx.save_for_backward(torch.cat(of_hidden, 1), of_table.to(table.dtype))
+        return torch.stack(losses).sum(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of hidden and table."""
+        of_hidden, of_table = ctx.saved_tensors
+        scale = gradient[:, None, None].to(of_hidden.dtype)
+        return of_hidden * scale, of_table * scale, None
