@@ -28,6 +28,10 @@ ODD = [
     "a\x00b",
     "__label__1 __label__0",
     "word " * 5000,
+    "w" * 1_000_000,
+    "?!" * 100_000,
+    "\u200f\u0648\u0642\u0641 \u05e9\u05dc\u05d5\u05dd",
+    "".join(map(chr, range(32))) + "\x85\u2028\ufeff\ufffd",
     "多么美好的一天",
     "\n\n__label__1",
 ]
