@@ -72,7 +72,9 @@ def test_faults_on_the_way_cost_attempts_not_labels(
     assert len(server.requests) == 12 + 5
     assert made.summary()["answers_lost"] == 3
     again = label_documents(documents(12), teacher(server), tmp_path)
-    assert again.lost == 3 and again.cost == pytest.approx(made.cost), "an answer that was lost stays paid for"
+    assert again.lost == 3 and again.cost == pytest.approx(made.cost), (
+        "an answer that was lost stays paid for"
+    )
 
 
 def test_lost_answers_count_against_the_budget(server: Any, tmp_path: Path, documents: Documents) -> None:
