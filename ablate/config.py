@@ -84,6 +84,9 @@ class InspectConfig:
         sample_bytes: text in each sample that diversity is measured on.
         pairs: candidate pairs that `duplicates` shows.
         subsample: documents that `duplicates` compares each with each.
+        gold, segments: files of known main texts and segments for `extraction`.
+        methods: extractors that `extraction` scores; null for all.
+        resamples: of the bootstrap of `extraction`.
     """
 
     stage: str | None = None
@@ -94,6 +97,37 @@ class InspectConfig:
     sample_bytes: int = 500_000
     pairs: int = 30
     subsample: int = 2_000
+    gold: str | None = None
+    segments: str | None = None
+    methods: list[str] | None = None
+    resamples: int = 1_000
+
+
+@dataclass
+class CalibrateConfig:
+    """What `ablate calibrate` checks.
+
+    Attributes:
+        replications: simulated studies of each cell; 0 for none.
+        seeds: numbers of seeds to simulate.
+        noise: kinds of seed noise to simulate.
+        seed: of the simulation.
+        studies: folders of finished studies with many seeds.
+        small: seeds of the small studies that those are cut into.
+        dir: where CALIBRATION.md is written.
+    """
+
+    replications: int = 2_000
+    seeds: list[int] = field(default_factory=lambda: [2, 3, 4, 5])
+    noise: list[str] = field(
+        default_factory=lambda: [
+            "equal", "one_loud", "loud_reference", "sd_1_to_10", "one_very_loud", "heavy_tails",
+        ]
+    )  # fmt: skip
+    seed: int = 0
+    studies: list[str] = field(default_factory=list)
+    small: int = 3
+    dir: str = "calibration"
 
 
 @dataclass
@@ -205,6 +239,7 @@ class Config:
     workers: int | None = None
     store: str = "store"
     inspect: InspectConfig = field(default_factory=InspectConfig)
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     teacher: Any = MISSING
     label: LabelConfig = field(default_factory=LabelConfig)
     student: Any = MISSING

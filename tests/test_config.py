@@ -209,3 +209,24 @@ def test_own_stage_from_own_folder_needs_no_registry(tmp_path: Path) -> None:
     config = compose(["study=demo", "recipe=mine"], open_hydra(str(tmp_path)))
     (stage,) = make_stages({key: plain(config[key]) for key in ("stages", "recipe")})
     assert stage.ips is False
+
+
+@pytest.mark.parametrize("off", ["off", False], ids=["command-line", "yaml"])
+def test_the_three_treatments_of_near_duplicates_are_levels_of_one_factor(off: object) -> None:
+    """Unverified, verified, and exact only: MinHash off while exact_dedup stays."""
+    config = compose(["study=demo"])
+    config.design.factors = {"minhash_dedup": {"verify": ["none", "jaccard", "edit", off]}}
+    arms = make_plan(config)["arms"]
+    stages = {name: arm["config"]["stages"] for name, arm in arms.items()}
+    assert [name for name in stages] == [
+        "full",
+        *(f"minhash_dedup={level}" for level in ("jaccard", "edit", "off")),
+    ]
+    assert [some["minhash_dedup"]["verify"] for some in stages.values()] == [
+        "none",
+        "jaccard",
+        "edit",
+        "none",
+    ]
+    assert [some["minhash_dedup"]["enabled"] for some in stages.values()] == [True, True, True, False]
+    assert all(some["exact_dedup"]["enabled"] for some in stages.values())

@@ -26,7 +26,14 @@ PLANNED = [
     for line in EXAMPLES
     if "--" not in line
     and not line.startswith(
-        ("ablate snapshot", "ablate report", "ablate import", "ablate compare", "ablate train_classifier")
+        (
+            "ablate snapshot",
+            "ablate report",
+            "ablate import",
+            "ablate compare",
+            "ablate train_classifier",
+            "ablate calibrate",
+        )
     )
 ]
 

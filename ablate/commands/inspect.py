@@ -8,6 +8,8 @@ A first bare word chooses a view; `ablate inspect VIEW --help` says more:
   ablate inspect [funnel]      documents, bytes and tokens after each stage; samples of what one dropped
   ablate inspect audit         whom each stage removes more often than others; its cost in diversity
   ablate inspect dose          what each value of a parameter keeps: retention, diversity, score
+  ablate inspect contamination which benchmark items the documents give away, and where
+  ablate inspect extraction    extractors beside known main texts: precision, recall, F1, pages a second
   ablate inspect duplicates    near-duplicate detection beside true similarities
 
   inspect.stage=gopher_quality     also show samples of what this stage dropped

@@ -3,7 +3,9 @@
 Safe to repeat: a finished run is skipped, an interrupted one goes on where it was. When an arm fails
 the others finish; the end names it and its log, and the exit status is 1.
 
-Runs go through Hydra's launchers: one after another, or
+As many runs train side by side, in lockstep and with as many threads as a short measurement finds
+fastest on this machine (train.threads and train.together fix them). Or by one of Hydra's launchers:
+  hydra/launcher=basic                                one after another
   hydra/launcher=joblib hydra.launcher.n_jobs=2       several processes on this machine
   hydra/launcher=submitit_slurm                       a Slurm cluster (pip install 'ablate[slurm]')
   hydra/launcher=ray                                  Ray (pip install 'ablate[ray]')
@@ -40,10 +42,9 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     plan = freeze(plan, folder, config.study.replan)
     store = Store(Path(config.store))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        sweep_together(folder, store, config.workers)
+        failures = sweep_together(folder, store, config.workers)
         if int(os.environ.get("RANK", 0)) > 0:
             return 0
-        failures = {}
     else:
         say(planning.describe(plan))
         failures = sweep(folder, store, config, hydra, say)

@@ -11,10 +11,11 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,11 +31,13 @@ from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
 from ablate.stages.spans import Spans, Windows
-from ablate.store import Store, atomic, write_table
+from ablate.store import Store, atomic, write_table, write_text
 
 RAW = "raw"
 TOGETHER = 256
 """Texts that go through several filters together."""
+CPU_SECONDS = ".cpu_s"
+"""Suffix of the file beside each part that says what making it took."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,14 +154,14 @@ class Annotations:
 
     def groups(self, version: TextVersion, step: Relation) -> Groups:
         """Which documents of `version` belong together according to `step`."""
-        identity = {"relate": step.slow_identity(), "pool": self.pool.digest, "version": version.key}
+        identity = {"relate": step.relate_identity(), "pool": self.pool.digest, "version": version.key}
         key = digest(identity)
         if key not in self._groups:
             path = self.store.folder("groups", key, identity) / "groups.parquet"
             if not path.exists():
                 rows = np.flatnonzero(self.sizes(version) > 0)
                 sketches = self._gather(version, step, rows, keep=False)["sketch"]
-                groups = step.relate(sketches, rows)
+                groups = step.relate(sketches, rows, partial(self.texts, version))
                 write_table(path, pa.table({"document": groups.document, "bucket": groups.bucket}))
             table = pq.read_table(path)
             self._groups[key] = Groups(table["document"].to_numpy(), table["bucket"].to_numpy())
@@ -222,6 +225,15 @@ class Annotations:
             (self._fill(operation, segment, part, also), part)
             for segment, part in self._by_segment(version, rows)
         ]
+
+    def cpu_s(self, operation: Operation, segments: Collection[str]) -> float:
+        """CPU-seconds that `operation` took on the texts of some segments, whenever that was."""
+        total = 0.0
+        for segment in segments:
+            identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
+            folder = self.store.root / "annotations" / digest(identity)
+            total += sum(float(path.read_text()) for path in folder.glob(f"[!.]*{CPU_SECONDS}"))
+        return total
 
     def _gather(
         self,
@@ -386,17 +398,21 @@ class _Work:
         # A few texts at a time go through all filters, which share what they find in a text.
         step = TOGETHER if len(self.tasks) > 1 else len(texts)
         tables: list[list[pa.Table]] = [[] for _ in self.tasks]
+        cpu_s = [0.0] * len(self.tasks)
         for begin in range(0, len(texts), step):
-            for (operation, _), made in zip(self.tasks, tables, strict=True):
-                made.append(
+            for number, (operation, _) in enumerate(self.tasks):
+                started = time.process_time()
+                tables[number].append(
                     self._try(operation, texts[begin : begin + step], self.rows[begin : begin + step])
                 )
-        for (_, folder), made in zip(self.tasks, tables, strict=True):
-            self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder)
+                cpu_s[number] += time.process_time() - started
+        for (_, folder), made, spent in zip(self.tasks, tables, cpu_s, strict=True):
+            self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder, spent)
 
-    def _write(self, table: pa.Table, folder: Path) -> None:
+    def _write(self, table: pa.Table, folder: Path, cpu_s: float) -> None:
         suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
         path = folder / f"{self.shard:05d}-{suffix}.arrow"
+        write_text(path.with_suffix(CPU_SECONDS), f"{cpu_s:.6f}")
         with atomic(path) as part, pa.OSFile(str(part), "wb") as sink:
             options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
             with pa.ipc.new_file(sink, table.schema, options=options) as writer:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion, rewritten
 from ablate.corpus.view import Corpus
-from ablate.stages.base import Filter
+from ablate.stages.base import Filter, SpanRelation
 
 TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
 """Tokens of some rows of a text version; None where they are not counted (HTML source)."""
@@ -21,7 +21,7 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
 
     Returns:
         Rows with `stage`, `documents`, `bytes`, `tokens`, `dropped` (reason -> documents), `changed`
-        (documents whose text the stage rewrote and kept) and `found` (what its filters count -> number).
+        (documents whose text the stage rewrote and kept) and `found` (what its steps count -> number).
     """
 
     def row(stage: str, version: TextVersion, rows: np.ndarray) -> dict[str, Any]:
@@ -51,6 +51,8 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
                 measured = annotations.measure(decision.before, decision.step)
                 found = {name: int(measured[name][decision.rows].sum()) for name in decision.step.counts}
                 line["found"] |= found
+            elif isinstance(decision.step, SpanRelation):
+                line["found"]["repeated_pieces"] = int(decision.measured["repeated_pieces"].sum())
         line["dropped"] = dict(sorted(dropped.items()))
         line["changed"] = int(rewritten(steps[0].before, steps[-1].after, kept).sum())
         lines.append(line)

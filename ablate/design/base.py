@@ -105,7 +105,7 @@ def arm_name(assignment: Assignment, factors: Sequence[Factor]) -> str:
     def plain(factor: Factor) -> str:
         return factor.name if factor.is_switch else f"{factor.name}={assignment[factor.name]}"
 
-    if len(added) < len(changed):
+    if added and len(added) < len(changed):
         return "only_" + "+".join(map(plain, added))
     switched = "+".join(factor.name for factor in changed if factor.is_switch)
     levels = [plain(factor) for factor in changed if not factor.is_switch]

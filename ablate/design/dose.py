@@ -39,7 +39,7 @@ class Dose:
     alone, so that all of them together cost one measurement.
     """
 
-    estimands: ClassVar[tuple[str, ...]] = ("dose",)
+    estimands: ClassVar[tuple[str, ...]] = ("dose", "dose_response")
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`<factor>=<value>` for every value; the first is the recipe as configured.

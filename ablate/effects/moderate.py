@@ -21,7 +21,8 @@ simulated studies, as worst contrast / mean over contrasts, and power at four st
     control 10 times the variance   .95/.95  57 %    .77/.77  99 %    .92/.92  81 %
 
 The last line is the limit of the method: what a loud control adds is the same in every contrast, so
-they agree for a bad reason. Ask for `method="paired"` where the control is the noisiest arm.
+they agree for a bad reason. That is why the rule in `contrast.py` moderates only where the arms' own noise
+looks equal, and is paired elsewhere: the worst contrast of every line above is then 0.937 or better.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ def prior(variance: Floats, df: Floats) -> tuple[float, float]:
     return math.exp(float(log.mean()) + float(digamma(d0 / 2)) - math.log(d0 / 2)), d0
 
 
-def moderate(variance: Floats, df: Floats) -> tuple[Floats, Floats, list[str]]:
+def moderate(variance: Floats, df: Floats, *, borrow: bool = True) -> tuple[Floats, Floats, list[str]]:
     """Steady each contrast's variance by the others'.
 
     Args:
         variance: shape (n_contrasts,), variance between seeds of each contrast on a common scale; zero
             where no spread was seen, NaN where none was measured.
         df: shape (n_contrasts,), seeds - 1.
+        borrow: False to leave every variance that has a spread as it is.
     Returns:
         The variances to use (zero or NaN: no interval), their degrees of freedom, and for each the
         method: "moderated", "paired" (its own) or "borrowed" (the mean of the others').
@@ -84,7 +86,7 @@ def moderate(variance: Floats, df: Floats) -> tuple[Floats, Floats, list[str]]:
     for i, (own, own_df) in enumerate(zip(variance.tolist(), df.tolist(), strict=True)):
         if own == 0.0:
             variance[i], methods[i] = mean, "borrowed"
-        elif own > 0.0:
+        elif own > 0.0 and borrow:
             # Where the prior is cut down to our size its centre is the plain mean, which large
             # variances pull up: the cautious side.
             centre, weight = (s0, d0) if d0 <= own_df else (mean, own_df)

@@ -70,20 +70,29 @@ def noise_floor(scores: ArrayLike, *, level: float = 0.95) -> NoiseFloor:
         for tail in ((1 - level) / 2, (1 + level) / 2)
     )
     low, high = math.sqrt(variance - below), math.sqrt(variance + above)
-    return NoiseFloor(math.sqrt(variance), low, high, n_arms, n_seeds, _homogeneity(rest))
+    return NoiseFloor(math.sqrt(variance), low, high, n_arms, n_seeds, homogeneity(table))
 
 
-def _homogeneity(rest: Floats) -> float:
-    """P-value of equal residual variances: Bartlett's test.
+def homogeneity(table: Floats) -> float:
+    """P-value of equal seed noise in all arms: Bartlett's test of what is left after arm and seed.
+
+    Args:
+        table: shape (n_arms, n_seeds), NaN for a missing run; arms with a gap are left out.
+    Returns:
+        NaN with fewer than three arms or two seeds, or where an arm has no spread at all.
 
     Not Brown-Forsythe, which cannot reject with three seeds: of three distances from a median one is
     always zero (measured: 0 of 4,000 studies with standard deviations from 1 to 10). Bartlett's
     rejects 2-5 % of studies with equal normal noise at the 5 % level, and of those with 8 arms and 3
     seeds only 36 % where standard deviations go from 1 to 10: a large p is no proof of equal noise.
     """
-    n_arms, n_seeds = rest.shape
+    table = table[np.isfinite(table).all(axis=1)]
+    n_arms, n_seeds = table.shape
+    if n_arms < 3 or n_seeds < 2 or not np.ptp(table, axis=1).all():
+        return math.nan  # the residuals of two arms mirror each other
+    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     variance = (rest**2).sum(axis=1)
-    if n_arms < 3 or not variance.all():  # the residuals of two arms mirror each other
+    if not variance.all():
         return math.nan
     df = n_seeds - 1
     ratio = df * float((np.log(variance.mean()) - np.log(variance)).sum())

@@ -171,7 +171,10 @@ def signal_and_noise(curves: Floats, last: int = LAST) -> float:
     if runs.size == 0 or means.shape[1] < 2:
         return math.nan
     arms = means.mean(axis=0)
-    noise = float((runs.std(axis=0) / np.abs(runs.mean(axis=0))).mean())
+    level = np.abs(runs.mean(axis=0))
+    if not level.all():  # a score that stays at zero has no relative spread
+        return math.nan
+    noise = float((runs.std(axis=0) / level).mean())
     return float(np.ptp(arms) / abs(arms.mean()) / noise) if noise > 0.0 else math.nan
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.evaluate.forward import Scorer
 from ablate.evaluate.lm_eval_task import LmEvalTask
+from ablate.evaluate.memorisation import Memorisation, Trained
 from ablate.evaluate.metrics import score_task
 from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, requests_of, rolling_windows
 from ablate.evaluate.tasks import find_tasks
@@ -23,6 +24,7 @@ from ablate.store import Store
 
 HELDOUT = "heldout"
 AGGREGATES = ("all", "screened")
+Part = TaskRequests | LmEvalTask | Memorisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class EvaluateConfig:
             those "screened" as believable by the study's own curves, or named tasks.
         average_last: the report's score of a run is the mean over its last so many checkpoints.
         batch_tokens: padded tokens per forward pass on a GPU; a CPU takes fewer.
+        memorisation: texts generated without a prompt, and as many with one, to see how much of them is
+            copied from what the run was trained on, at the end of each run; 0 for none.
         fewshot: task of lm-eval -> examples in its prompt, where it is not lm-eval's own number.
         chance: task -> score of a guess, where it is not one over the number of choices.
     """
@@ -52,6 +56,7 @@ class EvaluateConfig:
     primary: str = "prob"
     aggregate: str | tuple[str, ...] | None = "all"
     average_last: int = 1
+    memorisation: int = 0
     batch_tokens: int = 16384
     fewshot: Mapping[str, int] = field(default_factory=dict)
     chance: Mapping[str, float] = field(default_factory=dict)
@@ -68,6 +73,8 @@ class EvaluateConfig:
             )
         if self.average_last < 1:
             raise ConfigError(f"evaluate.average_last must be 1 or more, got {self.average_last}")
+        if self.memorisation < 0:
+            raise ConfigError(f"evaluate.memorisation must be 0 or more, got {self.memorisation}")
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class Evaluator:
         if config.heldout:
             texts = read_heldout(Path(config.heldout))[: config.heldout_limit]
             self.tasks.append(heldout_requests(HELDOUT, texts, tokenizer, store))
+        self._probe = Memorisation.fitting(config.memorisation, context) if config.memorisation else None
         self._chance = config.chance
         self._batch_tokens, self._context, self._prefix = (
             config.batch_tokens,
@@ -116,7 +124,8 @@ class Evaluator:
     @property
     def info(self) -> dict[str, Any]:
         """Per task: chance level per metric, items, digest and which way each metric is better."""
-        return {task.name: self._with_chance(task.name, task.info) for task in self.tasks}
+        parts: list[Part] = [*self.tasks, *([self._probe] if self._probe else [])]
+        return {part.name: self._with_chance(part.name, part.info) for part in parts}
 
     def _with_chance(self, name: str, info: dict[str, Any]) -> dict[str, Any]:
         if name not in self._chance:
@@ -126,14 +135,15 @@ class Evaluator:
     @property
     def digest(self) -> str:
         """Of all tasks as they are scored."""
-        return digest({task.name: task.info["digest"] for task in self.tasks})
+        return digest({name: info["digest"] for name, info in self.info.items()})
 
-    def evaluate(self, model: Any) -> Scores:
+    def evaluate(self, model: Any, trained: Trained | None = None) -> Scores:
         """Score a model on every task.
 
         Args:
             model: a Llama: has `config` and the parameter names of `LlamaForCausalLM`; generation also calls
-                `model(input_ids).logits`.
+                `model(input_ids).logits`, and the memorisation probe `model.generate`.
+            trained: what the model was trained on; None leaves the memorisation probe out.
         """
         scorer, owners = self._scorer()
         values, greedy = scorer.score(model)
@@ -154,7 +164,14 @@ class Evaluator:
             task.name: dict(sorted(scores.summary.items()))
             for task, scores in zip(self.tasks, scored, strict=True)
         }
-        return Scores(summary, _table(self.tasks, [scores.items for scores in scored]))
+        parts: list[Part] = [*self.tasks]
+        items = [scores.items for scores in scored]
+        if self._probe and trained:
+            found = self._probe.score(model, trained, self._prefix)
+            summary[self._probe.name] = {metric: float(shares.mean()) for metric, shares in found.items()}
+            parts.append(self._probe)
+            items.append(found)
+        return Scores(summary, _table(parts, items))
 
     def _scorer(self) -> tuple[Scorer, list[np.ndarray]]:
         """Every sequence of every task in one forest, and per task the request each sequence belongs to."""
@@ -172,7 +189,7 @@ class Evaluator:
         return self._prepared
 
 
-def _table(tasks: list[TaskRequests | LmEvalTask], items: list[dict[str, np.ndarray]]) -> pa.Table:
+def _table(tasks: Sequence[Part], items: list[dict[str, np.ndarray]]) -> pa.Table:
     """Every score of every item as rows of task, item, metric, value; what an item lacks has no row."""
     columns: dict[str, list[Any]] = {"task": [], "item": [], "metric": [], "value": []}
     for task, scores in zip(tasks, items, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,14 +17,23 @@ import torch
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
 
-NAME = "memorisation"
 METRICS = {"copied": False, "copied_prompted": False}
 """Metrics of the probe, and whether higher is better."""
 BLOCK = 1 << 20
 """Training tokens compared at a time."""
 
-Sequences = Callable[[int, int], np.ndarray]
-"""(first, count) -> shape (count, context + 1): training sequences, as `TokenStream.sequences` gives them."""
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a model was trained on.
+
+    Attributes:
+        sequences: (first, count) -> shape (count, context + 1), as `TokenStream.sequences` gives them.
+        count: how many of them, from the first, the model has seen.
+    """
+
+    sequences: Callable[[int, int], np.ndarray]
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,7 @@ class Memorisation:
         seed: of the sampling and of the choice of prompts; the same in every run.
     """
 
+    name: ClassVar[str] = "memorisation"
     sequences: int = 64
     length: int = 100
     prompt: int = 32
@@ -58,17 +68,24 @@ class Memorisation:
                 f"evaluate.memorisation.length must be at least the span of {self.span} tokens, got {self.length}"
             )
 
-    def check(self, context: int) -> None:
-        """Refuse a model that cannot see prompt and continuation at once.
+    @classmethod
+    def fitting(cls, sequences: int, context: int) -> Memorisation:
+        """The probe for a model of this context: 100 tokens a text, or as many as it sees behind a prompt.
 
         Raises:
-            ConfigError: names the numbers.
+            ConfigError: when that is less than a span.
         """
-        if self.prompt + self.length > context + 1:
+        if context + 1 < cls.prompt + cls.span:
             raise ConfigError(
-                f"evaluate.memorisation: a prompt of {self.prompt} and {self.length} more tokens are longer than the "
-                f"proxy's context of {context}; lower evaluate.memorisation.length or raise proxy.context"
+                f"evaluate.memorisation: a prompt of {cls.prompt} tokens and a span of {cls.span} do not fit into the "
+                f"proxy's context of {context}; proxy.context={cls.prompt + cls.span - 1} is the least"
             )
+        return cls(sequences=sequences, length=min(cls.length, context + 1 - cls.prompt))
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the texts."""
+        return [str(number) for number in range(self.sequences)]
 
     @property
     def info(self) -> dict[str, Any]:
@@ -77,22 +94,21 @@ class Memorisation:
             "chance": {}, "n_items": self.sequences, "digest": digest([1, self]), "higher_is_better": METRICS,
         }  # fmt: skip
 
-    def score(self, model: Any, sequences: Sequences, n_sequences: int, end: int) -> dict[str, np.ndarray]:
+    def score(self, model: Any, trained: Trained, end: int) -> dict[str, np.ndarray]:
         """Share of copied tokens of each generated text.
 
         Args:
             model: a causal model of `transformers`, with `generate`.
-            sequences: of the training stream.
-            n_sequences: how many of them the model was trained on.
+            trained: its training sequences.
             end: id of end-of-text, which stands before a text without a prompt.
         Returns:
             Metric -> shape (sequences,), in [0, 1].
         """
-        picked = _spread(n_sequences, self.sequences, self.seed)
-        prompts = np.stack([sequences(number, 1)[0, : self.prompt] for number in picked])
+        picked = _spread(trained.count, self.sequences, self.seed)
+        prompts = np.stack([trained.sequences(number, 1)[0, : self.prompt] for number in picked])
         starts = np.full((self.sequences, 1), end)
         free, prompted = (self._continue(model, start, end) for start in (starts, prompts))
-        found = copied([free, prompted], _blocks(sequences, n_sequences, self.span), self.span)
+        found = copied([free, prompted], _blocks(trained, self.span), self.span)
         return {"copied": found[0], "copied_prompted": found[1]}
 
     @torch.inference_mode()
@@ -162,13 +178,13 @@ def window_hashes(ids: np.ndarray, span: int) -> np.ndarray:
             power = mix64(power[: max(0, power.size - half)] * np.uint64(3) + power[half:], width)
 
 
-def _blocks(sequences: Sequences, n_sequences: int, span: int) -> Iterator[np.ndarray]:
+def _blocks(trained: Trained, span: int) -> Iterator[np.ndarray]:
     """The training tokens in order, in pieces that overlap by a span."""
-    context = sequences(0, 1).shape[1] - 1
+    context = trained.sequences(0, 1).shape[1] - 1
     at_once = max(1, BLOCK // context)
     tail = np.zeros(0, dtype=np.int64)
-    for first in range(0, n_sequences, at_once):
-        rows = sequences(first, min(at_once, n_sequences - first))
+    for first in range(0, trained.count, at_once):
+        rows = trained.sequences(first, min(at_once, trained.count - first))
         piece = np.concatenate([tail, rows[:, :-1].ravel()])
         yield piece
         tail = piece[max(0, piece.size - span + 1) :]

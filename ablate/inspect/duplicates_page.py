@@ -18,8 +18,10 @@ AGREEMENT_HEADER = ("Jaccard from", "true pairs", "precision", "recall", "by S-c
                     "cluster recall", "removed", "truly", "")  # fmt: skip
 READING = """\
 - **True** is the exact Jaccard similarity of the distinct shingles, found by comparing every pair. A **candidate** is a
-  pair that shares a bucket; the stage drops all but one of each connected group of candidates and verifies none.
-- **S-curve** is 1 - (1 - s^rows)^bands, averaged over the true similarities of the pairs in the line. Observed shares
+  pair that shares a bucket and, where the stage verifies, is alike; the stage drops all but one of each connected
+  group of candidates.
+- **S-curve** is 1 - (1 - s^rows)^bands, averaged over the true similarities of the pairs in the line; 0 for pairs that
+  verification by Jaccard refuses, and absent where it goes by edit similarity. Observed shares
   scatter around it: the hash functions are drawn once, and pairs of one cluster stand or fall together.
 - **Precision**: candidates that are true pairs. **Recall**: true pairs that are candidates. For clusters the same is
   counted over pairs of documents in one connected group; groups grow by chaining, so theirs can be lower.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,10 @@ from ablate.stages.base import Groups
 
 BLOCK = 256
 """Rows of the matrix product taken at a time, to bound memory."""
+
+
+Curve = Callable[[ArrayLike], Floats]
+"""Similarities -> chances."""
 
 
 def s_curve(similarity: ArrayLike, bands: int, rows: int) -> Floats:
@@ -168,7 +172,7 @@ class Agreement:
     Attributes:
         threshold: least Jaccard similarity of a true pair.
         precision, recall: of candidate pairs.
-        expected_recall: what the S-curve gives for these very pairs; NaN without a curve or a pair.
+        expected_recall: what the curve gives for these very pairs; NaN without a curve or a pair.
         cluster_precision, cluster_recall: of pairs of documents in the same connected group.
         removed, truly: documents that keeping one of each group removes: by candidates, by true pairs.
     """
@@ -184,7 +188,7 @@ class Agreement:
 
 
 def agreement(
-    pairs: Pairs, candidates: np.ndarray, n: int, threshold: float, signature: tuple[int, int] | None
+    pairs: Pairs, candidates: np.ndarray, n: int, threshold: float, curve: Curve | None
 ) -> Agreement:
     """Compare candidates with truth at one threshold.
 
@@ -192,7 +196,7 @@ def agreement(
         pairs: all with a similarity of `threshold` or more, others welcome.
         candidates: shape (k,), codes of the candidate pairs.
         n: documents.
-        signature: (bands, rows) of the S-curve, or None.
+        curve: chance that a pair of given similarity is a candidate, or None.
     """
     true = pairs.take(pairs.similarity >= threshold)
     hits = int(np.isin(true.codes(n), candidates, assume_unique=True).sum())
@@ -201,8 +205,8 @@ def agreement(
     _, both = np.unique(found * n + real, return_inverse=True)
     together = pairs_within(both)
     expected = float("nan")
-    if signature and true.similarity.size:
-        expected = float(s_curve(true.similarity, *signature).mean())
+    if curve and true.similarity.size:
+        expected = float(curve(true.similarity).mean())
     return Agreement(
         threshold,
         Share(hits, candidates.size),

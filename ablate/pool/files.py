@@ -97,7 +97,7 @@ class Files(Source):
                 kind = "text" if _format(path) == ".txt" else "html"
                 yield Document("".join(text_lines(path)), kind, source=path.parent.name or path.stem)
                 return
-            rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
+            rows = _parquet_rows(path) if path.suffix == ".parquet" else json_rows(path)
             for number, row in rows:
                 yield row if isinstance(row, Skipped) else self._document(row, path, number)
         except READ_ERRORS as error:
@@ -122,7 +122,8 @@ def _format(path: Path) -> str:
     return Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
+def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line number, object) of a file of JSON lines, `.gz` and `.zst` unpacked; `Skipped` for a bad line."""
     for number, line in enumerate(text_lines(path), start=1):
         if not line.strip():
             continue

@@ -13,7 +13,8 @@ from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision, stability
+from ablate.report import decision, leaks, stability, trust
+from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
@@ -22,7 +23,6 @@ from ablate.report.tables import (
     FUNNEL_HEADER,
     arm_table,
     contrast_name,
-    cost_csv,
     direction,
     effect_cells,
     effect_header,
@@ -43,7 +43,7 @@ from ablate.study.plan import run_folder
 def write_report(study: Study) -> list[Row]:
     """Write every file of the report into the study's folder; returns the effects.
 
-    The same records give the same bytes, except for cost.csv when runs were timed anew.
+    The same records give the same bytes, except for cost.csv and COST.md when runs were timed anew.
     """
     rows = effects_table(study)
     names = write_figures(study, rows, study.folder / "figures")
@@ -51,7 +51,9 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "table.tex", latex(study, study.primary))
     write_text(study.folder / "scores.csv", scores_csv(study))
     write_text(study.folder / "screening.csv", screening_csv(study))
+    write_text(study.folder / "leaks.csv", leaks.leaks_csv(leaks.splits(study)))
     write_text(study.folder / "cost.csv", cost_csv(study))
+    write_text(study.folder / "COST.md", cost_page(study, rows))
     write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     return rows
@@ -79,6 +81,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
             if name in figures:
                 parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
+    parts += ["## What the intervals lean on", *trust.section(study, rows)]
     parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",
@@ -96,6 +99,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         if "funnel" in figures:
             parts.append("![Funnel](figures/funnel.svg)")
         parts += ["## What each arm trained on", *_corpora(study)]
+    if leaked := leaks.section(study):
+        parts += ["## What the corpora give away", *leaked]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
     parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]
@@ -262,13 +267,14 @@ def _reading(study: Study) -> str:
     return (
         "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
         "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
-        "and data order), with variances moderated across contrasts (Smyth 2004). The item error, in its own column, "
+        "and data order), with each gain's own variance, steadied by the "
+        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike. The item error, in its own column, "
         "is how far the gain would move with other test items; the two are never merged.\n"
         "- `helps` and `hurts` hold after the correction named in the table's caption; `suggestive` only before it. A gain "
         "smaller than the noise floor (what two seeds of one arm differ by) is said to be so. `no effect seen` names the "
         "effect that would have been found with 80 % power: anything smaller may be there.\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
-        "- Costs in seconds and bytes of memory are in `cost.csv`, which differs between machines."
+        "- Gain beside cost is in `COST.md`, every run's cost in `cost.csv`; both differ between machines."
     )
 
 

@@ -136,6 +136,8 @@ class Study:
     def checkpoint_sd(self, task: str, metric: str) -> float:
         """Standard deviation of a run's score over its last checkpoints, mean over runs; NaN without two."""
         tail = self.curves(task, metric)[:, self.distinct][-min(LAST, self.points // 2) or self.points :]
+        if not len(tail):
+            return math.nan
         runs = tail.reshape(len(tail), -1)
         runs = runs[:, np.isfinite(runs).all(axis=0)]
         return float(runs.std(axis=0, ddof=1).mean()) if len(runs) > 1 and runs.size else math.nan
@@ -179,6 +181,16 @@ class Study:
                 values = values * weight / weight.mean()
             table[self.arms.index(arm), self.seeds.index(seed)] = values
         return table
+
+    def item_names(self, task: str) -> list[str]:
+        """Names of a task's items, in the order of `items`; empty where items were not kept."""
+        for run in self.records:
+            path = run_folder(self.folder, *run) / "items.parquet"
+            if path.exists():
+                table = pq.read_table(path, columns=["task", "item"])
+                mine = np.asarray(table["task"].cast("string").to_pylist()) == task
+                return [str(name) for name in np.unique(np.asarray(table["item"].to_pylist())[mine])]
+        return []
 
     def _item_scores(self, run: tuple[str, int]) -> dict[tuple[str, str], np.ndarray]:
         if run not in self._items:

@@ -258,19 +258,3 @@ def scores_csv(study: Study) -> str:
                 for metric, value in scores.items():
                     writer.writerow([arm, seed, point["tokens"], task, metric, f"{value:.8g}"])
     return out.getvalue()
-
-
-def cost_csv(study: Study) -> str:
-    """What each run cost on the machine it ran on; the only file of a report that differs between machines."""
-    names = sorted({name for record in study.records.values() for name in record["cost"]})
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["arm", "seed", "tokens", "flops", *names])
-    for arm in study.arms:
-        for seed in study.seeds:
-            record = study.records.get((arm, seed))
-            if record:
-                costs = [record["cost"].get(name, "") for name in names]
-                flops = record["model"]["flops"] if record["model"] else ""
-                writer.writerow([arm, seed, record["train"]["tokens"], flops, *costs])
-    return out.getvalue()

@@ -86,7 +86,7 @@ class Wandb:
         Path(self.dir).mkdir(parents=True, exist_ok=True)
         return wandb.init(
             project=self.project, entity=self.entity, mode=mode, dir=self.dir, group=study, name=name,
-            job_type=job_type, config=dict(config), settings=wandb.Settings(silent=True), reinit="finish_previous",
+            job_type=job_type, config=dict(config), settings=wandb.Settings(silent=True), reinit="create_new",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -24,6 +24,8 @@ from ablate.stages.spans import Spans, Windows
 
 Table = Mapping[str, np.ndarray]
 """Columns by name; each has shape (n_documents,) or (n_documents, width)."""
+TextsOf = Callable[[np.ndarray], Iterable[tuple[int, str]]]
+"""Ascending rows -> (row, text) of each."""
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,19 @@ class Relation(Stage):
         nothing (too short) is all zeros.
         """
 
-    def relate(self, sketches: np.ndarray, rows: np.ndarray) -> Groups:
+    def relate_identity(self) -> dict[str, Any]:
+        """What names the groups: the sketches', and what `relate` depends on beside them."""
+        return self.slow_identity()
+
+    def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
         """Group documents that agree in a column; once per text version.
+
+        Whether two documents share a group must not depend on any other document.
 
         Args:
             sketches: shape (n, width), uint64, as `sketch_many` made them.
             rows: shape (n,), int64, the documents' rows in the pool.
+            texts: gives the texts of ascending rows, where sketches are not enough.
         """
         documents, buckets, n_buckets = [], [], 0
         real = sketches.any(axis=1)

@@ -2,19 +2,22 @@
 
 Source: Broder 1997 (MinHash); Leskovec et al., Mining of Massive Datasets, chapter 3 (bands); settings
 as in FineWeb (arXiv 2406.17557, section 3.4): word 5-grams, 14 bands of 8 rows, candidates unverified.
+Verification of candidates as in Lee et al. 2021 (arXiv 2107.06499, appendix A).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ablate.fingerprint import mix64
-from ablate.stages.base import Relation
+from ablate.stages.base import Groups, Relation, TextsOf
 from ablate.stages.text_norm import ngram_hashes, word_hashes, word_hashes_many
+from ablate.stages.verify import Edit, Jaccard, verified
 
 BLOCK = 1 << 16
 """Shingles hashed at a time, which a core's cache holds."""
@@ -30,20 +33,44 @@ class MinhashDedup(Relation):
     Attributes:
         ngram: words per shingle.
         bands, rows: of the signature; bands x rows hash functions.
+        verify: which candidates are joined: all ("none"), those whose sets of shingles are alike ("jaccard"),
+            or those whose words are alike in order ("edit", Lee et al.).
+        min_similarity: of verified candidates, in (0, 1]; no effect on "none".
     """
 
     name: ClassVar[str] = "minhash_dedup"
     version: ClassVar[int] = 3
     slow_parameters: ClassVar[tuple[str, ...]] = ("ngram", "bands", "rows")
+    VERIFY: ClassVar[tuple[str, ...]] = ("none", "jaccard", "edit")
     ngram: int = 5
     bands: int = 14
     rows: int = 8
+    verify: str = "none"
+    min_similarity: float = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("ngram", "bands", "rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.verify not in self.VERIFY:
+            raise ValueError(f"verify must be one of {', '.join(self.VERIFY)}, got {self.verify!r}")
+        if not 0 < self.min_similarity <= 1:
+            raise ValueError(f"min_similarity must be in (0, 1], got {self.min_similarity}")
+
+    def relate_identity(self) -> dict[str, Any]:
+        """Verification counts where there is any."""
+        if self.verify == "none":
+            return self.slow_identity()
+        return {**self.slow_identity(), "verify": [1, self.verify, self.min_similarity]}
+
+    def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
+        """Candidates, or those of them that are alike."""
+        candidates = super().relate(sketches, rows, texts)
+        if self.verify == "none":
+            return candidates
+        content, kind = (self.shingles, Jaccard) if self.verify == "jaccard" else (word_hashes, Edit)
+        return verified(candidates, texts, content, partial(kind, least=self.min_similarity))
 
     def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
         """One column a band: shape (len(texts), bands); zeros for a text without a word."""

@@ -61,9 +61,10 @@ class Words:
 
     def __init__(self) -> None:
         self._chunks = Chunks(self._cut, np.int64)
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Forget every word and text."""
         self._chunks.clear()
         self._recent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._recent_words = 0
@@ -85,7 +86,7 @@ class Words:
     def _find(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         if (found := self._recent.get(text)) is None:
             if len(self._numbers) > MOST_WORDS:
-                self._clear()
+                self.clear()
             if self._recent_words > MOST_RECENT:
                 self._recent, self._recent_words = {}, 0
             found = self._recent[text] = self._chunks.with_counts(text)
@@ -207,25 +208,50 @@ def line_spans(text: str) -> list[tuple[int, int]]:
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Where the sentences stand: as `count_sentences` counts them in each line; none crosses a line."""
-    ids = WORDS.ids(text)
-    if ids.size == 0:
+    """Where the sentences stand: as `count_sentences` counts them in each line; none crosses a line.
+
+    Only chunks near a possible end are cut into words: a chunk that has no end and does not follow one
+    cannot begin a sentence, unless it begins a line.
+    """
+    chunks = text.split()
+    if not chunks:
         return []
     codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
     places = np.flatnonzero(~_blank()[np.minimum(codes, _blank().size - 1)])
-    ends = np.cumsum(WORDS.length[ids])
-    begins = places[ends - WORDS.length[ids]]
-    lines = np.cumsum([len(line) for line in text.splitlines(keepends=True)])
-    line = np.searchsorted(lines, begins, side="right")
-    starts = np.ones(ids.size, dtype=bool)
-    starts[1:] = line[1:] != line[:-1]
+    near = np.fromiter(map(_may_end, chunks), bool, len(chunks))
+    near[1:] |= near[:-1].copy()
+    some = np.flatnonzero(near)
+    ids = WORDS.ids(" ".join([chunks[number] for number in some.tolist()]))
+    behind = np.cumsum([len(chunks[number]) for number in some.tolist()], dtype=np.int64)
+    at = np.cumsum(WORDS.length[ids]) - WORDS.length[ids]
+    chunk = np.searchsorted(behind, at, side="right")
+    opens = places[np.diff(places, prepend=-2) != 1]  # where the chunks begin
+    begins = opens[some[chunk]] + at - np.concatenate([[0], behind])[chunk]
+    bounds = np.cumsum([0, *map(len, text.splitlines(keepends=True))])
+    line = np.searchsorted(bounds, begins, side="right")
     ending = WORDS.ending[ids]
     relevant = np.flatnonzero(ending | ~WORDS.mark[ids])
     before, after = relevant[:-1], relevant[1:]
-    starts[after[ending[before] & ~ending[after] & (line[before] == line[after])]] = True
-    first = np.flatnonzero(starts)
-    last = np.append(first[1:], ids.size) - 1
-    return list(zip(begins[first].tolist(), (places[ends[last] - 1] + 1).tolist(), strict=True))
+    after = after[ending[before] & ~ending[after] & (line[before] == line[after])]
+    first = np.union1d(np.searchsorted(places, bounds[:-1]), np.searchsorted(places, begins[after]))
+    first = first[first < places.size]
+    last = np.append(first[1:], places.size) - 1
+    return list(zip(places[first].tolist(), (places[last] + 1).tolist(), strict=True))
+
+
+class _MayEnd(dict[str, bool]):
+    """Chunk -> may it hold the end of a sentence, or nothing but marks? All are forgotten when there are many."""
+
+    def __missing__(self, chunk: str) -> bool:
+        found = not _sentence_ends().isdisjoint(chunk) or not any(map(str.isalnum, chunk))
+        if len(self) >= MOST_WORDS:
+            self.clear()
+        if len(chunk) <= LONGEST_CHUNK:
+            self[chunk] = found
+        return found
+
+
+_may_end = _MayEnd().__getitem__
 
 
 @cache

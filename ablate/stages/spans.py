@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ def equal_windows(
     """All windows of `width` equal pieces that occur more than once, by a suffix array.
 
     A class is a run of the suffix array whose common prefixes are as long as a window. Time grows
-    about linearly; takes some 45 bytes a piece.
+    about linearly; takes some 40 bytes a piece.
 
     Args:
         values: shape (sum of counts,), uint64: one number a piece, the documents one after another.
@@ -106,20 +107,19 @@ def equal_windows(
     """
     from pydivsufsort import divsufsort, kasai
 
-    joined = np.zeros(values.size + rows.size, dtype=np.uint32)  # 0 ends a document
-    index = np.repeat(np.arange(rows.size), counts)
-    joined[np.arange(values.size) + index] = np.unique(values, return_inverse=True)[1] + 1
-    if joined.size == 0:
+    if values.size == 0:
         return _windows(rows, n_pool, counts, width, *np.zeros((3, 0), dtype=np.int64))
+    ends = np.cumsum(counts + 1) - 1
+    inside = np.ones(values.size + rows.size, dtype=bool)
+    inside[ends] = False
+    joined = np.zeros(inside.size, dtype=np.uint32)  # 0 ends a document
+    joined[inside] = pa.array(values).dictionary_encode().indices.to_numpy() + 1
     suffixes = divsufsort(joined)
-    same = kasai(joined, suffixes)[:-1] >= width
-    member = np.zeros(joined.size, dtype=bool)
-    member[1:] = same
-    member[:-1] |= same
-    label = np.zeros(joined.size, dtype=np.int64)
-    label[1:] = np.cumsum(~same)
-    place, label = suffixes[member].astype(np.int64), label[member]
-    ends = np.cumsum(counts + 1) - 1  # where the zeros stand
+    same = kasai(joined, suffixes)[:-1] >= width  # does suffix i + 1 begin with the window of suffix i?
+    begins, goes_on = np.append(same, False), np.append(False, same)
+    member = begins | goes_on
+    place = suffixes[member].astype(np.int64)
+    label = np.cumsum(~goes_on[member])
     index = np.searchsorted(ends, place)
     whole = place + width <= ends[index]
     place, index, label = place[whole], index[whole], label[whole]

@@ -7,25 +7,27 @@ RefinedWeb (arXiv 2306.01116, appendix G) compares cutting with dropping the doc
 
 from __future__ import annotations
 
-import hashlib
 import re
-import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import ClassVar
+from unicodedata import category
 
 import numpy as np
 
+from ablate.fingerprint import mix64
 from ablate.stages.base import SpanRelation
-from ablate.stages.chunks import Chunks
+from ablate.stages.running_hash import hash_many, polynomials
 from ablate.stages.spans import Windows, equal_windows
 
+BLANK = re.compile(r"\s")
+GAP, WORD, SINGLE, SIGN, MARK = range(5)
 UNSPACED = (
-    "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-"""Scripts written without blanks: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han."""
+    (0x0E00, 0x10A0), (0x1780, 0x1800), (0x3040, 0x3100), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00),
+    (0x20000, 0x40000),
+)  # fmt: skip
+"""Scripts written without blanks: Thai, Lao, Tibetan, Burmese; Khmer; kana; Han."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +58,13 @@ class SubstringDedup(SpanRelation):
 
     def pieces(self, text: str) -> list[tuple[int, int]]:
         """The tokens."""
-        return [match.span() for match in _token().finditer(text)]
+        _, starts, ends = _tokens(text)
+        return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
     def sketch_many(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Hash of each token."""
-        return [token_hashes(text) for text in texts]
+        hashes, bounds = hash_many(texts, _hash_tokens, BLANK)
+        return np.split(hashes, bounds[1:-1]) if len(texts) else []
 
     def relate(self, values: np.ndarray, counts: np.ndarray, rows: np.ndarray, n_pool: int) -> Windows:
         """By a suffix array."""
@@ -68,22 +72,38 @@ class SubstringDedup(SpanRelation):
 
 
 @cache
-def _token() -> re.Pattern[str]:
-    marks = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c)[0] == "M")
-    return re.compile(
-        rf"[{UNSPACED}][{marks}]*|[^\W{UNSPACED}](?:[^\W{UNSPACED}]|[{marks}])*|[^\w\s][{marks}]*"
-    )
+def _kinds() -> np.ndarray:
+    """What each code point is: shape (0x110000,), uint8."""
+    characters = np.arange(0x110000, dtype=np.uint32).view("U1")
+    kind = np.full(characters.size, SIGN, dtype=np.uint8)
+    kind[np.char.isalnum(characters)] = WORD
+    kind[ord("_")] = WORD
+    for first, end in UNSPACED:
+        kind[first:end] = SINGLE
+    kind[[category(chr(code))[0] == "M" for code in range(characters.size)]] = MARK
+    kind[np.char.isspace(characters)] = GAP
+    return kind
 
 
-@lru_cache(maxsize=200_000)
-def _hash(token: str) -> int:
-    return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest(), "little")
+def _tokens(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Code points of a text, and where its tokens begin and end: shapes (m,), (n,), (n,)."""
+    ascii = text.isascii()
+    codes = np.frombuffer(text.encode("ascii" if ascii else "utf-32-le"), dtype=np.uint8 if ascii else "<u4")
+    kind = _kinds()[codes]
+    before = np.zeros_like(kind)
+    before[1:] = kind[:-1]
+    begins = (kind == SINGLE) | (kind == SIGN)
+    if not ascii and (kind == MARK).any():
+        begins |= (kind == MARK) & (before == GAP)
+        based = np.maximum.accumulate(np.where(kind == MARK, -1, np.arange(kind.size)))
+        before[1:] = np.where(based[:-1] < 0, GAP, kind[based[:-1]])  # whatever the marks stand on
+    begins |= (kind == WORD) & (before != WORD)
+    edges = np.flatnonzero(begins | (kind == GAP))
+    starting = begins[edges]
+    return codes, edges[starting], np.append(edges[1:], kind.size)[starting]
 
 
-def _hash_tokens(chunks: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
-    for chunk in chunks:
-        yield chunk, [_hash(token) for token in _token().findall(chunk)]
-
-
-token_hashes = Chunks(_hash_tokens, np.uint64)
-"""Hash of every token of a text: shape (n,), uint64."""
+def _hash_tokens(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Hash and first character of every token."""
+    codes, starts, ends = _tokens(text)
+    return mix64(polynomials(codes, starts, ends), 8), starts

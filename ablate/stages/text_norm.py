@@ -16,15 +16,12 @@ from functools import cache
 import numpy as np
 
 from ablate.fingerprint import mix64
+from ablate.stages.running_hash import hash_many, polynomials
 
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\u0300-\u036f]+[^\W\d_]*)*")
 MARKS = re.compile(r"[\u0300-\u036f]+")
 NEVER_IN_A_WORD = re.compile(r"[^\w.,\u0300-\u036f]")
-BATCH = 1 << 16
-"""Characters worked on together: what a core's cache holds."""
 OTHER, LETTER, DIGIT, JOINER, MARK = range(5)
-FACTOR = 0x9E3779B97F4A7C15
-INVERSE = pow(FACTOR, -1, 2**64)
 GRAM_FACTOR = np.uint64(0xD1342543DE82EF95)
 
 
@@ -103,13 +100,6 @@ def _ascii_tables() -> tuple[bytes, bytes]:
     return bytes(kind[:256]), bytes(normal[:128].astype(np.uint8)) + bytes(128)
 
 
-@cache
-def _powers(factor: int, bits: int) -> np.ndarray:
-    powers = np.full(1 << bits, factor, dtype=np.uint64)
-    powers[0] = 1
-    return np.cumprod(powers)
-
-
 def word_hashes(text: str) -> np.ndarray:
     """Hash of every one of `words(text)`: shape (n,), uint64."""
     return word_hashes_many([text])[0]
@@ -122,48 +112,11 @@ def word_hashes_many(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         Hashes, shape (n,), uint64, and bounds, shape (len(texts) + 1,), int64: the words of text i are
         `hashes[bounds[i]:bounds[i + 1]]`.
     """
-    found, counts = [np.zeros(0, dtype=np.uint64)], [np.zeros(1, dtype=np.int64)]
-    for batch in _batches(texts):
-        if len(batch) == 1:
-            hashes = [_hash_words(piece)[0] for piece in _pieces(batch[0])]
-            counts.append(np.array([sum(map(len, hashes))]))
-            found += hashes
-        else:
-            hashed, starts = _hash_words("\n".join(batch))
-            begins = np.cumsum([0, *(len(text) + 1 for text in batch)])
-            counts.append(np.diff(np.searchsorted(starts, begins)))
-            found.append(hashed)
-    return np.concatenate(found), np.cumsum(np.concatenate(counts))
-
-
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts in a row of together at most `BATCH` characters; a longer one alone."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        if batch and size + len(text) > BATCH:
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text) + 1
-    if batch:
-        yield batch
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """A long text cut between words, where there is such a place."""
-    begin = 0
-    while len(text) - begin > BATCH and (cut := NEVER_IN_A_WORD.search(text, begin + BATCH)):
-        yield text[begin : cut.start()]
-        begin = cut.start()
-    yield text[begin:]
+    return hash_many(texts, _hash_words, NEVER_IN_A_WORD)
 
 
 def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Hash and first character of every word of a text: shapes (n,).
-
-    A word's hash is a polynomial in its characters, taken from running sums over the whole text.
-    """
+    """Hash and first character of every word of a text: shapes (n,)."""
     if text.isascii():
         kinds, normal = _ascii_tables()
         raw = text.encode()
@@ -179,21 +132,17 @@ def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
         accents = marks[(before >= 0) & (kind[before] == LETTER)]
         places = np.delete(np.arange(kind.size), accents)
         kind, codes = kind[places], codes[places]
-    size = kind.size
-    sums = np.zeros(size + 1, dtype=np.uint64)
-    bits = max(size, BATCH).bit_length()
-    np.cumsum(codes * _powers(FACTOR, bits)[:size], out=sums[1:])
     joiners = np.flatnonzero(kind == JOINER)
-    within = joiners[(joiners > 0) & (joiners < size - 1)]
+    within = joiners[(joiners > 0) & (joiners < kind.size - 1)]
     between = within[(kind[within - 1] == DIGIT) & (kind[within + 1] == DIGIT)]
     kind[joiners] = OTHER
     kind[between] = DIGIT
     edges = np.flatnonzero(kind[1:] != kind[:-1]) + 1
-    starts, ends = np.concatenate([[0], edges]), np.append(edges, size)
+    starts, ends = np.concatenate([[0], edges]), np.append(edges, kind.size)
     kind = np.append(kind, OTHER)[starts]
     real = np.flatnonzero((kind == LETTER) | (kind == DIGIT))
     starts, ends, kind = starts[real], ends[real], kind[real]
-    hashes = (sums[ends] - sums[starts]) * _powers(INVERSE, bits)[starts]
+    hashes = polynomials(codes, starts, ends)
     hashes[kind == DIGIT] = ord("0")
     return mix64(hashes, 0), starts if places is None else places[starts]
 

@@ -38,6 +38,12 @@ class Levels:
     changes: dict[str, dict[str, Any]]
 
     @property
+    def is_chance(self) -> bool:
+        """Whether the levels are draws of chance (seeds), not treatments."""
+        paths = {path for changed in self.changes.values() for path in changed}
+        return bool(paths) and all(p.startswith("randomness.") or p.endswith(".seed") for p in paths)
+
+    @property
     def factor(self) -> Factor:
         """As the designs know it."""
         return Factor(self.name, tuple(self.changes))
@@ -48,7 +54,8 @@ def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
 
     null: every enabled stage, on against off, which a mapping says as {stages: null}. A list: these stages. A mapping: name ->
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
-    dotted path from the top of the configuration (`recipe.order`, `train.lr`); values may be a range,
+    dotted path from the top of the configuration (`recipe.order`, `train.lr`); among the values of a stage's
+    parameter `off` stands for the arm without the stage; values may be a range,
     {from: 0, to: 0.6, points: 13}. {permute: [stages]} is every order of these stages, the others
     staying where they are.
 
@@ -84,7 +91,8 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
     (path, values), *_ = plain(spec).items()
     if path == "permute":
         return Levels(name, _orders(name, values, list(stages)))
-    path = path if "." in path else f"stages.{name}.{path}"
+    own = "." not in path
+    path = f"stages.{name}.{path}" if own else path
     current = _get(config, path)
     if isinstance(values, Mapping):
         values = _range(values, f"design.factors.{name}.{path}")
@@ -95,7 +103,10 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
             f"design.factors.{name}.{path}: expected a list of two values or more, got {values!r}"
         )
     ordered = [current, *[value for value in values if value != current]] if current in values else values
-    changes = {_label(value): {path: value} for value in ordered}
+    changes = {}
+    for value in ordered:
+        off = own and (value == "off" or (value is False and not isinstance(current, bool)))  # YAML's off
+        changes["off" if off else _label(value)] = {f"stages.{name}.enabled": False} if off else {path: value}
     if len(changes) != len(values):
         raise ConfigError(f"design.factors.{name}: the values {values} repeat")
     return Levels(name, changes)
@@ -208,6 +219,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "arms": arms,
         "reference": next(iter(arms)),
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
+        "chance": [name for name, entry in levels.items() if entry.is_chance],
         "seeds": seeds,
         "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
         "metrics": {

@@ -13,6 +13,7 @@ import numpy as np
 from ablate.config import make, make_stages
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
+from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
 from ablate.corpus.ledger import write_ledger
 from ablate.corpus.tokenizer import prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, tokenize
@@ -20,7 +21,7 @@ from ablate.corpus.view import build_corpus, corpus_key
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
 from ablate.stages.base import Filter, Transform
-from ablate.store import Store, atomic, read_json, write_json
+from ablate.store import Store, atomic, read_json, write_json, write_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,36 @@ class Workshop:
                 "funnel": lines,
             },
         )
+
+    def curation_cpu_s(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, float]:
+        """CPU-seconds of each stage's slow half, and of tokenising, on the texts this arm went through.
+
+        What was measured once for several arms counts for each: it is what the arm would take alone.
+        """
+        segments = prepared.version.segments
+        spent = {
+            stage.name: sum(self.annotations.cpu_s(step, segments) for step in stage.steps())
+            for stage in make_stages(config)
+        }
+        return spent | {"tokenize": self.annotations.cpu_s(self.tokenizer, segments)}
+
+    def leaks(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, Any] | None:
+        """Which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
+
+        Returns:
+            `method` and `match` (how they are found), `documents` (that give any away), `tasks` (name -> items).
+        """
+        finder = leak_finder(config)
+        if finder is None:
+            return None
+        identity = {"leaks": leak_key(finder), "content": prepared.info["content"]}
+        folder = self.store.folder("leaks", digest(identity), identity)
+        if not (folder / "leaks.json").exists():
+            found = find_leaks(self.annotations, prepared.version, prepared.rows, finder)
+            write_table(folder / "leaks.parquet", found)
+            about = {"method": finder.method, "match": finder.match, "documents": len(found["row"].unique())}
+            write_json(folder / "leaks.json", {**about, "tasks": leaked_items(found, finder.tasks)})
+        return dict(read_json(folder / "leaks.json"))
 
     def stream(self, prepared: Prepared, *, seed: int, context: int) -> TokenStream:
         """An arm's training stream."""

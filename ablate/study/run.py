@@ -1,4 +1,4 @@
-"""One run: an arm under one seed, from its corpus on disk to `record.json`."""
+"""Runs: arms under seeds, from their corpora on disk to a `record.json` each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import os
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,11 @@ from ablate.store import Store, atomic, lock, read_json, write_json, write_table
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 
+RunName = tuple[str, int]
+"""An arm and a seed."""
+
 RUN_FORMAT = 2
-MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile")
+MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile", "together")
 """Settings of `train` that belong to the machine and not to the run's identity."""
 REPORT_ONLY = ("aggregate", "average_last", "primary")
 """Settings of `evaluate` that only the report reads."""
@@ -74,24 +78,45 @@ def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, s
     })  # fmt: skip
 
 
-def run_job(study: Path, store: Store, arm: str, seed: int, workers: int | None = 1) -> bool:
-    """Do one run of a planned study, whatever happens; True when its record is there.
+def run_jobs(
+    study: Path, store: Store, runs: Sequence[RunName], workers: int | None = 1, threads: int | None = None
+) -> bool:
+    """Do some runs of a planned study, whatever happens; True when all their records are there.
 
     A failure is written to `failed.json` and `log.txt` of the run and does not raise.
+
+    Args:
+        workers: processes for curation that is still to do.
+        threads: CPU threads, where `train.threads` leaves them open.
     """
-    folder = run_folder(study, arm, seed)
-    try:
-        with lock(folder / ".lock", f"run {arm}, seed {seed}"):
+    failures: dict[RunName, Exception] = {}
+    with ExitStack() as stack:
+        mine = []
+        for arm, seed in runs:
+            with catch(failures, (arm, seed)):
+                stack.enter_context(lock(run_folder(study, arm, seed) / ".lock", f"run {arm}, seed {seed}"))
+                mine.append((arm, seed))
+        try:
             plan = load_plan(study)
             workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
             try:
-                execute(plan, workshop, study, arm, seed)
+                failures |= execute(plan, workshop, study, mine, threads)
             finally:
                 workshop.annotations.close()
-        return True
+        except Exception as error:
+            failures |= dict.fromkeys(mine, error)
+        for (arm, seed), problem in failures.items():
+            mark_failed(study, arm, seed, problem)
+    return not failures
+
+
+@contextmanager
+def catch(failures: dict[RunName, Exception], run: RunName) -> Iterator[None]:
+    """What the block raises is that run's failure."""
+    try:
+        yield
     except Exception as error:
-        mark_failed(study, arm, seed, error)
-        return False
+        failures[run] = error
 
 
 def explain(error: BaseException) -> str:
@@ -107,52 +132,122 @@ def mark_failed(study: Path, arm: str, seed: int, error: BaseException) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write("".join(traceback.format_exception(error)))
-        write_json(
-            folder / "failed.json", {"error": message, "log": str(folder.relative_to(study) / "log.txt")}
-        )
+        details = getattr(error, "details", {"reason": "error"})
+        word = {
+            "status": "failed",
+            "error": message,
+            **details,
+            "log": str(folder.relative_to(study) / "log.txt"),
+        }
+        write_json(folder / "failed.json", word)
     except (AblateError, OSError):
         # The disk may be what failed; the record's absence says the same.
         return
 
 
-def execute(plan: Mapping[str, Any], workshop: Workshop, study: Path, arm: str, seed: int) -> None:
-    """Train and evaluate one run, or take what the store already has of it, and write its record."""
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """A run whose corpus is there.
+
+    Attributes:
+        name: arm and seed.
+        config: the arm's.
+        prepared, stream: its corpus, and the order in which this seed reads it.
+        folder, result: where its record goes, and where the store keeps what it computed.
+    """
+
+    name: RunName
+    config: Mapping[str, Any]
+    prepared: Prepared
+    stream: TokenStream
+    folder: Path
+    result: Path
+
+    @property
+    def tokens(self) -> int:
+        return budget_tokens(self.config, self.stream.unique_tokens)
+
+    @property
+    def shape(self) -> str:
+        """Runs with this in common can be trained in lockstep."""
+        return canonical_json(
+            [self.config["proxy"], self.config["train"], self.config["evaluate"], self.tokens]
+        )
+
+
+def execute(
+    plan: Mapping[str, Any],
+    workshop: Workshop,
+    study: Path,
+    runs: Sequence[RunName],
+    threads: int | None = None,
+) -> dict[RunName, Exception]:
+    """Train and evaluate runs, or take what the store already has of them, and write their records.
+
+    Runs of one shape are trained in lockstep.
+
+    Returns:
+        What the runs that failed failed of.
+    """
+    failures: dict[RunName, Exception] = {}
+    opened: list[_Open] = []
+    for name in runs:
+        with catch(failures, name):
+            if not (run_folder(study, *name) / "record.json").exists():
+                opened.append(_open(plan, workshop, study, name))
+    books = int(os.environ.get("RANK", 0)) == 0  # under torchrun the first process keeps them
+    with ExitStack() as stack:
+        alike: dict[str, list[_Open]] = {}
+        for run in opened:
+            if not (run.result / "result.json").exists():
+                with catch(failures, run.name):
+                    if books:
+                        what = f"run {run.name[0]}, seed {run.name[1]} (or one with the same corpus)"
+                        stack.enter_context(lock(run.result / ".lock", what))
+                    alike.setdefault(run.shape, []).append(run)
+        for group in alike.values():
+            failures |= _train(plan, workshop, group, threads, books)
+    if books:
+        for run in opened:
+            if run.name not in failures:
+                with catch(failures, run.name):
+                    _record(workshop, run)
+    return failures
+
+
+def _open(plan: Mapping[str, Any], workshop: Workshop, study: Path, name: RunName) -> _Open:
+    arm, seed = name
     config = plan["arms"][arm]["config"]
-    folder = run_folder(study, arm, seed)
-    if (folder / "record.json").exists():
-        return
     prepared = workshop.prepare(config)
-    weights, order = run_seeds(config, seed)
-    stream = workshop.stream(prepared, seed=order, context=config["proxy"]["context"])
-    key = run_key(config, prepared, workshop, seed)
-    result = workshop.store.root / "runs" / key
-    if int(os.environ.get("RANK", 0)) > 0:
-        # Under torchrun the other processes help to train; the first one keeps the books.
-        _help(config, workshop, stream, result, weights)
-        return
-    if not (result / "result.json").exists():
-        with lock(result / ".lock", f"run {arm}, seed {seed} (or one with the same corpus)"):
-            _train(plan, config, workshop, stream, result, folder, arm, seed)
-    outcome = read_json(result / "result.json")
-    tokens = outcome["train"]["tokens"]
-    unique = prepared.info["unique_tokens"]
+    stream = workshop.stream(prepared, seed=run_seeds(config, seed)[1], context=config["proxy"]["context"])
+    result = workshop.store.root / "runs" / run_key(config, prepared, workshop, seed)
+    return _Open(name, config, prepared, stream, run_folder(study, arm, seed), result)
+
+
+def _record(workshop: Workshop, run: _Open) -> None:
+    outcome = read_json(run.result / "result.json")
+    tokens, info = outcome["train"]["tokens"], run.prepared.info
+    cpu_s = workshop.curation_cpu_s(run.config, run.prepared)
     record = {
-        "run": key,
-        "seed": seed,
+        "run": run.result.name,
+        "seed": run.name[1],
         "corpus": {
-            "key": prepared.info["content"],
-            **{name: prepared.info[name] for name in ("documents", "bytes", "unique_tokens")},
-            "epochs": tokens / unique,
-            "effective_tokens": effective_tokens(tokens, unique),
-            "copies": _copies(config, workshop, prepared, stream, tokens),
-            "funnel": prepared.info["funnel"],
+            "key": info["content"],
+            **{name: info[name] for name in ("documents", "bytes", "unique_tokens")},
+            "epochs": tokens / info["unique_tokens"],
+            "effective_tokens": effective_tokens(tokens, info["unique_tokens"]),
+            "copies": _copies(run.config, workshop, run.prepared, run.stream, tokens),
+            "funnel": info["funnel"],
+            "leaks": workshop.leaks(run.config, run.prepared),
         },
         **outcome,
+        "cost": {**outcome["cost"], "curation_cpu_s": sum(cpu_s.values())},
+        "curation_cpu_s": cpu_s,
     }
-    with atomic(folder / "items.parquet") as part:
-        part.write_bytes((result / "items.parquet").read_bytes())
-    write_json(folder / "record.json", record)
-    (folder / "failed.json").unlink(missing_ok=True)
+    with atomic(run.folder / "items.parquet") as part:
+        part.write_bytes((run.result / "items.parquet").read_bytes())
+    write_json(run.folder / "record.json", record)
+    (run.folder / "failed.json").unlink(missing_ok=True)
 
 
 def _copies(
@@ -169,74 +264,108 @@ def _copies(
 
 
 def _train(
-    plan: Mapping[str, Any], config: Mapping[str, Any], workshop: Workshop, stream: TokenStream,
-    result: Path, folder: Path, arm: str, seed: int,
-) -> None:  # fmt: skip
-    from ablate.train import checkpoint
-    from ablate.train.loop import Run, train
+    plan: Mapping[str, Any], workshop: Workshop, group: list[_Open], threads: int | None, books: bool
+) -> dict[RunName, Exception]:
+    """Train runs of one shape and keep what came out; returns what failed.
+
+    Args:
+        books: whether this process evaluates, logs and writes results.
+    """
+    from ablate.train.loop import Run, train_together
 
     started = time.monotonic()
-    evaluator = evaluator_of(config, workshop)
-    tracker = make(plan["tracker"], "tracker")
-    tokens = budget_tokens(config, stream.unique_tokens)
-    evaluate_s = 0.0
-    with _log(folder / "log.txt") as log, tracker.run(plan["study"], arm, seed, config) as tracked:
+    config, names = group[0].config, [run.name for run in group]
+    failures: dict[RunName, Exception] = {}
+    try:
+        settings = make(config["train"], "train")
+        settings = replace(settings, threads=settings.threads or threads)
+        evaluator = evaluator_of(config, workshop) if books else None
+        with ExitStack() as stack:
+            desks = [stack.enter_context(_desk(plan, run, evaluator)) if books else None for run in group]
+            outcomes = train_together(
+                [
+                    Run(
+                        stream=run.stream, seed=run_seeds(run.config, run.name[1])[0], folder=run.result,
+                        evaluate=desk.evaluate if desk else lambda *_: None, log=desk.log if desk else None,
+                        resume_key=run.result.name,
+                    )
+                    for run, desk in zip(group, desks, strict=True)
+                ],
+                proxy=make(config["proxy"], "proxy"), config=settings, tokens=group[0].tokens,
+                vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
+            )  # fmt: skip
+        run_s = (time.monotonic() - started) / len(group)
+        for run, outcome, desk in zip(group, outcomes, desks, strict=True):
+            with catch(failures, run.name):
+                if isinstance(outcome, Exception):
+                    raise outcome
+                if desk:
+                    desk.close(outcome, run_s)
+    except Exception as error:
+        failures |= dict.fromkeys(names, error)
+    return failures
 
-        def evaluate(model: Any, tokens_seen: int) -> None:
-            nonlocal evaluate_s
-            begin = time.monotonic()
-            scores = evaluator.evaluate(model)
-            evaluate_s += time.monotonic() - begin
-            write_table(result / "items.parquet", scores.items)
-            write_json(
-                result / "curve" / f"{tokens_seen:020d}.json",
-                {"tokens": tokens_seen, "scores": scores.summary},
-            )
-            log({"tokens": tokens_seen, "scores": scores.summary})
-            tracked.log(tokens_seen, scores.summary)
 
-        outcome = train(
-            Run(
-                stream=stream, seed=run_seeds(config, seed)[0], folder=result, evaluate=evaluate, log=log,
-                resume_key=result.name,
-            ),
-            proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"), tokens=tokens,
-            vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
-        )  # fmt: skip
-    points = [read_json(path) for path in sorted((result / "curve").glob("*.json"))]
-    curve = [point for point in points if point["tokens"] <= outcome.tokens]
-    cost = {**outcome.cost, "evaluate_s": evaluate_s, "run_s": time.monotonic() - started}
-    write_json(
-        result / "result.json",
-        {
-            "model": {"parameters": outcome.parameters, "flops": outcome.flops},
-            "train": {
-                "tokens": outcome.tokens, "steps": outcome.steps,
-                "final_loss": outcome.final_loss, "losses": outcome.losses,
+class _Desk:
+    """Where one run is evaluated, logged, and its result written."""
+
+    def __init__(self, run: _Open, evaluator: Any, write: Any, tracked: Any) -> None:
+        self.run, self.result, self.evaluator = run, run.result, evaluator
+        self.write, self.tracked = write, tracked
+        self.evaluate_s = 0.0
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """A line about training."""
+        self.write(entry)
+
+    def evaluate(self, model: Any, tokens: int) -> None:
+        """Score a checkpoint."""
+        from ablate.evaluate.memorisation import Trained
+
+        begin = time.monotonic()
+        done = tokens + self.run.config["train"]["batch_tokens"] > self.run.tokens
+        context = self.run.config["proxy"]["context"]
+        seen = Trained(self.run.stream.sequences, tokens // context) if done else None
+        scores = self.evaluator.evaluate(model, seen)
+        self.evaluate_s += time.monotonic() - begin
+        write_table(self.result / "items.parquet", scores.items)
+        point = {"tokens": tokens, "scores": scores.summary}
+        write_json(self.result / "curve" / f"{tokens:020d}.json", point)
+        self.write(point)
+        self.tracked.log(tokens, scores.summary)
+
+    def close(self, outcome: Any, run_s: float) -> None:
+        """Write the result; the checkpoint is not needed any more."""
+        from ablate.train import checkpoint
+
+        points = [read_json(path) for path in sorted((self.result / "curve").glob("*.json"))]
+        curve = [point for point in points if point["tokens"] <= outcome.tokens]
+        write_json(
+            self.result / "result.json",
+            {
+                "model": {"parameters": outcome.parameters, "flops": outcome.flops},
+                "train": {
+                    "tokens": outcome.tokens, "steps": outcome.steps,
+                    "final_loss": outcome.final_loss, "losses": outcome.losses,
+                },
+                "tasks": self.evaluator.info,
+                "scores": curve[-1]["scores"],
+                "curve": curve,
+                "cost": {**outcome.cost, "evaluate_s": self.evaluate_s, "run_s": run_s},
+                "provenance": provenance(),
             },
-            "tasks": evaluator.info,
-            "scores": curve[-1]["scores"],
-            "curve": curve,
-            "cost": cost,
-            "provenance": provenance(),
-        },
-    )  # fmt: skip
-    checkpoint.remove(result)
+        )  # fmt: skip
+        checkpoint.remove(self.result)
 
 
-def _help(
-    config: Mapping[str, Any], workshop: Workshop, stream: TokenStream, result: Path, seed: int
-) -> None:
-    from ablate.train.loop import Run, train
-
-    train(
-        Run(
-            stream=stream, seed=seed, folder=result, evaluate=lambda *_: None, resume_key=result.name
-        ),
-        proxy=make(config["proxy"], "proxy"), config=make(config["train"], "train"),
-        vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
-        tokens=budget_tokens(config, stream.unique_tokens),
-    )  # fmt: skip
+@contextmanager
+def _desk(plan: Mapping[str, Any], run: _Open, evaluator: Any) -> Iterator[_Desk]:
+    tracker = make(plan["tracker"], "tracker")
+    with (
+        _log(run.folder / "log.txt") as write,
+        tracker.run(plan["study"], *run.name, run.config) as tracked,
+    ):
+        yield _Desk(run, evaluator, write, tracked)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,20 +12,25 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
+from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ablate.corpus.tokenizer import load_tokenizer
+from ablate.fingerprint import canonical_json
 from ablate.progress import CHILD, watch
 from ablate.store import Store, lock
+from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
-from ablate.study.run import clear_failure, execute, explain, mark_failed, run_job, run_key
+from ablate.study.run import RunName, catch, clear_failure, execute, explain, mark_failed, run_jobs, run_key
 
 Say = Callable[[str], None]
 
 
 def job(config: DictConfig) -> bool:
     """What a launcher calls in each of its processes."""
-    return run_job(Path(config.plan).parent, Store(Path(config.store)), config.arm, int(config.seed))
+    runs = [(str(arm), int(seed)) for arm, seed in json.loads(config.runs)]
+    return run_jobs(Path(config.plan).parent, Store(Path(config.store)), runs, threads=config.threads)
 
 
 def sweep(
@@ -33,8 +39,8 @@ def sweep(
     """Do every run of the frozen plan that has no record yet.
 
     Corpora are built first, here, with all the workers; then the runs go through the launcher that
-    the configuration names (`hydra/launcher=joblib`, `submitit_slurm`, `ray`, ...). One failed arm
-    does not stop the others.
+    the command names (`hydra/launcher=joblib`, `submitit_slurm`, `ray`, ...), or, where it names none,
+    through as many processes as a measurement finds fastest. One failed arm does not stop the others.
 
     Returns:
         (arm, seed) -> error of every run without a record; empty when all is done.
@@ -54,11 +60,11 @@ def sweep(
             try:
                 distinct = _prepare(plan, workshop, study, pending, say, failures)
                 workshop.annotations.close()  # the runs need the memory
-                _launch(distinct, study, store, composed, hydra)
+                _launch(distinct, workshop, plan, study, composed, hydra, say)
                 # Runs with the same texts, seed and settings as another are that run: no training.
                 for arm, seed in pending:
                     if (arm, seed) not in distinct and (arm, seed) not in failures:
-                        run_job(study, store, arm, seed)
+                        run_jobs(study, store, [(arm, seed)])
             finally:
                 workshop.annotations.close()
         for run in wanted:
@@ -107,15 +113,23 @@ def _prepare(
 
 
 def _launch(
-    runs: list[tuple[str, int]], study: Path, store: Store, composed: DictConfig, hydra: Hydra
-) -> None:
+    runs: list[RunName], workshop: Workshop, plan: Mapping[str, Any], study: Path, composed: DictConfig,
+    hydra: Hydra, say: Say,
+) -> None:  # fmt: skip
     if not runs:
         return
+    config, store = plan["arms"][plan["reference"]]["config"], workshop.store
+    layout = Layout(together=config["train"]["together"] or 1)
     master = composed.copy()
     with open_dict(master):
         master.hydra.job.config_name = "job"
         master.hydra.overrides.task = []
         master.hydra.sweep.dir = str(store.root / "jobs")
+        if not any(override.startswith("hydra/launcher=") for override in composed.hydra.overrides.hydra):
+            vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
+            layout = choose_layout(study / "layout.json", config, vocabulary, len(runs), say)
+            if layout.processes > 1:
+                master.hydra.launcher = OmegaConf.structured(JobLibLauncherConf(n_jobs=layout.processes))
     OmegaConf.set_readonly(master.hydra, False)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
     launcher = Plugins.instance().instantiate_launcher(
@@ -125,10 +139,10 @@ def _launch(
         [
             f"plan='{study.resolve() / 'plan.json'}'",
             f"store='{store.root.resolve()}'",
-            f"arm='{arm}'",
-            f"seed={seed}",
+            f"runs='{json.dumps(group)}'",
+            f"threads={'null' if layout.threads is None else layout.threads}",
         ]
-        for arm, seed in runs
+        for group in _groups(runs, plan, layout.together)
     ]
     in_processes = "basic_launcher" not in master.hydra.launcher._target_
     with watch(lambda: sum(_done(study, *run) for run in runs), len(runs), "runs", "run"):
@@ -140,25 +154,46 @@ def _launch(
             os.environ.pop(CHILD, None)
 
 
-def sweep_together(study: Path, store: Store, workers: int | None) -> None:
-    """Every run of a plan, one after another, each trained by all processes of a `torchrun`."""
+def _groups(runs: list[RunName], plan: Mapping[str, Any], together: int) -> list[list[RunName]]:
+    """Runs cut into groups of one shape, `together` at most in each."""
+    alike: dict[str, list[RunName]] = {}
+    for arm, seed in runs:
+        config = plan["arms"][arm]["config"]
+        alike.setdefault(canonical_json([config["proxy"], config["train"]]), []).append((arm, seed))
+    return [group[at : at + together] for group in alike.values() for at in range(0, len(group), together)]
+
+
+def sweep_together(study: Path, store: Store, workers: int | None) -> dict[RunName, str]:
+    """Every run of a plan, one after another, each trained by all processes of a `torchrun`.
+
+    Returns:
+        As `sweep`.
+    """
     import torch
     import torch.distributed as dist
 
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     plan = load_plan(study)
+    failures: dict[RunName, Exception] = {}
     workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
     try:
         for arm, entry in plan["arms"].items():
             for seed in plan["seeds"]:
-                done = [_done(study, arm, seed)]
-                dist.broadcast_object_list(done)
-                if not done[0]:
-                    if dist.get_rank() == 0:
+                state: list[str | None] = [None]
+                if dist.get_rank() == 0 and not _done(study, arm, seed):
+                    clear_failure(study, arm, seed)
+                    with catch(failures, (arm, seed)):
                         workshop.prepare(entry["config"])
+                    state = ["no corpus" if (arm, seed) in failures else "to do"]
+                dist.broadcast_object_list(state)
+                if state[0] == "to do":
+                    # Every process learns of a failure in training; the first one keeps the books.
+                    failures |= execute(plan, workshop, study, [(arm, seed)])
                     dist.barrier()
-                    execute(plan, workshop, study, arm, seed)
-                    dist.barrier()
+        if dist.get_rank() == 0:
+            for (arm, seed), error in failures.items():
+                mark_failed(study, arm, seed, error)
     finally:
         workshop.annotations.close()
         dist.destroy_process_group()
+    return {run: explain(error) for run, error in failures.items()}

@@ -34,6 +34,8 @@ class TrainConfig:
         threads: CPU threads; null leaves torch's choice.
         micro_batch: most sequences per forward pass; null takes the whole batch at once. Where memory
             runs out it is halved and the step repeated.
+        together: runs of one shape that a sweep trains in lockstep in one process; null lets it
+            measure what is fastest.
     """
 
     tokens: int
@@ -54,13 +56,14 @@ class TrainConfig:
     device: str = "auto"
     threads: int | None = None
     micro_batch: int | None = None
+    together: int | None = None
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"train.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ConfigError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}")
-        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch"):
+        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "together"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"train.{name} must be above 0, got {value}")

@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 BLOCK = 128
 """Queries per block of attention: keys after a block's last query are never multiplied."""
 
-LOGITS_AT_ONCE = {"cpu": 2**23, "cuda": 2**29}
+LOGITS_AT_ONCE = {"cpu": 2**21, "cuda": 2**29}
 """Logits held at a time."""
 
 
@@ -206,7 +206,7 @@ class LinearCrossEntropy(Function):
     def forward(ctx: Any, hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
         """`hidden` (R, N, H), `table` (R, V, H), `targets` (R, N) -> (R,): sum over tokens, nats."""
         runs, count, _ = hidden.shape
-        most = LOGITS_AT_ONCE.get(hidden.device.type, 2**23)
+        most = LOGITS_AT_ONCE.get(hidden.device.type, 2**21)
         size = max(1, most // (runs * table.shape[1]))
         losses, of_hidden, of_table = [], [], None
         for first in range(0, count, size):

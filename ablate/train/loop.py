@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +25,7 @@ from ablate.fingerprint import digest
 from ablate.progress import track
 from ablate.train import checkpoint
 from ablate.train.config import TrainConfig, check_budget, pick_device, pick_precision
+from ablate.train.device import peak_flops, peak_memory_bytes, reset_peak_memory
 from ablate.train.proxy import ProxyConfig, count_parameters, training_flops
 from ablate.train.schedule import lr_factor
 from ablate.train.stack import StackedLoss, build_weights
@@ -40,7 +39,7 @@ DIVERGED = 1.0
 PATIENCE = timedelta(hours=6)
 """How long the other processes wait for the first one to evaluate."""
 
-ASIDE = ("tokens", "checkpoint_s", "device", "threads", "micro_batch", "compile")
+ASIDE = ("tokens", "checkpoint_s", "device", "threads", "micro_batch", "compile", "together")
 """Settings that a checkpoint need not share: they belong to the machine, or are told by the steps."""
 
 
@@ -68,7 +67,8 @@ class Run:
     """What is one run's own.
 
     Attributes:
-        stream: the arm's token stream for this seed.
+        stream: the arm's token stream for this seed; read ahead by a thread of its own, which is idle
+            when the last `evaluate` is called.
         seed: of the initial weights.
         folder: of the checkpoint.
         evaluate: called with the model (transformers' own, weights shared with training) and the
@@ -185,6 +185,35 @@ def train_together(
     return [lane.failure or lane.result or AblateError("the run did not end") for lane in lanes]
 
 
+def measure_speed(
+    proxy: ProxyConfig, config: TrainConfig, vocab_size: int, *, together: int = 1, seconds: float = 1.0
+) -> float:
+    """Tokens per second of `together` proxies in lockstep, over training steps on random tokens.
+
+    The median step of about `seconds` counts; nothing is kept.
+    """
+    device = pick_device(config.device)
+    with _threads(config.threads):
+        shape = (together, config.batch_tokens // proxy.context, proxy.context + 1)
+        tokens = torch.randint(0, vocab_size, shape, generator=torch.Generator().manual_seed(0)).to(device)
+        runs = [Run(stream=_Nothing(), seed=seed, folder=Path(), evaluate=lambda *_: None) for seed in range(together)]  # fmt: skip
+        precision = pick_precision(config.precision, device)
+        training = _Training(
+            [_Lane(run, "") for run in runs], proxy, config, vocab_size, 1000, device, precision
+        )
+        took: list[float] = []
+        while len(took) < 3 or sum(took) < seconds:
+            begin = time.perf_counter()
+            training._train_step(len(took), tokens).tolist()
+            took.append(time.perf_counter() - begin)
+    return together * config.batch_tokens / float(np.median(took))
+
+
+class _Nothing:
+    def sequences(self, first: int, count: int) -> np.ndarray:
+        raise AssertionError("a probe reads no stream")
+
+
 class _Lane:
     """One run on its way: its losses, its checkpoint, what became of it."""
 
@@ -273,8 +302,7 @@ class _Training:
     def go(self) -> None:
         if self.step in self.evaluation_steps:
             self._evaluate()
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
+        reset_peak_memory(self.device)
         started = saved = time.monotonic()
         before = self.lanes[0].trained_s
         pending: list[Tensor] = []
@@ -471,19 +499,25 @@ class _Training:
         tokens = self.steps * self.config.batch_tokens
         every = max(1, self.steps // 200)
         curve = [[(i + 1) * self.config.batch_tokens, round(v, 6)] for i, v in enumerate(lane.losses)]
-        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB on Linux
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-        if self.device.type == "cuda":
-            memory = torch.cuda.max_memory_allocated(self.device)
         tail = lane.losses[-max(1, self.steps // 10) :]
         model = self.weights.models[number]
+        flops = training_flops(model, tokens, self.context)
+        # Of runs in lockstep each bears its part of the time.
+        train_s = max(1e-9, lane.trained_s / len(self.lanes))
+        peak = peak_flops(self.device, self.precision)
+        cost = {
+            "train_s": train_s, "tokens_per_s": tokens / train_s,
+            "share_of_peak": None if peak is None else flops / train_s / peak / self.world,
+            "peak_memory_bytes": peak_memory_bytes(self.device), "device": self._device_name(),
+            "precision": self.precision, "threads": torch.get_num_threads(), "processes": self.world,
+            "together": len(self.lanes),
+        }  # fmt: skip
         return TrainResult(
-            tokens, self.steps, float(np.mean(tail)), curve[every - 1 :: every], count_parameters(model),
-            training_flops(model, tokens, self.context),
-            {"train_s": lane.trained_s, "tokens_per_s": tokens / max(1e-9, lane.trained_s),
-             "peak_memory_bytes": memory, "device": str(self.device), "precision": self.precision,
-             "threads": torch.get_num_threads(), "processes": self.world, "together": len(self.lanes)},
+            tokens, self.steps, float(np.mean(tail)), curve[every - 1 :: every], count_parameters(model), flops, cost
         )  # fmt: skip
+
+    def _device_name(self) -> str:
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

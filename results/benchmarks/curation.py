@@ -32,6 +32,11 @@ PEERS = [
     "trafilatura<1.12",
 ]
 PER_TEXT_FILE = 200
+FOUR = ("Gopher repetition", "Gopher quality", "C4", "FineWeb")
+EXPLAINED = (
+    "`empty` against `too_few_sentences`: C4's line rules left no text; both drop the document. An emoticon written over a "
+    "blank (`: )`) is one word to spaCy and two to ours, which can move a sentence or a word count by one."
+)
 
 
 # ---- in ablate's environment -------------------------------------------------------------------------------------
@@ -84,9 +89,25 @@ def peer_python(folder: Path) -> Path:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    begun = time.perf_counter()
+    """The result and the CPU seconds it took; everything here runs on one thread."""
+    begun = time.process_time()
     result = work()
-    return result, time.perf_counter() - begun
+    return result, time.process_time() - begun
+
+
+def run_together(stages: list[Any], texts: list[str]) -> None:
+    """Measure and decide with several stages in one pass over the texts, as `Annotations` does."""
+    from ablate.stages.base import Transform
+
+    for begin in range(0, len(texts), 256):
+        some = texts[begin : begin + 256]
+        for stage in stages:
+            current = some
+            for step in stage.steps():
+                if isinstance(step, Transform):
+                    current = step.transform_many(current)
+                else:
+                    step.decide(step.measure_many(current))
 
 
 def run_ours(stage: Any, texts: list[str]) -> tuple[list[str | None], list[str]]:
@@ -130,6 +151,7 @@ def heuristics(documents: list[dict[str, str]]) -> Iterator[str]:
     from ablate.stages.fineweb_quality import FineWebQuality
     from ablate.stages.gopher_quality import GopherQuality
     from ablate.stages.gopher_repetition import GopherRepetition
+    from ablate.stages.segments import WORDS
 
     pairs = [
         ("Gopher repetition", GopherRepetition(), peer.GopherRepetitionFilter()),
@@ -145,22 +167,20 @@ def heuristics(documents: list[dict[str, str]]) -> Iterator[str]:
     for _, ours, theirs in pairs:
         run_ours(ours, [warm])
         run_theirs(theirs, [warm])
-    yield f"## Heuristic filters\n\n{len(texts):,} documents, {size:.1f} MB; both sides on one core, whole filter, texts in memory.\n"
-    header = [
-        "filter",
-        *(f"keep/drop agree, {kind}" for kind in kinds),
-        "texts differ",
-        "ours MB/s",
-        "datatrove MB/s",
-        "ratio",
-    ]
+    yield (
+        f"## Heuristic filters\n\n{len(texts):,} documents, {size:.1f} MB; whole filter, texts in memory, CPU seconds of "
+        "one thread. Each of ours starts with nothing remembered.\n"
+    )
+    header = ["filter", *(f"keep/drop agree, {kind}" for kind in kinds), "texts differ", "ours MB/s", "datatrove MB/s", "ratio"]  # fmt: skip
     yield "| " + " | ".join(header) + " |\n| :-- " + "| --: " * (len(header) - 1) + "|"
     total_ours = total_theirs = 0.0
     classes: list[str] = []
     for name, ours, theirs in pairs:
+        WORDS.clear()
         (reasons, after), mine = timed(lambda stage=ours: run_ours(stage, texts))
         (expected, reference), peers = timed(lambda stage=theirs: run_theirs(stage, texts))
-        total_ours, total_theirs = total_ours + mine, total_theirs + peers
+        if name in FOUR:
+            total_ours, total_theirs = total_ours + mine, total_theirs + peers
         agree = []
         for kind in kinds:
             rows = [i for i, document in enumerate(documents) if document["kind"] == kind]
@@ -170,15 +190,101 @@ def heuristics(documents: list[dict[str, str]]) -> Iterator[str]:
         changed = sum(after[i] != reference[i] for i in kept) if name.startswith("C4") else 0
         yield f"| {name} | {' | '.join(agree)} | {changed} | {size / mine:.2f} | {size / peers:.2f} | {peers / mine:.1f} |"
         differ = Counter((a, b) for a, b in zip(reasons, expected, strict=True) if a != b)
-        classes += [
-            f"| {name} | {a or 'kept'} | {b or 'kept'} | {count} |" for (a, b), count in differ.most_common()
-        ]
-    yield f"| all together | | | | {5 * size / total_ours:.2f} | {5 * size / total_theirs:.2f} | {total_theirs / total_ours:.1f} |"
+        for (a, b), count in differ.most_common():
+            some = [documents[i]["id"] for i in range(len(texts)) if (reasons[i], expected[i]) == (a, b)]
+            classes.append(f"| {name} | {a or 'kept'} | {b or 'kept'} | {count} | {', '.join(some[:3])} |")
+    WORDS.clear()
+    _, together = timed(lambda: run_together([ours for name, ours, _ in pairs if name in FOUR], texts))
+    blank = " |" * len(kinds)
+    yield f"| the four, one after another |{blank} | {size / total_ours:.2f} | {size / total_theirs:.2f} | {total_theirs / total_ours:.1f} |"
+    yield f"| **the four, in one pass** (as `ablate` measures them) |{blank} | {size / together:.2f} | {size / total_theirs:.2f} | **{total_theirs / together:.1f}** |"
     yield "\nEvery class of difference, reasons included (a document counts as agreeing when both drop it, for whatever reason):\n"
-    yield "| filter | ours | datatrove | documents |\n| :-- | :-- | :-- | --: |\n" + (
-        "\n".join(classes) or "| – | – | – | 0 |"
+    yield "| filter | ours | datatrove | documents | e.g. |\n| :-- | :-- | :-- | --: | :-- |\n" + (
+        "\n".join(classes) or "| – | – | – | 0 | |"
     )
-    yield "\n`empty` against `too_few_sentences`: C4's line rules left no text; both drop the document."
+    yield "\n" + EXPLAINED
+
+
+def statistics(documents: list[dict[str, str]]) -> Iterator[str]:
+    """Is a statistic the peer's, to the last digit? Its filter must keep at our value, and drop one step beyond."""
+    import numpy as np
+    from datatrove.pipeline import filters as peer
+
+    from ablate.stages.c4_quality import C4Quality
+    from ablate.stages.fineweb_quality import FineWebQuality
+    from ablate.stages.gopher_quality import GopherQuality
+    from ablate.stages.gopher_repetition import GopherRepetition
+
+    off = dict.fromkeys(("min_doc_words", "max_doc_words", "min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio",
+                         "max_bullet_lines_ratio", "max_ellipsis_lines_ratio", "max_non_alpha_words_ratio", "min_stop_words"))  # fmt: skip
+    none = dict.fromkeys(("dup_line_frac", "dup_para_frac", "dup_line_char_frac", "dup_para_char_frac"))
+    grams: dict[str, Any] = {"top_n_grams": (), "dup_n_grams": ()}
+    loose = {"line_punct_thr": 0, "short_line_thr": 2, "char_duplicates_ratio": 2, "new_line_ratio": 1e9}
+
+    def quality(name: str) -> Callable[[float], Any]:
+        return lambda limit: peer.GopherQualityFilter(**{**off, name: limit})
+
+    def repetition(name: str) -> Callable[[float], Any]:
+        return lambda limit: peer.GopherRepetitionFilter(**{**none, **grams, name: limit})
+
+    def ngram(name: str, n: int) -> Callable[[float], Any]:
+        return lambda limit: peer.GopherRepetitionFilter(**{**none, **grams, name: ((n, limit),)})
+
+    def fineweb(name: str) -> Callable[[float], Any]:
+        return lambda limit: peer.FineWebQualityFilter(**{**loose, name: limit})
+
+    def sentences(limit: float) -> Any:
+        return peer.C4QualityFilter(
+            min_num_sentences=limit, filter_lorem_ipsum=False, filter_curly_bracket=False
+        )
+
+    c4 = C4Quality(lorem_ipsum=False, curly_bracket=False)
+    # ours, column, the peer's filter with nothing but that limit, whether the limit is a least value.
+    checks: list[tuple[Any, str, Callable[[float], Any], bool]] = [
+        (GopherQuality(), "words", quality("min_doc_words"), True),
+        (GopherQuality(), "mean_length", quality("min_avg_word_length"), True),
+        (GopherQuality(), "bullet_lines", quality("max_bullet_lines_ratio"), False),
+        (GopherQuality(), "ellipsis_lines", quality("max_ellipsis_lines_ratio"), False),
+        (GopherQuality(), "alpha_words", quality("max_non_alpha_words_ratio"), True),
+        (GopherQuality(), "stop_words", quality("min_stop_words"), True),
+        (GopherRepetition(), "dup_paragraphs", repetition("dup_para_frac"), False),
+        (GopherRepetition(), "dup_paragraph_chars", repetition("dup_para_char_frac"), False),
+        (GopherRepetition(), "dup_lines", repetition("dup_line_frac"), False),
+        (GopherRepetition(), "dup_line_chars", repetition("dup_line_char_frac"), False),
+        *((GopherRepetition(), f"top_{n}_gram", ngram("top_n_grams", n), False) for n in (2, 3, 4)),
+        *((GopherRepetition(), f"dup_{n}_gram", ngram("dup_n_grams", n), False) for n in range(5, 11)),
+        (c4, "sentences", sentences, True),
+        (FineWebQuality(), "punctuated_lines", fineweb("line_punct_thr"), True),
+        (FineWebQuality(), "short_lines", fineweb("short_line_thr"), False),
+        (FineWebQuality(), "duplicate_chars", fineweb("char_duplicates_ratio"), False),
+        (FineWebQuality(), "line_breaks", fineweb("new_line_ratio"), False),
+    ]  # fmt: skip
+    some = [document for document in documents if len(document["text"]) <= 20_000]
+    some = some[:: max(1, len(some) // 150)]
+    yield (
+        f"\n### Statistics\n\n{len(some)} documents of at most 20,000 characters. A statistic is the same to the last digit when the "
+        "peer's filter keeps the document with our value as its limit and drops it one step of a float64 (of a count: 1) "
+        "beyond. A value of 0 turns the peer's rule off, so it is not tested.\n"
+    )
+    yield "| statistic | documents tested | equal to the last digit | differs in |\n| :-- | --: | --: | :-- |"
+    for ours, column, limited, least in checks:
+        tested, differs = 0, []
+        for document in some:
+            text = document["text"]
+            for step in ours.steps()[:-1]:
+                text = step.transform_many([text])[0]
+            value = ours.steps()[-1].measure_many([text])[column][0]
+            if not value > 0:
+                continue
+            whole = isinstance(value, np.integer)
+            beyond = value + 1 if whole else np.nextafter(value, np.inf if least else -np.inf)
+            keeps = [
+                run_theirs(limited(limit), [document["text"]])[0][0] is None for limit in (value, beyond)
+            ]
+            tested += 1
+            if keeps != [True, False]:
+                differs.append(document["id"])
+        yield f"| {type(ours).__name__}.{column} | {tested} | {tested - len(differs)} | {', '.join(differs)} |"
 
 
 def minhash(documents: list[dict[str, str]]) -> Iterator[str]:
@@ -192,6 +298,8 @@ def minhash(documents: list[dict[str, str]]) -> Iterator[str]:
         MinhashDedupSignature,
     )
     from datatrove.pipeline.dedup.minhash import MinhashConfig
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     from ablate.stages.minhash_dedup import MinhashDedup
 
@@ -203,25 +311,41 @@ def minhash(documents: list[dict[str, str]]) -> Iterator[str]:
     rows = np.arange(len(texts))
     keys = np.arange(len(texts), dtype=np.uint64)
     lengths = np.array([len(text) for text in texts])
-    groups, relating = timed(lambda: stage.relate(sketches, rows))
+    groups, relating = timed(
+        lambda: stage.relate(sketches, rows, lambda some: ((row, texts[row]) for row in some))
+    )
     verdict, resolving = timed(lambda: stage.resolve(groups, rows, keys=keys, n_bytes=lengths))
     whole_ours = ours + relating + resolving
 
-    config = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8)
-    with tempfile.TemporaryDirectory() as folder:
-        items = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
-        signature = MinhashDedupSignature(output_folder=f"{folder}/sig", config=config)
-        signature.get_shingles("one two three four five six")
-        _, theirs = timed(lambda: signature.run(iter(items)))
+    def peer(seed: int) -> tuple[list[np.ndarray], int, float, float]:
+        """Of each band, the group that each document is in; documents kept; seconds of signatures and of all."""
+        config = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8, seed=seed)
+        with tempfile.TemporaryDirectory() as folder:
+            items = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
+            signature = MinhashDedupSignature(output_folder=f"{folder}/sig", config=config)
+            signature.get_shingles("one two three four five six")
+            _, signing = timed(lambda: signature.run(iter(items)))
 
-        def rest() -> list[str]:
-            for bucket in range(14):
-                MinhashDedupBuckets(f"{folder}/sig", f"{folder}/buckets", config=config).run(None, bucket, 14)
-            MinhashDedupCluster(f"{folder}/buckets", f"{folder}/remove", config=config).run(None, 0, 1)
-            return [document.id for document in MinhashDedupFilter(f"{folder}/remove").run(iter(items), 0, 1)]
+            def rest() -> list[str]:
+                for bucket in range(14):
+                    MinhashDedupBuckets(f"{folder}/sig", f"{folder}/buckets", config=config).run(
+                        None, bucket, 14
+                    )
+                MinhashDedupCluster(f"{folder}/buckets", f"{folder}/remove", config=config).run(None, 0, 1)
+                return [
+                    document.id for document in MinhashDedupFilter(f"{folder}/remove").run(iter(items), 0, 1)
+                ]
 
-        kept_theirs, clustering = timed(rest)
-    whole_theirs = theirs + clustering
+            kept, clustering = timed(rest)
+            bands = []
+            for path in sorted(Path(folder, "buckets").glob("*.dups")):
+                pairs = np.frombuffer(path.read_bytes(), dtype="<u4").reshape(-1, 4)[:, [1, 3]]
+                graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(texts),) * 2)
+                bands.append(connected_components(graph, directed=False)[1])
+        return bands, len(kept), signing, signing + clustering
+
+    theirs_bands, theirs_kept, theirs, whole_theirs = peer(seed=1)
+    again_bands, again_kept, _, _ = peer(seed=2)
 
     def sketch_datasketch() -> list[Any]:
         signatures = []
@@ -233,7 +357,7 @@ def minhash(documents: list[dict[str, str]]) -> Iterator[str]:
         return signatures
 
     _, theirs_datasketch = timed(sketch_datasketch)
-    yield f"\n## MinHash\n\n{len(texts):,} documents, {size:.1f} MB, word 5-grams, 14 bands of 8 rows; one core.\n"
+    yield f"\n## MinHash\n\n{len(texts):,} documents, {size:.1f} MB, word 5-grams, 14 bands of 8 rows; CPU seconds of one thread.\n"
     yield "| | ours MB/s | peer MB/s | ratio |\n| :-- | --: | --: | --: |"
     yield f"| signatures, datatrove | {size / ours:.2f} | {size / theirs:.3f} | {theirs / ours:.1f} |"
     yield f"| signatures, datasketch (words split at blanks, update_batch) | {size / ours:.2f} | {size / theirs_datasketch:.3f} | {theirs_datasketch / ours:.1f} |"
@@ -249,15 +373,55 @@ def minhash(documents: list[dict[str, str]]) -> Iterator[str]:
         pair for rows_ in where.values() if 1 < len(rows_) <= 200 for pair in combinations(rows_, 2)
     )
     true = {pair: shared / len(shingles[pair[0]] | shingles[pair[1]]) for pair, shared in pairs.items()}
-    dropped = int((~verdict.keep).sum())
-    yield f"\nDropped: ours {dropped}, datatrove {len(texts) - len(kept_theirs)}. Pairs by true Jaccard similarity, and the share that a band of ours joins beside 1 - (1 - s^8)^14:\n"
-    yield "| Jaccard | pairs | joined by ours | expected |\n| :-- | --: | --: | --: |"
+    yield (
+        f"\nDropped: ours {int((~verdict.keep).sum())}; datatrove {len(texts) - theirs_kept} with its hash seed 1, "
+        f"{len(texts) - again_kept} with seed 2. Pairs by true Jaccard similarity of the shingles (brute force over all pairs "
+        "that share one), how many share a band, and how many 1 - (1 - s^8)^14 gives:\n"
+    )
+    yield "| Jaccard | pairs | ours | datatrove, seed 1 | datatrove, seed 2 | expected |\n| :-- | --: | --: | --: | --: | --: |"
+    ours_bands = list(sketches.T)
     for low, high in ((0.3, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.01)):
         inside = [(pair, s) for pair, s in true.items() if low <= s < high]
         if inside:
-            joined = sum(bool((sketches[a] == sketches[b]).any()) for (a, b), _ in inside)
+            first, second = np.array([pair for pair, _ in inside]).T
+            joined = [
+                int(np.any([band[first] == band[second] for band in bands], axis=0).sum())
+                for bands in (ours_bands, theirs_bands, again_bands)
+            ]
             expected = sum(1 - (1 - min(s, 1.0) ** 8) ** 14 for _, s in inside)
-            yield f"| {low:.1f} to {min(high, 1.0):.1f} | {len(inside)} | {joined} | {expected:.1f} |"
+            yield f"| {low:.1f} to {min(high, 1.0):.1f} | {len(inside)} | {' | '.join(map(str, joined))} | {expected:.1f} |"
+    clusters = [groups.clusters(rows, rows.size), merged(theirs_bands), merged(again_bands)]
+    together = [{pair for label in members(one) for pair in combinations(label, 2)} for one in clusters]
+    at = {pair for pair, s in true.items() if s >= 0.75}
+    yield "\nPairs of documents in one cluster:\n"
+    yield "| | pairs | of these with Jaccard >= 0.75 (precision) | share of all such pairs (recall) | in common with ours |\n| :-- | --: | --: | --: | --: |"
+    for name, found in zip(("ours", "datatrove, seed 1", "datatrove, seed 2"), together, strict=True):
+        hits = len(found & at)
+        yield f"| {name} | {len(found)} | {100 * hits / max(1, len(found)):.1f} % | {100 * hits / max(1, len(at)):.1f} % | {len(found & together[0])} |"
+    yield f"\nThe two seeds of datatrove have {len(together[1] & together[2])} pairs in common: what other hash functions change."
+
+
+def merged(bands: list[Any]) -> Any:
+    """Connected components of documents that share a group in any band."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = bands[0].size
+    columns = np.concatenate([n + number * n + band for number, band in enumerate(bands)])
+    size = n * (len(bands) + 1)
+    graph = coo_array(
+        (np.ones(columns.size), (np.tile(np.arange(n), len(bands)), columns)), shape=(size, size)
+    )
+    return connected_components(graph, directed=False)[1][:n]
+
+
+def members(labels: Any) -> list[list[int]]:
+    """The documents of each cluster of two or more."""
+    found: dict[int, list[int]] = {}
+    for document, label in enumerate(labels.tolist()):
+        found.setdefault(label, []).append(document)
+    return [some for some in found.values() if len(some) > 1]
 
 
 def race(path: Path, out: Path | None, every: int) -> None:
@@ -265,6 +429,7 @@ def race(path: Path, out: Path | None, every: int) -> None:
     sys.path.insert(0, str(ROOT))
     import importlib.metadata as metadata
 
+    begun = time.perf_counter()
     with path.open(encoding="utf-8") as file:
         documents = [json.loads(line) for line in file][::every]
     versions = ", ".join(
@@ -274,8 +439,11 @@ def race(path: Path, out: Path | None, every: int) -> None:
         "# Curation against its peers",
         f"\n`python results/benchmarks/curation.py --data ../shared/data{f' --every {every}' if every > 1 else ''}`; {versions}, Python {sys.version.split()[0]}.\n",
         *heuristics(documents),
+        *statistics(documents),
         *minhash(documents),
     ]
+    took = time.perf_counter() - begun
+    lines.insert(2, f"The race took {took / 60:.0f} minutes.\n")
     page = "\n".join(lines) + "\n"
     print(page)
     if out:

@@ -91,7 +91,11 @@ def test_funnel_and_ledger_account_for_what_was_cut(make_pool: Any, store: Store
     corpus = build_corpus([SubstringDedup(min_tokens=3)], annotations)
     before, after = funnel(corpus, annotations, lambda version, rows: None)
     assert (before["documents"], after["documents"]) == (4, 3)
-    assert after["dropped"] == {"empty": 1} and after["changed"] == 1
+    assert (
+        after["dropped"] == {"empty": 1}
+        and after["changed"] == 1
+        and after["found"] == {"repeated_pieces": 6}
+    )
     left = ["one two three four", "It rained.", "five six"]
     assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == left
     assert before["bytes"] == sum(map(len, texts)) and after["bytes"] == sum(map(len, left))

@@ -22,6 +22,7 @@ from ablate.pool.pool import Pool
 from ablate.pool.source import Document
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
+from ablate.stages.decontamination import CountPieces, CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import Extraction
 from ablate.stages.fineweb_quality import FineWebQuality
@@ -31,7 +32,9 @@ from ablate.stages.language import Language
 from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
+from ablate.stages.text_norm import words
 from ablate.stages.url_filter import UrlFilter
 from ablate.store import Store
 
@@ -62,6 +65,7 @@ SENTENCES = (
     "We have a deal. We have a deal. We have a deal. We have a deal.",
     "And so it was that with the first snow the town fell silent.",
 )
+ITEMS = References.of([f"{SENTENCES[0]} Yes", SENTENCES[-1]], 8, 8)
 STAGES: tuple[Stage, ...] = (
     Extraction(method="raw"),
     Extraction(method="resiliparse"),
@@ -74,6 +78,8 @@ STAGES: tuple[Stage, ...] = (
     ExactDedup(keep="first"),
     ExactDedup(keep="longest"),
     MinhashDedup(ngram=2, bands=8, rows=2, seed=3),
+    MinhashDedup(ngram=2, bands=8, rows=2, verify="jaccard", min_similarity=0.6),
+    MinhashDedup(ngram=2, bands=8, rows=2, verify="edit", min_similarity=0.7, keep="longest"),
     Pii(),
     SubstringDedup(min_tokens=12),
     SubstringDedup(min_tokens=15, keep="none"),
@@ -85,6 +91,10 @@ STAGES: tuple[Stage, ...] = (
     LineDedup(unit="three_sentences"),
     UrlFilter(),
     OddAddress(),
+    FindItems(references=ITEMS, ratio=0.7),
+    FindItems(references=ITEMS, in_order=True, ratio=0.5),
+    CountPieces(references=ITEMS, window=5, max_pieces=2),
+    CutHits(references=ITEMS, window=5, min_piece=30),
 )
 
 
@@ -129,7 +139,11 @@ def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list
     cluster = list(range(len(texts)))
     for i in range(len(texts)):
         for j in range(i):
-            if sketches[i].any() and (sketches[i] == sketches[j]).any():
+            if (
+                sketches[i].any()
+                and (sketches[i] == sketches[j]).any()
+                and _is_verified(step, texts[i], texts[j])
+            ):
                 old, new = cluster[i], cluster[j]
                 cluster = [new if c == old else c for c in cluster]
     keep = [False] * len(texts)
@@ -145,6 +159,22 @@ def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list
             best = members[0]
         keep[best] = True
     return keep
+
+
+def _is_verified(step: Relation, one: str, other: str) -> bool:
+    """Similarity of a pair by sets of shingles or by the table of edit distances."""
+    if not isinstance(step, MinhashDedup) or step.verify == "none":
+        return True
+    first, second = words(one), words(other)
+    if step.verify == "jaccard":
+        sets = [{tuple(some[i : i + step.ngram]) for i in range(max(1, len(some) - step.ngram + 1))} for some in (first, second)]  # fmt: skip
+        return len(sets[0] & sets[1]) / len(sets[0] | sets[1]) >= step.min_similarity
+    line = list(range(len(second) + 1))
+    for i, word in enumerate(first, start=1):
+        above, line[0] = line[0], i
+        for j, against in enumerate(second, start=1):
+            above, line[j] = line[j], min(line[j] + 1, line[j - 1] + 1, above + (word != against))
+    return 1 - line[-1] / max(len(first), len(second)) >= step.min_similarity
 
 
 def _without_repeats(step: SpanRelation, texts: list[str]) -> tuple[list[str], list[bool]]:

@@ -283,3 +283,7 @@ def test_designs_import_nothing_of_the_rest(path):
         for module in modules:
             known = module.split(".")[0] in (*sys.stdlib_module_names, "numpy", "pydoe")
             assert known or module.startswith("ablate.design.")
+
+
+def test_an_arm_without_its_only_factor_is_named_after_it():
+    assert list(LeaveOneOut().arms([LANGUAGE])) == ["full", "without_language"]

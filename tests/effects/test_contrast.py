@@ -123,8 +123,10 @@ def test_moderation_narrows_on_average_and_estimates_the_same(against_control, s
     ]
     flat = [(a, b) for one in pairs for a, b in zip(*one, strict=True)]
     assert all(a.estimate == b.estimate for a, b in flat)
-    assert all(b.seed_error >= a.seed_error * (1 - 1e-12) for a, b in flat)  # the gain is in the t quantile
-    assert np.median([b.ci_high - b.ci_low for _, b in flat]) < 0.8 * np.median(
+    assert all(
+        b.seed_error >= a.seed_error * (1 - 1e-12) for a, b in flat
+    )  # the gain is in the t quantile, where noise looks equal
+    assert np.median([b.ci_high - b.ci_low for _, b in flat]) < 0.9 * np.median(
         [a.ci_high - a.ci_low for a, _ in flat]
     )
 
@@ -301,6 +303,6 @@ def test_moderated_intervals_hold_up_for_every_contrast(against_control, simulat
     found = [estimate_contrasts(table, against_control) for table in simulate(noise, n, n_seeds, seed=1)]
     hits = np.sum([covers(estimates) for estimates in found], axis=0)
     worst = int(hits.min())
-    floor = 0.92 if n_seeds > 2 else 0.90
+    floor = 0.935 if n_seeds > 2 else 0.92
     assert stats.binomtest(worst, n, floor, alternative="less").pvalue > 0.01, hits / n
     assert 0.94 < hits.mean() / n < 0.98, hits / n

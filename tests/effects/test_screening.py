@@ -111,3 +111,7 @@ def test_shapes_and_infinities_are_refused() -> None:
         screen([[0.1, 0.2]], higher_is_better=True)
     with pytest.raises(ValueError, match="infinity"):
         screen(np.full((3, 1, 1), np.inf), higher_is_better=True)
+
+
+def test_a_score_that_stays_at_zero_has_no_signal_and_noise() -> None:
+    assert math.isnan(screen(np.zeros((4, 2, 3)), higher_is_better=False).signal_noise)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import ConfigError
-from ablate.evaluate.memorisation import Memorisation, copied, window_hashes
+from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
+from ablate.evaluate.memorisation import Memorisation, Trained, copied, window_hashes
 from ablate.train.proxy import ProxyConfig, build_model
 
 SMALL = st.lists(st.integers(0, 2), max_size=40).map(np.array)
@@ -80,8 +83,8 @@ def test_a_model_that_saw_one_text_only_copies_it_and_a_fresh_one_does_not() -> 
     fresh = build_model(
         ProxyConfig(hidden_size=64, layers=1, heads=2, intermediate_size=128, context=context), 64, 0
     )
-    assert max(share.max() for share in probe.score(fresh, sequences, 50, 0).values()) == 0.0
-    shares = probe.score(trained(sequences, context, 60), sequences, 480, 0)
+    assert max(share.max() for share in probe.score(fresh, Trained(sequences, 50), 0).values()) == 0.0
+    shares = probe.score(trained(sequences, context, 60), Trained(sequences, 480), 0)
     assert shares["copied_prompted"].tolist() == [1.0] * 4
     assert set(shares) == set(probe.info["higher_is_better"]) and shares["copied"].shape == (4,)
 
@@ -93,9 +96,9 @@ def test_sampling_is_the_same_every_time_and_leaves_the_random_state_alone() -> 
     sequences = stream(np.arange(1, 50), 64)
     probe = Memorisation(sequences=3, length=20, prompt=8, span=5)
     state = torch.get_rng_state()
-    first = probe.score(model, sequences, 10, 0)
+    first = probe.score(model, Trained(sequences, 10), 0)
     assert torch.equal(torch.get_rng_state(), state)
-    again = probe.score(model, sequences, 10, 0)
+    again = probe.score(model, Trained(sequences, 10), 0)
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
@@ -104,5 +107,25 @@ def test_what_cannot_be_is_refused() -> None:
         Memorisation(length=20)
     with pytest.raises(ConfigError, match="sequences must be 1 or more, got 0"):
         Memorisation(sequences=0)
-    with pytest.raises(ConfigError, match="a prompt of 32 and 100 more tokens are longer"):
-        Memorisation().check(128)
+    with pytest.raises(ConfigError, match=r"proxy\.context=81 is the least"):
+        Memorisation.fitting(8, 64)
+    assert Memorisation.fitting(8, 81).length == 50
+    assert Memorisation.fitting(8, 512).length == 100
+
+
+def test_the_evaluator_reports_it_beside_the_tasks(tokenizer, tmp_path: Path) -> None:
+    heldout = tmp_path / "text.txt"
+    heldout.write_text("The cat sat.")
+    plain, probing = (
+        Evaluator(EvaluateConfig(heldout=str(heldout), memorisation=n), tokenizer, 96) for n in (0, 3)
+    )
+    assert plain.digest != probing.digest and "memorisation" not in plain.info
+    shape = ProxyConfig(hidden_size=32, layers=1, heads=2, intermediate_size=64, context=96)
+    model = build_model(shape, len(tokenizer), 0)
+    scores = probing.evaluate(model, Trained(stream(np.arange(1, 40), 96), 5))
+    assert scores.summary["memorisation"] == {"copied": 0.0, "copied_prompted": 0.0}
+    rows = [row for row in scores.items.to_pylist() if row["task"] == "memorisation"]
+    assert [(row["item"], row["metric"]) for row in rows] == [
+        (str(i), metric) for metric in ("copied", "copied_prompted") for i in range(3)
+    ]
+    assert scores.summary["heldout"] == plain.evaluate(model).summary["heldout"]

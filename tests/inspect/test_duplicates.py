@@ -68,6 +68,26 @@ def test_observed_candidates_follow_the_s_curve_of_true_similarities(
     assert few.compared == 50 and sum(b.share.total for b in few.bins) == 50 * 49 // 2
 
 
+def test_verified_candidates_are_those_that_are_alike(near: tuple[Decision, Annotations]) -> None:
+    annotations = near[1]
+    stage = MinhashDedup(bands=20, rows=4, verify="jaccard", min_similarity=0.8)
+    (decision,) = build_corpus([stage], annotations).decisions
+    found = compare(decision, stage, annotations.groups(decision.before, stage), annotations, 10_000)
+    unverified = compare(
+        *near[:1], stage, annotations.groups(near[0].before, near[0].step), annotations, 10_000
+    )  # type: ignore[arg-type]
+    for now, before in zip(found.bins, unverified.bins, strict=True):
+        assert now.share.total == before.share.total
+        assert now.share.hits == (before.share.hits if now.low >= 0.8 else 0)
+        assert now.expected == before.expected or now.low < 0.8
+    at = {agreed.threshold: agreed for agreed in found.agreements}
+    assert at[0.8].precision.value == 1 and at[0.8].recall.value > 0.9
+    edited = MinhashDedup(bands=20, rows=4, verify="edit", min_similarity=0.9)
+    (decision,) = build_corpus([edited], annotations).decisions
+    found = compare(decision, edited, annotations.groups(decision.before, edited), annotations, 10_000)
+    assert found.n_candidates > 0 and all(np.isnan(b.expected) for b in found.bins)
+
+
 def test_pairs_come_from_every_stratum(near: tuple[Decision, Annotations]) -> None:
     decision, annotations = near
     step = decision.step

@@ -121,7 +121,7 @@ def test_precision_and_recall_by_hand() -> None:
     # True pairs at 0.8: 0-1, 1-2, 3-4. Candidates: 0-1, 1-2, 2-3, 5-6 of eight documents.
     pairs = Pairs(np.array([0, 1, 2, 3]), np.array([1, 2, 3, 4]), np.array([0.9, 0.8, 0.7, 1.0]))
     candidates = np.array([0 * 8 + 1, 1 * 8 + 2, 2 * 8 + 3, 5 * 8 + 6])
-    found = agreement(pairs, candidates, 8, 0.8, (14, 8))
+    found = agreement(pairs, candidates, 8, 0.8, lambda similarity: s_curve(similarity, 14, 8))
     assert (found.precision.hits, found.precision.total) == (2, 4)
     assert (found.recall.hits, found.recall.total) == (2, 3)
     # Groups found: 0-1-2-3 and 5-6, seven pairs; true: 0-1-2 and 3-4, four; three in both.
@@ -141,7 +141,7 @@ def test_the_stage_itself_agrees_with_its_own_candidates() -> None:
     texts = [base, base + " and an end", "quite another matter " * 9, base.replace("long", "short")]
     stage = MinhashDedup()
     sketches = stage.sketch_many(texts)
-    groups = stage.relate(sketches, np.arange(4))
+    groups = stage.relate(sketches, np.arange(4), lambda some: [(row, texts[row]) for row in some])
     first, second = candidate_pairs(groups, np.arange(4), np.arange(4))
     expected = [(i, j) for i, j in itertools.combinations(range(4), 2) if (sketches[i] == sketches[j]).any()]
     assert list(zip(first.tolist(), second.tolist(), strict=True)) == expected and (0, 1) in expected

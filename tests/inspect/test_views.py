@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -120,6 +121,26 @@ def test_duplicates_compare_candidates_with_truth(ablate: Run, capsys: pytest.Ca
     exact = ("inspect.stage=exact_dedup", "stages.exact_dedup.enabled=true")
     assert ablate("duplicates", *exact, "inspect.subsample=50") == 0
     assert "exact_dedup: 210 documents reach it" in capsys.readouterr().out
+
+
+def test_the_funnel_shows_what_was_rewritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pages = ["It rained.\nRead more!", "It snowed.\nread more", "Read more", "The wind blew."]
+    Path("pages.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in pages))
+    overrides = (
+        "study.name=lines", "pool=files", "pool.paths=[pages.jsonl]", "recipe=c4", "evaluate=heldout",
+        "evaluate.heldout=pages.jsonl", "workers=1", "stages.language.enabled=false",
+        "stages.c4_quality.enabled=false", "stages.line_dedup.unit=line", "inspect.stage=line_dedup",
+    )  # fmt: skip
+    assert main(["inspect", "funnel", *overrides]) == 0
+    shown = capsys.readouterr().out
+    assert "line_dedup: empty: 1 documents" in shown
+    assert "line_dedup: rewritten: 1 documents" in shown and "20 to 10 characters" in shown
+    assert "- It snowed. read more\n      + It snowed." in shown
+    (line,) = [re.split(r"\s{2,}", line) for line in shown.splitlines() if line.startswith("line_dedup  ")]
+    assert line[1] == "3" and line[6:] == ["1", "repeated_pieces 2", "empty 1"]
 
 
 def test_a_dose_is_decided_anew_and_measured_once(

@@ -103,6 +103,7 @@ def _others(value: Any) -> list[Any]:
             other
             for other in (
                 f"{value}x",
+                "jaccard",
                 "drop",
                 "cut",
                 "first",

@@ -11,7 +11,7 @@ from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.pool.source import Document
 from ablate.stages.line_dedup import LineDedup, hash_runs, paragraph_spans
-from ablate.stages.segments import count_sentences, line_spans, sentence_spans
+from ablate.stages.segments import WORDS, count_sentences, line_spans, sentence_spans
 
 
 @pytest.fixture
@@ -45,7 +45,28 @@ def test_what_the_units_are():
         assert cut_up(spans, "") == cut_up(spans, " \n\n\t ") == []
 
 
-@settings(max_examples=200, deadline=None)
+def word_by_word(text: str) -> list[tuple[int, int]]:
+    """Sentences by walking over all words of each line."""
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for line in text.splitlines(keepends=True):
+        ended, fresh = False, True
+        for number in WORDS.ids(line).tolist():
+            while text[at].isspace():
+                at += 1
+            size = int(WORDS.length[number])
+            opens = not WORDS.ending[number] and not WORDS.mark[number]
+            if fresh or (ended and opens):
+                spans.append((at, at + size))
+            spans[-1] = (spans[-1][0], at + size)
+            ended = bool(WORDS.ending[number]) or (ended and not opens)
+            at, fresh = at + size, False
+        while at < len(text) and text[at].isspace():
+            at += 1
+    return spans
+
+
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -74,6 +95,7 @@ def test_units_cover_every_character_and_sentences_are_c4s(text):
     for spans in (line_spans, paragraph_spans, sentence_spans):
         assert "".join("".join(cut_up(spans, text)).split()) == "".join(text.split())
         assert all(piece == piece.strip() for piece in cut_up(spans, text))
+    assert sentence_spans(text) == word_by_word(text)
     assert len(sentence_spans(text)) == count_sentences(text)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.errors import DataError
 from ablate.pool.source import Document
+from ablate.stages import running_hash
 from ablate.stages.substring_dedup import SubstringDedup
 
 
@@ -105,6 +108,34 @@ def test_what_a_token_is(text, tokens):
     (sketch,) = stage.sketch_many([text])
     assert sketch.size == len(tokens)
     assert (sketch[:, None] == sketch[None, :]).tolist() == [[a == b for b in tokens] for a in tokens]
+
+
+UNSPACED = (
+    "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+MARKS = "".join(c for c in map(chr, range(0x110000)) if unicodedata.category(c)[0] == "M")
+TOKEN = re.compile(
+    f"(?![{MARKS}])[{UNSPACED}][{MARKS}]*|(?![{MARKS}])[^\\W{UNSPACED}](?:[^\\W{UNSPACED}]|[{MARKS}])*|[^\\s][{MARKS}]*"
+)
+CHARACTERS = st.one_of(
+    st.characters(exclude_categories=["Cs"]),
+    st.sampled_from("ab_1,. \n\u00a0\x1c\x85日ไ\u0e31कि\u0301\u20dd\U0001f44d\U0001f3fd\u200d"),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(CHARACTERS, max_size=30), max_size=4), st.sampled_from([1, 5, 1 << 16]))
+def test_tokens_are_those_of_a_regular_expression_however_texts_are_batched(texts, batch):
+    stage = SubstringDedup()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running_hash, "BATCH", batch)
+        sketches = stage.sketch_many(texts)
+    tokens = [TOKEN.findall(text) for text in texts]
+    assert [[text[a:b] for a, b in stage.pieces(text)] for text in texts] == tokens
+    numbers = {token: number for some, sketch in zip(tokens, sketches, strict=True)
+               for token, number in zip(some, sketch.tolist(), strict=True)}  # fmt: skip
+    assert [[numbers[token] for token in some] for some in tokens] == [sketch.tolist() for sketch in sketches]
+    assert len(set(numbers.values())) == len(numbers)
 
 
 def test_case_and_marks_count_and_blanks_do_not(curate):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ablate.stages import text_norm
+from ablate.stages import running_hash, text_norm
 from ablate.stages.text_norm import (
     gram_hashes,
     grams_up_to,
@@ -49,7 +49,7 @@ def test_long_texts_are_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> No
     text = "Ein Wort, 1.234,5 mal e\u0301te\u0301 " * 50 + "x" * 300 + " und. Ende"
     whole = word_hashes(text)
     for batch in (1, 7, 64):
-        monkeypatch.setattr(text_norm, "BATCH", batch)
+        monkeypatch.setattr(running_hash, "BATCH", batch)
         hashes, bounds = word_hashes_many(["kurz", text, "", "1.", "2"])
         np.testing.assert_array_equal(hashes[1:-2], whole)
         assert np.diff(bounds).tolist() == [1, whole.size, 0, 1, 1]

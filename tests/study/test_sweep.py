@@ -76,6 +76,10 @@ def test_the_record_says_what_was_run(ablate: Run, here: Path, tiny: tuple[str, 
     record = json.loads(path.read_text())
     assert record["seed"] == 5
     assert record["train"]["tokens"] == 2048
+    leaks = record["corpus"]["leaks"]
+    assert leaks["documents"] == 0 and leaks["tasks"] == {"facts": [], "leaked": []}, (
+        "the recipe decontaminates"
+    )
     assert [point["tokens"] for point in record["curve"]] == [1024, 2048]
     assert record["curve"][-1]["scores"] == record["scores"]
     assert set(record["scores"]) == {"facts", "leaked", "heldout"}
@@ -280,8 +284,10 @@ def test_a_larger_design_and_other_estimands_train_only_what_is_new(
     import ablate.train.loop as loop
 
     trained = []
-    train = loop.train
-    monkeypatch.setattr(loop, "train", lambda **given: trained.append(given["seed"]) or train(**given))
+    train = loop.train_together
+    monkeypatch.setattr(
+        loop, "train_together", lambda runs, **given: trained.extend(runs) or train(runs, **given)
+    )
     two = ("design.factors=[language,minhash_dedup]", "seeds=[0,1]")
     assert ablate("sweep", *tiny, "study.name=small", *two) == 0
     assert len(trained) == 3 * 2

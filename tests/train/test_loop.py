@@ -88,6 +88,34 @@ class Stop(Exception):
     pass
 
 
+class Breaking:
+    """The walk, until step `at` of the run is asked for."""
+
+    def __init__(self, stream, at: int) -> None:
+        self.stream, self.at = stream, at
+
+    def sequences(self, first: int, count: int):
+        if first // SEQUENCES == self.at:
+            raise Stop
+        return self.stream.sequences(first, count)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_stopped_at_a_random_step_ends_in_the_same_bits(new_runner, toy, monkeypatch, seed):
+    """Stopped at two random steps of 40; how often a checkpoint is kept is random too."""
+    rng = random.Random(seed)
+    monkeypatch.setattr(loop, "CHECK_EVERY", rng.randint(1, 6))
+    settings = {"steps": 40, "evaluations": (0.5, 1.0), "checkpoint_s": 0.0, "precision": rng.choice(["fp32", "bf16"])}  # fmt: skip
+    whole, broken = new_runner(), new_runner()
+    expected = whole(**settings)
+    for at in sorted(rng.sample(range(1, 40), 2)):
+        with pytest.raises(Stop):
+            broken(**settings, stream=Breaking(toy.stream(), at))
+    result = broken(**settings)
+    assert same(broken.weights, whole.weights)
+    assert result.losses == expected.losses
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_an_interrupted_run_ends_in_the_same_bits(new_runner, monkeypatch, seed):
     """Stopped in the log call or in an evaluation, with a checkpoint after each look at the loss."""
@@ -201,6 +229,64 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_evaluated(runn
     with pytest.raises(TrainingError, match=rf"step {step} of 12.*train\.lr"):
         runner()
     assert runner.evaluated == [] and not (runner.folder / "run" / "checkpoint.pt").exists()
+
+
+def test_a_failed_run_says_why_and_where_it_was_still_good(runner, toy, monkeypatch):
+    monkeypatch.setattr(loop, "CHECK_EVERY", 2)
+    honest, calls = StackedLoss.__call__, []
+
+    def poisoned(self, *arguments):
+        calls.append(None)
+        return honest(self, *arguments) * (math.nan if len(calls) == 7 else 1)
+
+    monkeypatch.setattr(StackedLoss, "__call__", poisoned)
+    with pytest.raises(TrainingError, match=r"last good checkpoint: step 6, .*checkpoint\.pt") as caught:
+        runner(checkpoint_s=0.0)
+    path = runner.folder / "run" / "checkpoint.pt"
+    assert caught.value.details == {"reason": "not_finite", "step": 7, "checkpoint": {"path": str(path), "step": 6}}  # fmt: skip
+    monkeypatch.setattr(StackedLoss, "__call__", honest)
+    assert runner(checkpoint_s=0.0).steps == 12, "the good checkpoint can be gone on from"
+
+
+def test_a_run_that_gets_worse_than_guessing_has_diverged(runner):
+    with pytest.raises(TrainingError, match=r"diverged.*train\.lr") as caught:
+        runner(steps=60, lr=30.0, schedule="constant", clip=1e9)
+    assert caught.value.details["reason"] == "diverged"
+    assert runner.evaluated == []
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """A model that runs out of memory above some sequences at a time; the sizes that were tried."""
+    honest, sizes = StackedLoss.__call__, []
+
+    def limit(most: int) -> list[int]:
+        def limited(self, matrices, vectors, sequences):
+            sizes.append(sequences.shape[1])
+            if sequences.shape[1] > most:
+                raise torch.OutOfMemoryError("tried to allocate")
+            return honest(self, matrices, vectors, sequences)
+
+        monkeypatch.setattr(StackedLoss, "__call__", limited)
+        return sizes
+
+    return limit
+
+
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(new_runner, small_memory):
+    expected = new_runner()(steps=6)
+    sizes = small_memory(2)
+    result = new_runner()(steps=6)
+    assert losses(result) == pytest.approx(losses(expected), abs=1e-5)
+    assert sizes[:4] == [8, 4, 2, 2] and set(sizes[2:]) == {2}, "tried once, then known"
+    assert result.tokens == expected.tokens
+
+
+def test_a_sequence_that_does_not_fit_ends_the_run(runner, small_memory):
+    small_memory(0)
+    with pytest.raises(TrainingError, match="not even one sequence") as caught:
+        runner()
+    assert caught.value.details == {"reason": "out_of_memory", "step": 1, "checkpoint": None}
 
 
 def test_threads_are_set_for_the_run_and_given_back(runner):

@@ -3,7 +3,7 @@
 Looks at the documents that reach the arm's deduplication. On a subsample every pair is compared
 exactly: Jaccard similarity of the stage's own word shingles, precision and recall of its candidate
 pairs and of its clusters at several thresholds, and the share of pairs found beside the S-curve that
-its bands and rows promise. And it shows candidate pairs, sampled over the range of true similarity, with
+its bands and rows promise (and, where the stage verifies by Jaccard, its least similarity). And it shows candidate pairs, sampled over the range of true similarity, with
 their texts from where they first differ. Writes duplicates.md and candidates.{svg,png} into
 <study.dir>/duplicates. The same arm gives the same bytes.
 
@@ -33,6 +33,7 @@ from ablate.inspect.duplicates_page import Bin, Shown, duplicates_page, terminal
 from ablate.inspect.figure import curve_figure, save
 from ablate.inspect.similarity import (
     Agreement,
+    Curve,
     Pairs,
     Share,
     agreement,
@@ -89,11 +90,10 @@ def main(config: DictConfig, hydra: Hydra) -> int:
         found = compare(decision, shingler, groups, workshop.annotations, config.inspect.subsample)
         shown = sample_pairs(decision, shingler, groups, workshop.annotations, config.inspect.pairs)
     folder, title = folder_of(config) / "duplicates", config.study.title or config.study.name
-    curve = np.linspace(0, 1, 201)
-    signature = _signature(decision)
+    similarities, curve = np.linspace(0, 1, 201), _curve(decision)
     figure = curve_figure(
-        curve,
-        s_curve(curve, *signature) if signature else None,
+        similarities,
+        curve(similarities) if curve else None,
         [(b.mean, b.share.total, b.share.hits, *b.share.interval) for b in found.bins if b.share.total],
         f"{title}: {decision.stage}",
     )
@@ -143,9 +143,13 @@ def _relation(decision: Decision) -> Relation:
     return decision.step
 
 
-def _signature(decision: Decision) -> tuple[int, int] | None:
+def _curve(decision: Decision) -> Curve | None:
+    """Chance that the stage joins a pair of given Jaccard similarity; None where that does not decide it."""
     step = decision.step
-    return (step.bands, step.rows) if isinstance(step, MinhashDedup) else None
+    if not isinstance(step, MinhashDedup) or step.verify == "edit":
+        return None
+    bands, rows, least = step.bands, step.rows, step.min_similarity if step.verify == "jaccard" else 0.0
+    return lambda similarity: np.where(np.asarray(similarity) >= least, s_curve(similarity, bands, rows), 0.0)
 
 
 def compare(
@@ -166,17 +170,17 @@ def compare(
     pairs = all_pairs(shingles, FLOOR)
     first, second = candidate_pairs(groups, rows, np.arange(rows.size))
     candidates = first * rows.size + second
-    signature = _signature(decision)
+    curve = _curve(decision)
     return Found(
         decision.rows.size,
         rows.size,
         candidates.size,
-        tuple(_bins(pairs, candidates, rows.size, signature)),
-        tuple(agreement(pairs, candidates, rows.size, at, signature) for at in THRESHOLDS),
+        tuple(_bins(pairs, candidates, rows.size, curve)),
+        tuple(agreement(pairs, candidates, rows.size, at, curve) for at in THRESHOLDS),
     )
 
 
-def _bins(pairs: Pairs, candidates: np.ndarray, n: int, signature: tuple[int, int] | None) -> list[Bin]:
+def _bins(pairs: Pairs, candidates: np.ndarray, n: int, curve: Curve | None) -> list[Bin]:
     is_candidate = np.isin(pairs.codes(n), candidates, assume_unique=True)
     edges = np.array([*EDGES, np.inf])
     number = np.searchsorted(edges, pairs.similarity, side="right") - 1
@@ -185,7 +189,7 @@ def _bins(pairs: Pairs, candidates: np.ndarray, n: int, signature: tuple[int, in
     for i, (low, high) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         inside = number == i
         some = pairs.similarity[inside]
-        expected = float(s_curve(some, *signature).mean()) if signature and some.size else float("nan")
+        expected = float(curve(some).mean()) if curve and some.size else float("nan")
         mean = float(some.mean()) if some.size else float("nan")
         share = Share(int(is_candidate[inside].sum()), int(inside.sum()))
         bins.append(Bin(low, min(high, 1.0), mean, share, expected))

@@ -1,0 +1,1 @@
+"""The instrument checks itself: intervals and tests against a known or well-measured truth."""

@@ -1,0 +1,109 @@
+"""Figures of a calibration: coverage of every simulated cell; estimates against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from ablate.calibrate.simulate import BAND, Cell, not_claimed
+from ablate.calibrate.trained import Trained
+from ablate.report.figures import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, _figure
+from ablate.store import atomic
+
+
+def save(figure: matplotlib.figure.Figure, path: Path) -> None:
+    """As SVG and PNG, the same bytes every time."""
+    for kind in ("svg", "png"):
+        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+        with atomic(path.with_suffix(f".{kind}")) as part, matplotlib.rc_context(STYLE):
+            figure.savefig(part, format=kind, dpi=130, bbox_inches="tight", metadata=metadata)
+
+
+def coverage(cells: Sequence[Cell], path: Path) -> None:
+    """One row per design and estimand, one mark per noise and number of seeds."""
+    rows = list(dict.fromkeys((c.case, c.estimand) for c in cells))
+    patterns = list(dict.fromkeys(c.noise for c in cells))
+    seeds = sorted({c.seeds for c in cells})
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(2.4 + 2.6 * len(seeds), 1.6 + 0.34 * len(rows), len(seeds))
+        for axis, n in zip(axes, seeds, strict=True):
+            axis.axvspan(100 * BAND[0], 100 * BAND[1], color=PALE, zorder=0)
+            axis.axvline(95, color=INK, linewidth=0.8, zorder=1)
+            for cell in cells:
+                if cell.seeds != n or cell.interactions:
+                    continue
+                y = rows.index((cell.case, cell.estimand)) + 0.5 * (
+                    patterns.index(cell.noise) / max(1, len(patterns) - 1) - 0.5
+                )
+                colour = LINES[patterns.index(cell.noise) % len(LINES)]
+                face = "white" if not_claimed(cell) else colour
+                spread = [100 * count / cell.studies for count in cell.covered]
+                axis.plot([min(spread), max(spread)], [y, y], color=colour, linewidth=1.0)
+                axis.plot(100 * cell.coverage, y, "o", color=colour, markerfacecolor=face, markersize=4)
+            names = (
+                [f"{case}: {estimand}" for case, estimand in rows] if axis is axes[0] else [""] * len(rows)
+            )
+            axis.set_yticks(range(len(rows)), names, fontsize=8)
+            axis.set_ylim(len(rows) - 0.5, -0.5)
+            axis.tick_params(axis="y", length=0)
+            axis.set_title(f"{n} seeds", fontsize=10)
+            axis.set_xlim(88, 100)
+        for number, pattern in enumerate(patterns):
+            axes[-1].plot(
+                [], [], "o-", color=LINES[number % len(LINES)], markersize=4, label=pattern.replace("_", " ")
+            )
+        axes[-1].legend(
+            loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8, title="seed noise"
+        )
+        figure.suptitle("Coverage of 95 % intervals; band 93.5 to 96.5 %", x=0.01, ha="left", weight="bold")
+        figure.supxlabel(
+            "studies whose interval held the truth, %: mean and range over contrasts; open: not claimed",
+            fontsize=9,
+        )
+    save(figure, path)
+
+
+def trained(found: Mapping[str, Trained], path: Path) -> None:
+    """Three-seed estimates with their intervals by the truth of the other seeds, and detection against power."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(4.6 * (len(found) + 1), 4.2, len(found) + 1)
+        for axis, (name, one) in zip(axes, found.items(), strict=False):
+            factors = list(dict.fromkeys(c.factor for c in one.contrasts))
+            ends = [c.truth for c in one.contrasts]
+            width = (max(ends) - min(ends)) or 1.0
+            for c in one.contrasts:
+                there = [other for other in one.contrasts if other.factor == c.factor]
+                x = c.truth + 0.012 * width * (there.index(c) - len(there) / 2) / len(there) * 6
+                colour = NONE if c.covered else HURTS
+                axis.plot([x, x], [c.ci_low, c.ci_high], color=colour, linewidth=0.9, zorder=1)
+                axis.plot(
+                    x, c.estimate, "o", color=LINES[1 + factors.index(c.factor) % 7], markersize=3, zorder=2
+                )
+            span = [min(ends) - 0.05 * width, max(ends) + 0.05 * width]
+            axis.plot(span, span, color=INK, linewidth=0.9)
+            for number, factor in enumerate(factors):
+                axis.plot([], [], "o", color=LINES[1 + number % 7], markersize=4, label=factor)
+            low, high = np.percentile([v for c in one.contrasts for v in (c.ci_low, c.ci_high)], [2, 98])
+            axis.set_ylim(low, high)
+            axis.legend(frameon=False, fontsize=7)
+            axis.set_title(f"{name}: {one.seeds} seeds against the rest", fontsize=10)
+            axis.set_xlabel("gain, mean of the other seeds")
+            axis.set_ylabel(f"gain from {one.seeds} seeds, 95 % interval")
+        axis = axes[-1]
+        axis.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
+        for number, (name, one) in enumerate(found.items()):
+            for factor in dict.fromkeys(c.factor for c in one.contrasts):
+                there = [c for c in one.contrasts if c.factor == factor]
+                axis.plot(
+                    100 * float(np.mean([c.power for c in there])),
+                    100 * float(np.mean([c.p_value <= 0.05 for c in there])),
+                    "o", color=(HELPS, HURTS, NONE)[number % 3], label=name if factor == there[0].factor and factor == one.contrasts[0].factor else None,
+                )  # fmt: skip
+        axis.set_title("detected against predicted", fontsize=10)
+        axis.set_xlabel("predicted power, %")
+        axis.set_ylabel("small studies with p <= 0.05, %")
+        axis.legend(frameon=False, fontsize=8)
+    save(figure, path)

@@ -1,0 +1,296 @@
+"""What the intervals lean on, checked: pairing, equal noise, gains that add up, few seeds, items, missing runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ablate.design.base import Assignment, Factor
+from ablate.effects.aggregate import aggregate
+from ablate.effects.best_subset import best_subset
+from ablate.effects.bootstrap import hierarchical_bootstrap
+from ablate.effects.components import percent, variance_components
+from ablate.effects.contrast import LOOKS_EQUAL
+from ablate.effects.lack_of_fit import lack_of_fit
+from ablate.effects.noise import homogeneity
+from ablate.effects.pairing import seed_correlation
+from ablate.effects.ratio import ratio_of_means
+from ablate.estimand.aliases import aliases
+from ablate.estimand.dose_response import dose_arms, polynomial
+from ablate.estimand.linear_model import linear_model
+from ablate.report.effects_table import Row, headline
+from ablate.report.mixed_model import mixed_contrast
+from ablate.report.records import Study
+from ablate.report.tables import contrast_name, interval, markdown, p_text, signed, unsigned
+from ablate.study.plan import factors_of
+
+AVERAGED = ("main_effect", "interaction", "shapley")
+"""Estimands that average over arms, so that gains which do not add up matter to them."""
+DOUBT = 0.05
+RESAMPLES = 2_000
+
+
+def section(study: Study, rows: Sequence[Row]) -> list[str]:
+    """Findings and warnings about the headline's gains, as Markdown."""
+    table, chance = _headline_table(study)
+    if table is None:
+        return ["No score to look at."]
+    findings = [
+        *_pairing(study, table),
+        *_seeds(study, rows),
+        *_equal_noise(study, table, rows),
+        *_fit(study, table, rows),
+    ]
+    parts = ["\n".join(f"- {line}" for line in findings)]
+    parts += _items(study, rows, chance) + _unbalanced(study, table, rows)
+    parts += _best(study, table, rows) + _turning(study, table) + _components(study, table)
+    return parts
+
+
+def _headline_table(study: Study) -> tuple[np.ndarray | None, list[float] | None]:
+    """The primary aggregate (or its first task), shape (n_arms, n_seeds), and the chances behind it."""
+    members = (
+        study.aggregated(study.primary)
+        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
+    )
+    if not members:
+        return None, None
+    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
+    chance = None if None in levels else [float(level) for level in levels]
+    return aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance), chance
+
+
+def _levels(study: Study) -> dict[str, Assignment]:
+    return {name: dict(arm["levels"]) for name, arm in study.plan["arms"].items()}
+
+
+def _estimands(rows: Sequence[Row]) -> set[str]:
+    return {row["estimand"] for row in rows}
+
+
+def _pairing(study: Study, table: np.ndarray) -> list[str]:
+    r = seed_correlation(table[study.distinct])
+    if math.isnan(r):
+        return []
+    worth = (
+        f"a paired difference has {100 * (1 - r):.0f} % of the variance of an unpaired one"
+        if r > 0.0
+        else "sharing seeds brought nothing here"
+    )
+    return [f"**Pairing by seed**: correlation between arms under one seed {r:+.2f}; {worth}."]
+
+
+def _seeds(study: Study, rows: Sequence[Row]) -> list[str]:
+    counts = {row["n_seeds"] for row in headline(rows, study) if row["method"] != "identical"}
+    if 1 in counts:
+        return ["**One seed** in some gains: no spread, so no interval and no verdict."]
+    if 2 in counts:
+        return [
+            "**Two seeds**: intervals hold for normal noise only, and `ablate calibrate` does not claim them for noise "
+            "that is very unequal or heavy-tailed. A third seed makes them far narrower."
+        ]
+    return []
+
+
+def _equal_noise(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
+    p = homogeneity(table[study.distinct])
+    methods = sorted({row["method"] for row in headline(rows, study)} - {"identical", "none"})
+    used = f"; variances: {', '.join(methods)}" if methods else ""
+    if math.isnan(p):
+        return [f"**Equal noise** cannot be tested (too few arms, or an arm without a spread){used}."]
+    if p > LOOKS_EQUAL:
+        return [f"**Equal noise** in all arms is not contradicted (p = {p_text(p)}){used}."]
+    return [
+        f"**Noise may differ between arms** (p of equal noise {p_text(p)}), so gains between two arms stand on their own "
+        f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms."
+    ]
+
+
+def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
+    asked = _estimands(rows) & set(AVERAGED)
+    factors, arms = factors_of(study.plan), _levels(study)
+    if not asked or len(factors) < 2:
+        return []
+    here = [number for number, row in enumerate(table) if np.isfinite(row).any()]
+    order = 2 if asked == {"interaction"} else 1
+    model = linear_model({study.arms[i]: arms[study.arms[i]] for i in here}, factors, order)
+    fit = lack_of_fit(table[here], model.matrix)
+    found = aliases(arms, factors)
+    mixed = sorted(name for name, others in found.main.items() if others)
+    warning = (
+        f" In these arms the main effects of {', '.join(mixed)} are mixed with interactions (table of aliases in `ablate plan`), so "
+        "they may be those and not the stages' own; resolution IV or V, or a fold-over, tells them apart."
+        if mixed and "main_effect" in asked
+        else ""
+    )
+    if fit.df < 1:
+        return [
+            f"**Do gains add up?** Cannot be tested: these arms leave nothing over once main effects are fitted.{warning}"
+        ]
+    if math.isnan(fit.p_value):
+        return [f"**Do gains add up?** Cannot be tested: no spread between seeds was measured.{warning}"]
+    if fit.p_value > DOUBT:
+        return [
+            f"**Gains add up** as far as can be seen (lack of fit p = {p_text(fit.p_value)}, {fit.df} degrees of freedom).{warning}"
+        ]
+    pointed = _suspect(fit.residual, {study.arms[i]: arms[study.arms[i]] for i in here}, factors)
+    return [
+        f"**Lack of fit: gains do not add up** (p = {p_text(fit.p_value)}; arms are off the additive model by "
+        f"{unsigned(fit.left_sd)} on top of noise). A stage's worth depends on which others are there, so an average over "
+        f"them is not what any single recipe gains. Points to {pointed}.{warning}"
+    ]
+
+
+def _suspect(residual: np.ndarray, arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> str:
+    """The interaction that explains most of what the additive model leaves, with those it cannot be told from."""
+    plain, full = linear_model(arms, factors).matrix, linear_model(arms, factors, 2)
+    explained = []
+    for number, term in enumerate(full.terms):
+        if len(term) == 2:
+            column = full.matrix[:, number]
+            column = column - plain @ (np.linalg.pinv(plain) @ column)
+            size = float(column @ column)
+            share = float(column @ residual) ** 2 / size if size > 1e-9 else 0.0
+            explained.append((share, " x ".join(name for name, _ in term)))
+    best = max(explained)[0]
+    alike = list(dict.fromkeys(name for share, name in explained if share > 0.999 * best))
+    return " or ".join(alike[:6]) + (" or others that these arms cannot tell apart" if len(alike) > 6 else "")
+
+
+def _items(study: Study, rows: Sequence[Row], chance: list[float] | None) -> list[str]:
+    """Intervals over seeds and items together, for a headline of one task."""
+    members = study.aggregated(study.primary)
+    lead = [row for row in headline(rows, study) if row["method"] != "identical"]
+    items = study.items(members[0], study.primary) if len(members) == 1 else None
+    if items is None or not lead or len(study.seeds) < 2:
+        return []
+    scale = 1.0 if chance is None else 1.0 / (1.0 - chance[0])
+    rng = np.random.default_rng(0)
+    cells = []
+    for row in lead:
+        weights = np.array([row["weights"].get(arm, 0.0) for arm in study.arms])
+        low, high = hierarchical_bootstrap(items, weights, rng, resamples=RESAMPLES)
+        both = {"ci_low": scale * low, "ci_high": scale * high}
+        cells.append([contrast_name(row), signed(row["estimate"]), interval(row), interval(both)])
+    text = (
+        "Seeds and items drawn anew together (hierarchical bootstrap, items paired between arms): how far a gain would "
+        "move with other seeds *and* other questions of the same kind."
+    )
+    return [text, markdown(("stage", "gain", "95 % interval, seeds", "seeds and items"), cells)]
+
+
+def _unbalanced(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
+    """Mixed-model gains where an arm has runs that pairing cannot use."""
+    cells = []
+    for row in headline(rows, study):
+        weights = np.array([row["weights"].get(arm, 0.0) for arm in study.arms])
+        runs = np.isfinite(table[weights != 0.0])
+        if (
+            row["method"] == "identical"
+            or not runs.any(axis=1).all()
+            or runs.all(axis=0).sum() == runs.sum(axis=1).max()
+        ):
+            continue
+        found = mixed_contrast(table, weights)
+        both = {"ci_low": found.ci_low, "ci_high": found.ci_high}
+        cells.append(
+            [
+                contrast_name(row),
+                signed(row["estimate"]),
+                interval(row),
+                signed(found.estimate),
+                interval(both),
+            ]
+        )
+    if not cells:
+        return []
+    text = "Arms with different numbers of runs: pairing leaves some out; a mixed model (arms fixed, seeds random, REML) uses all."
+    return [
+        text,
+        markdown(("stage", "gain, paired", "95 % interval", "gain, mixed model", "95 % interval"), cells),
+    ]
+
+
+def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
+    factors, arms = factors_of(study.plan), _levels(study)
+    if "main_effect" not in _estimands(rows) or any(len(factor.levels) > 2 for factor in factors):
+        return []
+    absent = np.array([[float(arms[arm][f.name] != f.full) for f in factors] for arm in study.arms])
+    here = np.isfinite(table).any(axis=1)
+    if np.linalg.matrix_rank(np.hstack([np.ones((int(here.sum()), 1)), absent[here]])) < len(factors) + 1:
+        return []
+    found = best_subset(table[here], absent[here], higher_is_better=study.metrics[study.primary])
+    without = [factor.name for factor, keep in zip(factors, found.keep, strict=True) if not keep]
+    recipe = f"the full recipe without {', '.join(without)}" if without else "the full recipe"
+    wanted = {f.name: f.full if keep else f.bare for f, keep in zip(factors, found.keep, strict=True)}
+    was_run = next((arm for arm, levels in arms.items() if levels == wanted), None)
+    gain = (
+        f"; {signed(found.gain)} over the full recipe, {interval({'ci_low': found.ci_low, 'ci_high': found.ci_high})} "
+        "simultaneously for all subsets, so that the choice does not flatter it"
+        if without
+        else ""
+    )
+    state = (
+        f"It was run, as `{was_run}`." if was_run else "It was not run: a prediction of the additive model."
+    )
+    return [f"**Best subset predicted**: {recipe}, at {unsigned(found.score)}{gain}. {state}"]
+
+
+def _turning(study: Study, table: np.ndarray) -> list[str]:
+    """Where the parabola through a dose's scores turns."""
+    if study.plan["design"] != "dose":
+        return []
+    factors, lines = factors_of(study.plan), []
+    for factor in factors:
+        names, values = dose_arms(_levels(study), factors, factor)
+        scores = table[[study.arms.index(name) for name in names]]
+        scores = scores[:, np.isfinite(scores).all(axis=0)]
+        if len(values) < 3 or scores.shape[1] < 1:
+            continue
+        _, slope, curvature = polynomial(values, 2) @ scores
+        at, low, high = ratio_of_means(-slope, 2 * curvature)
+        bottom = (float(curvature.mean()) < 0.0) == study.metrics[study.primary]
+        kind = "best" if bottom else "worst"
+        where = (
+            f"[{low:.3g}, {high:.3g}]"
+            if not math.isnan(low)
+            else "unbounded: the curvature is not clear of zero"
+        )
+        inside = (
+            ""
+            if values.min() <= at <= values.max()
+            else " (outside the values that were run: not to be relied on)"
+        )
+        lines.append(
+            f"**Turning point** of {factor.name}: {kind} at {at:.3g}{inside}, 95 % interval {where} (Fieller)."
+        )
+    return lines
+
+
+def _components(study: Study, table: np.ndarray) -> list[str]:
+    """Shares of the noise by source, where the study crosses sources of chance."""
+    factors, arms = factors_of(study.plan), _levels(study)
+    chance = study.plan.get("chance", [])
+    if not chance or {factor.name for factor in factors} != set(chance):
+        return []
+    shape = [len(factor.levels) for factor in factors]
+    grid = np.full(shape, np.nan)
+    for number, arm in enumerate(study.arms):
+        where = tuple(factor.levels.index(arms[arm][factor.name]) for factor in factors)
+        grid[where] = table[number, 0]
+    if np.isnan(grid).any():
+        return [
+            f"**Components of the noise** ({', '.join(chance)}): not every combination of draws has a run."
+        ]
+    found = variance_components(grid, [factor.name for factor in factors])
+    shares = percent(found)
+    cells = [
+        [name, f"{math.sqrt(max(0.0, value)):.4f}", f"{shares[name]:.0f} %"] for name, value in found.items()
+    ]
+    text = (
+        "**Components of the noise**, from crossed draws: `weights` is the initial weights, `order` the order of the data and so "
+        "which of it the budget reaches, a stage's seed its curation; `together` is what arises only in combination."
+    )
+    return [text, markdown(("source", "standard deviation", "share of the variance"), cells)]

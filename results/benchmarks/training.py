@@ -1,0 +1,302 @@
+"""Training speed against Hugging Face's Trainer, and where a step's time goes.
+
+    python results/benchmarks/training.py --threads 2 --out results/benchmarks/training.md
+
+Both train the same models (same initial weights, sequences, order, AdamW, schedule, clipping, precision,
+number of steps) in one process, one after the other, three seeds each. The sequences come from a random
+Markov source, so nothing needs to be downloaded; nothing is evaluated or saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata as metadata
+import platform
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from torch.profiler import ProfilerActivity, profile
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from ablate.config import make
+from ablate.train.config import TrainConfig
+from ablate.train.loop import Run, _Lane, _Training, measure_speed, train
+from ablate.train.proxy import build_model
+from ablate.train.schedule import lr_factor
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS, WARM = (0, 1, 2), 5
+RUNGS = {"tiny": (1024, 250), "1m": (4096, 150)}  # vocabulary, steps
+BATCH_TOKENS = 1024
+
+
+class Markov:
+    """Sequences in which half of the tokens follow from the one before, the others are Zipf draws."""
+
+    def __init__(self, vocab_size: int, context: int, seed: int) -> None:
+        self.follows = np.random.default_rng(7).permutation(vocab_size)
+        weight = 1 / np.arange(1, vocab_size + 1)
+        self.share, self.context, self.seed = weight / weight.sum(), context, seed
+
+    def sequences(self, first: int, count: int) -> np.ndarray:
+        out = np.empty((count, self.context + 1), dtype=np.int64)
+        for row in range(count):
+            rng = np.random.default_rng([self.seed, first + row])
+            drawn = rng.choice(self.share.size, self.context + 1, p=self.share)
+            keep = rng.random(self.context + 1) < 0.5
+            out[row, 0] = drawn[0]
+            for at in range(1, self.context + 1):
+                out[row, at] = self.follows[out[row, at - 1]] if keep[at] else drawn[at]
+        return out
+
+
+@dataclass
+class Table:
+    """All sequences of a run, made beforehand, so that making them is not timed."""
+
+    rows: np.ndarray
+
+    def sequences(self, first: int, count: int) -> np.ndarray:
+        return self.rows[first : first + count]
+
+
+@dataclass
+class Outcome:
+    losses: list[float]
+    tokens_per_s: float
+
+    @property
+    def final(self) -> float:
+        return float(np.mean(self.losses[-max(1, len(self.losses) // 10) :]))
+
+
+def ours(proxy: Any, config: TrainConfig, vocab_size: int, table: Table, seed: int, steps: int) -> Outcome:
+    losses: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(stream=table, seed=seed, folder=Path(folder), evaluate=lambda *_: None)
+        begin = time.perf_counter()
+        result = train(run, proxy=proxy, config=config, vocab_size=vocab_size, tokens=steps * BATCH_TOKENS)
+        seconds = time.perf_counter() - begin
+    losses = [loss for _, loss in result.losses]
+    return Outcome(losses, result.tokens / seconds)
+
+
+class Rows(torch.utils.data.Dataset):
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = torch.from_numpy(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        row = self.rows[index]
+        # shift_labels: as many predictions as input tokens, as in our loop.
+        return {"input_ids": row[:-1], "labels": row[1:], "shift_labels": row[1:]}
+
+
+class Peer(Trainer):
+    """The Trainer as it is, reading in order and keeping losses without waiting for them."""
+
+    kept: list[torch.Tensor]
+
+    def _get_train_sampler(self, *_: Any) -> Any:
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        loss = super().compute_loss(*args, **kwargs)
+        self.kept.append(loss.detach())
+        return loss
+
+
+class Clock(TrainerCallback):
+    begun = 0.0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.begun = time.perf_counter()
+
+
+def peer(proxy: Any, config: TrainConfig, vocab_size: int, table: Table, seed: int, steps: int) -> Outcome:
+    model = build_model(proxy, vocab_size, seed)
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim == 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: lr_factor(step, steps, schedule="cosine", warmup_fraction=config.warmup_fraction, min_ratio=config.min_lr_ratio),
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder, max_steps=steps, per_device_train_batch_size=BATCH_TOKENS // proxy.context,
+            bf16=config.precision == "bf16", use_cpu=True, max_grad_norm=config.clip, report_to=[], save_strategy="no",
+            logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
+        )  # fmt: skip
+        clock = Clock()
+        trainer = Peer(
+            model=model, args=arguments, train_dataset=Rows(table.rows), optimizers=(optimizer, schedule), callbacks=[clock]
+        )  # fmt: skip
+        trainer.kept = []
+        trainer.train()
+        seconds = time.perf_counter() - clock.begun
+    return Outcome([float(loss) for loss in trainer.kept], steps * BATCH_TOKENS / seconds)
+
+
+KINDS = {
+    "matrix products": ("mm", "bmm", "addmm", "linear", "matmul"),
+    "fused attention": ("scaled_dot_product",),
+    "softmax and loss": ("softmax", "nll", "logsumexp", "cross_entropy", "amax"),
+    "optimiser and clipping": ("adamw", "_foreach", "vector_norm", "linalg"),
+    "copies and casts": ("copy_", "cat", "fill_", "zero_", "clone", "index", "embedding", "contiguous", "_to_copy"),
+}  # fmt: skip
+
+
+def kind_of(name: str) -> str:
+    name = name.removeprefix("aten::").lower()
+    for kind, parts in KINDS.items():
+        if any(name == part or (len(part) > 4 and part in name) for part in parts):
+            return kind
+    return "element by element"
+
+
+def breakdown(step: Any) -> dict[str, float]:
+    """Milliseconds of each kind of operation in one step, on one thread."""
+    for _ in range(WARM):
+        step()
+    count = 10
+    begin = time.perf_counter()
+    for _ in range(count):
+        step()
+    wall = 1e3 * (time.perf_counter() - begin) / count
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        for _ in range(count):
+            step()
+    found: dict[str, float] = defaultdict(float)
+    for event in profiled.key_averages():
+        if event.key.startswith("aten::"):
+            found[kind_of(event.key)] += event.self_cpu_time_total / 1e3 / count
+    total = sum(found.values())
+    if total > wall:  # the profiler itself takes time, and more of it the more operations there are
+        found = {kind: value * wall / total for kind, value in found.items()}
+    return {**found, "between operations": max(0.0, wall - sum(found.values())), "all": wall}
+
+
+def steps_of(proxy: Any, config: TrainConfig, vocab_size: int, table: Table) -> tuple[Any, Any]:
+    """One training step as the Trainer does it, without the Trainer, and as we do it."""
+    rows = torch.from_numpy(table.rows[: BATCH_TOKENS // proxy.context])
+    model = build_model(proxy, vocab_size, 0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, fused=True)
+
+    def theirs() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+            loss = model(input_ids=rows[:, :-1], labels=rows[:, 1:], shift_labels=rows[:, 1:]).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    lane = _Lane(Run(stream=table, seed=0, folder=Path(), evaluate=lambda *_: None), "")
+    training = _Training([lane], proxy, config, vocab_size, 1000, torch.device("cpu"), config.precision)
+    return theirs, lambda: training._train_step(0, rows[None])
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    bars = [":--", *["--:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, bars, *rows)) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="repeat each timing; the fastest of each counts"
+    )
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    begun = time.monotonic()
+    speed, losses, shares = [], [], []
+    lockstep: list[list[str]] = []
+    for rung, (vocab_size, steps) in RUNGS.items():
+        proxy = make(OmegaConf.load(ROOT / "conf" / "proxy" / f"{rung}.yaml"), "proxy")
+        config = TrainConfig(
+            tokens=1, batch_tokens=BATCH_TOKENS, lr=3e-3, precision="bf16", device="cpu", threads=args.threads
+        )
+        count = steps * BATCH_TOKENS // proxy.context
+        finals: dict[str, list[float]] = {"ours": [], "Trainer": []}
+        fastest: dict[tuple[str, str], float] = defaultdict(float)
+        apart = 0.0
+        for seed in SEEDS:
+            table = Table(Markov(vocab_size, proxy.context, seed).sequences(0, count))
+            curves = {}
+            for name, trains in (("Trainer", peer), ("ours", ours)):
+                outcome = trains(proxy, config, vocab_size, table, seed, steps)
+                finals[name].append(outcome.final)
+                curves[name] = np.array(outcome.losses)
+                fastest[name, "bf16"] = max(fastest[name, "bf16"], outcome.tokens_per_s)
+            apart = max(apart, float(np.abs(curves["ours"] - curves["Trainer"]).max()))
+        exact = replace(config, precision="fp32")
+        curves = {}
+        for name, trains in (("Trainer", peer), ("ours", ours)):
+            outcome = trains(proxy, exact, vocab_size, table, SEEDS[-1], steps // 2)
+            curves[name] = np.array(outcome.losses)
+            fastest[name, "fp32"] = outcome.tokens_per_s
+        apart_exact = float(np.abs(curves["ours"] - curves["Trainer"]).max())
+        for precision in ("bf16", "fp32"):
+            a, b = fastest["Trainer", precision], fastest["ours", precision]
+            speed.append([f"{rung}, {precision}", f"{a:,.0f}", f"{b:,.0f}", f"{b / a:.2f}"])
+        across = fastest["ours", "bf16"] / fastest["Trainer", "fp32"]
+        speed.append([f"{rung}, Trainer fp32 against ours bf16", f"{fastest['Trainer', 'fp32']:,.0f}", f"{fastest['ours', 'bf16']:,.0f}", f"{across:.2f}"])  # fmt: skip
+        text = {name: ", ".join(f"{v:.4f}" for v in values) for name, values in finals.items()}
+        low, high = min(finals["Trainer"]), max(finals["Trainer"])
+        inside = low <= np.mean(finals["ours"]) <= high and min(finals["ours"]) <= np.mean(finals["Trainer"]) <= max(finals["ours"])  # fmt: skip
+        losses.append([rung, text["Trainer"], text["ours"], "yes" if inside else "NO", f"{apart:.4f}", f"{apart_exact:.6f}"])  # fmt: skip
+        torch.set_num_threads(1)
+        before, after = (breakdown(step) for step in steps_of(proxy, config, vocab_size, table))
+        for kind in (*KINDS, "element by element", "between operations", "all"):
+            shares.append([f"{rung}: {kind}", f"{before.get(kind, 0):.1f}", f"{after.get(kind, 0):.1f}"])
+        one = replace(config, threads=1)
+        alone = measure_speed(proxy, one, vocab_size)
+        for together in (2, 4):
+            many = measure_speed(proxy, one, vocab_size, together=together)
+            lockstep.append([f"{rung}, {together} in lockstep", f"{alone:,.0f}", f"{many:,.0f}", f"{many / alone:.2f}"])  # fmt: skip
+        torch.set_num_threads(args.threads)
+    versions = ", ".join(
+        f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "accelerate")
+    )
+    page = f"""# Training against Hugging Face's Trainer
+
+`python results/benchmarks/training.py --threads {args.threads}`; {versions}, Python {platform.python_version()},
+{torch.backends.cpu.get_cpu_capability()}{", AMX" if torch.cpu._is_amx_tile_supported() else ""}, {args.threads} threads; {time.monotonic() - begun:.0f} s in all.
+
+One run, the same model, sequences, order, optimiser, schedule, precision and number of steps
+({", ".join(f"{rung}: {steps} steps of {BATCH_TOKENS} tokens, vocabulary {v:,}" for rung, (v, steps) in RUNGS.items())}). Tokens a second, the whole call
+(models built beforehand for the Trainer, within the call for ours); bf16: the fastest of the three seeds, fp32: one.
+
+{markdown(["", "Trainer", "ours", "ratio"], speed)}
+The same training: mean loss of the last tenth of the steps for seeds {", ".join(map(str, SEEDS))} in bf16, whether each side's mean lies in
+the other's range, and the largest difference at any step of the same seed, in bf16 and in fp32 (half the steps).
+
+{markdown(["", "Trainer", "ours", "within", "apart, bf16", "apart, fp32"], losses)}
+Where a step's time goes, bf16, one thread, milliseconds: forward, backward, clipping and AdamW over
+transformers' model under autocast (what the Trainer calls), and ours. Attention stands under matrix products and
+softmax in ours.
+
+{markdown(["", "transformers", "ours"], shares)}
+Several proxies in lockstep, one thread, tokens a second of all together, against one:
+
+{markdown(["", "alone", "together", "ratio"], lockstep)}"""
+    print(page)
+    if args.out:
+        args.out.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

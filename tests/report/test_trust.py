@@ -1,0 +1,189 @@
+"""What a report says about its own intervals: gains that do not add up, aliasing, few seeds, missing runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from ablate.design.base import Assignment, Design, Factor
+from ablate.design.dose import Dose
+from ablate.design.fractional_factorial import FractionalFactorial
+from ablate.design.full_factorial import FullFactorial
+from ablate.design.leave_one_out import LeaveOneOut
+from ablate.estimand.base import contrasts_of
+from ablate.report.effects_table import effects_table
+from ablate.report.page import write_report
+from ablate.report.records import Study, load_study
+
+SWITCHES = [Factor(name, ("on", "off")) for name in "abcde"]
+Score = Callable[[Assignment], float]
+Make = Callable[..., Study]
+
+
+@pytest.fixture
+def make(make_study: Callable[..., Study]) -> Make:
+    """A study of a design whose arms score what a function says, plus noise of 0.01."""
+
+    def made(design: Design, score: Score, factors: list[Factor], *, seeds: int = 3, lost: Mapping[str, int] | None = None,
+             chance: list[str] | None = None, name: str = "study") -> Study:  # fmt: skip
+        rng = np.random.default_rng(0)
+        arms = design.arms(factors)
+        table = {
+            arm: [score(levels) + 0.01 * rng.normal() for _ in range(seeds)] for arm, levels in arms.items()
+        }
+        given = {
+            arm: [None if (lost or {}).get(arm) == i else v for i, v in enumerate(values)]
+            for arm, values in table.items()
+        }
+        study = make_study(given, name=name)
+        plan = json.loads((study.folder / "plan.json").read_text())
+        plan["arms"] = {arm: {"levels": levels, "config": {}} for arm, levels in arms.items()}
+        plan["factors"] = [{"name": f.name, "levels": list(f.levels)} for f in factors]
+        plan["contrasts"] = [asdict(spec) for spec in contrasts_of(design.estimands, arms, factors)]
+        plan["design"] = type(design).__name__.lower()
+        plan["chance"] = chance or []
+        (study.folder / "plan.json").write_text(json.dumps(plan))
+        return load_study(study.folder)
+
+    return made
+
+
+def report(study: Study) -> str:
+    write_report(study)
+    return (study.folder / "REPORT.md").read_text()
+
+
+def additive(levels: Assignment) -> float:
+    return 0.5 + sum(0.02 * (i + 1) for i, level in enumerate(levels.values()) if level == "on")
+
+
+def interacting(levels: Assignment) -> float:
+    return additive(levels) + (0.2 if levels["a"] == levels["b"] == "on" else 0.0)
+
+
+def test_planted_interactions_are_noticed_and_named(make: Make) -> None:
+    text = report(make(FullFactorial(), interacting, SWITCHES[:4]))
+    assert "**Lack of fit: gains do not add up** (p = <0.001" in text and "Points to a x b." in text
+
+
+def test_gains_that_add_up_are_not_warned_about(make: Make) -> None:
+    text = report(make(FullFactorial(), additive, SWITCHES[:4]))
+    assert "**Gains add up**" in text and "Lack of fit" not in text
+
+
+def test_a_saturated_fraction_says_that_it_cannot_tell(make: Make) -> None:
+    """Eight arms for seven factors: nothing is left over, so the report must not stay silent."""
+    factors = [Factor(name, ("on", "off")) for name in "abcdefg"]
+    study = make(FractionalFactorial(3), interacting, factors)
+    text = report(study)
+    assert "Cannot be tested: these arms leave nothing over" in text and "mixed with interactions" in text
+    wrong = {
+        row["factor"]: row["estimate"]
+        for row in effects_table(study)
+        if row["task"] == "quiz" and row["metric"] == "acc"
+    }
+    assert (
+        max(abs(wrong[name] - 0.02 * (i + 1)) for i, name in enumerate("abcdefg")) > 0.05
+    )  # the number is wrong indeed
+
+
+def test_a_fraction_of_resolution_four_keeps_main_effects_right_and_notices(make: Make) -> None:
+    study = make(FractionalFactorial(4), interacting, SWITCHES)
+    text = report(study)
+    assert "Lack of fit" in text and "a x b" in text
+    rows = {
+        row["factor"]: row["estimate"]
+        for row in effects_table(study)
+        if row["task"] == "quiz" and row["metric"] == "acc"
+    }
+    for i, name in enumerate("abcde"):
+        assert rows[name] == pytest.approx(0.02 * (i + 1) + (0.1 if name in "ab" else 0.0), abs=0.015)
+
+
+def test_two_seeds_and_one_seed_are_warned_about(make: Make) -> None:
+    assert "**Two seeds**" in report(make(LeaveOneOut(), additive, SWITCHES, seeds=2, name="two"))
+    text = report(make(LeaveOneOut(), additive, SWITCHES, seeds=1, name="one"))
+    assert "**One seed**" in text and "not measured: one seed" in text
+
+
+def test_unbalanced_replication_is_estimated_from_all_runs(make: Make) -> None:
+    text = report(make(LeaveOneOut(), additive, SWITCHES, seeds=4, lost={"without_a": 1, "without_b": 2}))
+    assert "a mixed model (arms fixed, seeds random, REML) uses all" in text
+    assert "mixed model" not in report(make(LeaveOneOut(), additive, SWITCHES, name="whole"))
+
+
+def test_seeds_and_items_together_are_wider_than_seeds_alone(make: Make) -> None:
+    text = report(make(LeaveOneOut(), additive, SWITCHES))
+    assert "hierarchical bootstrap, items paired between arms" in text
+
+
+def test_the_best_subset_leaves_out_what_hurts(make: Make) -> None:
+    text = report(
+        make(
+            FullFactorial(),
+            lambda levels: additive(levels) - (0.3 if levels["c"] == "on" else 0.0),
+            SWITCHES[:4],
+        )
+    )
+    assert (
+        "**Best subset predicted**: the full recipe without c" in text
+        and "It was run, as `without_c`" in text
+    )
+
+
+def test_a_dose_says_where_the_curve_turns(make: Make) -> None:
+    factor = Factor("threshold", ("0.5", "0.1", "0.3", "0.7", "0.9"))
+    study = make(Dose(), lambda levels: 0.8 - (float(levels["threshold"]) - 0.4) ** 2, [factor])
+    text = report(study)
+    found = re.search(r"\*\*Turning point\*\* of threshold: best at ([\d.]+)", text)
+    assert found and float(found[1]) == pytest.approx(0.4, abs=0.03)
+    rows = [
+        row
+        for row in effects_table(study)
+        if row["estimand"] == "dose_response" and row["task"] == "quiz" and row["metric"] == "acc"
+    ]
+    assert [row["factor"] for row in rows] == ["threshold slope", "threshold curvature"]
+    assert rows[1]["estimate"] == pytest.approx(-1.0, abs=0.15)
+
+
+def test_components_of_the_noise_are_told_for_crossed_draws(make: Make) -> None:
+    factors = [Factor("weights", tuple("0123")), Factor("order", tuple("0123"))]
+    study = make(
+        FullFactorial(),
+        lambda levels: 0.5 + 0.1 * int(levels["weights"]),
+        factors,
+        seeds=1,
+        chance=["weights", "order"],
+    )
+    text = report(study)
+    assert "**Components of the noise**" in text
+    line = next(line for line in text.splitlines() if line.startswith("| weights |"))
+    assert float(line.split("|")[2]) == pytest.approx(np.std([0.5, 0.6, 0.7, 0.8], ddof=1) / 0.75, rel=0.15)
+
+
+@pytest.mark.parametrize("score", [lambda levels: 1.0, lambda levels: 0.0])
+def test_scores_at_the_ends_of_the_scale_give_no_interval_and_no_claim(
+    make_study: Callable[..., Study], score: Score
+) -> None:
+    value = score({})
+    study = make_study({"full": [value] * 3, "without_a": [value] * 3, "without_b": [value] * 3})
+    for row in effects_table(study):
+        if row["metric"] == "acc":
+            assert row["estimate"] == 0.0 and np.isnan(row["ci_low"])
+            assert row["verdict"] == "not measured: no spread between seeds"
+    report(study)
+
+
+def test_ties_between_arms_are_no_effect(make_study: Callable[..., Study]) -> None:
+    study = make_study(
+        {"full": [0.7, 0.72, 0.74], "without_a": [0.72, 0.7, 0.74], "without_b": [0.74, 0.72, 0.7]}
+    )
+    rows = [row for row in effects_table(study) if row["task"] == "quiz" and row["metric"] == "acc"]
+    assert all(
+        row["estimate"] == pytest.approx(0.0) and row["verdict"].startswith("no effect seen") for row in rows
+    )
