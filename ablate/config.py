@@ -117,7 +117,7 @@ class CalibrateConfig:
         dir: where CALIBRATION.md is written.
     """
 
-    replications: int = 2_000
+    replications: int = 4_000
     seeds: list[int] = field(default_factory=lambda: [2, 3, 4, 5])
     noise: list[str] = field(
         default_factory=lambda: [
