@@ -89,7 +89,7 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
         return Levels(name, _on_off(name, stages[name]))
     if len(spec) != 1:
         raise ConfigError(f"design.factors.{name}: expected one parameter with its values, got {dict(spec)}")
-    (path, values), *_ = spec.items()
+    (path, values), *_ = plain(spec).items()
     if path == "permute":
         return Levels(name, _orders(name, values, list(stages)))
     own = "." not in path
