@@ -9,6 +9,7 @@ import numpy as np
 
 from ablate.design.base import Assignment, Factor
 from ablate.effects.aggregate import aggregate
+from ablate.effects.balanced import DOMINANT, arm_variances
 from ablate.effects.best_subset import best_subset
 from ablate.effects.bootstrap import hierarchical_bootstrap
 from ablate.effects.components import percent, variance_components
@@ -86,26 +87,46 @@ def _seeds(study: Study, rows: Sequence[Row]) -> list[str]:
     counts = {row["n_seeds"] for row in headline(rows, study) if row["method"] != "identical"}
     if 1 in counts:
         return ["**One seed** in some gains: no spread, so no interval and no verdict."]
-    if 2 in counts:
+    fewest = min(counts - {0}, default=4)
+    if fewest < 4:
+        words = {2: "Two seeds", 3: "Three seeds"}[fewest]
         return [
-            "**Two seeds**: intervals hold for normal noise only, and `ablate calibrate` does not claim them for noise "
-            "that is very unequal or heavy-tailed. A third seed makes them far narrower."
+            f"**{words}** cannot show whether the noise has heavy tails, and `ablate calibrate` does not claim the "
+            "intervals if it has: they may then be wider than they need to be."
+            + (" A third seed makes every interval far narrower." if fewest == 2 else "")
         ]
     return []
 
 
 def _equal_noise(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
-    p = homogeneity(table[study.distinct])
+    runs = table[study.distinct]
+    p = homogeneity(runs)
     methods = sorted({row["method"] for row in headline(rows, study)} - {"identical", "none"})
     used = f"; variances: {', '.join(methods)}" if methods else ""
+    warning = _loudest(study, runs)
     if math.isnan(p):
         return [f"**Equal noise** cannot be tested (too few arms, or an arm without a spread){used}."]
     if p > LOOKS_EQUAL:
         return [f"**Equal noise** in all arms is not contradicted (p = {p_text(p)}){used}."]
     return [
         f"**Noise may differ between arms** (p of equal noise {p_text(p)}), so gains between two arms stand on their own "
-        f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms."
+        f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms.{warning}"
     ]
+
+
+def _loudest(study: Study, runs: np.ndarray) -> str:
+    """A warning where one arm has most of the noise and few seeds."""
+    whole = np.isfinite(runs).all(axis=1)
+    if whole.sum() < 4 or not 2 <= runs.shape[1] < 5:
+        return ""
+    own = np.maximum(arm_variances(runs[whole]), 0.0)
+    if own.max() <= DOMINANT * own.sum():
+        return ""
+    arm = study.arms[np.array(study.distinct)[whole][int(own.argmax())]]
+    return (
+        f" Arm `{arm}` has most of it: with fewer than five seeds `ablate calibrate` does not claim gains that "
+        "average over such an arm."
+    )
 
 
 def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:

@@ -111,6 +111,21 @@ def test_two_seeds_and_one_seed_are_warned_about(make: Make) -> None:
     assert "**One seed**" in text and "not measured: one seed" in text
 
 
+def test_an_arm_with_most_of_the_noise_is_named(make: Make) -> None:
+    rng = np.random.default_rng(3)
+    text = report(
+        make(
+            FullFactorial(),
+            lambda levels: (
+                additive(levels) + (0.2 * rng.normal() if set(levels.values()) == {"off"} else 0.0)
+            ),
+            SWITCHES[:4],
+        )
+    )
+    assert "**Noise may differ between arms**" in text
+    assert "**Three seeds** cannot show whether the noise has heavy tails" in text
+
+
 def test_unbalanced_replication_is_estimated_from_all_runs(make: Make) -> None:
     text = report(make(LeaveOneOut(), additive, SWITCHES, seeds=4, lost={"without_a": 1, "without_b": 2}))
     assert "a mixed model (arms fixed, seeds random, REML) uses all" in text
