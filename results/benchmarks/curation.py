@@ -37,10 +37,10 @@ FOUR = ("Gopher repetition", "Gopher quality", "C4", "FineWeb")
 EXPLAINED = "`empty` against `too_few_sentences`: C4's line rules left no text; both drop the document."
 STATISTICS_EXPLAINED = (
     "Where they differ: datatrove joins the words of an n-gram without anything between, so `'` `''` and "
-    "`''` `'` are one n-gram to it and two to us; blanks other than one space (tabs, no-break spaces) are"
-    " words to spaCy and none to us, so between two full stops they make one more sentence there; an "
-    "emoticon written over a blank (`: )`) is one word to spaCy and two to us. No decision above hangs on"
-    " any of these."
+    "`''` `'` are one n-gram to it and two to us. Blanks other than one space (tabs, no-break spaces) are"
+    " words to spaCy and none to us; between the end of a sentence and a further mark they make one more "
+    "sentence there, and with blanks made single spaces the counts are equal. No decision above hangs on "
+    "either."
 )
 
 
