@@ -16,6 +16,7 @@ from ablate.errors import AblateError, ConfigError
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
+from ablate.study.rounds import check_rounds
 
 PLAN_FORMAT = 1
 MOST_PERMUTED = 6
@@ -88,7 +89,7 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
         return Levels(name, _on_off(name, stages[name]))
     if len(spec) != 1:
         raise ConfigError(f"design.factors.{name}: expected one parameter with its values, got {dict(spec)}")
-    (path, values), *_ = spec.items()
+    (path, values), *_ = plain(spec).items()
     if path == "permute":
         return Levels(name, _orders(name, values, list(stages)))
     own = "." not in path
@@ -233,11 +234,18 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "stages": stage_order(config),
         "tracker": config["tracker"],
     }
+    asked = config.get("sequential")
+    rule = None if asked is None else check_rounds(asked, seeds)
+    if rule is not None:
+        plan["sequential"] = rule
     return {"digest": digest(plan), **plan}
 
 
 def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str, Any]:
     """Write `plan.json`, or find the same plan there.
+
+    What a plan predicts stands beside it under "predicted" and is no part of its identity: it stays as
+    it was frozen once a run has been done, and is replaced by newer predictions before.
 
     Raises:
         AblateError: when the folder holds another plan; says what differs and what to do.
@@ -246,7 +254,10 @@ def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str
     if path.exists():
         frozen: dict[str, Any] = read_json(path)
         if frozen["digest"] == plan["digest"]:
-            return frozen
+            if "predicted" not in plan or any(folder.glob("runs/*/*/record.json")):
+                return frozen
+            write_json(path, plan)
+            return plan
         if not replan:
             raise AblateError(
                 f"{path} holds another plan than this command describes ({_difference(frozen, plan)}). "
