@@ -82,6 +82,7 @@ def test_a_saturated_fraction_says_that_it_cannot_tell(make: Make) -> None:
     study = make(FractionalFactorial(3), interacting, factors)
     text = report(study)
     assert "Cannot be tested: these arms leave nothing over" in text and "mixed with interactions" in text
+    assert "Aliases, up to interactions of two stages" in text
     wrong = {
         row["factor"]: row["estimate"]
         for row in effects_table(study)
