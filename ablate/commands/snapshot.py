@@ -22,8 +22,8 @@ from ablate.errors import ConfigError, DataError
 from ablate.evaluate.snapshot import read_snapshot
 from ablate.store import write_json, write_text
 
-HUB_NAMES = {"social_iqa": "siqa"}
-"""Tasks that lm-eval knows under another name."""
+HUB_NAMES = {"mmlu": "mmlu_continuation"}
+"""Tasks whose cloze form lm-eval keeps under another name."""
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:

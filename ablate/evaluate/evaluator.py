@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class EvaluateConfig:
     """What every checkpoint is scored on.
 
     Attributes:
-        tasks: names of snapshot tasks, and `lm_eval:<name>` for any task lm-eval knows.
+        tasks: names of snapshot tasks, and `lm_eval:<name>` for any task lm-eval knows; `lm_eval:<name>@5`
+            asks it with five examples.
         snapshot: folder of the snapshot; null takes every task from lm-eval (from the hub).
         heldout: text file (.txt, or .jsonl with a `text` field; .gz) for bits per byte; null for none.
         heldout_limit: at most this many of its documents.
@@ -44,8 +45,8 @@ class EvaluateConfig:
         batch_tokens: padded tokens per forward pass on a GPU; a CPU takes fewer.
         memorisation: texts generated without a prompt, and as many with one, to see how much of them is
             copied from what the run was trained on, at the end of each run; 0 for none.
-        fewshot: task of lm-eval -> examples in its prompt, where it is not lm-eval's own number.
         chance: task -> score of a guess, where it is not one over the number of choices.
+        stands_in: metrics that are reported as the primary one too by tasks that lack it, first match.
     """
 
     tasks: tuple[str, ...] = ()
@@ -58,8 +59,8 @@ class EvaluateConfig:
     average_last: int = 1
     memorisation: int = 0
     batch_tokens: int = 16384
-    fewshot: Mapping[str, int] = field(default_factory=dict)
-    chance: Mapping[str, float] = field(default_factory=dict)
+    chance: Mapping[str, float] | None = None
+    stands_in: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.tasks and not self.heldout:
@@ -103,9 +104,7 @@ class Evaluator:
     def __init__(
         self, config: EvaluateConfig, tokenizer: Any, context: int, store: Store | None = None
     ) -> None:
-        sources = find_tasks(
-            config.tasks, snapshot=config.snapshot, limit=config.limit, fewshot=config.fewshot, store=store
-        )
+        sources = find_tasks(config.tasks, snapshot=config.snapshot, limit=config.limit, store=store)
         self.tasks: list[TaskRequests | LmEvalTask] = [
             requests_of(source, tokenizer, store) or LmEvalTask(source, tokenizer) for source in sources
         ]
@@ -113,7 +112,7 @@ class Evaluator:
             texts = read_heldout(Path(config.heldout))[: config.heldout_limit]
             self.tasks.append(heldout_requests(HELDOUT, texts, tokenizer, store))
         self._probe = Memorisation.fitting(config.memorisation, context) if config.memorisation else None
-        self._chance = config.chance
+        self._chance, self._primary, self._stands_in = config.chance or {}, config.primary, config.stands_in
         self._batch_tokens, self._context, self._prefix = (
             config.batch_tokens,
             context,
@@ -125,12 +124,22 @@ class Evaluator:
     def info(self) -> dict[str, Any]:
         """Per task: chance level per metric, items, digest and which way each metric is better."""
         parts: list[Part] = [*self.tasks, *([self._probe] if self._probe else [])]
-        return {part.name: self._with_chance(part.name, part.info) for part in parts}
+        return {part.name: self._told(part.name, part.info) for part in parts}
 
-    def _with_chance(self, name: str, info: dict[str, Any]) -> dict[str, Any]:
-        if name not in self._chance:
-            return info
-        return {**info, "chance": {metric: float(self._chance[name]) for metric in info["chance"]}}
+    def _told(self, name: str, info: dict[str, Any]) -> dict[str, Any]:
+        chance, better = dict(info["chance"]), dict(info["higher_is_better"])
+        if source := self._source(better):
+            better[self._primary] = better[source]
+            chance |= {self._primary: chance[source]} if source in chance else {}
+        if name in self._chance:
+            chance = {metric: float(self._chance[name]) for metric in chance}
+        return {**info, "chance": chance, "higher_is_better": better}
+
+    def _source(self, metrics: Mapping[str, Any]) -> str | None:
+        """The metric that stands in for the primary one."""
+        if self._primary in metrics:
+            return None
+        return next((metric for metric in self._stands_in if metric in metrics), None)
 
     @property
     def digest(self) -> str:
@@ -160,6 +169,11 @@ class Evaluator:
                 scored.append(task.score(model, total, best, self._context))
             else:
                 scored.append(score_task(task, total, best))
+        for scores in scored:
+            if source := self._source(scores.summary):
+                scores.summary[self._primary] = scores.summary[source]
+                if source in scores.items:
+                    scores.items[self._primary] = scores.items[source]
         summary = {
             task.name: dict(sorted(scores.summary.items()))
             for task, scores in zip(self.tasks, scored, strict=True)

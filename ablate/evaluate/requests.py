@@ -127,9 +127,14 @@ def requests_of(source: TaskSource, tokenizer: Any, store: Store | None) -> Task
     return _stored({"task": source.digest}, source.name, lambda: _build(source, tokenizer), tokenizer, store)
 
 
+def heldout_digest(texts: Sequence[str]) -> str:
+    """Names the texts."""
+    return digest([1, list(texts)])
+
+
 def heldout_requests(name: str, texts: Sequence[str], tokenizer: Any, store: Store | None) -> TaskRequests:
     """Whole texts, scored by bits per byte: total bits over total bytes."""
-    key = digest([1, list(texts)])
+    key = heldout_digest(texts)
 
     def build() -> TaskRequests:
         sizes = np.asarray([len(text.encode()) for text in texts], dtype=np.int64)
@@ -244,7 +249,7 @@ def info_of(source: TaskSource, sizes: Sequence[int]) -> dict[str, Any]:
         better |= {"bpb": False}
         chance = {"acc": 0.0} if "acc" in better else {}
     elif task.OUTPUT_TYPE == "generate_until":
-        chance = {name: 0.0 for name in ("exact_match", "acc", "f1", "em") if name in better}
+        chance = {name: 0.0 for name in ("exact_match", "acc", "f1", "em", "contains") if name in better}
     return {"chance": chance, "n_items": len(sizes), "digest": source.digest, "higher_is_better": better}
 
 

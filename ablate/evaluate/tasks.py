@@ -43,35 +43,40 @@ def find_tasks(
     *,
     snapshot: str | None,
     limit: int | None,
-    fewshot: Mapping[str, int],
     store: Store | None,
 ) -> list[TaskSource]:
     """The tasks in the order asked for; groups of lm-eval become their members.
 
     Args:
-        tasks: names of snapshot tasks, and `lm_eval:<name>`.
+        tasks: names of snapshot tasks; `lm_eval:<name>` for any task of lm-eval, `lm_eval:<name>@<k>` with k
+            examples in the prompt.
         snapshot: folder; None takes every task from lm-eval.
         limit: at most this many items per task.
-        fewshot: task -> examples in the prompt, for tasks of lm-eval.
         store: remembers which tasks a name of lm-eval stands for, so that it is not asked again.
     Raises:
-        ConfigError: for a name that lm-eval does not know, or examples for a snapshot's task.
+        ConfigError: for a name that lm-eval does not know, or a number of examples that is none.
         DataError: for a snapshot that cannot be read, or data that cannot be fetched.
     """
     ours = {task.name: task for task in read_snapshot(snapshot, tasks, limit)} if snapshot else {}
     found: list[TaskSource] = []
     for name in tasks:
         if name in ours:
-            if fewshot.get(name):
-                raise ConfigError(
-                    f"evaluate.fewshot.{name}: tasks of a snapshot are asked without examples; take "
-                    f"{HUB_PREFIX}{name} for lm-eval's own prompt with examples"
-                )
             found.append(_of_snapshot(ours[name]))
         else:
-            shots = fewshot.get(name, fewshot.get(name.removeprefix(HUB_PREFIX)))
-            found += _of_lm_eval(name.removeprefix(HUB_PREFIX), limit, shots, store)
+            found += _of_lm_eval(*parse(name), limit, store)
     return found
+
+
+def parse(name: str) -> tuple[str, int | None]:
+    """lm-eval's name of a task, and how many examples its prompt gets; None for lm-eval's own number.
+
+    Raises:
+        ConfigError: when what follows the @ is no number.
+    """
+    plain, at, shots = name.removeprefix(HUB_PREFIX).partition("@")
+    if at and not shots.isdigit():
+        raise ConfigError(f"evaluate.tasks: expected lm_eval:<task>@<number of examples>, got {name!r}")
+    return plain, int(shots) if at else None
 
 
 def _of_snapshot(task: SnapshotTask) -> TaskSource:
@@ -117,7 +122,8 @@ def _of_lm_eval(name: str, limit: int | None, shots: int | None, store: Store | 
         if store is not None:
             write_json(index, members)
     for label, key in members.items():
-        yield TaskSource(label, key, partial(_member, name, shots, label), None, limit)
+        shown = label if shots is None else f"{label}@{shots}"
+        yield TaskSource(shown, key, partial(_member, name, shots, label), None, limit)
 
 
 def _digest(task: Any, limit: int | None, shots: int | None) -> str:

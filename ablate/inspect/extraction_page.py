@@ -91,13 +91,14 @@ def extraction_page(
     title: str, facts: Mapping[str, str], scored: Scored, rows: Sequence[Mapping[str, object]]
 ) -> str:
     """The whole page."""
-    parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in facts.items()), LEGEND]
+    parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in facts.items())]
+    parts += [LEGEND] if any(one.text is not None for one in scored.gold) else []
     speed = markdown(*speed_table(scored))
     parts += ["## Speed", "One core, reading the page's text to giving its main text.", speed]
     for kind, (header, cells) in tables(rows).items():
         heading = kind[:1].upper() + kind[1:] if kind else "Gold texts"
         parts += [f"## {heading}", *([SEGMENT_LEGEND] if "boilerplate found" in header else [])]
-        parts.append(markdown(header, cells))
+        parts.append(markdown(header, cells, left=3))
     return "\n\n".join(parts) + "\n"
 
 

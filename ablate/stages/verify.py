@@ -25,8 +25,8 @@ from ablate.stages.base import Groups, TextsOf
 
 LARGE = 64
 """Documents of a bucket from which on near copies are looked for before pairs are compared."""
-MOST_PAIRS = 10_000_000
-"""Comparisons for one bucket; some minutes."""
+MOST_PAIRS = 50_000_000
+"""Comparisons for one bucket; some five minutes."""
 BATCH = 20_000
 """Documents whose contents are in memory together; a connected group of candidates is never split."""
 BLOCK = 4_096
@@ -133,17 +133,23 @@ def verified(
     Raises:
         DataError: when one bucket would take more than `MOST_PAIRS` comparisons.
     """
-    documents: list[np.ndarray] = []
+    empty = np.zeros(0, dtype=np.int64)
+    documents, buckets, n_buckets = [empty], [empty], 0
     for batch in _batches(groups):
         contents, members = _distinct(batch, texts, content)
-        buckets = _buckets(groups, members)
-        documents += [some for some in members if some.size > 1]
-        if buckets:
-            cliques = _cliques(buckets, [some.size for some in members], likeness(contents))
-            documents += [np.concatenate([members[one] for one in clique]) for clique in cliques]
-    sizes = [some.size for some in documents]
-    empty = np.zeros(0, dtype=np.int64)
-    return Groups(np.concatenate([empty, *documents]), np.repeat(np.arange(len(sizes)), sizes))
+        sizes = np.array([some.size for some in members])
+        copies = np.flatnonzero(sizes > 1)
+        cliques = [(copies, np.arange(copies.size))]
+        if found := _buckets(groups, members):
+            cliques += _cliques(found, sizes, likeness(contents))
+        rows, first = np.concatenate(members), np.cumsum(sizes) - sizes
+        for which, clique in cliques:
+            count = sizes[which]
+            places = np.repeat(first[which] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+            documents.append(rows[places])
+            buckets.append(np.repeat(clique, count) + n_buckets)
+            n_buckets += int(clique.max()) + 1 if clique.size else 0
+    return Groups(np.concatenate(documents), np.concatenate(buckets))
 
 
 def _batches(groups: Groups) -> Iterator[np.ndarray]:
@@ -191,13 +197,23 @@ def _buckets(groups: Groups, members: Sequence[np.ndarray]) -> list[np.ndarray]:
     return list({each.tobytes(): each for each in some if each.size > 1}.values())
 
 
-def _cliques(buckets: Sequence[np.ndarray], sizes: Sequence[int], likeness: Likeness) -> list[np.ndarray]:
-    """Sets of contents that are alike one with another, which together hold every alike pair of a bucket."""
-    cliques: list[np.ndarray] = []
-    n, open_pairs = len(sizes), [np.zeros(0, dtype=np.int64)]
+def _cliques(
+    buckets: Sequence[np.ndarray], sizes: np.ndarray, likeness: Likeness
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Sets of contents that are alike one with another, which together hold every alike pair of a bucket.
+
+    Yields:
+        Contents, and the number of the set that each is in: shapes (k,).
+    """
+    n, small = sizes.size, [np.zeros(0, dtype=np.int64)]
     for bucket in buckets:
+        if sizes[bucket].sum() <= LARGE:
+            first, second = np.triu_indices(bucket.size, 1)
+            small.append(bucket[first] * n + bucket[second])
+            continue
         cells = list(_cells(bucket, sizes, likeness))
-        cliques += [cell for cell in cells if cell.size > 1]
+        if joined := [cell for cell in cells if cell.size > 1]:
+            yield np.concatenate(joined), np.repeat(np.arange(len(joined)), [cell.size for cell in joined])
         count = bucket.size * (bucket.size - 1) // 2 - sum(cell.size * (cell.size - 1) // 2 for cell in cells)
         if count > MOST_PAIRS:
             raise DataError(
@@ -205,26 +221,29 @@ def _cliques(buckets: Sequence[np.ndarray], sizes: Sequence[int], likeness: Like
                 f"{MOST_PAIRS:,} are made. Such buckets hold texts that are hardly alike: raise "
                 "stages.minhash_dedup.rows, or do without verification: stages.minhash_dedup.verify=none"
             )
-        later = bucket
+        later = np.concatenate(cells)
         for cell in cells:
-            later = np.setdiff1d(later, cell, assume_unique=True)
-            low, high = np.minimum.outer(cell, later), np.maximum.outer(cell, later)
-            open_pairs.append((low * n + high).ravel())
-    codes = np.unique(np.concatenate(open_pairs))
-    for begin in range(0, codes.size, BLOCK):
-        first, second = codes[begin : begin + BLOCK] // n, codes[begin : begin + BLOCK] % n
-        found = likeness.alike(first, second)
-        cliques += list(np.stack([first[found], second[found]], axis=1))
-    return cliques
+            later = later[cell.size :]
+            for one in cell:
+                yield from _compare(np.full(later.size, one), later, likeness)
+    codes = np.unique(np.concatenate(small))
+    yield from _compare(codes // n, codes % n, likeness)
 
 
-def _cells(bucket: np.ndarray, sizes: Sequence[int], likeness: Likeness) -> Iterator[np.ndarray]:
-    """A bucket cut into sets of near copies; a small one into single contents."""
-    weight = np.array([sizes[one] for one in bucket])
-    if weight.sum() <= LARGE:
-        yield from bucket.reshape(-1, 1)
-        return
-    rest = bucket[np.argsort(-weight, kind="stable")]  # contents of many documents first
+def _compare(
+    first: np.ndarray, second: np.ndarray, likeness: Likeness
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The pairs that are alike, each a set of two."""
+    for begin in range(0, first.size, BLOCK):
+        one, other = first[begin : begin + BLOCK], second[begin : begin + BLOCK]
+        alike = likeness.alike(one, other)
+        pairs = np.stack([one[alike], other[alike]], axis=1)
+        yield pairs.ravel(), np.repeat(np.arange(len(pairs)), 2)
+
+
+def _cells(bucket: np.ndarray, sizes: np.ndarray, likeness: Likeness) -> Iterator[np.ndarray]:
+    """A bucket cut into sets of near copies."""
+    rest = bucket[np.argsort(-sizes[bucket], kind="stable")]  # contents of many documents first
     while rest.size:
         near = likeness.near(int(rest[0]), rest[1:])
         yield np.concatenate([rest[:1], rest[1:][near]])

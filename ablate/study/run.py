@@ -31,7 +31,7 @@ RunName = tuple[str, int]
 RUN_FORMAT = 2
 MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile", "together")
 """Settings of `train` that belong to the machine and not to the run's identity."""
-REPORT_ONLY = ("aggregate", "average_last", "primary")
+REPORT_ONLY = ("aggregate", "average_last")
 """Settings of `evaluate` that only the report reads."""
 
 

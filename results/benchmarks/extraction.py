@@ -65,10 +65,10 @@ def score(data: Path, out: Path, scratch: Path) -> None:
     about = ", ".join(f"{name} {version(name)}" for name in names)
     notes = (ROOT / "results/benchmarks/extraction_notes.md").read_text(encoding="utf-8").strip()
     pages = []
-    for kind in ("gold", "segments"):
+    for kind, title in (("gold", "Known main texts"), ("segments", "Known segments")):
         file = str(data / f"web/extraction_{kind}.jsonl.gz")
         gold = gold_of(file, None) if kind == "gold" else gold_of(None, file)
-        print(write(scratch, f"Extractors against known main {kind}", gold, pool, methods, 1_000), flush=True)
+        print(write(scratch, title, gold, pool, methods, 1_000), flush=True)
         pages.append((scratch / "extraction.md").read_text(encoding="utf-8"))
         out.with_name(f"{out.stem}_{kind}.csv").write_bytes((scratch / "extraction.csv").read_bytes())
         minutes = (time.monotonic() - began) / 60

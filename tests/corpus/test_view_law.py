@@ -22,6 +22,7 @@ from ablate.pool.pool import Pool
 from ablate.pool.source import Document
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
+from ablate.stages.decontamination import CountPieces, CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import Extraction
 from ablate.stages.fineweb_quality import FineWebQuality
@@ -31,6 +32,7 @@ from ablate.stages.language import Language
 from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.text_norm import words
 from ablate.stages.url_filter import UrlFilter
@@ -63,6 +65,7 @@ SENTENCES = (
     "We have a deal. We have a deal. We have a deal. We have a deal.",
     "And so it was that with the first snow the town fell silent.",
 )
+ITEMS = References.of([f"{SENTENCES[0]} Yes", SENTENCES[-1]], 8, 8)
 STAGES: tuple[Stage, ...] = (
     Extraction(method="raw"),
     Extraction(method="resiliparse"),
@@ -88,6 +91,10 @@ STAGES: tuple[Stage, ...] = (
     LineDedup(unit="three_sentences"),
     UrlFilter(),
     OddAddress(),
+    FindItems(references=ITEMS, ratio=0.7),
+    FindItems(references=ITEMS, in_order=True, ratio=0.5),
+    CountPieces(references=ITEMS, window=5, max_pieces=2),
+    CutHits(references=ITEMS, window=5, min_piece=30),
 )
 
 

@@ -84,7 +84,7 @@ def own_tasks(say: Callable[[int], str]) -> dict[str, Callable[[], Any]]:
 
 @pytest.fixture(scope="module")
 def sources(snapshot: Path, own_tasks: dict[str, Callable[[], Any]]) -> list[TaskSource]:
-    ours = find_tasks(SNAPSHOT, snapshot=str(snapshot), limit=None, fewshot={}, store=None)
+    ours = find_tasks(SNAPSHOT, snapshot=str(snapshot), limit=None, store=None)
     return ours + [TaskSource(name, digest(name), make, None, None) for name, make in own_tasks.items()]
 
 
@@ -93,10 +93,12 @@ def scores(sources: list[TaskSource], model: Any, tokenizer: Any) -> Any:
     return _evaluator(sources, tokenizer).evaluate(model)
 
 
-def _evaluator(sources: list[TaskSource], tokenizer: Any, store: Any = None) -> Evaluator:
+def _evaluator(sources: list[TaskSource], tokenizer: Any, store: Any = None, **config: Any) -> Evaluator:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ablate.evaluate.evaluator.find_tasks", lambda *_, **__: sources)
-        return Evaluator(EvaluateConfig(tasks=("all of them",), batch_tokens=256), tokenizer, 48, store)
+        return Evaluator(
+            EvaluateConfig(tasks=("all of them",), batch_tokens=256, **config), tokenizer, 48, store
+        )
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +197,20 @@ def test_tokens_of_another_tokenizer_or_items_are_not_taken(
     assert before.info["digest"] != after.info["digest"]
     assert not np.array_equal(before.sequences.tokens, after.sequences.tokens)
     assert len(list((store.root / "requests").iterdir())) == 2
+
+
+def test_another_metric_may_stand_in_for_the_primary_one(
+    sources: list[TaskSource], model: Any, tokenizer: Any, reference: Any
+) -> None:
+    """As in CORE, whose one number per task is accuracy here and exact match there."""
+    chosen = [source for source in sources if source.name in ("generation", "choice")]
+    evaluator = _evaluator(
+        chosen, tokenizer, primary="acc", stands_in=("exact_match",), chance={"generation": 0.1}
+    )
+    scores = evaluator.evaluate(model)
+    assert scores.summary["generation"]["acc"] == scores.summary["generation"]["exact_match"]
+    assert scores.summary["choice"]["acc"] == reference["results"]["choice"]["acc,none"]
+    assert evaluator.info["generation"]["chance"] == {"exact_match": 0.1, "acc": 0.1}
+    assert evaluator.info["generation"]["higher_is_better"]["acc"] is True
+    rows = scores.items.to_pylist()
+    assert sum(row["metric"] == "acc" and row["task"] == "generation" for row in rows) == 9

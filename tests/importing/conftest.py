@@ -92,7 +92,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[
         lm = HFLM(
             pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=4, device="cpu", max_length=48
         )
-        sources = find_tasks(config.tasks, snapshot=config.snapshot, limit=None, fewshot={}, store=None)
+        sources = find_tasks(config.tasks, snapshot=config.snapshot, limit=None, store=None)
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
             results = lm_eval.simple_evaluate(

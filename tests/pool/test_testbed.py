@@ -20,13 +20,14 @@ from ablate.pool.testbed.source import Testbed as GeneratedWeb
 from ablate.pool.testbed.world import World
 from ablate.stages.base import Filter, Stage, Transform
 from ablate.stages.c4_quality import C4Quality
+from ablate.stages.decontamination import Decontamination
 from ablate.stages.extraction import Extraction
 from ablate.stages.fineweb_quality import FineWebQuality
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.gopher_repetition import GopherRepetition
 from ablate.stages.language import Language
 from ablate.stages.minhash_dedup import MinhashDedup
-from ablate.stages.pii import Pii
+from ablate.stages.pii import CountPii, Pii
 
 CONFIG = Config(seed=3, pages=1500)
 
@@ -119,6 +120,11 @@ def test_addresses_are_where_the_truth_says(pages: list[Page]) -> None:
     for page in pages:
         changed = pii.transform(page.text) != page.text
         assert changed == bool(page.truth["emails"] or page.truth["ips"])
+        found = CountPii().measure(page.text)
+        assert (bool(found["emails"]), bool(found["ips"])) == (
+            bool(page.truth["emails"]),
+            bool(page.truth["ips"]),
+        )
 
 
 def test_leaked_answers_stand_on_quiz_pages_only(pages: list[Page]) -> None:
@@ -127,6 +133,29 @@ def test_leaked_answers_stand_on_quiz_pages_only(pages: list[Page]) -> None:
         told = [island for island in world.leaked if island in page.text]
         assert (page.truth["kind"] == "quiz") == bool(told)
         assert sorted(told) == sorted(set(page.truth["islands"]))
+
+
+@pytest.mark.parametrize("method", ["ngram", "cosmopedia", "token_ratio"])
+def test_every_planted_leak_is_found_and_no_other_page_is_dropped(
+    pages: list[Page], tmp_path: Path, method: str
+) -> None:
+    """Every item that a page gives away is named, on the pages that tell it and nowhere else."""
+    world = World(CONFIG.seed, CONFIG.towns, CONFIG.values, CONFIG.islands)
+    for task, items in (("facts", world.fact_items()), ("leaked", world.leaked_items())):
+        (tmp_path / task).mkdir()
+        (tmp_path / task / "test.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    stage = Decontamination(snapshot=str(tmp_path), tasks=("facts", "leaked"), method=method)
+    (step,) = stage.steps()
+    order = [f"test-{number}" for number in range(1, len(world.leaked) + 1)]
+    name = dict(zip(world.leaked, order, strict=True))
+    for page in pages:
+        found = {
+            stage.references.names[one.reference]
+            for one in step.found(page.text)
+            if step.given_away(one.share)
+        }
+        assert {("leaked", name[island]) for island in page.truth["islands"]} <= found
+        assert bool(found) == bool(page.truth["islands"])
 
 
 def test_the_benchmark_is_fair() -> None:

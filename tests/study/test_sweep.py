@@ -326,3 +326,17 @@ def test_aa_replicates_share_no_seed(ablate: Callable[..., int], tiny: tuple[str
     assert len(set(runs)) == 4
     report = (here / "studies" / "aa" / "REPORT.md").read_text()
     assert "the truth is zero" in report
+
+
+def test_another_aggregate_trains_nothing_again(
+    ablate: Callable[..., int], tiny: tuple[str, ...], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = (*tiny, "design=single", "seeds=[0]")
+    assert ablate("sweep", *few) == 0
+    keys = {path.name for path in (here / "store" / "runs").iterdir()}
+
+    monkeypatch.setattr(running, "_train", lambda *_: pytest.fail("a finished run was trained again"))
+    for changed in ("evaluate.aggregate=screened", "evaluate.average_last=2"):
+        assert ablate("sweep", *few, changed, "study.replan=true") == 0
+    assert {path.name for path in (here / "store" / "runs").iterdir()} == keys
+    assert json.loads((here / "studies" / "demo" / "plan.json").read_text())["metrics"]["average_last"] == 2

@@ -1,0 +1,254 @@
+"""What a checkpoint's evaluation costs, against `lm_eval.simple_evaluate` with its own HFLM, in one run.
+
+The testbed's tasks, and HellaSwag, ARC-Easy and BLiMP from a snapshot, scored at two checkpoints of the
+demo's proxy (`proxy=tiny proxy.context=256`, vocabulary 1,024). Both sides get the same weights, tokenizer, threads and
+lm-eval task definitions; HFLM gets the best of the batch sizes tried, and lm-eval's index of tasks ready
+made for every checkpoint but the first. `bootstrap_iters=0`: neither side bootstraps.
+
+The first checkpoint includes everything a new process pays: reading the snapshot, building, rendering and
+tokenising the requests, and for lm-eval its task index. "First, stored" is a new process that finds
+the requests in the store. Importing Python packages is left out on both sides.
+
+    python results/benchmarks/evaluation.py --snapshot data/bench --text data/text/wikitext2.jsonl.gz
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+CONTEXT = 256
+"""The demo's 128 is too short for HFLM, which refuses endings that are longer than the context."""
+TRIED = 100
+"""Items per task on which HFLM's batch sizes are tried."""
+SUITES = {"testbed": ("facts", "leaked"), "snapshots": ("hellaswag", "arc_easy", "blimp")}
+
+
+def main() -> None:
+    """Measure and write evaluation.md."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--snapshot", required=True, help="folder with hellaswag/, arc_easy/ and blimp/")
+    parser.add_argument("--text", required=True, help="text for the tokenizer and the proxy, jsonl")
+    parser.add_argument("--batch-sizes", default="8,16,32,64", help="what HFLM may choose from")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=None, help="items per task; for a quick look")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    asked = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(asked.threads)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer, models, testbed = prepare(Path(folder), Path(asked.text))
+        results = [
+            measure(name, tasks, str(testbed if name == "testbed" else asked.snapshot), asked, tokenizer, models, Path(folder))
+            for name, tasks in SUITES.items()
+        ]  # fmt: skip
+    asked.out.write_text(page(results, asked, time.monotonic() - began))
+    print(asked.out.read_text())
+
+
+def prepare(folder: Path, text: Path) -> tuple[Any, list[Any], Path]:
+    """Tokenizer, the proxy at two checkpoints of a short training, and the testbed's snapshot."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    from ablate.config import compose, make, plain
+    from ablate.evaluate.evaluator import read_heldout
+    from ablate.pool.testbed.source import write_testbed
+    from ablate.train.proxy import build_model
+
+    config = compose(["study=demo"])
+    world = make(plain(config.pool.world) | {"pages": 2000}, "pool.world")
+    write_testbed(world, folder / "testbed")
+    texts = read_heldout(text) + read_heldout(folder / "testbed" / "heldout.jsonl")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1024, special_tokens=["<|endoftext|>"], show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )  # fmt: skip
+    bpe.train_from_iterator(texts, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token="<|endoftext|>", bos_token="<|endoftext|>"
+    )
+    proxy = make(plain(config.proxy) | {"context": CONTEXT}, "proxy")
+    ids = np.concatenate([tokenizer.encode(t) for t in texts])
+    rng, context = np.random.default_rng(0), proxy.context
+    model = build_model(proxy, len(tokenizer), 0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.006)
+    checkpoints = []
+    for step in range(1, 151):
+        first = rng.integers(0, ids.size - context, 8)
+        batch = torch.from_numpy(np.stack([ids[i : i + context] for i in first]))
+        model(input_ids=batch, labels=batch).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step in (75, 150):
+            copy = build_model(proxy, len(tokenizer), 0)
+            copy.load_state_dict(model.state_dict())
+            checkpoints.append(copy.eval())
+    return tokenizer, checkpoints, folder / "testbed" / "tasks"
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """CPU seconds of this process and result: with one thread that is the work done, whatever else runs beside."""
+    began = time.process_time()
+    made = work()
+    return time.process_time() - began, made
+
+
+def measure(
+    name: str, tasks: tuple[str, ...], snapshot: str, asked: argparse.Namespace, tokenizer: Any, models: list[Any],
+    folder: Path,
+) -> dict[str, Any]:  # fmt: skip
+    """Time both sides on one suite and compare every number."""
+    from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
+    from ablate.store import Store
+
+    context = models[0].config.max_position_embeddings
+    config = EvaluateConfig(tasks=tasks, snapshot=snapshot, limit=asked.limit)
+    store = Store(folder / f"store-{name}")
+
+    def ours(model: Any, evaluator: Any = None) -> Any:
+        evaluator = evaluator or Evaluator(config, tokenizer, context, store)
+        return evaluator, evaluator.evaluate(model)
+
+    first_s, (evaluator, _) = timed(lambda: ours(models[0]))
+    stored_s, _ = timed(lambda: ours(models[0]))
+    times = [timed(lambda: ours(models[1], evaluator)) for _ in range(3)]
+    later_s = statistics.median(seconds for seconds, _ in times)
+    scores = times[0][1][1]
+
+    # lm-eval's side: the batch size that is fastest on a part, then the whole.
+    manager = index()
+    tried = {
+        size: timed(lambda size=size: theirs(tasks, snapshot, TRIED, models[0], tokenizer, size, manager))[0]
+        for size in map(int, asked.batch_sizes.split(","))
+    }
+    best = min(tried, key=lambda size: tried[size])
+    first = timed(lambda: theirs(tasks, snapshot, asked.limit, models[0], tokenizer, best, None))[0]
+    their_s, reference = timed(
+        lambda: theirs(tasks, snapshot, asked.limit, models[1], tokenizer, best, manager)
+    )
+    metrics, furthest, likelihoods = compare(scores, reference)
+    return {
+        "suite": name, "tasks": tasks, "requests": likelihoods, "items": sum(i["n_items"] for i in evaluator.info.values()),
+        "ours_first": first_s, "ours_stored": stored_s, "ours_later": later_s, "their_first": first,
+        "their_later": their_s, "tried": tried, "metrics": metrics, "furthest": furthest,
+    }  # fmt: skip
+
+
+def index() -> Any:
+    """lm-eval's index of its tasks."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager()
+
+
+def theirs(
+    tasks: tuple[str, ...], snapshot: str, limit: int | None, model: Any, tokenizer: Any, batch_size: int, manager: Any
+) -> Any:  # fmt: skip
+    """`simple_evaluate` on the same task definitions, its task objects made anew as a new process would."""
+    import lm_eval
+    from lm_eval.models.huggingface import HFLM
+
+    from ablate.evaluate.tasks import find_tasks
+
+    lm = HFLM(
+        pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=batch_size, device="cpu",
+        max_length=model.config.max_position_embeddings,
+    )  # fmt: skip
+    sources = find_tasks(tasks, snapshot=snapshot, limit=limit, store=None)
+    return lm_eval.simple_evaluate(
+        model=lm, tasks=[source.task for source in sources], num_fewshot=0, bootstrap_iters=0, log_samples=True,
+        task_manager=manager, verbosity="ERROR",
+    )  # fmt: skip
+
+
+def compare(scores: Any, reference: Any) -> tuple[int, float, int]:
+    """Metrics compared (each must be identical), largest difference of a log-likelihood, and their number."""
+    metrics = 0
+    for task, values in reference["results"].items():
+        for name, value in values.items():
+            metric = name.split(",")[0]
+            if name.endswith(",none") and not metric.endswith("_stderr"):
+                assert scores.summary[task][metric] == value, (
+                    task,
+                    metric,
+                    scores.summary[task][metric],
+                    value,
+                )
+                metrics += 1
+    found: dict[tuple[str, str, int], float] = {}
+    for row in scores.items.to_pylist():
+        if row["metric"].startswith("ll_"):
+            found[row["task"], row["item"], int(row["metric"][3:])] = row["value"]
+    furthest, count = 0.0, 0
+    for task, samples in reference["samples"].items():
+        for sample in samples:
+            for number, response in enumerate(sample["resps"]):
+                mine = found[task, sample["doc"]["id"], number]
+                furthest, count = max(furthest, abs(mine - response[0][0])), count + 1
+    assert count == len(found), (count, len(found))
+    return metrics, furthest, count
+
+
+def page(results: list[dict[str, Any]], asked: argparse.Namespace, seconds: float) -> str:
+    """evaluation.md."""
+    rows = []
+    both = {key: sum(r[key] for r in results) for key in ("ours_first", "ours_stored", "ours_later", "their_first", "their_later")}  # fmt: skip
+    for r in [*results, {"suite": "**whole**", "requests": sum(r["requests"] for r in results), **both}]:
+        for what, our, their in (
+            ("first checkpoint", r["ours_first"], r["their_first"]),
+            ("first, requests stored", r["ours_stored"], r["their_first"]),
+            ("each later checkpoint", r["ours_later"], r["their_later"]),
+        ):
+            rows.append(
+                f"| {r['suite']} | {r['requests']:,} | {what} | {our:.2f} | {their:.2f} | {their / our:.1f} |"
+            )
+    tried = "; ".join(f"{r['suite']}: " + ", ".join(f"{size} in {s:.1f} s" for size, s in r["tried"].items()) for r in results)  # fmt: skip
+    checks = "\n".join(
+        f"- {r['suite']} ({', '.join(r['tasks'])}; {r['items']:,} items): {r['metrics']} metrics identical, "
+        f"{r['requests']:,} log-likelihoods within {r['furthest']:.1e} nats"
+        for r in results
+    )
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "lm_eval", "numpy"))
+    return f"""# Evaluation: CPU seconds per checkpoint, against lm-eval with HFLM
+
+```
+python results/benchmarks/evaluation.py --snapshot data/bench --text data/text/wikitext2.jsonl.gz --threads {asked.threads}
+```
+
+Proxy `tiny` (vocabulary 1,024, context {CONTEXT}: HFLM refuses endings longer than the context), fp32, {asked.threads} thread{"s" if asked.threads > 1 else ""}, {platform.machine()}, Python {platform.python_version()}, {versions}.
+It took {seconds / 60:.1f} minutes. Times are CPU seconds of the process, since the machine was shared.
+
+| suite | log-likelihoods | | ablate, s | lm-eval, s | ratio |
+| :-- | --: | :-- | --: | --: | --: |
+{chr(10).join(rows)}
+
+lm-eval's first checkpoint builds its index of tasks, as a new process must; for the later one it is given ready made.
+HFLM's batch size is the fastest of those tried on {TRIED} items of each task ({tried}). Ours is the median of three for the later checkpoint.
+
+The same numbers:
+
+{checks}
+"""
+
+
+if __name__ == "__main__":
+    main()
