@@ -34,7 +34,7 @@ from ablate.train.schedule import lr_factor
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS, WARM = (0, 1, 2), 5
-RUNGS = {"tiny": (1024, 200), "1m": (4096, 100)}  # vocabulary, steps
+RUNGS = {"tiny": (1024, 120), "1m": (4096, 60)}  # vocabulary, steps
 BATCH_TOKENS = 1024
 
 
