@@ -13,7 +13,8 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(BIN)/.ready  ## the demo study: about ten minutes on two cores
-	$(BIN)/ablate sweep study=demo hydra/launcher=joblib hydra.launcher.n_jobs=2
+	$(BIN)/ablate plan study=demo
+	$(BIN)/ablate sweep study=demo
 
 check: $(BIN)/.ready  ## style and types
 	$(BIN)/ruff check .

@@ -117,7 +117,7 @@ class CalibrateConfig:
         dir: where CALIBRATION.md is written.
     """
 
-    replications: int = 2_000
+    replications: int = 4_000
     seeds: list[int] = field(default_factory=lambda: [2, 3, 4, 5])
     noise: list[str] = field(
         default_factory=lambda: [
@@ -208,6 +208,55 @@ class ResultsConfig:
 
 
 @dataclass
+class SequentialConfig:
+    """Seeds in rounds, to the arms of contrasts that are still open.
+
+    Attributes:
+        rounds: seeds that an open contrast has after each round, e.g. [3, 5, 8]; null: all at once.
+        spending: of alpha over the rounds: pocock (stops early), obrien_fleming (late).
+        alpha: family-wise error of all decisions in all rounds.
+        negligible: a contrast whose interval lies inside +/- this is closed too; null: never.
+    """
+
+    rounds: list[int] | None = None
+    spending: str = "pocock"
+    alpha: float = 0.05
+    negligible: float | None = None
+
+
+@dataclass
+class PlanConfig:
+    """What `ablate plan` predicts beside the arms.
+
+    Attributes:
+        probe: time this machine: curation of a sample, some training steps, an evaluation.
+        sample: documents of that sample.
+        noise: standard deviation of a run's headline score: a number, or the folder of an earlier study.
+        accelerator: for which training time is computed.
+        share: of its peak that training reaches; small proxies reach less.
+    """
+
+    probe: bool = True
+    sample: int = 200
+    noise: Any = None
+    accelerator: str = "h100"
+    share: float = 0.35
+
+
+@dataclass
+class GoalConfig:
+    """What a study must be able to see; `ablate plan` then names the cheapest designs.
+
+    Attributes:
+        mde: minimum detectable effect, in the units of the headline's aggregate.
+        designs: to choose from; null for those that ask for a gain of every factor.
+    """
+
+    mde: float | None = None
+    designs: list[str] | None = None
+
+
+@dataclass
 class CompareConfig:
     """What `ablate compare` compares with.
 
@@ -246,6 +295,9 @@ class Config:
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     results: ResultsConfig = field(default_factory=ResultsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
+    goal: GoalConfig = field(default_factory=GoalConfig)
+    sequential: SequentialConfig = field(default_factory=SequentialConfig)
 
 
 def register() -> None:

@@ -61,6 +61,15 @@ def test_make_says_what_is_wrong_and_where(node: dict[str, object], said: str) -
     assert said in str(caught.value)
 
 
+def test_a_factors_values_may_come_as_hydra_holds_them() -> None:
+    config = compose(
+        ["study=demo", "design=dose", "design.factors={language: {threshold: [0.3, 0.65, 0.9]}}"]
+    )
+    as_plain = {key: plain(config[key]) for key in ("stages", "recipe", "design")}
+    assert resolve_factors(config) == resolve_factors(as_plain)
+    assert resolve_factors(config)[0].factor.levels == ("0.65", "0.3", "0.9")
+
+
 RECIPES = sorted(path.stem for path in (CONF / "recipe").glob("*.yaml"))
 GROUPS = [
     f"{folder.name}={path.stem}"

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 from scipy.stats import binomtest, nct
 
+from ablate.calibrate.simulate import Economy
 from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.estimate import Floats, seed_differences
@@ -184,24 +185,6 @@ def power(effect: float, error: float, df: float, alpha: float = 0.05) -> float:
     """Chance that a two-sided t test finds `effect`."""
     critical, shift = float(stdtrit(df, 1 - alpha / 2)), abs(effect) / error
     return float(nct.sf(critical, df, shift) + nct.sf(critical, df, -shift))
-
-
-@dataclass(frozen=True)
-class Economy:
-    """What a design costs for its intervals.
-
-    Attributes:
-        design: name of the study's design.
-        seeds, runs: of one small study.
-        width: mean width over stages and small studies.
-        studies: how many small studies the runs gave.
-    """
-
-    design: str
-    seeds: int
-    runs: int
-    width: float
-    studies: int
 
 
 def economy(study: Study, seeds: Sequence[int]) -> list[Economy]:

@@ -43,7 +43,9 @@ def assess(
         bins = calibration(good.astype(np.float64), score, binary=True)
     else:
         cuts = [
-            cut(label, score, threshold=level, good_from=level) for level in np.unique(label)[1:].tolist()
+            cut(label, score, threshold=threshold, good_from=level)
+            for level in np.unique(label)[1:].tolist()
+            for threshold in (level, same_share(label, score, level))
         ]
         bins = calibration(label, score, binary=False)
     measured: dict[str, Any] = _defined(
@@ -56,6 +58,11 @@ def assess(
         }
     )
     return measured
+
+
+def same_share(label: np.ndarray, score: np.ndarray, good_from: float) -> float:
+    """The threshold that keeps as many documents, ties apart, as have a label of `good_from` or more."""
+    return float(np.sort(score)[::-1][int((label >= good_from).sum()) - 1])
 
 
 def distribution(label: np.ndarray) -> dict[str, int]:

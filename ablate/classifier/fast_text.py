@@ -55,6 +55,7 @@ class FastText(Student):
     """
 
     file: ClassVar[str] = "model.bin"
+    version: ClassVar[int] = 2
     dim: int = 64
     ngram: int = 2
     buckets: int = 200_000

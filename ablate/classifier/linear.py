@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from scipy.sparse import csr_array
 
 from ablate.classifier.fit import fit_linear, score_linear
 from ablate.classifier.student import Scorer, Student
-from ablate.stages.text_norm import grams_up_to
+from ablate.stages.text_norm import ngram_hashes, word_hashes_many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Linear(Student):
     """
 
     file: ClassVar[str] = "weights.npy"
+    version: ClassVar[int] = 2
     ngram: int = 2
     buckets: int = 262_144
     c: float = 1.0
@@ -40,9 +42,10 @@ class Linear(Student):
     def features(self, texts: Sequence[str]) -> csr_array:
         """Shape (len(texts), buckets), float64."""
         rows, columns, values = [np.zeros(0, dtype=np.int64)], [], []
-        for number, text in enumerate(texts):
-            grams = [grams for _, grams in grams_up_to(text, self.ngram)]
-            hashed = np.concatenate([np.zeros(0, dtype=np.uint64), *grams]) % np.uint64(self.buckets)
+        words, bounds = word_hashes_many(texts)
+        for number, (begin, end) in enumerate(pairwise(bounds)):
+            grams = [ngram_hashes(words[begin:end], n) for n in range(1, self.ngram + 1)]
+            hashed = np.concatenate(grams) % np.uint64(self.buckets)
             column, count = np.unique(hashed, return_counts=True)
             value = np.log1p(count)
             rows.append(np.full(column.size, number))

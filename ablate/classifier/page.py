@@ -11,6 +11,8 @@ READING = """\
 - **AUC** is the chance that a good document scores above another one. Its interval comes from a bootstrap of the
   validation documents; it says nothing about another training or other annotators.
 - **F1** compares the documents that a threshold keeps with those that are labelled as good.
+- **Points**: each level has two thresholds, the level itself and the one that keeps as many documents as have the
+  label. Few labels make a student score towards their mean; then the first keeps too little and the second fits.
 - **Calibration** compares the mean score with the mean label of documents with about the same score; bins hold about
   equally many documents.
 - Labels are a teacher's opinion. Agreement with them says how well the student imitates it, not whether the filter
@@ -28,7 +30,7 @@ def terminal(metrics: Mapping[str, Any]) -> str:
     ]
     if best is not None:
         lines.append(
-            f"Spearman {_number(metrics['spearman'])}; best F1 {_number(best['f1'])} at threshold {best['threshold']:g}"
+            f"Spearman {_number(metrics['spearman'])}; best F1 {_number(best['f1'])} at threshold {best['threshold']:.3g}"
         )
     return "\n".join(lines)
 
@@ -48,40 +50,41 @@ def page(title: str, metrics: Mapping[str, Any]) -> str:
         f"{_number(metrics['spearman'])}. Scores are {unit}.",
         "## Thresholds",
         markdown(
-            ("threshold", "good from", "kept", "precision", "recall", "F1", ""),
+            ("threshold", "good from", "kept", "precision", "recall", "F1"),
             [
                 [
-                    f"{each['threshold']:g}",
+                    f"{each['threshold']:.3g}",
                     f"{each['good_from']:g}",
                     *(_number(each[name]) for name in ("kept", "precision", "recall", "f1")),
-                    "",
                 ]
                 for each in metrics["cuts"]
             ],
+            remark=False,
         ),
         "## Calibration",
         f"Calibration error: {_number(metrics['calibration_error'])}.",
         "![Mean label against mean score](calibration.svg)",
         markdown(
-            ("mean score", "mean label", "95 % interval", "documents", ""),
+            ("mean score", "mean label", "95 % interval", "documents"),
             [
                 [
                     _number(each["score"]),
                     _number(each["label"]),
                     f"[{_number(each['low'])}, {_number(each['high'])}]",
                     f"{each['documents']:,}",
-                    "",
                 ]
                 for each in metrics["calibration"]
             ],
+            remark=False,
         ),
         "## Labels",
         markdown(
-            ("label", "training", "validation", ""),
+            ("label", "training", "validation"),
             [
-                [label, *(f"{counts[side].get(label, 0):,}" for side in ("train", "validation")), ""]
+                [label, *(f"{counts[side].get(label, 0):,}" for side in ("train", "validation"))]
                 for label in labels
             ],
+            remark=False,
         ),
         f"Left out: {left_out or 'nothing'}.",
         "## How to read this",

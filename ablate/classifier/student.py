@@ -98,6 +98,7 @@ def train_student(
         {
             "format": FORMAT,
             "student": node | {f.name: getattr(student, f.name) for f in dataclasses.fields(student)},
+            "version": student.version,
             "file": student.file,
             "digest": file_digest(folder / student.file),
             "facts": facts,
@@ -149,4 +150,10 @@ def _open(folder: str | Path) -> tuple[dict[str, Any], Student]:
         raise DataError(
             f"{_weights(folder, index)} is not the model that {path} describes; train the student again"
         )
-    return index, make(index["student"], f"{path}: student")
+    student = make(index["student"], f"{path}: student")
+    if index.get("version", student.version) != student.version:
+        raise DataError(
+            f"{path} was trained by version {index['version']} of {type(student).__name__}, whose models version "
+            f"{student.version} reads otherwise; train the student again"
+        )
+    return index, student

@@ -42,6 +42,11 @@ def main(config: DictConfig, hydra: Hydra) -> int:
         cells = list(track(simulate.run(todo, config.workers), "cells", total=len(todo)))
         parts.append(page.write_simulated(cells, folder))
         figure.coverage(cells, folder / "coverage")
+        parts.append(
+            page.economy_section(
+                simulate.economy(settings.replications, settings.seed), "simulated, equal noise"
+            )
+        )
         good = page.held(cells)
         print(
             f"{len(cells)} simulated cells in {time.monotonic() - started:.0f} s: {'held' if good else 'NOT held'}"
@@ -63,7 +68,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
                 study, range(settings.small, len(study.seeds) // 2 + 1, settings.small)
             )
         ]
-        parts.append(page.economy_section(economy))
+        parts.append(page.economy_section(economy, "trained"))
         for name, one in found.items():
             print(f"{name}: coverage {one.coverage}; A/A rejected {one.false_positives}; signs {one.signs}")
     write_text(folder / "CALIBRATION.md", "\n\n".join(parts) + "\n")

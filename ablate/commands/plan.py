@@ -1,13 +1,22 @@
-"""Freeze a study: arms, seeds and resolved configurations, before anything runs.
+"""Freeze a study: arms, seeds and resolved configurations, what it will cost and what it can see.
 
 Writes plan.json to the study's folder and prints what a sweep would do. A sweep makes the same plan
-itself when there is none; planning first lets you read it.
+itself when there is none; planning first lets you read it, and lets the report compare the predictions
+with what happened.
+
+  plan.noise=0.03                the standard deviation of a run's headline score, or
+  plan.noise=studies/earlier     that of an earlier study: gives the minimum detectable effect
+  goal.mde=0.01                  which design and how many seeds are cheapest for an effect of that size
+  plan.probe=false               no timing of this machine (it reads the pool and takes about a minute)
+  plan.accelerator=h100          training time there, at plan.share of its peak
 
 Example: ablate plan study=demo 'seeds=[0,1,2]'
 """
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.hydra import Hydra
@@ -24,10 +33,93 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     plan = make_plan(config)
     _check(plan)
     folder = folder_of(config)
-    plan = freeze(plan, folder, config.study.replan)
-    print(describe(plan))
+    plan["predicted"] = predict(plan, config)
+    frozen = freeze(plan, folder, config.study.replan)
+    print(describe(frozen))
+    print("\n".join(_predictions(frozen, config)))
+    if frozen.get("predicted") != plan["predicted"]:
+        print("runs have been done, so the predictions stay as they were frozen")
+    print("\n".join(_goal(frozen, config)), end="")
     print(f"frozen in {folder / 'plan.json'}; run it with the same command and `sweep` in place of `plan`")
     return 0
+
+
+def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
+    """FLOPs, cost on this machine unless the probe is off, and detectable effects when there is a noise figure."""
+    from ablate.store import Store
+    from ablate.study.forecast import cost_of, detectable, flops_of, prior_noise
+    from ablate.study.probe import probe
+
+    found: dict[str, Any] = {"flops": flops_of(plan), "cost": None, "noise": None, "mde": None}
+    if config.plan.noise is not None:
+        noise, source = prior_noise(config.plan.noise, plan["metrics"]["primary"])
+        found |= {"noise": {"sd": noise, "source": source}, "mde": detectable(plan, noise)}
+    if config.plan.probe:
+        named = any(override.startswith("hydra/launcher=") for override in config.hydra.overrides.hydra)
+        jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if named else None
+        measured = probe(plan, Store(Path(config.store)), config.workers, config.plan.sample, jobs, print)
+        found["cost"] = cost_of(plan, measured)
+    return found
+
+
+def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
+    from ablate.study.forecast import accelerator_seconds
+
+    predicted = plan.get("predicted")
+    if not predicted:
+        return ["predicted: nothing; this plan was frozen by a sweep"]
+    flops, cost = predicted["flops"], predicted["cost"]
+    there = accelerator_seconds(flops, config.plan.accelerator, config.plan.share)
+    lines = [
+        f"{flops:.3g} training FLOPs: {_time(there)} on one {config.plan.accelerator} at {100 * config.plan.share:.0f} % of its peak"
+    ]
+    if cost:
+        lines.append(
+            f"on this machine: {_time(cost['curate_s'])} of curation, then {cost['runs']} runs of {_time(cost['run_s'])}, "
+            f"{cost['at_once']} at once: {_time(cost['total_s'])} (arms with the same texts share their runs)"
+        )
+    if not predicted["noise"]:
+        return [*lines, "smallest detectable effect: not known without plan.noise=<sd, or an earlier study>"]
+    noise = predicted["noise"]
+    for kind, effect in predicted["mde"].items():
+        shown = "none can be detected with one seed" if effect["mde"] is None else f"{effect['mde']:.3g}"
+        lines.append(
+            f"smallest detectable effect, {kind}: {shown} (80 % power, before correction; "
+            f"noise {noise['sd']:.3g}, {noise['source']})"
+        )
+    return lines
+
+
+def _goal(plan: dict[str, Any], config: DictConfig) -> list[str]:
+    from ablate.errors import ConfigError
+    from ablate.study.forecast import cheapest
+
+    if config.goal.mde is None:
+        return []
+    if not plan["predicted"]["noise"]:
+        raise ConfigError("goal.mde needs a noise figure: plan.noise=<sd, or the folder of an earlier study>")
+    designs = None if config.goal.designs is None else list(config.goal.designs)
+    rows = cheapest(factors_of(plan), plan["predicted"]["noise"]["sd"], config.goal.mde, designs)
+    cells = [
+        [
+            row["design"], row["estimand"],
+            *("–" if row[name] is None else str(row[name]) for name in ("arms", "seeds", "runs")),
+            "–" if math.isnan(row["mde"]) else f"{row['mde']:.3g}", row.get("why", ""),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    header = ("design", "what it reports", "arms", "seeds", "runs", "smallest effect", "")
+    title = f"\ncheapest for an effect of {config.goal.mde:g} (80 % power, noise {plan['predicted']['noise']['sd']:.3g}):"
+    note = "the gains of different designs are answers to different questions: docs/choosing_a_design.md"
+    return [title, aligned(header, cells, left=2), note, ""]
+
+
+def _time(seconds: float) -> str:
+    """A duration for people."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def describe(plan: dict[str, Any]) -> str:
@@ -39,6 +131,10 @@ def describe(plan: dict[str, Any]) -> str:
         f"study {plan['study']}: {len(arms)} arms x {len(seeds)} seeds = {runs} runs",
         f"{runs} x {train['tokens']:,} tokens = {runs * train['tokens']:,} tokens",
     ]
+    if rule := plan.get("sequential"):
+        lines.append(
+            f"in rounds of {rule['rounds']} seeds, to open contrasts only: {len(arms) * rule['rounds'][0]} to {runs} runs"
+        )
     width = max(map(len, arms))
     usual = arms[plan["reference"]]["levels"]
     for name, arm in arms.items():

@@ -24,11 +24,14 @@ OVERRIDES = ("pool=testbed",)
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Report; returns the exit status."""
     from ablate.report.page import write_report
+    from ablate.report.planned import planned_text
     from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
 
     study = load_study(folder_of(config), plain(config.estimands) or ())
     rows = write_report(study)
     print(terminal_table(study, rows))
+    if planned := planned_text(study):
+        print(f"\n{planned}")
     print(f"\nreport: {study.folder / 'REPORT.md'}")
     return 0

@@ -3,6 +3,9 @@
 Safe to repeat: a finished run is skipped, an interrupted one goes on where it was. When an arm fails
 the others finish; the end names it and its log, and the exit status is 1.
 
+seeds=[0,1,2,3,4,5,6,7] sequential.rounds=[3,5,8] gives seeds in rounds, only to the arms of contrasts
+that are still open; p-values and intervals allow for the looks.
+
 As many runs train side by side, in lockstep and with as many threads as a short measurement finds
 fastest on this machine (train.threads and train.together fix them). Or by one of Hydra's launchers:
   hydra/launcher=basic                                one after another
@@ -24,6 +27,7 @@ from omegaconf import DictConfig
 
 from ablate.commands import plan as planning
 from ablate.config import make
+from ablate.errors import ConfigError
 from ablate.store import Store
 from ablate.study.plan import folder_of, freeze, make_plan, run_folder
 
@@ -35,6 +39,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
 
 def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     """Plan, run, report."""
+    from ablate.study.sequential import sequential_sweep
     from ablate.study.sweep import sweep, sweep_together
 
     plan = make_plan(config)
@@ -42,20 +47,25 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     plan = freeze(plan, folder, config.study.replan)
     store = Store(Path(config.store))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if "sequential" in plan:
+            raise ConfigError("sequential.rounds is not for torchrun; start the sweep without it")
         failures = sweep_together(folder, store, config.workers)
         if int(os.environ.get("RANK", 0)) > 0:
             return 0
     else:
         say(planning.describe(plan))
-        failures = sweep(folder, store, config, hydra, say)
+        failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, hydra, say)
     from ablate.report.effects_table import COLUMNS
     from ablate.report.page import write_report
+    from ablate.report.planned import planned_text
     from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
 
     study = load_study(folder)
     rows = write_report(study)
     print(terminal_table(study, rows))
+    if planned := planned_text(study):
+        print(f"\n{planned}")
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
     try:
         make(plan["tracker"], "tracker").summary(plan["study"], COLUMNS, rows)
@@ -65,7 +75,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
         log = run_folder(folder, arm, seed) / "log.txt"
         print(f"FAILED {arm}, seed {seed}: {error}\n       log: {log}", file=sys.stderr)
     if failures:
-        done = len(plan["arms"]) * len(plan["seeds"]) - len(failures)
+        done = len(study.records)
         print(
             f"{len(failures)} runs failed, {done} are done; the same command tries the failed ones again",
             file=sys.stderr,

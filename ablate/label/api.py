@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Event
 from typing import Any
@@ -90,7 +90,7 @@ class Api(Prompted):
         return [self._ask(document) for document in documents]
 
     def _ask(self, document: Document) -> Answer:
-        return post(
+        answer, lost = post(
             self.url,
             self.headers(self._key()),
             self.body(document),
@@ -100,6 +100,7 @@ class Api(Prompted):
             wait_s=self.wait_s,
             stop=self._stop,
         )
+        return replace(answer, lost=lost)
 
     @cached_property
     def _stop(self) -> Event:

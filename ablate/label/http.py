@@ -10,7 +10,8 @@ from threading import Event
 from typing import Any, TypeVar
 
 import requests
-from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import ConnectTimeout, InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import NewConnectionError
 
 from ablate.errors import AblateError
 from ablate.label.teacher import NoAnswer
@@ -25,11 +26,11 @@ LONGEST_RETRY_AFTER_S = 600.0
 
 
 class _Again(Exception):
-    """Worth another attempt, after the seconds that the server asks for."""
+    """Worth another attempt, after the seconds that the server asks for; `lost` when an answer was on its way."""
 
-    def __init__(self, why: str, after_s: float | None = None) -> None:
+    def __init__(self, why: str, after_s: float | None = None, lost: bool = False) -> None:
         super().__init__(why)
-        self.after_s = after_s
+        self.after_s, self.lost = after_s, lost
 
 
 def post(
@@ -42,8 +43,8 @@ def post(
     retries: int,
     wait_s: float,
     stop: Event,
-) -> T:
-    """Post a JSON body and read the JSON answer.
+) -> tuple[T, int]:
+    """Post a JSON body and read the JSON answer; also how many answers before it did not arrive whole.
 
     Waits `retry-after` where the server gives it, else `wait_s` doubled with each attempt, up to a minute,
     of which a random half at most is left out, so that many clients do not come back together.
@@ -58,12 +59,12 @@ def post(
         NoAnswer: when the server refuses this request, or no attempt succeeds.
         AblateError: when it would refuse every request, or asks to come back much later.
     """
-    why = ""
+    why, lost = "", 0
     for attempt in range(retries + 1):
         try:
-            return _once(url, headers, body, read, timeout_s)
+            return _once(url, headers, body, read, timeout_s), lost
         except _Again as again:
-            why = str(again)
+            why, lost = str(again), lost + again.lost
             if again.after_s is not None and again.after_s > LONGEST_RETRY_AFTER_S:
                 raise AblateError(
                     f"{url} asks to wait {again.after_s:.0f} s ({why}). "
@@ -74,7 +75,7 @@ def post(
                 pause = again.after_s + random.uniform(0.0, 0.1) * wait_s
         if stop.is_set() or (attempt < retries and stop.wait(pause)):
             break
-    raise NoAnswer(f"no answer from {url} in {attempt + 1} attempts; the last: {why}")
+    raise NoAnswer(f"no answer from {url} in {attempt + 1} attempts; the last: {why}", lost)
 
 
 def _once(
@@ -92,13 +93,15 @@ def _once(
     except (MissingSchema, InvalidSchema, InvalidURL, InvalidHeader) as error:
         raise AblateError(f"cannot post to {url!r}: {error}") from error
     except requests.RequestException as error:
-        raise _Again(f"{type(error).__name__}: {error}") from error
+        raise _Again(f"{type(error).__name__}: {error}", lost=_was_sent(error)) from error
     status = response.status_code
     if status == 200:
         try:
             return read(response.json())
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise _Again(f"broken answer ({type(error).__name__}: {error}): {response.text[:300]}") from error
+            raise _Again(
+                f"broken answer ({type(error).__name__}: {error}): {response.text[:300]}", lost=True
+            ) from error
     said = f"status {status}: {response.text[:300]}"
     if status in FOR_NOW or status >= 500:
         raise _Again(said, _retry_after(response.headers))
@@ -108,6 +111,12 @@ def _once(
             "it; null sends none), its credit, teacher.model and teacher.base_url"
         )
     raise NoAnswer(f"{url} refuses this document: {said}")
+
+
+def _was_sent(error: requests.RequestException) -> bool:
+    """Whether a request that failed had reached a server."""
+    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    return not isinstance(error, ConnectTimeout) and not isinstance(cause, NewConnectionError)
 
 
 def _as_given(request: Any) -> Any:

@@ -30,7 +30,8 @@ class Labelling:
         scores: that the answers state; None for an answer that states none, and without an answer.
         failures: document id -> why it got no answer.
         asked: answers that this call added.
-        cost: of all answers used, those of earlier calls included; NaN without prices.
+        cost: of all answers used, those of earlier calls included; NaN without prices. Lost ones count at their most.
+        lost: answers that did not arrive whole and may have been charged for.
         unmetered: answers without usage numbers, whose cost is taken at its upper bound.
         capped: the budget ended it.
     """
@@ -40,6 +41,7 @@ class Labelling:
     failures: dict[str, str]
     asked: int
     cost: float
+    lost: int
     unmetered: int
     capped: bool
 
@@ -62,6 +64,7 @@ class Labelling:
             "input_tokens": sum(answer.input_tokens or 0 for answer in answered),
             "output_tokens": sum(answer.output_tokens or 0 for answer in answered),
             "cost": None if math.isnan(self.cost) else self.cost,
+            "answers_lost": self.lost,
             "answers_without_usage": self.unmetered,
             "failures": self.failures,
         }
@@ -73,8 +76,9 @@ def label_documents(
     """Label documents, asking only for answers that `folder` does not hold yet.
 
     Answers are written the moment they arrive. A question is only asked when what it can cost at most
-    still fits, so `max_cost` is kept however many times this is called; answers that were lost on
-    the way (a time-out) may have been charged for and are not counted.
+    still fits, so `max_cost` is kept however many times this is called. An answer that was lost on the way (a
+    time-out) may have been charged for and counts at its most: for good where the document got an answer in
+    the end, else in this call.
 
     Args:
         folder: of this teacher's answers.
@@ -104,6 +108,7 @@ def label_documents(
             run.failures,
             len(journal.answers) - known,
             run.spent,
+            run.lost,
             run.unmetered,
             run.capped,
         )
@@ -114,7 +119,7 @@ class _Run:
 
     def __init__(self, teacher: Teacher, journal: Journal, max_cost: float) -> None:
         self.teacher, self.journal, self.max_cost = teacher, journal, max_cost
-        self.spent, self.unmetered, self.capped = 0.0, 0, False
+        self.spent, self.unmetered, self.lost, self.capped = 0.0, 0, 0, False
         self.failures: dict[str, str] = {}
         self._in_a_row = self._unscored = 0
         self._pending: dict[Future[list[Answer]], tuple[list[Document], float]] = {}
@@ -126,6 +131,13 @@ class _Run:
             self.unmetered += answer.input_tokens is None or answer.output_tokens is None
             cost = self.teacher.most(document)
         self.spent += cost
+        self.lose([document], answer.lost)
+
+    def lose(self, documents: Sequence[Document], times: int) -> None:
+        """Count answers that did not arrive, each at its most."""
+        if times:
+            self.lost += times * len(documents)
+            self.spent += times * sum(self.teacher.most(document) for document in documents)
 
     def ask(self, documents: Sequence[Document]) -> None:
         """Ask for all that the budget allows."""
@@ -172,6 +184,7 @@ class _Run:
                     self._unscored = self._unscored + 1 if self.teacher.score(answer) is None else 0
                 self._in_a_row = 0
             except NoAnswer as error:
+                self.lose(batch, error.lost)
                 self.failures |= dict.fromkeys((document.id for document in batch), str(error))
                 self._in_a_row += len(batch)
                 if self._in_a_row >= FAILURES_IN_A_ROW:

@@ -41,15 +41,25 @@ class Answer:
     Attributes:
         text: the answer as it came.
         input_tokens, output_tokens: what was charged for; None where the teacher does not say.
+        lost: earlier answers to the same question that did not arrive whole and may have been charged for.
     """
 
     text: str
     input_tokens: int | None = None
     output_tokens: int | None = None
+    lost: int = 0
 
 
 class NoAnswer(AblateError):
-    """A teacher has no answer for one document; the others may go on."""
+    """A teacher has no answer for one document; the others may go on.
+
+    Attributes:
+        lost: answers that did not arrive whole and may have been charged for.
+    """
+
+    def __init__(self, message: str, lost: int = 0) -> None:
+        super().__init__(message)
+        self.lost = lost
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from ablate.effects.items import aggregate_item_error, item_error
 from ablate.effects.multiplicity import benjamini_hochberg, holm
 from ablate.effects.noise import noise_floor
 from ablate.effects.power import minimum_detectable_effect
+from ablate.effects.sequential import sequential_contrasts
 from ablate.effects.verdict import verdict
 from ablate.report.records import AGGREGATE, Study
 
@@ -47,7 +48,7 @@ def effects_table(study: Study) -> list[Row]:
     for metric, better in study.metrics.items():
         for task, scores, errors in _tables(study, metric, weights, same):
             floor = noise_floor(scores[study.distinct]).seed_sd
-            for number, estimate in enumerate(estimate_contrasts(scores, weights, identical=same)):
+            for number, estimate in enumerate(_estimates(study, scores, weights, same)):
                 row = _row(contrasts[number], task, metric, better, estimate, errors[number])
                 claim = metric == study.primary and number < len(study.plan["contrasts"])
                 rows.append(row | {"noise_floor": floor, "correction": HOLM if claim else BH})
@@ -59,6 +60,16 @@ def effects_table(study: Study) -> list[Row]:
     rows.sort(key=lambda r: (r["metric"] != study.primary, r["metric"], tasks[r["task"]],
                              order[_key(r)]))  # fmt: skip
     return rows
+
+
+def _estimates(study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequence[bool]) -> list[Estimate]:
+    """Every contrast of a table; where seeds came in rounds, with inference that allows for the looks."""
+    rule = study.plan.get("sequential")
+    if rule is None:
+        return estimate_contrasts(scores, weights, identical=same)
+    return sequential_contrasts(
+        scores, weights, rule["rounds"], spending=rule["spending"], identical=same, level=1 - rule["alpha"]
+    )
 
 
 def _key(contrast: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision, leaks, stability, trust
+from ablate.report import decision, leaks, rounds, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
 from ablate.report.figures import write_figures
@@ -80,6 +80,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
             name = "gains" if number == 0 else f"gains_{estimand}"
             if name in figures:
                 parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
+    if told := rounds.section(study):
+        parts += ["## Which contrast was closed when", *told]
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
     parts += ["## What the intervals lean on", *trust.section(study, rows)]
     parts += ["## Which tasks can be believed at this scale", *section(study)]

@@ -248,7 +248,7 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
                 records[arm, seed] = read_json(run / "record.json")
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
-            else:
+            elif "sequential" not in plan:  # there, a run may not be needed any more
                 failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
     frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])

@@ -31,9 +31,10 @@ def aligned(header: Sequence[str], rows: Cells, left: int = 1) -> str:
     return "\n".join(lines)
 
 
-def markdown(header: Sequence[str], rows: Cells, left: int = 1) -> str:
-    """A Markdown table."""
-    bars = [":--" if i < left or i == len(header) - 1 else "--:" for i in range(len(header))]
+def markdown(header: Sequence[str], rows: Cells, left: int = 1, remark: bool = True) -> str:
+    """A Markdown table; the first `left` columns are aligned to the left, as is the last where it is a `remark`."""
+    last = len(header) - 1 if remark else len(header)
+    bars = [":--" if i < left or i == last else "--:" for i in range(len(header))]
     lines = [header, bars, *rows]
     return "\n".join(
         "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines

@@ -9,6 +9,7 @@ import numpy as np
 
 from ablate.design.base import Assignment, Factor
 from ablate.effects.aggregate import aggregate
+from ablate.effects.balanced import DOMINANT, arm_variances
 from ablate.effects.best_subset import best_subset
 from ablate.effects.bootstrap import hierarchical_bootstrap
 from ablate.effects.components import percent, variance_components
@@ -17,7 +18,7 @@ from ablate.effects.lack_of_fit import lack_of_fit
 from ablate.effects.noise import homogeneity
 from ablate.effects.pairing import seed_correlation
 from ablate.effects.ratio import ratio_of_means
-from ablate.estimand.aliases import aliases
+from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
 from ablate.report.effects_table import Row, headline
@@ -44,7 +45,7 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
         *_fit(study, table, rows),
     ]
     parts = ["\n".join(f"- {line}" for line in findings)]
-    parts += _items(study, rows, chance) + _unbalanced(study, table, rows)
+    parts += _aliases(study, rows) + _items(study, rows, chance) + _unbalanced(study, table, rows)
     parts += _best(study, table, rows) + _turning(study, table) + _components(study, table)
     return parts
 
@@ -86,26 +87,46 @@ def _seeds(study: Study, rows: Sequence[Row]) -> list[str]:
     counts = {row["n_seeds"] for row in headline(rows, study) if row["method"] != "identical"}
     if 1 in counts:
         return ["**One seed** in some gains: no spread, so no interval and no verdict."]
-    if 2 in counts:
+    fewest = min(counts - {0}, default=4)
+    if fewest < 4:
+        words = {2: "Two seeds", 3: "Three seeds"}[fewest]
         return [
-            "**Two seeds**: intervals hold for normal noise only, and `ablate calibrate` does not claim them for noise "
-            "that is very unequal or heavy-tailed. A third seed makes them far narrower."
+            f"**{words}** cannot show whether the noise has heavy tails, and `ablate calibrate` does not claim the "
+            "intervals if it has: they may then be wider than they need to be."
+            + (" A third seed makes every interval far narrower." if fewest == 2 else "")
         ]
     return []
 
 
 def _equal_noise(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
-    p = homogeneity(table[study.distinct])
+    runs = table[study.distinct]
+    p = homogeneity(runs)
     methods = sorted({row["method"] for row in headline(rows, study)} - {"identical", "none"})
     used = f"; variances: {', '.join(methods)}" if methods else ""
+    warning = _loudest(study, runs)
     if math.isnan(p):
         return [f"**Equal noise** cannot be tested (too few arms, or an arm without a spread){used}."]
     if p > LOOKS_EQUAL:
         return [f"**Equal noise** in all arms is not contradicted (p = {p_text(p)}){used}."]
     return [
         f"**Noise may differ between arms** (p of equal noise {p_text(p)}), so gains between two arms stand on their own "
-        f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms."
+        f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms.{warning}"
     ]
+
+
+def _loudest(study: Study, runs: np.ndarray) -> str:
+    """A warning where one arm has most of the noise and few seeds."""
+    whole = np.isfinite(runs).all(axis=1)
+    if whole.sum() < 4 or not 2 <= runs.shape[1] < 5:
+        return ""
+    own = np.maximum(arm_variances(runs[whole]), 0.0)
+    if own.max() <= DOMINANT * own.sum():
+        return ""
+    arm = study.arms[np.array(study.distinct)[whole][int(own.argmax())]]
+    return (
+        f" Arm `{arm}` has most of it: with fewer than five seeds `ablate calibrate` does not claim gains that "
+        "average over such an arm."
+    )
 
 
 def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
@@ -120,7 +141,7 @@ def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     found = aliases(arms, factors)
     mixed = sorted(name for name, others in found.main.items() if others)
     warning = (
-        f" In these arms the main effects of {', '.join(mixed)} are mixed with interactions (table of aliases in `ablate plan`), so "
+        f" In these arms the main effects of {', '.join(mixed)} are mixed with interactions (table below), so "
         "they may be those and not the stages' own; resolution IV or V, or a fold-over, tells them apart."
         if mixed and "main_effect" in asked
         else ""
@@ -157,6 +178,17 @@ def _suspect(residual: np.ndarray, arms: Mapping[str, Assignment], factors: Sequ
     best = max(explained)[0]
     alike = list(dict.fromkeys(name for share, name in explained if share > 0.999 * best))
     return " or ".join(alike[:6]) + (" or others that these arms cannot tell apart" if len(alike) > 6 else "")
+
+
+def _aliases(study: Study, rows: Sequence[Row]) -> list[str]:
+    """What the arms of averaged gains cannot tell apart."""
+    if "main_effect" not in _estimands(rows):
+        return []
+    found = aliases(_levels(study), factors_of(study.plan))
+    if found.clear:
+        return []
+    text = "Aliases, up to interactions of two stages: a main effect is off by the coefficient times the interaction."
+    return [text, markdown(("effect", "is mixed with"), alias_table(found))]
 
 
 def _items(study: Study, rows: Sequence[Row], chance: list[float] | None) -> list[str]:

@@ -17,7 +17,6 @@ and is left out.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -118,11 +117,27 @@ class Decontamination(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindItems(Filter):
-    """Drop documents that give items away.
+class Searching(Stage):
+    """A step that looks for items; the items count by their digest.
 
     Attributes:
         references: the items.
+    """
+
+    references: References
+
+    def identity(self) -> dict[str, Any]:
+        """As every stage's, with the references' digest in their place."""
+        identity = super().identity()
+        identity["parameters"]["references"] = self.references.digest
+        return identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindItems(Searching, Filter):
+    """Drop documents that give items away.
+
+    Attributes:
         in_order: measure the share of characters that match in order, not of words in shared n-grams.
         ratio: share of an item from which on it is given away; in order, it must be exceeded.
         min_hits: matching n-grams from which on a document is dropped.
@@ -130,15 +145,9 @@ class FindItems(Filter):
 
     name: ClassVar[str] = "decontamination_items"
     counts: ClassVar[tuple[str, ...]] = ("hits",)
-    references: References
     in_order: bool = False
     ratio: float = 0.0
     min_hits: int = 1
-
-    def identity(self) -> dict[str, Any]:
-        """The references by their digest."""
-        parameters = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"stage": self.name, "parameters": {**parameters, "references": self.references.digest}}
 
     def slow_identity(self) -> dict[str, Any]:
         """The references and the measure, without thresholds."""
@@ -165,17 +174,16 @@ class FindItems(Filter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountPieces(Filter):
+class CountPieces(Searching, Filter):
     """Drop documents that would be cut into too many pieces.
 
     Attributes:
-        references, window: as for `CutHits`.
+        window: as for `CutHits`.
         max_pieces: of a document that is kept.
     """
 
     name: ClassVar[str] = "decontamination_pieces"
     counts: ClassVar[tuple[str, ...]] = ("hits",)
-    references: References
     window: int
     max_pieces: int
 
@@ -195,27 +203,18 @@ class CountPieces(Filter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CutHits(Transform):
+class CutHits(Searching, Transform):
     """Cut hits out of documents.
 
     Attributes:
-        references: the items.
         window: characters cut on both sides of a hit.
         min_piece: characters of a piece that is kept.
     """
 
     name: ClassVar[str] = "decontamination_cut"
     version: ClassVar[int] = 2
-    references: References
     window: int
     min_piece: int = 0
-
-    def identity(self) -> dict[str, Any]:
-        """The references by their digest."""
-        parameters = {
-            "references": self.references.digest, "window": self.window, "min_piece": self.min_piece,
-        }  # fmt: skip
-        return {"stage": self.name, "version": self.version, "parameters": parameters}
 
     def transform(self, text: str) -> str:
         """The text without the hits and their surroundings; the pieces stand on lines of their own."""

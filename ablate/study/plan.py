@@ -16,6 +16,7 @@ from ablate.errors import AblateError, ConfigError
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
+from ablate.study.rounds import check_rounds
 
 PLAN_FORMAT = 1
 MOST_PERMUTED = 6
@@ -88,7 +89,7 @@ def _levels(name: str, spec: Any, stages: Mapping[str, Any], config: Mapping[str
         return Levels(name, _on_off(name, stages[name]))
     if len(spec) != 1:
         raise ConfigError(f"design.factors.{name}: expected one parameter with its values, got {dict(spec)}")
-    (path, values), *_ = spec.items()
+    (path, values), *_ = plain(spec).items()
     if path == "permute":
         return Levels(name, _orders(name, values, list(stages)))
     own = "." not in path
@@ -208,7 +209,10 @@ def make_plan(composed: Any) -> dict[str, Any]:
         make_stages(arm)
         arms[name] = {"levels": assignment, "config": arm}
     study, evaluate = config["study"], config["evaluate"]
-    estimands = design.estimands if config["estimands"] is None else config["estimands"]
+    chance = [name for name, entry in levels.items() if entry.is_chance]
+    # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.
+    natural = () if len(chance) == len(levels) > 1 else design.estimands
+    estimands = natural if config["estimands"] is None else config["estimands"]
     plan = {
         "format": PLAN_FORMAT,
         "study": study["name"],
@@ -219,7 +223,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "arms": arms,
         "reference": next(iter(arms)),
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
-        "chance": [name for name, entry in levels.items() if entry.is_chance],
+        "chance": chance,
         "seeds": seeds,
         "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
         "metrics": {
@@ -230,11 +234,18 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "stages": stage_order(config),
         "tracker": config["tracker"],
     }
+    asked = config.get("sequential")
+    rule = None if asked is None else check_rounds(asked, seeds)
+    if rule is not None:
+        plan["sequential"] = rule
     return {"digest": digest(plan), **plan}
 
 
 def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str, Any]:
     """Write `plan.json`, or find the same plan there.
+
+    What a plan predicts stands beside it under "predicted" and is no part of its identity: it stays as
+    it was frozen once a run has been done, and is replaced by newer predictions before.
 
     Raises:
         AblateError: when the folder holds another plan; says what differs and what to do.
@@ -243,7 +254,10 @@ def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str
     if path.exists():
         frozen: dict[str, Any] = read_json(path)
         if frozen["digest"] == plan["digest"]:
-            return frozen
+            if "predicted" not in plan or any(folder.glob("runs/*/*/record.json")):
+                return frozen
+            write_json(path, plan)
+            return plan
         if not replan:
             raise AblateError(
                 f"{path} holds another plan than this command describes ({_difference(frozen, plan)}). "

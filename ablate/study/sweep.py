@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from ablate.study.prepare import Workshop
 from ablate.study.run import RunName, catch, clear_failure, execute, explain, mark_failed, run_jobs, run_key
 
 Say = Callable[[str], None]
+SWEEPS = "sweeps.jsonl"
+"""One line per sweep of a study: seconds of curation and of the runs, and how many were trained."""
 
 
 def job(config: DictConfig) -> bool:
@@ -34,9 +37,10 @@ def job(config: DictConfig) -> bool:
 
 
 def sweep(
-    study: Path, store: Store, composed: DictConfig, hydra: Hydra, say: Say
-) -> dict[tuple[str, int], str]:
-    """Do every run of the frozen plan that has no record yet.
+    study: Path, store: Store, composed: DictConfig, hydra: Hydra, say: Say,
+    wanted: Sequence[tuple[str, int]] | None = None,
+) -> dict[tuple[str, int], str]:  # fmt: skip
+    """Do every run of the frozen plan that has no record yet, or every one of those `wanted`.
 
     Corpora are built first, here, with all the workers; then the runs go through the launcher that
     the command names (`hydra/launcher=joblib`, `submitit_slurm`, `ray`, ...), or, where it names none,
@@ -49,7 +53,8 @@ def sweep(
     """
     with lock(study / ".lock", f"a sweep of {study}"):
         plan = load_plan(study)
-        wanted = [(arm, seed) for arm in plan["arms"] for seed in plan["seeds"]]
+        if wanted is None:
+            wanted = [(arm, seed) for arm in plan["arms"] for seed in plan["seeds"]]
         pending = [run for run in wanted if not _done(study, *run)]
         say(f"{len(wanted)} runs planned, {len(wanted) - len(pending)} already done")
         failures: dict[tuple[str, int], str] = {}
@@ -58,9 +63,13 @@ def sweep(
                 clear_failure(study, *run)
             workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, composed.workers)
             try:
+                started = time.monotonic()
                 distinct = _prepare(plan, workshop, study, pending, say, failures)
                 workshop.annotations.close()  # the runs need the memory
+                prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
                 _launch(distinct, workshop, plan, study, composed, hydra, say)
+                trained = len(list(store.root.glob("runs/*/result.json"))) - found
+                _note_time(study, prepared - started, time.monotonic() - prepared, trained)
                 # Runs with the same texts, seed and settings as another are that run: no training.
                 for arm, seed in pending:
                     if (arm, seed) not in distinct and (arm, seed) not in failures:
@@ -71,6 +80,13 @@ def sweep(
             if not _done(study, *run) and run not in failures:
                 failures[run] = _reason(study, *run)
         return failures
+
+
+def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> None:
+    """Add a line to what the report compares with the plan; never part of the report's own bytes."""
+    line = {"curate_s": round(curate_s, 2), "runs_s": round(runs_s, 2), "trained": trained}
+    with (study / SWEEPS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _done(study: Path, arm: str, seed: int) -> bool:

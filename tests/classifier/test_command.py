@@ -46,7 +46,7 @@ def test_it_learns_what_label_wrote_and_the_stage_uses_it(capsys: pytest.Capture
     assert metrics["auc"]["estimate"] == 1.0 and metrics["auc"]["good"] == 10
     assert sum(each["documents"] for each in metrics["calibration"]) == 40
     page = (folder / "CLASSIFIER.md").read_text()
-    assert "**AUC 1.000**" in page and "| 4 | 40 | 10 |  |" in page
+    assert "**AUC 1.000**" in page and "| 4 | 40 | 10 |\n" in page
     assert (folder / "calibration.svg").stat().st_size > 1000 < (folder / "calibration.png").stat().st_size
     assert "AUC 1.000" in capsys.readouterr().out
     stage = ClassifierQuality(model=str(folder), threshold=2.5, keep_fraction=None)

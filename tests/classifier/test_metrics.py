@@ -147,8 +147,9 @@ def test_assess_says_when_there_is_nothing_to_tell_apart() -> None:
 def test_assess_cuts_points_at_each_label_and_probabilities_in_steps() -> None:
     label, score = np.array([0, 1, 3, 4.0]), np.array([0.1, 0.4, 0.6, 0.9])
     points = assess(label, score, good_from=3, binary=False, resamples=10, seed=0)
-    assert [each["threshold"] for each in points["cuts"]] == [1, 3, 4]
-    assert all(each["threshold"] == each["good_from"] for each in points["cuts"])
+    cuts = [(each["threshold"], each["good_from"], each["kept"]) for each in points["cuts"]]
+    assert cuts == [(1, 1, 0), (0.4, 1, 0.75), (3, 3, 0), (0.6, 3, 0.5), (4, 4, 0), (0.9, 4, 0.25)]
+    assert [each["f1"] for each in points["cuts"]] == [0, 1, 0, 1, 0, 1]
     shares = assess(label, score, good_from=3, binary=True, resamples=10, seed=0)
     assert [each["threshold"] for each in shares["cuts"]] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
     assert shares["cuts"][4]["f1"] == 1.0 and shares["auc"]["estimate"] == 1.0

@@ -28,6 +28,10 @@ ODD = [
     "a\x00b",
     "__label__1 __label__0",
     "word " * 5000,
+    "w" * 1_000_000,
+    "?!" * 100_000,
+    "\u200f\u0648\u0642\u0641 \u05e9\u05dc\u05d5\u05dd",
+    "".join(map(chr, range(32))) + "\x85\u2028\ufeff\ufffd",
     "多么美好的一天",
     "\n\n__label__1",
 ]
@@ -98,6 +102,15 @@ def test_weights_that_are_not_the_recipes_are_refused(student: Student, tmp_path
     shutil.copy(other / student.file, folder / student.file)
     with pytest.raises(DataError, match="is not the model that"):
         load_student(folder)
+
+
+def test_a_model_of_another_version_is_refused(student: Student, tmp_path: Path) -> None:
+    folder = trained(student, tmp_path)
+    index = json.loads((folder / "student.json").read_text())
+    assert index["version"] == student.version
+    (folder / "student.json").write_text(json.dumps(index | {"version": student.version - 1}))
+    with pytest.raises(DataError, match=r"was trained by version .*; train the student again"):
+        student_digest(folder)
 
 
 def test_one_target_teaches_nothing(student: Student, tmp_path: Path) -> None:

@@ -93,6 +93,9 @@ def test_what_passes_is_tried_again(kind: type, server: Any, fault: str | int) -
     (answer,) = teacher(kind, server).ask([PAGE])
     assert answer.text.endswith("Score: 4")
     assert len(server.requests) == 2
+    assert answer.lost == isinstance(fault, str), (
+        "an error was not charged for, a broken answer may have been"
+    )
 
 
 @pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "cut_chunk", "misshapen", 429, 502])
@@ -105,8 +108,9 @@ def test_attempts_end(kind: type, server: Any, fault: str | int) -> None:
 
 def test_a_server_that_is_not_there(kind: type, server: Any) -> None:
     server.port = 1
-    with pytest.raises(NoAnswer, match="in 2 attempts; the last: ConnectionError"):
+    with pytest.raises(NoAnswer, match="in 2 attempts; the last: ConnectionError") as caught:
         teacher(kind, server, retries=1).ask([PAGE])
+    assert caught.value.lost == 0
 
 
 @pytest.mark.parametrize("as_date", [False, True])

@@ -70,6 +70,20 @@ def test_faults_on_the_way_cost_attempts_not_labels(
     made = label_documents(documents(12), teacher(server, retries=6), tmp_path)
     assert None not in made.scores and not made.failures
     assert len(server.requests) == 12 + 5
+    assert made.summary()["answers_lost"] == 3
+    again = label_documents(documents(12), teacher(server), tmp_path)
+    assert again.lost == 3 and again.cost == pytest.approx(made.cost), (
+        "an answer that was lost stays paid for"
+    )
+
+
+def test_lost_answers_count_against_the_budget(server: Any, tmp_path: Path, documents: Documents) -> None:
+    server.faults.extend([server.truncated] * 100)
+    asked = documents(30)
+    most = max(teacher(server).most(document) for document in asked)
+    made = label_documents(asked, teacher(server, concurrency=1, retries=1), tmp_path, 7 * most)
+    assert made.capped and made.lost == len(server.requests) and made.cost <= 8 * most
+    assert len(made.failures) == 4, "two attempts each: three documents do not reach the budget"
 
 
 def test_the_budget_is_kept_however_often_it_is_asked_for(
@@ -184,7 +198,7 @@ def test_answers_survive_odd_text(tmp_path: Path) -> None:
             journal.add(key, answer)
     with open_journal(tmp_path) as journal:
         assert journal.answers["b"] == answers["b"]
-        assert journal.answers["a"].text == '? \u2028 \x00 "\n'
+        assert journal.answers["a"].text == '\ufffd \u2028 \x00 "\n'
     assert len((tmp_path / "answers.jsonl").read_text(encoding="utf-8").split("\n")) == 3
 
 

@@ -82,6 +82,7 @@ def test_a_saturated_fraction_says_that_it_cannot_tell(make: Make) -> None:
     study = make(FractionalFactorial(3), interacting, factors)
     text = report(study)
     assert "Cannot be tested: these arms leave nothing over" in text and "mixed with interactions" in text
+    assert "Aliases, up to interactions of two stages" in text
     wrong = {
         row["factor"]: row["estimate"]
         for row in effects_table(study)
@@ -109,6 +110,21 @@ def test_two_seeds_and_one_seed_are_warned_about(make: Make) -> None:
     assert "**Two seeds**" in report(make(LeaveOneOut(), additive, SWITCHES, seeds=2, name="two"))
     text = report(make(LeaveOneOut(), additive, SWITCHES, seeds=1, name="one"))
     assert "**One seed**" in text and "not measured: one seed" in text
+
+
+def test_an_arm_with_most_of_the_noise_is_named(make: Make) -> None:
+    rng = np.random.default_rng(3)
+    text = report(
+        make(
+            FullFactorial(),
+            lambda levels: (
+                additive(levels) + (0.2 * rng.normal() if set(levels.values()) == {"off"} else 0.0)
+            ),
+            SWITCHES[:4],
+        )
+    )
+    assert "**Noise may differ between arms**" in text
+    assert "**Three seeds** cannot show whether the noise has heavy tails" in text
 
 
 def test_unbalanced_replication_is_estimated_from_all_runs(make: Make) -> None:

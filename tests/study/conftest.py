@@ -13,7 +13,7 @@ TINY = (
     "study=demo", "pool.world.pages=160", "pool.world.towns=4", "pool.world.values=5", "pool.world.islands=4",
     "pool.world.clusters=4", "tokenizer.vocab_size=300", "proxy.hidden_size=16", "proxy.layers=1", "proxy.heads=2",
     "proxy.intermediate_size=32", "proxy.context=32", "train.tokens=2048", "train.batch_tokens=256",
-    "train.evaluations=[0.5,1.0]", "seeds=[0,1]", "workers=1",
+    "train.evaluations=[0.5,1.0]", "seeds=[0,1]", "workers=1", "plan.probe=false",
     "design.factors=[language,minhash_dedup,fineweb_quality]",
 )  # fmt: skip
 

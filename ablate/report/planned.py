@@ -1,0 +1,129 @@
+"""What was planned against what happened: wall-clock and minimum detectable effect."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ablate.effects.forecast import typical
+from ablate.effects.noise import noise_floor
+from ablate.report.decision import score_table
+from ablate.report.effects_table import Row, effects_table, headline
+from ablate.report.records import AGGREGATE, Study
+from ablate.report.tables import aligned
+
+HEADER = ("", "planned", "realised", "realised / planned", "")
+SWEEPS = "sweeps.jsonl"
+"""What `ablate.study.sweep` writes: a line per sweep, with the seconds of curation and of the runs, and runs trained."""
+
+
+def seed_noise(study: Study) -> float:
+    """Typical noise of a run of the headline, beyond what its seed gives to all arms alike; NaN without seeds.
+
+    Read off the seed errors of the contrasts, so that it is on the scale that a forecast needs; where a
+    study has no contrasts, the spread between seeds of an arm.
+    """
+    rows = _measured(headline(effects_table(study), study)) if study.contrasts else []
+    noise = typical([
+        row["seed_error"] * math.sqrt(row["n_seeds"]) / math.sqrt(sum(w * w for w in row["weights"].values()))
+        for row in rows
+    ])  # fmt: skip
+    if math.isnan(noise):
+        noise = noise_floor(_headline_scores(study)[study.distinct]).seed_sd
+    return noise
+
+
+def checkpoint_noise(study: Study) -> float:
+    """Spread of the headline over each run's last checkpoints, mean over runs: what one seed has to offer."""
+    points = sorted({point["tokens"] for record in study.records.values() for point in record["curve"]})
+    tail = points[len(points) // 2 :]
+    if len(tail) < 2:
+        return math.nan
+    task = AGGREGATE if study.aggregated(study.primary) else next(iter(study.tasks))
+    runs = np.stack([score_table(study, task, study.primary, point) for point in tail])[:, study.distinct]
+    runs = runs.reshape(len(tail), -1)
+    return typical(runs[:, np.isfinite(runs).all(axis=0)].std(axis=0, ddof=1))
+
+
+def _headline_scores(study: Study) -> np.ndarray:
+    """Shape (n_arms, n_seeds)."""
+    if study.aggregated(study.primary):
+        return score_table(study, AGGREGATE, study.primary)
+    task = next(task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
+    return score_table(study, task, study.primary)
+
+
+def _measured(rows: list[Row]) -> list[Row]:
+    """Rows with a spread of their own; arms with the same texts have none."""
+    return [row for row in rows if row["seed_error"] > 0 and row["method"] != "identical"]
+
+
+def compare(study: Study) -> list[list[str]]:
+    """Cells under `HEADER`; empty when the plan predicted nothing or nothing has run."""
+    predicted = study.plan.get("predicted")
+    if not predicted or not study.records:
+        return []
+    cells = [*_costs(study, predicted.get("cost")), *_effects(study, predicted.get("mde") or {})]
+    if noise := predicted.get("noise"):
+        cells.append(_line("noise of a run", noise["sd"], seed_noise(study), "", f"from {noise['source']}"))
+    return cells
+
+
+def _costs(study: Study, cost: Mapping[str, Any] | None) -> list[list[str]]:
+    if not cost:
+        return []
+    runs = [record["cost"]["run_s"] for record in study.records.values() if "run_s" in record["cost"]]
+    distinct = len({record["run"] for record in study.records.values()})
+    cells = [_line("a run", cost["run_s"], typical(runs), " s", "median over runs; evaluation included")]
+    sweeps = _sweeps(study)
+    trained = sum(sweep["trained"] for sweep in sweeps)
+    if sweeps and trained >= distinct:
+        curated, ran = (sum(sweep[name] for sweep in sweeps) for name in ("curate_s", "runs_s"))
+        cells.append(_line("curation", cost["curate_s"], curated, " s", "every arm"))
+        note = f"{cost['runs']} runs planned, {distinct} trained: the others were the same runs"
+        cells.append(
+            _line("the sweep", cost["total_s"], curated + ran, " s", note if distinct < cost["runs"] else "")
+        )
+    else:
+        cells.append(
+            [
+                "the sweep",
+                f"{cost['total_s']:.3g} s",
+                "–",
+                "–",
+                "not comparable: runs were found in the store",
+            ]
+        )
+    return cells
+
+
+def _sweeps(study: Study) -> list[dict[str, Any]]:
+    path = study.folder / SWEEPS
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _effects(study: Study, planned: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
+    rows = _measured(headline(effects_table(study), study)) if planned else []
+    return [
+        _line(
+            f"smallest effect, {kind}", effect["stated"] or math.nan, typical([row["mde"] for row in rows if row["estimand"] == kind]), "",
+            "as the report states it; median over the contrasts",
+        )
+        for kind, effect in planned.items()
+    ]  # fmt: skip
+
+
+def _line(what: str, planned: float, realised: float, unit: str, note: str) -> list[str]:
+    ratio = realised / planned if planned else math.nan
+    shown = [f"{value:.3g}{unit}" if math.isfinite(value) else "–" for value in (planned, realised)]
+    return [what, *shown, f"{ratio:.2f}" if math.isfinite(ratio) else "–", note]
+
+
+def planned_text(study: Study) -> str:
+    """The comparison as a table for the terminal; empty when there is none."""
+    cells = compare(study)
+    return f"Planned against realised:\n{aligned(HEADER, cells)}" if cells else ""

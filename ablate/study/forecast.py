@@ -1,0 +1,202 @@
+"""What a plan will cost and what it will see: the figures that `plan.json` freezes beside the arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.config import CONF, make
+from ablate.design.base import Factor
+from ablate.effects.forecast import forecast, typical
+from ablate.errors import AblateError, ConfigError, nearest
+from ablate.estimand.base import NotIdentified, contrasts_of
+from ablate.study.probe import Probe
+
+PEAKS = {
+    "a100": 312e12, "h100": 989e12, "h200": 989e12, "b200": 2250e12, "l40s": 362e12, "rtx4090": 165e12,
+    "mi300x": 1307e12, "tpu_v5e": 197e12, "tpu_v5p": 459e12,
+}  # fmt: skip
+"""Accelerator -> peak dense bf16 FLOP/s, from the makers' data sheets."""
+MOST_SEEDS = 64
+CANDIDATES = (
+    "leave_one_out", "add_one_in", "cumulative", "fractional_factorial", "plackett_burman", "full_factorial",
+)  # fmt: skip
+
+
+def contrast_matrix(plan: Mapping[str, Any]) -> np.ndarray:
+    """Shape (n_contrasts, n_arms)."""
+    return np.array([
+        [contrast["weights"].get(arm, 0.0) for arm in plan["arms"]] for contrast in plan["contrasts"]
+    ])  # fmt: skip
+
+
+def detectable(plan: Mapping[str, Any], noise: float) -> dict[str, dict[str, float | None]]:
+    """Estimand -> `mde`, the effect that it finds with 80 % power, and `stated`, what its report will say.
+
+    Medians over the contrasts of an estimand; None where nothing would be measured.
+    """
+    if not plan["contrasts"]:
+        return {}
+    found = forecast(contrast_matrix(plan), len(plan["seeds"]), noise)
+    kinds = [contrast["estimand"] for contrast in plan["contrasts"]]
+    return {
+        kind: {
+            name: _known(typical([getattr(f, name) for f, k in zip(found, kinds, strict=True) if k == kind]))
+            for name in ("mde", "stated")
+        }
+        for kind in dict.fromkeys(kinds)
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def prior_noise(asked: Any, metric: str) -> tuple[float, str]:
+    """The noise of a run, beyond what its seed gives all arms alike, and where the figure comes from.
+
+    Args:
+        asked: a number, or the folder of an earlier study; from that, the aggregate of its primary
+            metric: the spread between seeds, or without seeds that between the last checkpoints.
+        metric: the plan's primary.
+    Raises:
+        ConfigError: for neither, or a study with another metric or without any spread.
+    """
+    if isinstance(asked, (int, float)) and not isinstance(asked, bool):
+        if not asked > 0:
+            raise ConfigError(f"plan.noise must be above zero, got {asked}")
+        return float(asked), "stated"
+    if not isinstance(asked, str) or not (Path(asked) / "plan.json").exists():
+        raise ConfigError(f"plan.noise={asked}: expected a number, or the folder of an earlier study")
+    from ablate.report.planned import checkpoint_noise, seed_noise
+    from ablate.report.records import load_study
+
+    study = load_study(Path(asked))
+    if study.primary != metric:
+        raise ConfigError(
+            f"plan.noise={asked}: its primary metric is {study.primary}, this plan's is {metric}"
+        )
+    for noise, source in (
+        (seed_noise(study), f"seeds of {study.plan['study']}"),
+        (checkpoint_noise(study), f"last checkpoints of {study.plan['study']}"),
+    ):
+        if noise > 0:
+            return noise, source
+    raise ConfigError(f"plan.noise={asked}: that study measured no spread; give a number")
+
+
+def flops_of(plan: Mapping[str, Any]) -> float:
+    """Training FLOPs of every run together, counted on a model without weights."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from ablate.train.proxy import training_flops
+
+    total, counted = 0.0, {}
+    for arm in plan["arms"].values():
+        config = arm["config"]
+        proxy = make(config["proxy"], "proxy")
+        vocab = config["tokenizer"].get("vocab_size") or 50_257
+        key = repr((proxy, vocab, config["train"]["tokens"]))
+        if key not in counted:
+            with torch.device("meta"):
+                model = LlamaForCausalLM(proxy.llama(vocab))
+            counted[key] = training_flops(model, config["train"]["tokens"], proxy.context)
+        total += counted[key] * len(plan["seeds"])
+    return total
+
+
+def cost_of(plan: Mapping[str, Any], measured: Probe) -> dict[str, Any]:
+    """Seconds of curation, of a run and of the whole sweep on the machine that was probed.
+
+    Arms that turn out to have the same texts share their runs, so the sweep may do fewer.
+    """
+    train = plan["arms"][plan["reference"]]["config"]["train"]
+    runs, at_once = len(plan["arms"]) * len(plan["seeds"]), measured.processes
+    evaluations = len({*train["evaluations"], 1.0})
+    run_s = train["tokens"] * at_once / measured.tokens_per_s + evaluations * measured.evaluate_s
+    curate_s = measured.setup_s + measured.documents * measured.curate_s
+    total_s = curate_s + measured.start_s + math.ceil(runs / at_once) * run_s
+    return {
+        "runs": runs, "at_once": at_once, "curate_s": curate_s, "run_s": run_s, "total_s": total_s,
+        "probe": measured.as_dict(),
+    }  # fmt: skip
+
+
+def accelerator_seconds(flops: float, name: str, share: float) -> float:
+    """Seconds of training on a named accelerator, when it reaches a share of its peak.
+
+    Raises:
+        ConfigError: for an unknown accelerator or a share outside (0, 1].
+    """
+    if name not in PEAKS:
+        raise ConfigError(f"plan.accelerator: unknown {name!r}: {nearest(name, PEAKS)}")
+    if not 0 < share <= 1:
+        raise ConfigError(f"plan.share must be in (0, 1], got {share}")
+    return flops / (PEAKS[name] * share)
+
+
+def cheapest(
+    factors: Sequence[Factor], noise: float, goal: float, designs: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """For each design the fewest seeds whose typical detectable effect is at most `goal`.
+
+    Args:
+        factors: what is varied.
+        noise: of a run.
+        goal: minimum detectable effect that is wanted, in the aggregate's units.
+        designs: names to look at; None for those that ask for a gain of every factor.
+    Returns:
+        Rows sorted by runs: design, estimand, arms, seeds, runs, mde, or `why` when it cannot.
+    Raises:
+        ConfigError: for an unknown design or a goal not above zero.
+    """
+    if not goal > 0:
+        raise ConfigError(f"goal.mde must be above zero, got {goal}")
+    rows = [_seeds_for(name, factors, noise, goal) for name in designs or CANDIDATES]
+    return sorted(rows, key=lambda row: (row["runs"] is None, row["runs"] or 0))
+
+
+def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    path = CONF / "design" / f"{name}.yaml"
+    if not path.exists():
+        known = [file.stem for file in path.parent.glob("*.yaml")]
+        raise ConfigError(f"goal.designs: unknown design {name!r}: {nearest(name, known)}")
+    row: dict[str, Any] = {
+        "design": name,
+        "estimand": "",
+        "arms": None,
+        "seeds": None,
+        "runs": None,
+        "mde": math.nan,
+    }
+    try:
+        node: Any = OmegaConf.to_container(OmegaConf.load(path))
+        design = make(node["method"], f"{name}.method")
+        arms = design.arms(factors)
+        specs = contrasts_of(design.estimands[:1], arms, factors)
+    except (ValueError, NotIdentified, AblateError) as error:
+        return row | {"why": str(error)}
+    row |= {"estimand": design.estimands[0] if design.estimands else "", "arms": len(arms)}
+    if not specs:
+        return row | {"why": "it reports no gain"}
+    matrix = np.array([[spec.weights.get(arm, 0.0) for arm in arms] for spec in specs])
+
+    def mde(seeds: int) -> float:
+        return typical([found.mde for found in forecast(matrix, seeds, noise)])
+
+    if mde(MOST_SEEDS) > goal:
+        return row | {"why": f"not with {MOST_SEEDS} seeds"}
+    low, high = 1, 2
+    while high < MOST_SEEDS and mde(high) > goal:
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if mde(middle) <= goal else (middle, high)
+    return row | {"seeds": high, "runs": high * len(arms), "mde": mde(high)}

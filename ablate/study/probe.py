@@ -1,0 +1,155 @@
+"""A short probe of this machine: some real training steps, one evaluation, the curation of a sample."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ablate.config import make
+from ablate.corpus.tokenizer import load_tokenizer
+from ablate.errors import AblateError
+from ablate.pool.source import Document, Skipped, Source
+from ablate.progress import track
+from ablate.store import Store
+from ablate.study.prepare import Workshop
+
+Say = Callable[[str], None]
+
+FEW = 20
+"""Documents that only load what the stages need."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was measured.
+
+    Attributes:
+        documents: in the pool.
+        setup_s: loading what curation needs.
+        curate_s: of one document, in every arm of the study.
+        start_s: of a process before its first run: tasks read and tokenised.
+        processes: that train side by side, as the sweep would have it.
+        tokens_per_s: of training, all processes together.
+        evaluate_s: of one evaluation.
+    """
+
+    documents: int
+    setup_s: float
+    curate_s: float
+    start_s: float
+    processes: int
+    tokens_per_s: float
+    evaluate_s: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `plan.json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _First(Source):
+    """The first documents of another source."""
+
+    source: Source
+    count: int
+
+    def documents(self) -> Iterator[Document | Skipped]:
+        return islice(self.source.documents(), self.count)
+
+    def request(self) -> dict[str, Any]:
+        return {"first": self.count, **self.source.request()}
+
+
+def probe(
+    plan: Mapping[str, Any], store: Store, workers: int | None, sample: int, jobs: int | None, say: Say
+) -> Probe:
+    """Measure what a plan's runs will cost here.
+
+    Reads the study's pool into the store, as the sweep would; everything else happens in a temporary
+    folder. Takes about a minute for `sample=200`, most of it loading.
+
+    Args:
+        plan: arms and their configurations.
+        store: where the pool is kept.
+        workers: processes for curation.
+        sample: documents that are curated in every arm.
+        jobs: processes of the launcher that the command names; None where the sweep chooses by measuring.
+        say: told what is measured.
+    """
+    config = plan["arms"][plan["reference"]]["config"]
+    source: Source = make(config["pool"], "pool")
+    documents = len(Workshop(config, store, workers).pool)
+    sizes = [min(FEW, documents), min(max(FEW, sample // 4), documents), min(sample, documents)]
+    times, workshop = [], None
+    with tempfile.TemporaryDirectory(prefix="ablate-probe-") as name:
+        for size in track(sizes, "probing curation", unit="sample"):
+            started = time.monotonic()
+            workshop = Workshop(config, Store(Path(name) / str(size)), workers)
+            workshop.__dict__["pool"] = _pool_of(_First(source, size), workshop.store)
+            try:
+                _prepare_all(plan, workshop)
+            finally:
+                workshop.annotations.close()
+            times.append(time.monotonic() - started)
+        assert workshop is not None
+        slope = (times[2] - times[1]) / (sizes[2] - sizes[1]) if sizes[2] > sizes[1] else times[2] / sizes[2]
+        return Probe(documents, times[0], max(0.0, slope), *_speeds(plan, workshop, jobs, say))
+
+
+def _pool_of(source: Source, store: Store) -> Any:
+    from ablate.pool.pool import build_pool
+
+    return build_pool(source, store)
+
+
+def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
+    for arm in plan["arms"].values():
+        try:
+            workshop.prepare(arm["config"])
+        except AblateError:
+            # A stage may drop all of a small sample; what it measured was measured.
+            continue
+
+
+def _speeds(
+    plan: Mapping[str, Any], workshop: Workshop, jobs: int | None, say: Say
+) -> tuple[float, int, float, float]:
+    """start_s, processes, tokens_per_s, evaluate_s."""
+    from ablate.study.layout import Layout, choose_layout
+    from ablate.study.run import evaluator_of
+    from ablate.train.config import pick_device
+    from ablate.train.loop import measure_speed
+    from ablate.train.proxy import build_model
+
+    config = plan["arms"][plan["reference"]]["config"]
+    started = time.monotonic()
+    evaluator = evaluator_of(config, workshop)
+    start_s = time.monotonic() - started
+    vocab_size = len(load_tokenizer(workshop.tokenizer.folder))
+    proxy, train = make(config["proxy"], "proxy"), make(config["train"], "train")
+    layout = Layout(jobs or 1, train.threads, train.together or 1)
+    if jobs is None:
+        runs = len(plan["arms"]) * len(plan["seeds"])
+        layout = choose_layout(workshop.store.root / "layout.json", config, vocab_size, runs, say)
+    speed = layout.tokens_per_s
+    if speed is None:
+        recipe = replace(train, threads=layout.threads)
+        speed = layout.processes * measure_speed(proxy, recipe, vocab_size, together=layout.together)
+    model: Any = build_model(proxy, vocab_size, 0)
+    model = model.to(pick_device(train.device)).eval()
+    took, threads = [], torch.get_num_threads()
+    torch.set_num_threads(layout.threads or threads)
+    with torch.inference_mode():
+        for _ in track(range(2), "probing evaluation", unit="try"):
+            begin = time.monotonic()
+            evaluator.evaluate(model)
+            took.append(time.monotonic() - begin)
+    torch.set_num_threads(threads)
+    return start_s, layout.processes, speed, min(took)
