@@ -117,6 +117,19 @@ round {list(LOOKS)}, decisions by Holm at 5 %. Took {seconds:.0f} s on one core;
   its arm to the last seed unless `sequential.negligible` says what is too small to matter.
 - Pocock's spending stops earlier; O'Brien and Fleming's keeps nearly the power of the fixed design.
 - `found by a fixed design` has all 8 seeds and a plain t test with Holm.
+
+## Once with trained runs
+
+[`sequential_example/REPORT.md`](sequential_example/REPORT.md), on a small testbed (3,000 pages, 120,000 tokens a run):
+
+```
+ablate sweep study=demo study.name=rounds pool.world.pages=3000 train.tokens=120_000 'train.evaluations=[1.0]' \\
+  'design.factors=[extraction,language,gopher_repetition,fineweb_quality]' \\
+  'seeds=[0,1,2,3,4,5,6,7]' 'sequential.rounds=[3,5,8]'
+```
+
+32 of 40 runs were done (29 trained; an arm with the same texts is the same run), in five minutes on one shared core. `fineweb_quality`
+changed nothing and was closed after round 1, `language` was decided after round 2 with 5 seeds, and the other two had all 8.
 """
     (HERE / "sequential.md").write_text(text, encoding="utf-8")
     with matplotlib.rc_context(STYLE):
