@@ -23,12 +23,10 @@ from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
 from ablate.report.effects_table import Row, headline
 from ablate.report.mixed_model import mixed_contrast
-from ablate.report.records import Study
+from ablate.report.records import AVERAGED, Study
 from ablate.report.tables import contrast_name, interval, markdown, p_text, signed, unsigned
 from ablate.study.plan import factors_of
 
-AVERAGED = ("main_effect", "interaction", "shapley")
-"""Estimands that average over arms, so that gains which do not add up matter to them."""
 DOUBT = 0.05
 RESAMPLES = 2_000
 
@@ -39,6 +37,7 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
     if table is None:
         return ["No score to look at."]
     findings = [
+        *_gone(study),
         *_pairing(study, table),
         *_seeds(study, rows),
         *_equal_noise(study, table, rows),
@@ -69,6 +68,17 @@ def _levels(study: Study) -> dict[str, Assignment]:
 
 def _estimands(rows: Sequence[Row]) -> set[str]:
     return {row["estimand"] for row in rows}
+
+
+def _gone(study: Study) -> list[str]:
+    """Arms without a run that averages had to do without."""
+    gone = [arm for arm in study.arms if study.first_record(arm) is None]
+    if not gone or study.claims == list(study.plan["contrasts"]):
+        return []
+    return [
+        f"**Arms without a run**: {', '.join(gone)}. Averages over arms are least squares over the others, which need "
+        "no longer be balanced."
+    ]
 
 
 def _pairing(study: Study, table: np.ndarray) -> list[str]:
@@ -130,7 +140,7 @@ def _loudest(study: Study, runs: np.ndarray) -> str:
 
 
 def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
-    asked = _estimands(rows) & set(AVERAGED)
+    asked = _estimands(rows) & AVERAGED
     factors, arms = factors_of(study.plan), _levels(study)
     if not asked or len(factors) < 2:
         return []

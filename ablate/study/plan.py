@@ -273,14 +273,21 @@ def factors_of(plan: Mapping[str, Any]) -> list[Factor]:
     return [Factor(entry["name"], tuple(entry["levels"])) for entry in plan["factors"]]
 
 
-def contrasts_asked(plan: Mapping[str, Any], estimands: Sequence[str]) -> list[ContrastSpec]:
+def contrasts_asked(
+    plan: Mapping[str, Any], estimands: Sequence[str], without: Sequence[str] = ()
+) -> list[ContrastSpec]:
     """The contrasts of estimands that a plan did not freeze, from the arms that it has.
+
+    Args:
+        plan: with arms and factors.
+        estimands: names.
+        without: arms to do without.
 
     Raises:
         ConfigError: for an unknown estimand.
         NotIdentified: when the plan's arms do not determine it; names the arms that are missing.
     """
-    arms = {name: arm["levels"] for name, arm in plan["arms"].items()}
+    arms = {name: arm["levels"] for name, arm in plan["arms"].items() if name not in without}
     return contrasts_of(estimands, arms, factors_of(plan))
 
 

@@ -133,6 +133,23 @@ def test_unbalanced_replication_is_estimated_from_all_runs(make: Make) -> None:
     assert "mixed model" not in report(make(LeaveOneOut(), additive, SWITCHES, name="whole"))
 
 
+def test_a_factorial_does_without_an_arm_that_failed(make: Make) -> None:
+    arms = FullFactorial().arms(SWITCHES[:4])
+    gone = next(name for name in arms if name not in ("full", "bare"))
+    study = make(FullFactorial(), additive, SWITCHES[:4])
+    for path in study.folder.glob(f"runs/{gone}/*/record.json"):
+        path.unlink()
+    study = load_study(study.folder)
+    rows = {
+        row["factor"]: row for row in effects_table(study)
+        if row["estimand"] == "main_effect" and row["task"] == "quiz" and row["metric"] == "acc"
+    }  # fmt: skip
+    for i, name in enumerate("abcd"):
+        assert rows[name]["estimate"] == pytest.approx(0.02 * (i + 1), abs=0.015)
+        assert gone not in rows[name]["weights"]
+    assert f"**Arms without a run**: {gone}." in report(study)
+
+
 def test_seeds_and_items_together_are_wider_than_seeds_alone(make: Make) -> None:
     text = report(make(LeaveOneOut(), additive, SWITCHES))
     assert "hierarchical bootstrap, items paired between arms" in text
