@@ -9,6 +9,9 @@ figures then work as on a study of one's own, in <study.dir>.
   results.lm_eval=[out] results.mapping=runs.csv     or by a CSV of folder, arm, seed
   results.primary=acc_norm results.reference=full    the headline's metric; what arms are compared with
 
+With factor columns, `ablate report study.name=theirs 'estimands=[main_effect,interaction]'` reports every gain that
+the arms identify.
+
 Example: ablate import study.name=theirs 'results.lm_eval=[lm_eval_out]' results.primary=acc_norm
 """
 

@@ -146,7 +146,8 @@ def _wilson(share: float, n: float, level: float) -> tuple[float, float]:
     z = float(ndtri(0.5 + level / 2))
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # The formula keeps the share inside; rounding may not.
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def _spearman(one: Floats, two: Floats, level: float) -> tuple[float, float, float]:

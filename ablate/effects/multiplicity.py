@@ -59,5 +59,5 @@ def _restore(p: Floats, tested: np.ndarray, order: np.ndarray, values: Floats) -
     adjusted = np.full(p.shape, np.nan)
     back = np.empty(order.size)
     back[order] = np.minimum(values, 1.0)
-    adjusted[tested] = back
+    adjusted[tested] = np.maximum(back, p[tested])  # p * n / n may round below p
     return adjusted

@@ -71,8 +71,8 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
     panels = (
         [("all tasks" if len(study.aggregated(study.primary)) > 1 else lead[0]["task"], lead)] if lead else []
     )
-    if lead and lead[0]["task"] == AGGREGATE and len(study.aggregated(study.primary)) == 1:
-        panels = []
+    if lead and (lead[0]["task"] != AGGREGATE or len(study.aggregated(study.primary)) == 1):
+        panels = []  # the task has a panel of its own
     panels += [(task, [row for row in others if row["task"] == task]) for task in tasks][: 5 - len(panels)]
     if not panels:
         return None

@@ -62,7 +62,7 @@ def splits(study: Study) -> list[Split]:
     """Every arm with a record, on every task of which some arm's corpus gives an item away."""
     firsts = {arm: study.first_record(arm) for arm in study.arms}
     given = {
-        arm: (record["corpus"].get("leaks") or {}).get("tasks", {})
+        arm: ((record["corpus"] or {}).get("leaks") or {}).get("tasks", {})
         for arm, record in firsts.items()
         if record
     }
@@ -101,7 +101,7 @@ def _mean_error(values: np.ndarray) -> tuple[float, float]:
 
 def section(study: Study) -> list[str]:
     """The report's section; empty when no record says what its corpus gives away."""
-    told = [record["corpus"].get("leaks") for record in study.records.values()]
+    told = [(record["corpus"] or {}).get("leaks") for record in study.records.values()]
     how = next((leaks for leaks in told if leaks), None)
     if how is None:
         return []

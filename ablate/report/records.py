@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
+from ablate.estimand.base import NotIdentified
 from ablate.store import read_json
 from ablate.study.plan import contrasts_asked, run_folder
 
+AVERAGED = {"main_effect", "interaction", "shapley"}
+"""Estimands that average over arms."""
 HELDOUT = "heldout"
 AGGREGATE = "aggregate"
 
@@ -50,10 +53,32 @@ class Study:
         """In the plan's order."""
         return list(self.plan["seeds"])
 
-    @property
+    @cached_property
     def contrasts(self) -> list[Mapping[str, Any]]:
         """What is reported: the plan's claims, then what was asked for beside them."""
-        return [*self.plan["contrasts"], *self.further]
+        return [*self.claims, *self.further]
+
+    @cached_property
+    def claims(self) -> list[Mapping[str, Any]]:
+        """The plan's contrasts, those of an averaging estimand without the arms that have no run at all.
+
+        An average over arms can do with fewer of them as long as they still determine it; a difference
+        between two arms cannot.
+        """
+        planned = list(self.plan["contrasts"])
+        gone = [arm for arm in self.arms if self.first_record(arm) is None]
+        affected = {c["estimand"] for c in planned if any(c["weights"].get(arm) for arm in gone)}
+        for estimand in sorted(affected & AVERAGED):
+            try:
+                left = [asdict(spec) for spec in contrasts_asked(self.plan, [estimand], without=gone)]
+            except NotIdentified:
+                continue
+            there = {(spec["factor"], spec["level"], spec["versus"]): spec for spec in left}
+            planned = [
+                there.get((c["factor"], c["level"], c["versus"]), c) if c["estimand"] == estimand else c
+                for c in planned
+            ]
+        return planned
 
     @property
     def primary(self) -> str:

@@ -18,17 +18,15 @@ from ablate.effects.lack_of_fit import lack_of_fit
 from ablate.effects.noise import homogeneity
 from ablate.effects.pairing import seed_correlation
 from ablate.effects.ratio import ratio_of_means
-from ablate.estimand.aliases import aliases
+from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
 from ablate.report.effects_table import Row, headline
 from ablate.report.mixed_model import mixed_contrast
-from ablate.report.records import Study
+from ablate.report.records import AVERAGED, Study
 from ablate.report.tables import contrast_name, interval, markdown, p_text, signed, unsigned
 from ablate.study.plan import factors_of
 
-AVERAGED = ("main_effect", "interaction", "shapley")
-"""Estimands that average over arms, so that gains which do not add up matter to them."""
 DOUBT = 0.05
 RESAMPLES = 2_000
 
@@ -39,13 +37,14 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
     if table is None:
         return ["No score to look at."]
     findings = [
+        *_gone(study),
         *_pairing(study, table),
         *_seeds(study, rows),
         *_equal_noise(study, table, rows),
         *_fit(study, table, rows),
     ]
     parts = ["\n".join(f"- {line}" for line in findings)]
-    parts += _items(study, rows, chance) + _unbalanced(study, table, rows)
+    parts += _aliases(study, rows) + _items(study, rows, chance) + _unbalanced(study, table, rows)
     parts += _best(study, table, rows) + _turning(study, table) + _components(study, table)
     return parts
 
@@ -69,6 +68,17 @@ def _levels(study: Study) -> dict[str, Assignment]:
 
 def _estimands(rows: Sequence[Row]) -> set[str]:
     return {row["estimand"] for row in rows}
+
+
+def _gone(study: Study) -> list[str]:
+    """Arms without a run that averages had to do without."""
+    gone = [arm for arm in study.arms if study.first_record(arm) is None]
+    if not gone or study.claims == list(study.plan["contrasts"]):
+        return []
+    return [
+        f"**Arms without a run**: {', '.join(gone)}. Averages over arms are least squares over the others, which need "
+        "no longer be balanced."
+    ]
 
 
 def _pairing(study: Study, table: np.ndarray) -> list[str]:
@@ -130,7 +140,7 @@ def _loudest(study: Study, runs: np.ndarray) -> str:
 
 
 def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
-    asked = _estimands(rows) & set(AVERAGED)
+    asked = _estimands(rows) & AVERAGED
     factors, arms = factors_of(study.plan), _levels(study)
     if not asked or len(factors) < 2:
         return []
@@ -141,7 +151,7 @@ def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     found = aliases(arms, factors)
     mixed = sorted(name for name, others in found.main.items() if others)
     warning = (
-        f" In these arms the main effects of {', '.join(mixed)} are mixed with interactions (table of aliases in `ablate plan`), so "
+        f" In these arms the main effects of {', '.join(mixed)} are mixed with interactions (table below), so "
         "they may be those and not the stages' own; resolution IV or V, or a fold-over, tells them apart."
         if mixed and "main_effect" in asked
         else ""
@@ -178,6 +188,17 @@ def _suspect(residual: np.ndarray, arms: Mapping[str, Assignment], factors: Sequ
     best = max(explained)[0]
     alike = list(dict.fromkeys(name for share, name in explained if share > 0.999 * best))
     return " or ".join(alike[:6]) + (" or others that these arms cannot tell apart" if len(alike) > 6 else "")
+
+
+def _aliases(study: Study, rows: Sequence[Row]) -> list[str]:
+    """What the arms of averaged gains cannot tell apart."""
+    if "main_effect" not in _estimands(rows):
+        return []
+    found = aliases(_levels(study), factors_of(study.plan))
+    if found.clear:
+        return []
+    text = "Aliases, up to interactions of two stages: a main effect is off by the coefficient times the interaction."
+    return [text, markdown(("effect", "is mixed with"), alias_table(found))]
 
 
 def _items(study: Study, rows: Sequence[Row], chance: list[float] | None) -> list[str]:

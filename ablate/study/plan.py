@@ -209,7 +209,10 @@ def make_plan(composed: Any) -> dict[str, Any]:
         make_stages(arm)
         arms[name] = {"levels": assignment, "config": arm}
     study, evaluate = config["study"], config["evaluate"]
-    estimands = design.estimands if config["estimands"] is None else config["estimands"]
+    chance = [name for name, entry in levels.items() if entry.is_chance]
+    # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.
+    natural = () if len(chance) == len(levels) > 1 else design.estimands
+    estimands = natural if config["estimands"] is None else config["estimands"]
     plan = {
         "format": PLAN_FORMAT,
         "study": study["name"],
@@ -220,7 +223,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "arms": arms,
         "reference": next(iter(arms)),
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
-        "chance": [name for name, entry in levels.items() if entry.is_chance],
+        "chance": chance,
         "seeds": seeds,
         "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
         "metrics": {
@@ -270,14 +273,21 @@ def factors_of(plan: Mapping[str, Any]) -> list[Factor]:
     return [Factor(entry["name"], tuple(entry["levels"])) for entry in plan["factors"]]
 
 
-def contrasts_asked(plan: Mapping[str, Any], estimands: Sequence[str]) -> list[ContrastSpec]:
+def contrasts_asked(
+    plan: Mapping[str, Any], estimands: Sequence[str], without: Sequence[str] = ()
+) -> list[ContrastSpec]:
     """The contrasts of estimands that a plan did not freeze, from the arms that it has.
+
+    Args:
+        plan: with arms and factors.
+        estimands: names.
+        without: arms to do without.
 
     Raises:
         ConfigError: for an unknown estimand.
         NotIdentified: when the plan's arms do not determine it; names the arms that are missing.
     """
-    arms = {name: arm["levels"] for name, arm in plan["arms"].items()}
+    arms = {name: arm["levels"] for name, arm in plan["arms"].items() if name not in without}
     return contrasts_of(estimands, arms, factors_of(plan))
 
 

@@ -63,3 +63,8 @@ def test_holm_keeps_the_rate_of_any_false_claim(against_control, simulate):
         p = [e.p_value for e in estimate_contrasts(table, against_control)]
         claims += bool((holm(p) <= 0.05).any())
     assert stats.binomtest(claims, n, 0.05, alternative="greater").pvalue > 0.01
+
+
+def test_an_adjusted_p_value_is_never_below_its_own():
+    p = np.random.default_rng(0).random((500, 7))
+    assert all((benjamini_hochberg(row) >= row).all() and (holm(row) >= row).all() for row in p)

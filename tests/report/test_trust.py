@@ -82,6 +82,7 @@ def test_a_saturated_fraction_says_that_it_cannot_tell(make: Make) -> None:
     study = make(FractionalFactorial(3), interacting, factors)
     text = report(study)
     assert "Cannot be tested: these arms leave nothing over" in text and "mixed with interactions" in text
+    assert "Aliases, up to interactions of two stages" in text
     wrong = {
         row["factor"]: row["estimate"]
         for row in effects_table(study)
@@ -130,6 +131,23 @@ def test_unbalanced_replication_is_estimated_from_all_runs(make: Make) -> None:
     text = report(make(LeaveOneOut(), additive, SWITCHES, seeds=4, lost={"without_a": 1, "without_b": 2}))
     assert "a mixed model (arms fixed, seeds random, REML) uses all" in text
     assert "mixed model" not in report(make(LeaveOneOut(), additive, SWITCHES, name="whole"))
+
+
+def test_a_factorial_does_without_an_arm_that_failed(make: Make) -> None:
+    arms = FullFactorial().arms(SWITCHES[:4])
+    gone = next(name for name in arms if name not in ("full", "bare"))
+    study = make(FullFactorial(), additive, SWITCHES[:4])
+    for path in study.folder.glob(f"runs/{gone}/*/record.json"):
+        path.unlink()
+    study = load_study(study.folder)
+    rows = {
+        row["factor"]: row for row in effects_table(study)
+        if row["estimand"] == "main_effect" and row["task"] == "quiz" and row["metric"] == "acc"
+    }  # fmt: skip
+    for i, name in enumerate("abcd"):
+        assert rows[name]["estimate"] == pytest.approx(0.02 * (i + 1), abs=0.015)
+        assert gone not in rows[name]["weights"]
+    assert f"**Arms without a run**: {gone}." in report(study)
 
 
 def test_seeds_and_items_together_are_wider_than_seeds_alone(make: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 
 import pytest
 import torch
@@ -175,3 +176,26 @@ def test_the_loss_of_an_unlikely_target_is_finite_and_that_of_nan_is_not():
     assert LinearCrossEntropy.apply(hidden, table, target).item() == pytest.approx(80.0)
     assert LinearCrossEntropy.apply(hidden * 1e4, table, target).item() == pytest.approx(87.3, abs=0.1)
     assert math.isnan(LinearCrossEntropy.apply(hidden * math.nan, table, target).item())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of inductor's own imports and of complex numbers
+@pytest.mark.parametrize("attention", ["blocks", "fused"])
+def test_compiled_it_is_the_same_function(attention, monkeypatch, tmp_path):
+    """Inductor needs a C++ compiler; the second path is the one that GPUs take."""
+    if not shutil.which("g++"):
+        pytest.skip("no C++ compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    if attention == "fused":
+        monkeypatch.setattr(stack, "LONGEST_BLOCK_ATTENTION", 0)
+    shape = SHAPES["grouped heads"]
+    weights = build_weights(shape, VOCABULARY, range(2), CPU)
+    sequences = torch.randint(0, VOCABULARY, (2, 3, shape.context + 1), generator=torch.Generator().manual_seed(0))  # fmt: skip
+    loss = StackedLoss(shape, VOCABULARY, CPU)
+    found = []
+    for function in (loss.__call__, torch.compile(loss.__call__, dynamic=False)):
+        leaves = [part.clone().requires_grad_() for part in weights.parts]
+        losses = function(*leaves, sequences)
+        found.append((losses, *torch.autograd.grad(losses.sum(), leaves)))
+    for plain, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, plain, atol=1e-4, rtol=1e-4)
