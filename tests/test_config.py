@@ -230,3 +230,15 @@ def test_the_three_treatments_of_near_duplicates_are_levels_of_one_factor(off: o
     ]
     assert [some["minhash_dedup"]["enabled"] for some in stages.values()] == [True, True, True, False]
     assert all(some["exact_dedup"]["enabled"] for some in stages.values())
+
+
+def test_a_study_file_has_the_last_word_over_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /pool: testbed\n  - override /recipe: testbed\n"
+        "study:\n  name: mine\nseeds: [7, 8]\nworkers: 1\n"
+    )
+    config = compose(["study=mine"], open_hydra(str(tmp_path)))
+    assert list(config.seeds) == [7, 8] and config.workers == 1 and config.study.name == "mine"
+    assert list(compose(["study=mine", "seeds=[1]"], open_hydra(str(tmp_path))).seeds) == [1]
+    assert list(compose(["study=demo"], open_hydra()).seeds) == [0, 1, 2, 3, 4]
