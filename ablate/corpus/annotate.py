@@ -7,6 +7,7 @@ text, so versions share unchanged texts and everything measured on them.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import threading
@@ -325,7 +326,7 @@ class Annotations:
                 initializer=_end_with,
                 initargs=(os.getpid(),),
             )
-        running = [self._executor.submit(item.do) for item in work]
+        running = [self._executor.submit(_do, item) for item in work]
         try:
             for done in track(as_completed(running), name, total=len(running), unit="shard"):
                 done.result()
@@ -333,6 +334,14 @@ class Annotations:
             for future in running:
                 future.cancel()
         return folder
+
+
+def _do(work: _Work) -> None:
+    """One piece of work in a worker, which then gives back what it does not need any more."""
+    work.do()
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # glibc's; other systems give back by themselves
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True)

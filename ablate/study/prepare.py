@@ -95,6 +95,7 @@ class Workshop:
         corpus = build_corpus(stages, self.annotations)
         counter = TokenCounter(self.annotations, self.tokenizer)
         lines = funnel(corpus, self.annotations, counter)
+        self.annotations.close()  # all is measured; the ledger and the index need the memory
         write_ledger(corpus, self.annotations, folder / "ledger")
         stream = open_stream(self.annotations, self.tokenizer, corpus.version, corpus.rows, seed=0, context=1)
         for name, array in (("rows", corpus.rows), ("which", corpus.version.which)):
