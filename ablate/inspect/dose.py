@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ablate.effects.aggregate import aggregate
 from ablate.inspect.diversity import MEASURES, SAMPLES, Diversity
-from ablate.report.records import Study
+from ablate.report.decision import score_table
+from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import aligned, markdown, unsigned
 
 SHOWN = "distinct_3"
@@ -91,13 +91,9 @@ def response(study: Study | None, arms: Sequence[str]) -> Response | None:
     """The primary scores of some arms, over the study's aggregate; None where no run is finished."""
     if study is None or not set(arms) <= set(study.arms) or not study.records:
         return None
-    members = study.aggregated(study.primary)
-    if not members:
+    if not study.aggregated(study.primary):
         return None
-    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
-    chance = None if None in levels else [float(level) for level in levels]
-    table = aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance)
-    rows = table[[study.arms.index(arm) for arm in arms]]
+    rows = score_table(study, AGGREGATE, study.primary)[[study.arms.index(arm) for arm in arms]]
     return Response(study.primary, study.metrics[study.primary], rows) if np.isfinite(rows).any() else None
 
 
