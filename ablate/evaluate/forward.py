@@ -2,7 +2,9 @@
 
 The same function as the model's own, with less to do: every shared beginning once, queries and the
 feed-forward part of the last layer only where a token is predicted, logits only there, no padding but
-within attention.
+within attention, what the first layer makes of a token once per token of the vocabulary. Exponentials are
+taken without a shift, so that what a query sees in several places adds up; their sums tell whether fp32
+held them. Where it did not, float64 does, and beyond that the model's own forward pass.
 """
 
 from __future__ import annotations
@@ -16,23 +18,23 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ablate.evaluate.prefixes import Packed, pack
+from ablate.evaluate.prefixes import Block, Packed, Tiles, pack
 from ablate.evaluate.requests import Sequences
 
-CPU_LOGITS, GPU_LOGITS = 2**18, 2**25
-"""Floats of logits held at a time: on a CPU they stay in its cache."""
-
-SHORT = 64
-"""Keys up to which plain matrix products beat the fused attention of a CPU (measured)."""
-LARGE = 60.0
-"""Logits that exp and a sum of vocabulary size hold in fp32."""
-CPU_TOKENS = 2048
+CPU_INNER, CPU_LOGITS, GPU_LOGITS = 2**17, 2**19, 2**25
+"""Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in its cache (measured)."""
+CPU_TOKENS = 4096
 """Tokens of a forward pass on a CPU (measured: 1,024 to 4,096 tried on models of 0.3M to 1.3M parameters)."""
+SMALL, LARGE, SMALLEST = 1e-28, 1e33, 1e-290
+"""A sum of exponentials between the first two lost nothing to fp32's range, one above the third nothing to
+float64's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One layer's matrices, joined where they read the same input; the norms' gains are folded in."""
+    """One layer's matrices, joined where they read the same input, transposed; the norms' gains and the
+    attention's scale are folded in. `kv` has keys first, then for each head its values and two columns of
+    zeros, the first of which becomes ones: weighted like the values, they are the sum of the weights."""
 
     q: torch.Tensor
     kv: torch.Tensor
@@ -46,19 +48,35 @@ class Llama:
 
     Args:
         model: has `config` (a `LlamaConfig`) and the parameter names of `LlamaForCausalLM`.
+        n_tokens: how many it will read: with more than the vocabulary has, the first layer's queries, keys
+            and values are looked up.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, n_tokens: int) -> None:
         config = model.config
-        state = {name.replace("_orig_mod.", ""): p.detach() for name, p in model.state_dict().items()}
-        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.eps, self.theta = config.rms_norm_eps, config.rope_parameters["rope_theta"]
+        state = {name.replace("_orig_mod.", ""): p.detach().float() for name, p in model.state_dict().items()}
+        self.heads = config.num_attention_heads
+        self.eps = config.rms_norm_eps
         self.embedding = state["model.embed_tokens.weight"]
         self.vocab_size, self.width = self.embedding.shape
         self.size = self.width // self.heads
         head = self.embedding if config.tie_word_embeddings else state["lm_head.weight"]
-        self.head = head * state["model.norm.weight"]
-        self.layers = [self._layer(state, f"model.layers.{i}.") for i in range(config.num_hidden_layers)]
+        self.head = (head * state["model.norm.weight"]).t().contiguous()
+        self.layers = [
+            self._layer(state, f"model.layers.{i}.", config.num_key_value_heads)
+            for i in range(config.num_hidden_layers)
+        ]
+        # The rotary embedding of each position as complex numbers, shape (context, width / 2).
+        inverse = config.rope_parameters["rope_theta"] ** (
+            -torch.arange(0, self.size, 2, device=self.device).float() / self.size
+        )
+        angle = torch.arange(config.max_position_embeddings, device=self.device)[:, None] * inverse
+        self.turns = torch.polar(torch.ones_like(angle), angle).repeat(1, self.heads)
+        self.shifted = False
+        self.looked_up: tuple[torch.Tensor, torch.Tensor] | None = None
+        if n_tokens > self.vocab_size:
+            h = self.norm(self.embedding)
+            self.looked_up = self.queries(self.layers[0], h), self.keys_values(self.layers[0], h)
 
     @property
     def device(self) -> torch.device:
@@ -67,16 +85,42 @@ class Llama:
 
     def norm(self, x: torch.Tensor) -> torch.Tensor:
         """Root-mean-square norm without its gain."""
-        return F.rms_norm(x, (self.width,), eps=self.eps)
+        square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+        return x * square.div_(self.width).add_(self.eps).rsqrt_()
 
-    def _layer(self, state: dict[str, torch.Tensor], name: str) -> Layer:
+    def queries(self, layer: Layer, h: torch.Tensor) -> torch.Tensor:
+        """Before their rotation; the last row is zeros, for padding. Shape (n + 1, width)."""
+        return _padded_product(h, layer.q)
+
+    def keys_values(self, layer: Layer, h: torch.Tensor) -> torch.Tensor:
+        """Keys before their rotation, values and ones; the last row is zeros, for padding."""
+        made = _padded_product(h, layer.kv)
+        self.values(made)[:-1, :, self.size] = 1.0
+        return made
+
+    def keys(self, kv: torch.Tensor) -> torch.Tensor:
+        """The keys in what `keys_values` returns, shape (..., heads, size)."""
+        return kv[..., : self.width].unflatten(-1, (self.heads, self.size))
+
+    def values(self, kv: torch.Tensor) -> torch.Tensor:
+        """The values and ones in what `keys_values` returns, shape (..., heads, size + 2)."""
+        return kv[..., self.width :].unflatten(-1, (self.heads, self.size + 2))
+
+    def _layer(self, state: dict[str, torch.Tensor], name: str, kv_heads: int) -> Layer:
         q, k, v, out = (state[f"{name}self_attn.{part}_proj.weight"] for part in "qkvo")
         gate, up, down = (state[f"{name}mlp.{part}_proj.weight"] for part in ("gate", "up", "down"))
         before, between = (state[f"{name}{part}_layernorm.weight"] for part in ("input", "post_attention"))
-        return Layer(
-            self._paired(q) * before, torch.cat([self._paired(k), v]) * before, out,
-            torch.cat([gate, up]) * between, down,
+        # Heads that share keys and values get a copy each.
+        k, v = (
+            part.unflatten(0, (-1, self.size)).repeat_interleave(self.heads // kv_heads, dim=0)
+            for part in (k, v)
+        )
+        k, v = k.flatten(0, 1), F.pad(v, (0, 0, 0, 2)).flatten(0, 1)
+        made = (
+            self._paired(q) * before * self.size**-0.5, torch.cat([self._paired(k), v]) * before,
+            out, torch.cat([gate, up]) * between, down,
         )  # fmt: skip
+        return Layer(*(weight.t().contiguous() for weight in made))
 
     def _paired(self, weight: torch.Tensor) -> torch.Tensor:
         """Rows in the order in which a rotation's two halves stand side by side, as complex numbers do."""
@@ -103,9 +147,10 @@ class Scorer:
             self._packed[device] = [_to_torch(tree, device) for tree in pack(self.sequences, at_once)]
         return self._packed[device]
 
+    @torch.inference_mode()
     def score(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood in nats, shape (n,), and whether each token was the likeliest (where asked)."""
-        llama = Llama(model)
+        llama = Llama(model, self.sequences.tokens.size)
         total = torch.zeros(len(self.sequences), dtype=torch.float64)
         best = torch.ones(len(self.sequences), dtype=torch.bool)
         for tree in self.packed(llama.device):
@@ -114,7 +159,18 @@ class Scorer:
             total.index_add_(0, owner, values.cpu().double())
             if likeliest is not None:
                 best[owner[~likeliest.cpu()]] = False
+        for lost in total.isnan().nonzero().flatten().tolist():
+            total[lost], best[lost] = self._plainly(model, lost)
         return total.numpy(), best.numpy()
+
+    def _plainly(self, model: Any, number: int) -> tuple[float, bool]:
+        """One sequence by the model's own forward pass: attention sharper than float64's exponentials."""
+        whole = self.sequences.tokens[slice(*self.sequences.bounds[number : number + 2])]
+        ids = torch.from_numpy(whole.astype(np.int64)).to(model.device)
+        start = int(self.sequences.start[number])
+        found = model(input_ids=ids[None, :-1]).logits[0, start - 1 :].log_softmax(-1)
+        likely = bool((found.argmax(-1) == ids[start:]).all()) or not self.greedy[number]
+        return float(found.gather(1, ids[start:, None]).double().sum()), likely
 
 
 def _to_torch(value: Any, device: torch.device) -> Any:
@@ -123,6 +179,8 @@ def _to_torch(value: Any, device: torch.device) -> Any:
         return [_to_torch(entry, device) for entry in value]
     if isinstance(value, np.ndarray):
         return torch.from_numpy(np.ascontiguousarray(value)).to(device)
+    if isinstance(value, int | Block):
+        return value
     return type(value)(
         **{field.name: _to_torch(getattr(value, field.name), device) for field in fields(value)}
     )
@@ -135,53 +193,122 @@ def log_probs(llama: Llama, tree: Any, greedy: bool = False) -> tuple[torch.Tens
     Args:
         tree: a `Packed` of tensors.
     """
-    x = F.embedding(tree.token, llama.embedding)
-    turn, paths = _rotation(llama, tree.depth), tree.paths
-    for layer in llama.layers:
-        h = llama.norm(x)
-        kv = F.linear(h, layer.kv).view(len(h), -1, llama.size)
-        k, v = kv.split(llama.kv_heads, dim=1)
-        k = _rotate(k, turn)
-        if layer is llama.layers[-1]:  # from here on only the nodes that predict are wanted
-            x, h, turn, paths = x[tree.predicts], h[tree.predicts], turn[tree.predicts], tree.last_paths
-        q = _rotate(F.linear(h, layer.q).view(len(h), llama.heads, llama.size), turn)
-        x = x + F.linear(_attend(q, k, v, paths), layer.out)
-        gate, up = F.linear(llama.norm(x), layer.gate_up).chunk(2, dim=-1)
-        x = x + F.linear(F.silu(gate).mul_(up), layer.down)
+    x, turn = F.embedding(tree.token, llama.embedding), llama.turns.index_select(0, tree.depth)
+    for number, layer in enumerate(llama.layers):
+        last = layer is llama.layers[-1]  # where only the nodes that predict ask
+        if number == 0 and llama.looked_up is not None:
+            tokens = F.pad(tree.token, (0, 1), value=llama.vocab_size)
+            q, kv = (F.embedding(tokens, table) for table in llama.looked_up)
+            if last:
+                q = torch.cat([q.index_select(0, tree.asks), q[-1:]])
+        else:
+            h = llama.norm(x)
+            kv = llama.keys_values(layer, h)
+            q = llama.queries(layer, h.index_select(0, tree.asks) if last else h)
+        _rotate(kv[:-1, : llama.width], turn)
+        if last:
+            x, turn = x.index_select(0, tree.predicts), turn.index_select(0, tree.asks)
+        _rotate(q[:-1], turn)
+        seen = _attend(llama, q, kv, tree.last_blocks if last else tree.blocks)
+        x.addmm_(seen.index_select(0, tree.kept) if last else seen, layer.out)
+        _feed_forward(llama, layer, x)
     return _read(llama, llama.norm(x), tree, greedy)
 
 
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, paths: list[Any]) -> torch.Tensor:
-    """Attention of every query along its path: shape (n_queries, width)."""
-    out = torch.empty(len(q), q.shape[1] * q.shape[2], dtype=q.dtype, device=q.device)
-    for group in paths:
-        sees = torch.arange(group.key.shape[1], device=q.device) <= group.depth[:, None, :, None]
-        bias = torch.zeros(sees.shape, dtype=q.dtype, device=q.device).masked_fill_(~sees, -math.inf)
-        seen = _attention(
-            q[group.query].transpose(1, 2), k[group.key].transpose(1, 2), v[group.key].transpose(1, 2), bias
-        )
-        out[group.row] = seen.transpose(1, 2).flatten(2).flatten(0, 1)[group.real].to(out.dtype)
+def _feed_forward(llama: Llama, layer: Layer, x: torch.Tensor) -> None:
+    """Adds to `x`; a part after another, in memory that stays in a CPU's cache."""
+    at_once = len(x) if x.device.type != "cpu" else max(1, CPU_INNER // layer.gate_up.shape[1])
+    both = x.new_empty(min(at_once, len(x)), layer.gate_up.shape[1])
+    for part, h in zip(x.split(at_once), llama.norm(x).split(at_once), strict=True):
+        gate, up = torch.mm(h, layer.gate_up, out=both[: len(part)]).chunk(2, dim=-1)
+        part.addmm_(up.mul_(F.silu(gate)), layer.down)
+
+
+def _padded_product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """With a row of zeros at the end."""
+    out = x.new_empty(len(x) + 1, weight.shape[1])
+    torch.mm(x, weight, out=out[:-1])
+    out[-1] = 0.0
     return out
 
 
-def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    shared = q.shape[1] != k.shape[1]
-    if q.device.type == "cpu" and k.shape[2] <= SHORT and not shared:
-        weight = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(2, 3)).add_(bias)
-        return torch.matmul(torch.softmax(weight, -1), v)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, enable_gqa=shared)
+def _attend(llama: Llama, q: torch.Tensor, kv: torch.Tensor, blocks: list[Any]) -> torch.Tensor:
+    """Attention of every query to all nodes on its way: shape (n_queries, width)."""
+    seen = _weighted(llama, q, kv, blocks)
+    low, high = seen[:, :-1, llama.size].aminmax() if len(q) > 1 else (1.0, 1.0)
+    if not (low > SMALL and high < LARGE):
+        seen = _weighted(llama, q.double(), kv.double(), blocks)
+        sums = seen[..., llama.size]
+        sums.masked_fill_(sums < SMALLEST, math.nan)
+    seen = seen[:, :-1].transpose(0, 1)
+    mixed = seen.new_empty(len(seen), llama.width)
+    torch.div(seen[..., : llama.size], seen[..., llama.size, None], out=mixed.unflatten(1, (llama.heads, -1)))
+    return mixed.float()
 
 
-def _rotation(llama: Llama, depth: torch.Tensor) -> torch.Tensor:
-    """The rotary embedding of each position as complex numbers, shape (n, 1, head size / 2)."""
-    inverse = llama.theta ** (-torch.arange(0, llama.size, 2, device=depth.device).float() / llama.size)
-    angle = torch.arange(int(depth.max()) + 1, device=depth.device)[:, None] * inverse
-    return torch.polar(torch.ones_like(angle), angle)[depth][:, None]
+def _weighted(
+    llama: Llama,
+    q: torch.Tensor,
+    kv: torch.Tensor,
+    blocks: list[Attention],
+    shift: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Values and ones weighted by the exponentials of the scores.
+
+    Args:
+        q, kv: each with a last row of zeros.
+        shift: shape (heads, n_queries + 1): what to take off a query's scores.
+
+    Returns:
+        shape (heads, n_queries + 1, size + 2).
+    """
+    total = q.new_zeros(llama.heads, len(q), llama.size + 2)
+    queries = q.unflatten(1, (llama.heads, -1)).transpose(0, 1)
+    keys, values = llama.keys(kv).permute(1, 2, 0), llama.values(kv).transpose(0, 1)
+    for block in blocks:
+        if isinstance(block, Block):
+            weight = torch.bmm(queries[:, block.queries], keys[:, :, block.keys]).exp_()
+            if block.sees <= weight.shape[2]:
+                weight.tril_(block.sees - 1)
+            total[:, block.queries].add_(torch.bmm(weight, values[:, block.keys]))
+        elif isinstance(block, Tiles):
+            count, size, _ = block.seen.shape
+            at = slice(block.first, block.first + count * size)
+            rows = kv[at].view(count, size, -1)
+            weight = _scores(llama, q[at].view(count, size, -1), rows).exp_().mul_(block.seen.to(q.dtype))
+            for sums, weights, value in zip(
+                total[:, at].unbind(), weight.unbind(), llama.values(rows).unbind(2), strict=True
+            ):
+                torch.bmm(weights, value, out=sums.view(count, size, -1))
+        else:
+            query = block.query.view(-1)
+            rows = kv.index_select(0, block.key.view(-1)).view(*block.key.shape, -1)
+            weight = (
+                _scores(llama, q.index_select(0, query).view(*block.query.shape, -1), rows).exp_().tril_()
+            )
+            for sums, weights, value in zip(
+                total.unbind(), weight.unbind(), llama.values(rows).unbind(2), strict=True
+            ):
+                sums.index_add_(0, query, torch.bmm(weights, value).flatten(0, 1))
+    return total
 
 
-def _rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
+def _scores(llama: Llama, q: torch.Tensor, kv: torch.Tensor) -> torch.Tensor:
+    """Products of queries and keys, shape (heads, R, Q, K).
+
+    Args:
+        q, kv: shapes (R, Q, width) and (R, K, ...).
+    """
+    scores = q.new_empty(llama.heads, *q.shape[:2], kv.shape[1])
+    asked = q.unflatten(2, (llama.heads, -1)).unbind(2)
+    for one, seen, out in zip(asked, llama.keys(kv).transpose(1, 3).unbind(2), scores.unbind(), strict=True):
+        torch.bmm(one, seen, out=out)
+    return scores
+
+
+def _rotate(x: torch.Tensor, turn: torch.Tensor) -> None:
+    """In place; shapes (n, width) and (n, width / 2)."""
+    torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(turn)
 
 
 def _read(
@@ -189,27 +316,28 @@ def _read(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     row, target = tree.row, tree.target
     at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // llama.vocab_size)
+    buffer = hidden.new_empty(min(at_once, len(hidden)), llama.vocab_size)
     picked, best = [], []
     bounds = torch.searchsorted(
         row, torch.arange(0, len(hidden) + at_once, at_once, device=row.device)
     ).tolist()
-    for number, (begin, end) in enumerate(pairwise(bounds)):
-        first = number * at_once
-        logits = F.linear(hidden[first : first + at_once], llama.head).float()
-        at, wanted = row[begin:end] - first, target[begin:end]
+    for number, (part, (begin, end)) in enumerate(zip(hidden.split(at_once), pairwise(bounds), strict=False)):
+        logits = torch.mm(part, llama.head, out=buffer[: len(part)])
+        at, wanted = row[begin:end] - number * at_once, target[begin:end]
         chosen = logits[at, wanted]
         if greedy:
             best.append(logits.argmax(-1)[at] == wanted)
-        picked.append(chosen - _log_sum_exp(logits)[at])
+        picked.append(chosen - _log_sum_exp(llama, part, logits)[at])
     return torch.cat(picked), torch.cat(best) if greedy else None
 
 
-def _log_sum_exp(logits: torch.Tensor) -> torch.Tensor:
-    """Over the last dimension; `logits` may be overwritten. A row whose largest logit exp can hold needs no
-    shift, which halves the time on a CPU."""
-    if logits.device.type != "cpu":
-        return logits.logsumexp(-1)
-    rows = logits.amax(-1)
-    if float(rows.max()) > LARGE or float(rows.min()) < -LARGE:
-        return logits.logsumexp(-1)
-    return logits.exp_().sum(-1).log_()
+def _log_sum_exp(llama: Llama, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Of the logits of `hidden`, which are overwritten."""
+    if not llama.shifted:
+        sums = logits.exp_().sum(-1)
+        low, high = sums.aminmax()
+        if low > SMALL and high < LARGE:
+            return sums.log_()
+        llama.shifted = True
+        torch.mm(hidden, llama.head, out=logits)
+    return logits.logsumexp(-1)

@@ -1,53 +1,92 @@
 """Sequences that begin alike, packed so that what they share is computed once.
 
 The choices of a question share its text, minimal pairs their beginning, few-shot prompts their examples.
-A batch is a prefix tree over sequences in lexicographic order: each distinct prefix is one node, kept in
-flat arrays without padding. Attention goes by path: the nodes that a sequence adds to the tree look at
-the nodes on the way to them, which are the sequence's own beginning. (Shared prefixes as in Hydragen,
-Juravsky et al. 2024, and tree attention as in SpecInfer, Miao et al. 2024.)
+A batch is a forest over sequences in lexicographic order: each distinct prefix is one node, kept in flat
+arrays, parents before children. Small trees are padded to a common size and attend as they lie, each node
+to its own beginning, by a mask (`Tiles`). In a larger one, a run of nodes without a branch is a *segment*; its
+keys are looked at by the segment itself (causally) and by everything below it (wholly), and both are ranges
+of nodes (`Block`; many small ones together: `Batch`). (Shared prefixes as in Hydragen, Juravsky et al. 2024,
+and tree attention as in SpecInfer, Miao et al. 2024.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from ablate.evaluate.requests import Sequences
 
-CALL = 8192
-"""What one more attention call costs, in pairs of query and key (measured: about 30 microseconds)."""
+SHARED = 8
+"""Fewest tokens worth a branch: fewer are computed again, which costs less than one more block (measured)."""
+ALONE = 2048
+"""Pairs of query and key from which a block is worth a call of its own, without copies (measured)."""
+CALL = 4096
+"""What one more call for several blocks costs, in pairs (measured)."""
+ROW = 32
+"""What a padded query or key costs beyond its pairs, in pairs (measured)."""
+PAIRS, QUERIES = 2**15, 256
+"""Most pairs in a call (on a CPU their weights stay in its cache), and most queries of a segment that look
+at itself in one: fewer waste less on keys that come after them."""
+
+
+TILE = 128
+"""Nodes of the largest tree that attends by a mask (measured)."""
+PAD = 512
+"""What a node of padding costs, in pairs (measured)."""
+
+
+class Block(NamedTuple):
+    """A range of queries looks at a range of nodes: the first query at `sees` of its keys, each later one at
+    one more, until there are no more."""
+
+    queries: slice
+    keys: slice
+    sees: int
 
 
 @dataclass(frozen=True, eq=False)
-class Paths:
-    """Sequences whose attention is one call: R of them, padded to Q queries and K keys.
+class Batch:
+    """R small blocks in one call, padded behind with a row of zeros (query and key number n).
 
     Attributes:
-        query: shape (R, Q): rows of the queries' array; padding repeats the first.
-        depth: shape (R, Q): the query's position in its sequence; it sees keys 0 to `depth`.
-        key: shape (R, K): nodes on the sequence's path.
-        real: shape (n,): positions in the flattened queries that are not padding.
-        row: shape (n,): where the results of those belong.
+        query: shape (R, Q): rows of the queries, the first of which sees one key.
+        key: shape (R, K): nodes.
     """
 
     query: np.ndarray
-    depth: np.ndarray
     key: np.ndarray
-    real: np.ndarray
-    row: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """R trees of T nodes each, one after another from node `first`, every one of which asks.
+
+    Attributes:
+        seen: shape (R, T, T): which nodes (last) a node sees.
+    """
+
+    first: int
+    seen: np.ndarray
+
+
+Attention = Block | Batch | Tiles
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A prefix tree, and what is to be predicted in it.
+    """A prefix forest, and what is to be predicted in it.
 
     Attributes:
         token, depth: shape (n_nodes,).
-        predicts: shape (n_predicting,): the nodes at which a prediction is wanted.
-        paths: attention of every node.
-        last_paths: attention of the predicting nodes; queries and results are rows of `predicts`.
+        predicts: shape (n_predicting,): the nodes at which a prediction is wanted, ascending.
+        asks: shape (n_asking,): the nodes whose attention the last layer computes: those and all of tiles.
+        kept: shape (n_predicting,): which rows of `asks` they are.
+        blocks: attention of every node: to each node on its way in exactly one block.
+        last_blocks: the same of the asking nodes; queries are rows of `asks`.
         row: shape (n_targets,): which row of `predicts`, ascending.
         target: shape (n_targets,): the token to predict.
         owner: shape (n_targets,): whose it is.
@@ -56,8 +95,10 @@ class Packed:
     token: np.ndarray
     depth: np.ndarray
     predicts: np.ndarray
-    paths: list[Paths]
-    last_paths: list[Paths]
+    asks: np.ndarray
+    kept: np.ndarray
+    blocks: list[Attention]
+    last_blocks: list[Attention]
     row: np.ndarray
     target: np.ndarray
     owner: np.ndarray
@@ -67,17 +108,32 @@ def pack(sequences: Sequences, nodes_at_once: int) -> Iterator[Packed]:
     """Every sequence, in trees of `nodes_at_once` nodes or fewer (more only for a longer sequence)."""
     tokens, bounds = sequences.tokens, sequences.bounds
     whole = tokens.astype(">u4")
-    order = sorted(range(len(sequences)), key=lambda i: whole[bounds[i] : bounds[i + 1] - 1].tobytes())
-    begin, count, before = 0, 0, np.empty(0, dtype=tokens.dtype)
-    for place, number in enumerate(order):
-        reads = tokens[bounds[number] : bounds[number + 1] - 1]
-        added = reads.size - (_common(before, reads) if place > begin else 0)
-        if place > begin and count + added > nodes_at_once:
-            yield _tree(sequences, np.asarray(order[begin:place]))
-            begin, count, added = place, 0, reads.size
-        count, before = count + added, reads
-    if order:
-        yield _tree(sequences, np.asarray(order[begin:]))
+    # The last token of a sequence is only predicted, never read.
+    reads = [whole[begin : end - 1] for begin, end in pairwise(bounds.tolist())]
+    order = np.asarray(sorted(range(len(reads)), key=lambda i: reads[i].tobytes()), dtype=np.int64)
+    size = (bounds[1:] - bounds[:-1] - 1)[order]
+    common = np.asarray([0, *(_common(reads[a], reads[b]) for a, b in pairwise(order.tolist()))])[
+        : order.size
+    ]
+    common = _worthwhile(common, size)
+    # Trees may come in any order: those of a size together need little padding.
+    tree = np.cumsum(common == 0) - 1
+    nodes, longest = np.zeros((2, tree[-1] + 1 if order.size else 0), dtype=np.int64)
+    np.add.at(nodes, tree, size - common)
+    np.maximum.at(longest, tree, size)
+    by_size = np.argsort(np.where(nodes <= TILE, nodes, TILE + longest)[tree], kind="stable")
+    order, size, common = order[by_size], size[by_size], common[by_size]
+    begin, count = 0, 0
+    of_tree = nodes[tree[by_size]]
+    for place, added in enumerate((size - common).tolist()):
+        # A tree that fits is not cut.
+        needed = min(int(of_tree[place]), nodes_at_once) if common[place] == 0 else added
+        if place > begin and count + needed > nodes_at_once:
+            yield _forest(sequences, order[begin:place], common[begin:place])
+            begin, count, added = place, 0, int(size[place])
+        count += added
+    if order.size:
+        yield _forest(sequences, order[begin:], common[begin:])
 
 
 def _common(first: np.ndarray, second: np.ndarray) -> int:
@@ -87,68 +143,180 @@ def _common(first: np.ndarray, second: np.ndarray) -> int:
     return int(differ.argmax()) if differ.any() else size
 
 
-def _tree(sequences: Sequences, rows: np.ndarray) -> Packed:
+def _worthwhile(common: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """What each sequence takes over from the one before it, so that no branch is less than `SHARED` from
+    the branch above it; a sequence that adds nothing needs no branch.
+
+    Args:
+        common: shape (n,): what it has in common with the one before.
+        size: shape (n,): its length.
+    """
+    taken = common.copy()
+    for place in range(common.size - 2, 0, -1):  # two branches close together become one, the earlier
+        if 0 < taken[place] - taken[place + 1] < SHARED <= taken[place + 1] and taken[place] < size[place]:
+            taken[place] = taken[place + 1]
+    branches: list[int] = []
+    for place, (shared, length) in enumerate(zip(taken.tolist(), size.tolist(), strict=True)):
+        while branches and branches[-1] > shared:
+            branches.pop()
+        if shared == length:
+            continue
+        above = branches[-1] if branches else 0
+        if shared - above < SHARED:
+            taken[place] = above
+        else:
+            branches.append(shared)
+    return taken
+
+
+def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packed:
     tokens, bounds = sequences.tokens, sequences.bounds
-    # The last token of a sequence is only predicted, never read.
     length = bounds[rows + 1] - bounds[rows] - 1
     column = np.arange(int(length.max()))
     inside = column < length[:, None]
     padded = np.full(inside.shape, -1, dtype=np.int64)
     padded[inside] = tokens[(bounds[rows][:, None] + column)[inside]]
-    shared = np.zeros(rows.size, dtype=np.int64)
-    same = (padded[1:] == padded[:-1]) & inside[1:]
-    shared[1:] = np.logical_and.accumulate(same, axis=1).sum(axis=1)
+    shared = np.where(np.arange(rows.size) > 0, common, 0)
     new = inside & (column >= shared[:, None])
-    began = np.cumsum(new.sum(axis=1)) - new.sum(axis=1)
+    tree = np.cumsum(shared == 0) - 1
+    tiles, begins = _tiling(np.bincount(tree, weights=new.sum(axis=1)).astype(np.int64))
     # A sequence's path: its own new nodes, before them the latest that were made above in that column.
+    n_new = new.sum(axis=1)
+    began = np.cumsum(n_new) - n_new
+    began += (begins[:-1] - began[np.flatnonzero(shared == 0)])[tree]
     path = np.maximum.accumulate(np.where(new, began[:, None] + column - shared[:, None], 0), axis=0)
-
     wanted = inside & (column >= sequences.start[rows][:, None] - 1)
-    predicts, row = np.unique(path[wanted], return_inverse=True)
+    token, depth = np.zeros((2, begins[-1]), dtype=np.int64)
+    parent = np.full(begins[-1], -1)
+    token[path[new]], depth[path[new]] = padded[new], np.broadcast_to(column, new.shape)[new]
+    parent[path[new]] = np.where(column > 0, np.roll(path, 1, axis=1), -1)[new]
+
+    tiled = sum(count * size for count, size in tiles)
+    seen, first_node = [], 0
+    for count, size in tiles:
+        mask = np.zeros((count, size, size), dtype=bool)
+        mask[:, np.arange(size), np.arange(size)] = True
+        of = np.flatnonzero((began >= first_node) & (began < first_node + count * size))
+        row, low, high = np.nonzero(new[of][:, :size, None] & (column[:size, None] >= column[:size]))
+        at = path[of] - first_node
+        mask[at[row, low] // size, at[row, low] % size, at[row, high] % size] = True
+        seen.append(Tiles(first_node, mask))
+        first_node += count * size
+
+    children = np.bincount(parent[parent >= 0], minlength=parent.size)
+    starts = (parent != np.arange(parent.size) - 1) | (parent < 0) | (children[parent] > 1)
+    starts[:tiled] = False
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], parent.size) - 1 if first.size else first
+    below = np.asarray(
+        [_below(depth, end) if children[end] else end + 1 for end in last.tolist()], dtype=np.int64
+    )
+    # Within a segment all that follows a prediction predicts too (a sequence may end inside another's).
+    predicting = np.zeros(parent.size, dtype=bool)
+    predicting[path[wanted]] = True
+    if first.size:
+        count = np.cumsum(predicting)
+        segment = np.cumsum(starts)[tiled:] - 1
+        predicting[tiled:] |= count[tiled:] > (count - predicting)[first][segment]
+    predicts = np.flatnonzero(predicting)
+    row = (np.cumsum(predicting) - 1)[path[wanted]]
     by_row = np.argsort(row, kind="stable")
-    place = np.full(int(new.sum()), -1, dtype=np.int64)
-    place[predicts] = np.arange(predicts.size)
-    predicting = new & (place[path] >= 0)
+    asking = predicting | (np.arange(parent.size) < tiled)
+    asks = np.cumsum(asking) - asking
     return Packed(
-        padded[new], np.broadcast_to(column, new.shape)[new], predicts,
-        list(_grouped(path, new, path)), list(_grouped(path, predicting, place[path])), row[by_row],
+        token, depth, predicts, np.flatnonzero(asking), asks[predicts],
+        [*seen, *_blocks(first, last + 1, below, np.arange(parent.size + 1))],
+        [*seen, *_blocks(first, last + 1, below, np.append(asks, asking.sum()))], row[by_row],
         tokens[(bounds[rows][:, None] + column + 1)[wanted]][by_row],
         np.repeat(rows, wanted.sum(axis=1))[by_row],
     )  # fmt: skip
 
 
-def _grouped(path: np.ndarray, asks: np.ndarray, place: np.ndarray) -> Iterator[Paths]:
-    """Attention in few calls with little padding.
+def _tiling(nodes: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Number and padded size of the trees of each call, and where each tree begins, the end of all last.
 
     Args:
-        path: shape (rows, columns): nodes on each sequence's way.
-        asks: same shape: which of them are queries of this sequence.
-        place: same shape: the query's row.
+        nodes: shape (n_trees,): tiles are made of the first ones while they ascend to `TILE`.
     """
-    n_queries = asks.sum(axis=1)
-    n_keys = np.where(asks.any(axis=1), asks.shape[1] - asks[:, ::-1].argmax(axis=1), 0)
-    order = [row for row in np.lexsort((-n_keys, -n_queries)).tolist() if n_queries[row]]
+    tiles: list[tuple[int, int]] = []
+    sizes = nodes.copy()
+    begin = 0
+    small = int(np.logical_and.accumulate((nodes <= TILE) & (np.diff(nodes, prepend=0) >= 0)).sum())
+    for place in range(1, small + 1):
+        count, size = place - begin, int(nodes[place - 1])
+        if place < small:
+            after = int(nodes[place])
+            more = count * ((after - size) * PAD + after**2 - size**2)
+            if more <= CALL and (count + 1) * after**2 <= PAIRS:
+                continue
+        tiles.append((count, size))
+        sizes[begin:place] = size
+        begin = place
+    return tiles, np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _below(depth: np.ndarray, node: int) -> int:
+    """Where the nodes below a node end."""
+    out = depth[node + 1 :] <= depth[node]
+    return node + 1 + (int(out.argmax()) if out.any() else out.size)
+
+
+def _blocks(first: np.ndarray, end: np.ndarray, below: np.ndarray, place: np.ndarray) -> list[Block | Batch]:
+    """Segments looked at by themselves and by what is below them.
+
+    Args:
+        first, end, below: shape (n_segments,): the segment is `first` to `end`, below it are `end` to `below`.
+        place: shape (n_nodes + 1,): how many queries come before a node.
+    """
+    alone: list[Block | Batch] = []
+    small = []
+    of = np.stack([first, end, place[first], place[end], place[below]], axis=1)
+    for begin, stop, ask, within, upto in of[place[below] > place[first]].tolist():
+        size = stop - begin
+        sees = size - (within - ask) + 1  # the queries of a segment are its last ones
+        if (upto - ask) * size < ALONE:
+            small.append((ask, upto, begin, stop, sees))
+            continue
+        while ask < upto:
+            most = min(QUERIES, size) if sees <= size else PAIRS // size
+            count = min(max(most, 1), upto - ask)
+            alone.append(
+                Block(slice(ask, ask + count), slice(begin, min(stop, begin + sees + count - 1)), sees)
+            )
+            ask, sees = ask + count, min(sees + count, size + 1)
+    pads = int(place[-1]), int(place.size - 1)
+    return [*alone, *_grouped(np.asarray(small, dtype=np.int64).reshape(-1, 5), pads)]
+
+
+def _grouped(small: np.ndarray, pads: tuple[int, int]) -> Iterator[Batch]:
+    """Few calls with little padding.
+
+    Args:
+        small: shape (n, 5): begin and end of queries, begin and end of keys, how many keys the first sees.
+        pads: what stands for no query and no key.
+    """
+    n_queries, n_keys = small[:, 1] - small[:, 0] + small[:, 4] - 1, small[:, 3] - small[:, 2]
     group: list[int] = []
     most_queries = most_keys = 0
-    for row in order:
-        queries, keys = int(n_queries[row]), int(n_keys[row])
+    for number in np.lexsort((-n_keys, -n_queries)).tolist():
+        queries, keys = int(n_queries[number]), int(n_keys[number])
         wide = max(most_keys, keys)
-        apart = len(group) * most_queries * most_keys + queries * keys + CALL
-        if group and (len(group) + 1) * most_queries * wide > apart:
-            yield _paths(path, asks, place, np.asarray(group), most_keys)
+        together = (len(group) + 1) * (most_queries + ROW) * (wide + ROW)
+        apart = len(group) * (most_queries + ROW) * (most_keys + ROW) + (queries + ROW) * (keys + ROW) + CALL
+        if group and (together > apart or (len(group) + 1) * most_queries * wide > PAIRS):
+            yield _batch(small[group], pads)
             group, most_queries, wide = [], 0, keys
-        group.append(row)
+        group.append(number)
         most_queries, most_keys = max(most_queries, queries), wide
     if group:
-        yield _paths(path, asks, place, np.asarray(group), most_keys)
+        yield _batch(small[group], pads)
 
 
-def _paths(path: np.ndarray, asks: np.ndarray, place: np.ndarray, rows: np.ndarray, n_keys: int) -> Paths:
-    row, column = np.nonzero(asks[rows])
-    first = np.searchsorted(row, np.arange(rows.size))
-    slot = np.arange(row.size) - first[row]
-    shape = rows.size, int(slot.max()) + 1
-    query, depth = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    found = place[rows[row], column]
-    query[row, slot], depth[row, slot] = found, column
-    return Paths(query, depth, path[rows, :n_keys], row * shape[1] + slot, found)
+def _batch(small: np.ndarray, pads: tuple[int, int]) -> Batch:
+    ask, upto, begin, stop, sees = (column[:, None] for column in small.T)
+    # Queries stand at the place of their own key; before the first that asks is padding too.
+    query = ask - (sees - 1) + np.arange(int((upto - ask + sees - 1).max()))
+    key = begin + np.arange(int((stop - begin).max()))
+    return Batch(
+        np.where((query >= ask) & (query < upto), query, pads[0]), np.where(key < stop, key, pads[1])
+    )
