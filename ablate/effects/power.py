@@ -21,8 +21,8 @@ from scipy.stats import chi2, nct
 from ablate.effects.estimate import Estimate
 
 MOST_SEEDS = 10_000
-NODES = 100
-"""Of the integral over what the standard error may be off by; 200 change the sixth digit."""
+NODES = 30
+"""Of the integral over what the standard error may be off by; 400 change the fifth digit."""
 
 
 def minimum_detectable_effect(
@@ -78,7 +78,7 @@ def detectable_in_a_repeat(
     """
     if _unknown(standard_error, df, alpha, power):
         return math.nan
-    df = round(df, 2)  # estimated degrees of freedom are all different, and each costs an integral
+    df = round(df, 3)  # estimated degrees of freedom are all different, and each costs an integral
     return standard_error * _repeat_shift(df, df if own_df is None else own_df, alpha, power)
 
 
