@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from ablate.effects.contrast import estimate_contrasts, paired_contrast
-from ablate.effects.many import estimate_many
+from ablate.effects.many import detectable_many, estimate_many
 from ablate.effects.power import (
     detectable,
     detectable_in_a_repeat,
@@ -60,10 +60,9 @@ def test_a_repeat_finds_what_a_report_states_at_least_as_often_as_it_says(n_seed
     """Five gains over one control by the report's own rule, which borrows in half of these studies."""
     rng, n = np.random.default_rng(3), 4_000
     weights = np.hstack([np.ones((5, 1)), -np.eye(5)])
-    _, error, df = estimate_many(rng.normal(size=(n, 6, n_seeds)), weights)
-    own = n_seeds - 1.0
-    factors = {float(d): detectable_in_a_repeat(1.0, d, own_df=own) for d in np.unique(np.round(df, 2))}
-    stated = error * np.vectorize(factors.__getitem__)(np.round(df, 2))
+    tables = rng.normal(size=(n, 6, n_seeds))
+    _, error, df = estimate_many(tables, weights)
+    stated = detectable_many(tables, weights, error, df)
     estimate, error, df = estimate_many(rng.normal(size=(n, 6, n_seeds)), weights)
     found = np.abs(estimate + stated) > stats.t.isf(0.025, df) * error
     # One gain of each study, since those of one study share their control.
