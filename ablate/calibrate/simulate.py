@@ -30,7 +30,7 @@ from ablate.design.order import Order
 from ablate.design.plackett_burman import PlackettBurman
 from ablate.design.random_subset import RandomSubset
 from ablate.design.shapley import Shapley
-from ablate.effects.many import estimate_many
+from ablate.effects.many import detectable_many, estimate_many
 from ablate.estimand.base import load_estimand
 
 BAND = (0.935, 0.965)
@@ -88,6 +88,7 @@ class Cell:
         rejected: of contrasts x studies, those with p <= 0.05 when tested against the truth.
         any_rejected: studies in which Holm's correction let any such test through.
         width: median width of an interval.
+        repeats: of contrasts x studies, those whose stated detectable effect another study finds.
     """
 
     case: str
@@ -102,6 +103,7 @@ class Cell:
     rejected: int
     any_rejected: int
     width: float
+    repeats: int
 
     @property
     def coverage(self) -> float:
@@ -112,6 +114,11 @@ class Cell:
     def worst(self) -> float:
         """The contrast that is furthest from 95 %."""
         return max((count / self.studies for count in self.covered), key=lambda c: abs(c - 0.95))
+
+    @property
+    def repeated(self) -> float:
+        """Share of stated effects that a repeat finds; 80 % are promised."""
+        return self.repeats / (self.contrasts * self.studies)
 
     @property
     def familywise(self) -> float:
@@ -191,9 +198,12 @@ def simulate(
     p = 2.0 * stdtr(df, -np.abs(estimate - truth) / error)
     # Holm lets something through when the smallest p-value passes the first step.
     claims = (p.min(axis=1) * p.shape[1] <= 0.05).sum()
+    # The study before has the effect that this one states.
+    stated = detectable_many(tables, weights, error, df)
+    repeats = (np.abs(np.roll(estimate - truth, 1, axis=0) + stated) > np.roll(half, 1, axis=0)).sum()
     return Cell(
         case.name, case.estimand, pattern, interactions, seeds, len(arms), len(specs), studies,
-        tuple(covered.tolist()), int((p <= 0.05).sum()), int(claims), float(np.median(2 * half)),
+        tuple(covered.tolist()), int((p <= 0.05).sum()), int(claims), float(np.median(2 * half)), int(repeats),
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@ Writes plan.json to the study's folder and prints what a sweep would do. A sweep
 itself when there is none; planning first lets you read it, and lets the report compare the predictions
 with what happened.
 
-  plan.noise=0.03                the standard deviation of a run's headline score, or
-  plan.noise=studies/earlier     that of an earlier study: gives the minimum detectable effect
+  plan.noise=0.03                the standard deviation of a run's headline score (beyond what its seed does to all
+                                 arms alike), or
+  plan.noise=studies/earlier     that of an earlier study, pooled over its arms: gives the minimum detectable effect
   goal.mde=0.01                  which design and how many seeds are cheapest for an effect of that size
   plan.probe=false               no timing of this machine (it reads the pool and takes about a minute)
   plan.accelerator=h100          training time there, at plan.share of its peak
@@ -84,7 +85,7 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
     for kind, effect in predicted["mde"].items():
         shown = "none can be detected with one seed" if effect["mde"] is None else f"{effect['mde']:.3g}"
         lines.append(
-            f"smallest detectable effect, {kind}: {shown} (80 % power, before correction; "
+            f"smallest detectable effect, {kind}: {shown} (80 % power in a single test at 5 %, before Holm; "
             f"noise {noise['sd']:.3g}, {noise['source']})"
         )
     return lines

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from ablate.effects.contrast import estimate_contrasts
-from ablate.effects.power import minimum_detectable_effect
+from ablate.effects.power import detectable
 
 SIMULATED = 100
 """Studies; with seven contrasts of three seeds each the figures have a relative error of about 4 %."""
@@ -23,10 +23,10 @@ class Forecast:
     Attributes:
         seed_error: standard error, in the units of the noise; median over simulated studies.
         df: its degrees of freedom; median.
-        stated: the smallest detectable effect that a report states at that error, which takes the error
-            for known; median, so half of the contrasts state less.
-        mde: the effect that the estimator finds with the stated power, its error being as uncertain as it
-            is; larger than `stated` where seeds are few. NaN where nothing would be measured.
+        stated: the effect that a report of such a study will name, which knows the noise from its own runs
+            alone and allows for that; median, so half of the contrasts state less.
+        mde: the effect that the estimator finds with the stated power where the noise is what was given;
+            smaller than `stated` where seeds are few. NaN where nothing would be measured.
     """
 
     seed_error: float
@@ -70,11 +70,12 @@ def forecast(
     # An effect is found where it carries the estimate past `needed`; the noise is the same either way.
     shortfall = np.concatenate([(needed - estimates) / size, (needed + estimates) / size]).ravel()
     reach = float(np.quantile(shortfall[np.isfinite(shortfall)], power))
-    forecasts = []
-    for error, df, norm in zip(np.nanmedian(errors, axis=0), np.nanmedian(dfs, axis=0), size, strict=True):
-        stated = minimum_detectable_effect(float(error), float(df), alpha=alpha, power=power)
-        forecasts.append(Forecast(float(error), float(df), stated, reach * float(norm)))
-    return forecasts
+    stated = np.array([[detectable(e, alpha=alpha, power=power) for e in study] for study in found])
+    medians = [np.nanmedian(table, axis=0) for table in (errors, dfs, stated)]
+    return [
+        Forecast(float(error), float(df), float(said), reach * float(norm))
+        for error, df, said, norm in zip(*medians, size, strict=True)
+    ]
 
 
 def typical(values: ArrayLike) -> float:

@@ -4,8 +4,14 @@ A benchmark that says nothing about a 1B model may say much about a 7B one, and 
 the question is asked of the runs at hand. The four criteria and their cut-offs are FineWeb2's; the
 ratio of signal to noise beside them, from the last checkpoints alone, is Signal and Noise's.
 
-Sources: Penedo et al. 2025 (FineWeb2, arXiv 2506.20920), selection of evaluation tasks; Heineman et al.
-2025 (Signal and Noise, arXiv 2508.13144), section 3.
+Where FineWeb2 has one model per corpus and four more of one unfiltered corpus, whose spread between seeds
+is its noise, every arm here has several seeds: scores are means over all runs, variances means over arms,
+always between runs of one arm. Its scores are accuracies, higher is better; for bits per byte the same ratio
+of mean to noise is taken, which falls as models get better, so passing says much and failing little.
+
+Sources: Penedo et al. 2025 (FineWeb2, arXiv 2506.20920), selection of evaluation tasks, with the formulas in
+words in its authors' Evaluation Guidebook (Hugging Face 2025); Heineman et al. 2025 (Signal and Noise,
+arXiv 2508.13144), section 3.
 """
 
 from __future__ import annotations
@@ -33,8 +39,8 @@ class Screening:
 
     Attributes:
         monotonicity: rank correlation of score and tokens, mean over runs; 1 is always better.
-        snr: mean final score over the noise between seeds.
-        non_random: distance of the best final score from chance, in units of that noise.
+        snr: mean final score over the noise between seeds, which is a mean over all points.
+        non_random: distance of the best final score from chance, in units of the noise at the last point.
         ordering: agreement of the arms' order between consecutive points, -1 to 1.
         signal_noise: spread of the arms over the spread of a run's last checkpoints, both relative.
         noise: seed standard deviation, mean over points, in the metric's units.
@@ -85,7 +91,7 @@ def screen(curves: ArrayLike, *, higher_is_better: bool, chance: float | None = 
     noise = seed_noise(table)
     return Screening(
         monotonicity(table, higher_is_better), signal_to_noise(table, noise),
-        math.nan if chance is None else non_randomness(table, chance, noise, higher_is_better),
+        math.nan if chance is None else non_randomness(table, chance, higher_is_better),
         ordering_consistency(table), signal_and_noise(table), noise, chance is not None,
     )  # fmt: skip
 
@@ -126,9 +132,9 @@ def signal_to_noise(curves: Floats, noise: float) -> float:
     return float(final.mean() / noise) if final.size and noise > 0.0 else math.nan
 
 
-def non_randomness(curves: Floats, chance: float, noise: float, higher_is_better: bool = True) -> float:
-    """(best final score of an arm - chance) / seed noise; an arm's score is its mean over seeds."""
-    means = _arm_means(curves[-1:])
+def non_randomness(curves: Floats, chance: float, higher_is_better: bool = True) -> float:
+    """(best final score of an arm - chance) / seed noise at the last point; an arm's score is its mean over seeds."""
+    means, noise = _arm_means(curves[-1:]), seed_noise(curves[-1:])
     if means.size == 0 or not noise > 0.0:
         return math.nan
     gains = (means[0] - chance) * (1.0 if higher_is_better else -1.0)

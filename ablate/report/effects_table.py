@@ -18,7 +18,7 @@ from ablate.effects.estimate import Estimate
 from ablate.effects.items import aggregate_item_error, item_error
 from ablate.effects.multiplicity import benjamini_hochberg, holm
 from ablate.effects.noise import noise_floor
-from ablate.effects.power import minimum_detectable_effect
+from ablate.effects.power import detectable
 from ablate.effects.sequential import sequential_contrasts
 from ablate.effects.verdict import verdict
 from ablate.report.records import AGGREGATE, Study
@@ -106,7 +106,6 @@ def _tables(
 def _row(
     contrast: Mapping[str, Any], task: str, metric: str, better: bool, estimate: Estimate, item: float
 ) -> Row:
-    mde = minimum_detectable_effect(estimate.seed_error, estimate.df) if estimate.seed_error > 0 else math.nan
     return {
         **{name: contrast[name] for name in ("factor", "level", "versus", "estimand")},
         "weights": contrast["weights"],
@@ -115,7 +114,7 @@ def _row(
         "higher_is_better": better,
         **asdict(estimate),
         "item_error": item,
-        "mde": mde,
+        "mde": detectable(estimate),
         "p_adjusted": math.nan,
     }
 

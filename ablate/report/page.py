@@ -274,7 +274,8 @@ def _reading(study: Study) -> str:
         "is how far the gain would move with other test items; the two are never merged.\n"
         "- `helps` and `hurts` hold after the correction named in the table's caption; `suggestive` only before it. A gain "
         "smaller than the noise floor (what two seeds of one arm differ by) is said to be so. `no effect seen` names the "
-        "effect that would have been found with 80 % power: anything smaller may be there.\n"
+        "effect that a repeat of this study would find in 80 % of cases, by a single test at 5 % (before any correction), allowing for "
+        "how little is known of the noise: anything smaller may be there.\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
         "- Gain beside cost is in `COST.md`, every run's cost in `cost.csv`; both differ between machines."
     )

@@ -33,8 +33,9 @@ def section(study: Study) -> list[str]:
     text = (
         f"FineWeb2's criteria (Penedo et al. 2025, arXiv 2506.20920) on these runs' own curves of {points} points: "
         f"*monotonicity*, Spearman's rank correlation of score and tokens, mean over runs, {MONOTONICITY:g} or more; *signal "
-        f"to noise*, mean final score over the standard deviation between seeds, {SNR:g} or more; *above chance*, best "
-        f"arm less chance over the same deviation, {NON_RANDOM:g} or more (no such thing as chance for bits per byte); "
+        f"to noise*, mean final score over the standard deviation between seeds of one arm (mean over the points), {SNR:g} or more; *above chance*, best "
+        f"arm less chance over that deviation at the last point, {NON_RANDOM:g} or more (no such thing as chance for bits per byte, "
+        "whose ratio of mean to deviation falls as models get better, so that passing it says much and failing it little); "
         "*ordering*, Kendall's tau-a of the arms' order between consecutive points of the second half, only reported. "
         "*Signal and Noise* (Heineman et al. 2025, arXiv 2508.13144) sets the dispersion of the arms against the spread of a "
         "run's last checkpoints, both relative; *checkpoint sd* is that spread, a noise estimate that costs no second seed "

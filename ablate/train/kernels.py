@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 BLOCK = 128
 """Queries per block of attention: keys after a block's last query are never multiplied."""
 
-LOGITS_AT_ONCE = {"cpu": 2**21, "cuda": 2**29}
+LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**29}
 """Logits held at a time."""
 
 
@@ -52,45 +52,46 @@ class RMSNorm(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         """`x` (R, N, H), `weight` (R, 1, H) in fp32 -> (R, N, H) in the type of x."""
-        wide = x.float()
-        inverse = torch.rsqrt(
-            torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_() / x.shape[-1] + eps
-        )
+        wide = x.to(torch.float32, copy=True)
+        inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
+        inverse.div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
-        return (wide * inverse).mul_(weight).to(x.dtype)
+        return wide.mul_(inverse).mul_(weight).to(x.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Gradients of x and weight."""
         x, weight, inverse = ctx.saved_tensors
-        normed, wide = x.float() * inverse, gradient.float()
-        of_weight = wide * normed
-        shared = (of_weight * weight).mean(-1, keepdim=True)
-        of_x = (wide * weight).addcmul_(normed, shared, value=-1).mul_(inverse)
-        return of_x.to(x.dtype), of_weight.sum(1, keepdim=True), None
+        normed, wide = x * inverse, gradient.to(torch.float32, copy=True)
+        product = wide * normed
+        of_weight = product.sum(1, keepdim=True)
+        shared = product.mul_(weight).mean(-1, keepdim=True)
+        of_x = wide.mul_(weight).addcmul_(normed, shared, value=-1).mul_(inverse)
+        return of_x.to(x.dtype), of_weight, None
 
 
 class SwiGLU(Function):
-    """silu(gate) * up (Shazeer 2020)."""
+    """silu(gate) * up (Shazeer 2020). The gate is copied out: its halves of rows would double the time."""
 
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor) -> Tensor:
         """(R, N, 2 I), gate first -> (R, N, I)."""
-        ctx.save_for_backward(gate_up)
         gate, up = gate_up.chunk(2, -1)
-        return F.silu(gate) * up
+        gate = gate.contiguous()
+        opened = F.silu(gate)
+        ctx.save_for_backward(gate, opened, up)
+        return opened * up
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Gradient of gate_up."""
-        (gate_up,) = ctx.saved_tensors
-        gate, up = gate_up.chunk(2, -1)
-        out = torch.empty_like(gate_up)
+        gate, opened, up = ctx.saved_tensors
+        out = gradient.new_empty((*gradient.shape[:-1], 2 * gradient.shape[-1]))
         of_gate, of_up = out.chunk(2, -1)
         of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
-        torch.mul(gradient, F.silu(gate), out=of_up)
+        torch.mul(gradient, opened, out=of_up)
         return out
 
 
@@ -112,37 +113,18 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 
 
-class RotatePairs(Function):
-    """Rotate the pairs (2 i, 2 i + 1) of the last dimension by one complex product.
-
-    On a CPU several times faster than `rotate`. Attention does not see the order of its dimensions,
-    so reordering the rows of query and key alike (`paired`) gives the same model.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, turn: Tensor) -> Tensor:
-        """`x` (S, T, h, d), `turn` (T, 1, d / 2) complex -> (S, h, T, d)."""
-        ctx.save_for_backward(turn)
-        turned = torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * turn
-        return torch.view_as_real(turned).flatten(-2).transpose(1, 2).to(x.dtype).contiguous()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Gradient of x: the turn back."""
-        (turn,) = ctx.saved_tensors
-        wide = gradient.transpose(1, 2).float().contiguous()
-        turned = torch.view_as_complex(wide.unflatten(-1, (-1, 2))) * turn.conj()
-        return torch.view_as_real(turned).flatten(-2).to(gradient.dtype), None
-
-
 def paired(rows: Tensor, head: int) -> Tensor:
     """Rows (R, h x head, H) of heads whose pairs lie head / 2 apart, with the pairs side by side."""
     return rows.unflatten(1, (-1, 2, head // 2)).transpose(2, 3).flatten(1, 3)
 
 
 class BlockAttention(Function):
-    """Causal attention by plain matrix products, a block of queries at a time, over the keys up to it.
+    """Causal attention with rotary positions from the fused projections, all that lies between two products.
+
+    Pairs (2 i, 2 i + 1) turn by one complex product, on a CPU several times faster than `rotate`.
+    Attention does not see the order of its dimensions, so reordering the rows of query and key alike
+    (`paired`) gives the same model. Then plain matrix products, a block of queries at a time, over the
+    keys up to it.
 
     On a CPU at the contexts of small proxies this beats torch's fused attention (whose bf16 backward
     pass does not reach the matrix units) by 2 to 6 times; probabilities are kept, (T / 2) (T + block)
@@ -150,49 +132,76 @@ class BlockAttention(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """`q` (N, g, T, d) with g query heads for the one head of `k`, `v` (N, T, d) -> like q.
-
-        N counts sequences times key heads.
-        """
-        length, scale = q.shape[2], q.shape[3] ** -0.5
-        q = q * scale
-        out, kept = torch.empty_like(q), []
+    def forward(ctx: Any, heads: Tensor, turn: Tensor, kv_heads: int) -> Tensor:
+        """`heads` (S, T, h + 2 kv, d), queries first, `turn` (T, 1, d / 2) complex -> (S, T, h d)."""
+        sequences, length, rows, head = heads.shape
+        turning = rows - kv_heads
+        queries = turning - kv_heads
+        turn = turn.expand(-1, turning, -1).contiguous()
+        turn[:, :queries] *= head**-0.5
+        turned = heads[:, :, :turning].to(torch.float32, copy=True).unflatten(-1, (-1, 2))
+        torch.view_as_complex(turned).mul_(turn)
+        turned = turned.flatten(-2)
+        # Per sequence and key head: its queries (kv, group, T, d), and its keys and values (kv, T, d).
+        q = heads.new_empty((sequences, kv_heads, queries // kv_heads, length, head))
+        k, v = heads.new_empty((2, sequences, kv_heads, length, head))
+        q.flatten(1, 2).copy_(turned[:, :, :queries].transpose(1, 2))
+        k.copy_(turned[:, :, queries:].transpose(1, 2))
+        v.copy_(heads[:, :, turning:].transpose(1, 2))
+        q, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
+        out = heads.new_empty((sequences, length, kv_heads, queries // kv_heads, head))
+        by_head = out.permute(0, 2, 3, 1, 4)
         future = torch.full((BLOCK, BLOCK), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
+        kept = []
         for start in range(0, length, BLOCK):
             end = min(start + BLOCK, length)
             size = end - start
             scores = torch.bmm(q[:, :, start:end].flatten(1, 2), k[:, :end].mT)
             scores.unflatten(1, (-1, size))[..., start:].add_(future[:size, :size])
             share = torch.softmax(scores, -1)
-            out[:, :, start:end] = torch.bmm(share, v[:, :end]).unflatten(1, (-1, size))
+            mixed = torch.bmm(share, v[:, :end])
+            by_head[:, :, :, start:end] = mixed.view(sequences, kv_heads, -1, size, head)
             kept.append(share)
-        ctx.save_for_backward(q, k, v, *kept)
-        return out
+        ctx.save_for_backward(turn, q, k, v, *kept)
+        return out.flatten(2)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of q, k, v."""
-        q, k, v, *kept = ctx.saved_tensors
-        of_q, length = torch.empty_like(q), q.shape[2]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Gradient of heads."""
+        turn, q, k, v, *kept = ctx.saved_tensors
+        sequences, length, _ = gradient.shape
+        kv_heads, (_, group, _, head) = q.shape[0] // sequences, q.shape
+        queries = kv_heads * group
+        mixed = torch.empty_like(q)
+        mixed.view(sequences, queries, length, head).copy_(
+            gradient.view(sequences, length, queries, head).transpose(1, 2)
+        )
+        of_q = torch.empty_like(q)
         of_k = of_v = None
         # Backwards, so that the first block reaches every key and later ones add to it.
         for number in reversed(range(len(kept))):
             start, share = number * BLOCK, kept[number]
             end = min(start + BLOCK, length)
-            queries, mine = q[:, :, start:end].flatten(1, 2), gradient[:, :, start:end].flatten(1, 2)
+            asked, mine = q[:, :, start:end].flatten(1, 2), mixed[:, :, start:end].flatten(1, 2)
             of_share = torch.bmm(mine, v[:, :end].mT)
             of_scores = torch.ops.aten._softmax_backward_data(of_share, share, -1, share.dtype)
             of_q[:, :, start:end] = torch.bmm(of_scores, k[:, :end]).unflatten(1, (-1, end - start))
-            more_k, more_v = torch.bmm(of_scores.mT, queries), torch.bmm(share.mT, mine)
+            more_k, more_v = torch.bmm(of_scores.mT, asked), torch.bmm(share.mT, mine)
             if of_k is None or of_v is None:
                 of_k, of_v = more_k, more_v
             else:
                 of_k[:, :end] += more_k
                 of_v[:, :end] += more_v
         assert of_k is not None and of_v is not None
-        return of_q.mul_(q.shape[3] ** -0.5), of_k, of_v
+        turned = q.new_empty((sequences, length, queries + kv_heads, head), dtype=torch.float32)
+        turned[:, :, :queries] = of_q.view(sequences, queries, length, head).transpose(1, 2)
+        turned[:, :, queries:] = of_k.view(sequences, kv_heads, length, head).transpose(1, 2)
+        torch.view_as_complex(turned.unflatten(-1, (-1, 2))).mul_(turn.conj())
+        out = q.new_empty((sequences, length, queries + 2 * kv_heads, head))
+        out[:, :, : queries + kv_heads] = turned
+        out[:, :, queries + kv_heads :] = of_v.view(sequences, kv_heads, length, head).transpose(1, 2)
+        return out, None, None
 
 
 class LinearCrossEntropy(Function):
@@ -206,14 +215,17 @@ class LinearCrossEntropy(Function):
     def forward(ctx: Any, hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
         """`hidden` (R, N, H), `table` (R, V, H), `targets` (R, N) -> (R,): sum over tokens, nats."""
         runs, count, _ = hidden.shape
-        most = LOGITS_AT_ONCE.get(hidden.device.type, 2**21)
+        most = LOGITS_AT_ONCE.get(hidden.device.type, 2**22)
         size = max(1, most // (runs * table.shape[1]))
-        losses, of_hidden, of_table = [], [], None
+        room = hidden.new_empty(runs * min(size, count) * table.shape[1])
+        of_hidden = torch.empty_like(hidden)
+        losses, of_table = [], None
         for first in range(0, count, size):
             part, target = hidden[:, first : first + size], targets[:, first : first + size, None]
-            logits = torch.bmm(part, table.mT)
-            share = torch.softmax(logits, -1)
-            place = target.flatten() + torch.arange(target.numel(), device=logits.device) * logits.shape[-1]
+            shape = (runs, part.shape[1], table.shape[1])
+            share = torch.bmm(part, table.mT, out=room[: math.prod(shape)].view(shape))
+            torch.softmax(share, -1, out=share)
+            place = target.flatten() + torch.arange(target.numel(), device=share.device) * share.shape[-1]
             right = share.view(-1).index_select(0, place)
             # bf16 reaches as far down as fp32: a loss up to 87 nats is told, a larger one as 87.
             losses.append(
@@ -222,12 +234,12 @@ class LinearCrossEntropy(Function):
             if not any(ctx.needs_input_grad):
                 continue
             share.view(-1).index_copy_(0, place, right - 1)
-            of_hidden.append(torch.bmm(share, table))
+            torch.bmm(share, table, out=of_hidden[:, first : first + size])
             more = torch.bmm(share.mT, part)
             # Several pieces are summed in fp32.
             of_table = more if size >= count else more.float() if of_table is None else of_table.add_(more)
         if of_table is not None:
-            ctx.save_for_backward(torch.cat(of_hidden, 1), of_table.to(table.dtype))
+            ctx.save_for_backward(of_hidden, of_table.to(table.dtype))
         return torch.stack(losses).sum(0)
 
     @staticmethod

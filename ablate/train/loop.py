@@ -25,7 +25,7 @@ from ablate.fingerprint import digest
 from ablate.progress import track
 from ablate.train import checkpoint
 from ablate.train.config import TrainConfig, check_budget, pick_device, pick_precision
-from ablate.train.device import peak_flops, peak_memory_bytes, reset_peak_memory
+from ablate.train.device import keep_freed_memory, peak_flops, peak_memory_bytes, reset_peak_memory
 from ablate.train.proxy import ProxyConfig, count_parameters, training_flops
 from ablate.train.schedule import lr_factor
 from ablate.train.stack import StackedLoss, build_weights
@@ -286,6 +286,8 @@ class _Training:
             lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=device.type != "mps",
         )  # fmt: skip
         self.loss = _loss_of(proxy, vocab_size, device, config.compile)
+        if device.type == "cpu":
+            keep_freed_memory()
         points = {max(1, round(share * steps)) for share in (*config.evaluations, 1.0)}
         self.evaluation_steps = sorted(points)
         self.step = lanes[0].step

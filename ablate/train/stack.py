@@ -16,7 +16,6 @@ from ablate.train.kernels import (
     Embedding,
     LinearCrossEntropy,
     RMSNorm,
-    RotatePairs,
     SwiGLU,
     paired,
     rotary_table,
@@ -138,20 +137,16 @@ class StackedLoss:
     def _attend(self, x: Tensor, qkv: Tensor, sequences: int) -> Tensor:
         """Attention of (R, N, H) with fused projections (R, rows, H); -> (sequences, T, H)."""
         context, turning = self.proxy.context, self.heads + self.kv_heads
-        groups = self.heads // self.kv_heads
         if x.is_cpu and context <= LONGEST_BLOCK_ATTENTION:
             rows = qkv.split((turning * self.head, self.kv_heads * self.head), 1)
             qkv = torch.cat([paired(rows[0], self.head), rows[1]], 1)
             heads = torch.bmm(x, qkv.mT).view(sequences, context, -1, self.head)
-            q, k = RotatePairs.apply(heads[:, :, :turning], self.turn).split((self.heads, self.kv_heads), 1)
-            k, v = k.flatten(0, 1), heads[:, :, turning:].transpose(1, 2).flatten(0, 1)
-            mixed = BlockAttention.apply(q.unflatten(1, (-1, groups)).flatten(0, 1), k, v)
-            mixed = mixed.view(sequences, self.heads, context, self.head)
-        else:
-            cos, sin = self.turn.real[:, 0].to(x.dtype), self.turn.imag[:, 0].to(x.dtype)
-            heads = torch.bmm(x, qkv.mT).view(sequences, context, -1, self.head).transpose(1, 2)
-            q, k = rotate(heads[:, :turning], cos, sin).split((self.heads, self.kv_heads), 1)
-            mixed = F.scaled_dot_product_attention(
-                q, k, heads[:, turning:], is_causal=True, enable_gqa=groups > 1
-            )
+            mixed: Tensor = BlockAttention.apply(heads, self.turn, self.kv_heads)
+            return mixed
+        cos, sin = self.turn.real[:, 0].to(x.dtype), self.turn.imag[:, 0].to(x.dtype)
+        heads = torch.bmm(x, qkv.mT).view(sequences, context, -1, self.head).transpose(1, 2)
+        q, k = rotate(heads[:, :turning], cos, sin).split((self.heads, self.kv_heads), 1)
+        mixed = F.scaled_dot_product_attention(
+            q, k, heads[:, turning:], is_causal=True, enable_gqa=self.heads > self.kv_heads
+        )
         return mixed.transpose(1, 2).reshape(sequences, context, -1)

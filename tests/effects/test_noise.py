@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 
-from ablate.effects.noise import noise_floor
+from ablate.effects.noise import noise_floor, run_noise
 
 
 def test_it_is_the_pooled_standard_deviation_within_arms():
@@ -69,3 +70,21 @@ def test_noise_as_unequal_as_the_testbeds_is_often_noticed(simulate):
 
 def test_two_arms_cannot_be_told_apart():
     assert math.isnan(noise_floor(np.random.default_rng(0).normal(size=(2, 5))).homogeneity_p)
+
+
+def test_the_noise_of_a_run_is_the_residual_of_arm_and_seed():
+    table = np.random.default_rng(4).normal(size=(5, 4)) + np.array([0.0, 3.0, -2.0, 9.0])
+    arm, seed = (np.repeat(np.arange(5), 4), np.tile(np.arange(4), 5))
+    design = np.column_stack([np.eye(5)[arm], np.eye(4)[seed][:, 1:]])
+    fit = sm.OLS(table.ravel(), design).fit()
+    assert run_noise(table) == pytest.approx(math.sqrt(fit.mse_resid))
+    gap = table.copy()
+    gap[1, 2] = math.nan
+    unrun = np.hstack([gap, np.full((5, 1), math.nan)])  # a seed that no arm got to
+    assert run_noise(unrun) == pytest.approx(run_noise(np.delete(table, 1, axis=0)))
+    assert run_noise(table[:1]) == pytest.approx(table[0].std(ddof=1))
+
+
+@pytest.mark.parametrize("table", [np.zeros((0, 3)), np.ones((3, 1)), np.full((2, 3), 0.1), [[0.1, 0.2]] * 2])
+def test_without_any_spread_of_its_own_a_run_has_no_known_noise(table):
+    assert math.isnan(run_noise(table))

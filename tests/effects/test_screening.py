@@ -28,7 +28,7 @@ def test_every_number_of_a_hand_worked_example() -> None:
     noise = np.mean([math.sqrt(v / 2), *[math.sqrt(v)] * 3])
     assert found.noise == pytest.approx(noise)
     assert found.snr == pytest.approx((0.62 + 0.58 + 0.46 + 0.50) / 4 / noise)  # 0.54 / 0.02621 = 20.6
-    assert found.non_random == pytest.approx((0.60 - 0.25) / noise)
+    assert found.non_random == pytest.approx((0.60 - 0.25) / math.sqrt(v))  # of the last point alone
     # Arm 0 is above arm 1 at every point.
     assert found.ordering == 1.0
     # Last two points. Arms' means 0.54 and 0.45: dispersion 0.09 / 0.495. Runs: (0.50, 0.62) has standard

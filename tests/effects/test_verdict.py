@@ -8,7 +8,7 @@ import pytest
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.estimate import Estimate
 from ablate.effects.multiplicity import holm
-from ablate.effects.power import minimum_detectable_effect
+from ablate.effects.power import detectable
 from ablate.effects.verdict import verdict
 
 NAN = math.nan
@@ -66,7 +66,7 @@ def verdicts_of(table, weights, identical=None, higher_is_better=True):
         verdict(
             e,
             p_adjusted=p,
-            mde=minimum_detectable_effect(e.seed_error, e.df) if e.method != "identical" else NAN,
+            mde=detectable(e),
             higher_is_better=higher_is_better,
         )
         for e, p in zip(estimates, adjusted, strict=True)
@@ -98,4 +98,4 @@ def test_what_is_called_no_effect_was_smaller_than_the_detectable_one(against_co
     table = np.random.default_rng(seed).normal(size=(8, 3))
     for e in estimate_contrasts(table, against_control):
         if e.p_value > 0.05:
-            assert abs(e.estimate) < minimum_detectable_effect(e.seed_error, e.df)
+            assert abs(e.estimate) < detectable(e)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablate.effects.forecast import forecast, typical
-from ablate.report.planned import seed_noise
+from ablate.report.planned import compare, seed_noise
 from ablate.report.records import load_study
 from ablate.study.forecast import PEAKS, accelerator_seconds, cheapest
 
@@ -46,6 +46,8 @@ def test_predictions_are_frozen_and_compared(
     assert "Planned" not in (here / "studies" / "demo" / "REPORT.md").read_text(), "its bytes are no clock's"
     assert ablate("report", "study=demo") == 0
     assert "Planned against realised:" in capsys.readouterr().out
+    ratio = {cells[0]: cells[3] for cells in compare(load_study(here / "studies" / "demo"))}
+    assert ratio["smallest effect, leave_one_out"] == ratio["noise of a run"], "one formula, two noises"
 
     # Afterwards they stay as they were; an earlier study gives the noise of the next.
     assert ablate("plan", *tiny, "plan.noise=0.5") == 0

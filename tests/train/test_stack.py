@@ -16,7 +16,6 @@ from ablate.train.kernels import (
     Embedding,
     LinearCrossEntropy,
     RMSNorm,
-    RotatePairs,
     SwiGLU,
     paired,
     rotary_table,
@@ -127,31 +126,24 @@ def test_swiglu():
     same(SwiGLU.apply, lambda x: F.silu(x[..., :6]) * x[..., 6:], normal(2, 5, 12))
 
 
-def test_pairs_turn_as_halves_do():
-    """The rows of a projection put in pairs, then turned, are the halves turned, in another order."""
-    heads, head, length = 2, 8, 5
-    turn = rotary_table(length, head, 10_000.0, CPU)
-
-    def by_pairs(x, rows):
-        out = (x @ paired(rows, head).mT).view(3, length, heads, head)
-        return RotatePairs.apply(out, turn)
-
-    def by_halves(x, rows):
-        out = (x @ rows.mT).view(3, length, heads, head).transpose(1, 2)
-        turned = rotate(out, turn.real[:, 0], turn.imag[:, 0])
-        return turned.unflatten(-1, (2, -1)).transpose(-1, -2).flatten(-2)
-
-    same(by_pairs, by_halves, normal(1, 3 * length, 6), normal(1, heads * head, 6, seed=1))
-
-
 @pytest.mark.parametrize("length", [7, BLOCK, 2 * BLOCK + 30])
 @pytest.mark.parametrize("groups", [1, 3])
 def test_attention_by_blocks(length, groups):
-    same(
-        BlockAttention.apply,
-        lambda q, k, v: F.scaled_dot_product_attention(q, k[:, None], v[:, None], is_causal=True, enable_gqa=True),
-        normal(2, groups, length, 8), normal(2, length, 8, seed=1), normal(2, length, 8, seed=2),
-    )  # fmt: skip
+    """Pairs turned side by side, products by blocks: as halves turned and torch's own attention."""
+    kv_heads, head = 2, 8
+    turning = kv_heads * (groups + 1)
+    turn = rotary_table(length, head, 10_000.0, CPU)
+
+    def plain(heads):
+        heads = heads.transpose(1, 2)
+        halves = paired(torch.eye(head)[None], head)[0]  # from pairs to halves
+        turned = rotate(heads[:, :turning] @ halves, turn.real[:, 0], turn.imag[:, 0])
+        q, k = turned.split((kv_heads * groups, kv_heads), 1)
+        mixed = F.scaled_dot_product_attention(q, k, heads[:, turning:], is_causal=True, enable_gqa=True)
+        return mixed.transpose(1, 2).flatten(2)
+
+    heads = normal(2, length, turning + kv_heads, head)
+    same(lambda x: BlockAttention.apply(x, turn, kv_heads), plain, heads)
 
 
 @pytest.mark.parametrize("pieces", [1, 4])
