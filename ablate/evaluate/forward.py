@@ -20,6 +20,7 @@ import torch.nn.functional as F
 
 from ablate.evaluate.prefixes import Block, Packed, Tiles, pack
 from ablate.evaluate.requests import Sequences
+from ablate.train.device import keep_freed_memory
 
 CPU_INNER, CPU_LOGITS, GPU_LOGITS = 2**17, 2**19, 2**25
 """Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in its cache (measured)."""
@@ -143,6 +144,8 @@ class Scorer:
     def packed(self, device: torch.device) -> list[Packed]:
         """The sequences as trees of tensors, made once for a device."""
         if device not in self._packed:
+            if device.type == "cpu":
+                keep_freed_memory()
             at_once = min(self.batch_tokens, CPU_TOKENS) if device.type == "cpu" else self.batch_tokens
             self._packed[device] = [_to_torch(tree, device) for tree in pack(self.sequences, at_once)]
         return self._packed[device]
@@ -246,21 +249,12 @@ def _attend(llama: Llama, q: torch.Tensor, kv: torch.Tensor, blocks: list[Any]) 
     return mixed.float()
 
 
-def _weighted(
-    llama: Llama,
-    q: torch.Tensor,
-    kv: torch.Tensor,
-    blocks: list[Attention],
-    shift: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Values and ones weighted by the exponentials of the scores.
+def _weighted(llama: Llama, q: torch.Tensor, kv: torch.Tensor, blocks: list[Any]) -> torch.Tensor:
+    """Values and ones weighted by the exponentials of the scores, shape (heads, n_queries + 1, size + 2).
 
     Args:
         q, kv: each with a last row of zeros.
-        shift: shape (heads, n_queries + 1): what to take off a query's scores.
-
-    Returns:
-        shape (heads, n_queries + 1, size + 2).
+        blocks: with tensors for arrays.
     """
     total = q.new_zeros(llama.heads, len(q), llama.size + 2)
     queries = q.unflatten(1, (llama.heads, -1)).transpose(0, 1)
@@ -272,24 +266,20 @@ def _weighted(
                 weight.tril_(block.sees - 1)
             total[:, block.queries].add_(torch.bmm(weight, values[:, block.keys]))
         elif isinstance(block, Tiles):
-            count, size, _ = block.seen.shape
-            at = slice(block.first, block.first + count * size)
-            rows = kv[at].view(count, size, -1)
-            weight = _scores(llama, q[at].view(count, size, -1), rows).exp_().mul_(block.seen.to(q.dtype))
-            for sums, weights, value in zip(
-                total[:, at].unbind(), weight.unbind(), llama.values(rows).unbind(2), strict=True
-            ):
-                torch.bmm(weights, value, out=sums.view(count, size, -1))
+            shape = block.seen.shape[:2]
+            at = slice(block.first, block.first + shape.numel())  # type: ignore[attr-defined]
+            rows = kv[at].view(*shape, -1)
+            weight = _scores(llama, q[at].view(*shape, -1), rows).exp_()
+            weight.mul_(block.seen.to(q.dtype))  # type: ignore[attr-defined]
+            for head, value in enumerate(llama.values(rows).unbind(2)):
+                torch.bmm(weight[head], value, out=total[head, at].view(*shape, -1))
         else:
             query = block.query.view(-1)
             rows = kv.index_select(0, block.key.view(-1)).view(*block.key.shape, -1)
-            weight = (
-                _scores(llama, q.index_select(0, query).view(*block.query.shape, -1), rows).exp_().tril_()
-            )
-            for sums, weights, value in zip(
-                total.unbind(), weight.unbind(), llama.values(rows).unbind(2), strict=True
-            ):
-                sums.index_add_(0, query, torch.bmm(weights, value).flatten(0, 1))
+            asked = q.index_select(0, query).view(*block.query.shape, -1)
+            weight = _scores(llama, asked, rows).exp_().tril_()
+            for head, value in enumerate(llama.values(rows).unbind(2)):
+                total[head].index_add_(0, query, torch.bmm(weight[head], value).flatten(0, 1))
     return total
 
 

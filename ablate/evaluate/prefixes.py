@@ -191,18 +191,8 @@ def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packe
     token[path[new]], depth[path[new]] = padded[new], np.broadcast_to(column, new.shape)[new]
     parent[path[new]] = np.where(column > 0, np.roll(path, 1, axis=1), -1)[new]
 
+    masks = list(_masks(tiles, began, new, path))
     tiled = sum(count * size for count, size in tiles)
-    seen, first_node = [], 0
-    for count, size in tiles:
-        mask = np.zeros((count, size, size), dtype=bool)
-        mask[:, np.arange(size), np.arange(size)] = True
-        of = np.flatnonzero((began >= first_node) & (began < first_node + count * size))
-        row, low, high = np.nonzero(new[of][:, :size, None] & (column[:size, None] >= column[:size]))
-        at = path[of] - first_node
-        mask[at[row, low] // size, at[row, low] % size, at[row, high] % size] = True
-        seen.append(Tiles(first_node, mask))
-        first_node += count * size
-
     children = np.bincount(parent[parent >= 0], minlength=parent.size)
     starts = (parent != np.arange(parent.size) - 1) | (parent < 0) | (children[parent] > 1)
     starts[:tiled] = False
@@ -215,18 +205,18 @@ def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packe
     predicting = np.zeros(parent.size, dtype=bool)
     predicting[path[wanted]] = True
     if first.size:
-        count = np.cumsum(predicting)
+        upto = np.cumsum(predicting)
         segment = np.cumsum(starts)[tiled:] - 1
-        predicting[tiled:] |= count[tiled:] > (count - predicting)[first][segment]
+        predicting[tiled:] |= upto[tiled:] > (upto - predicting)[first][segment]
     predicts = np.flatnonzero(predicting)
     row = (np.cumsum(predicting) - 1)[path[wanted]]
     by_row = np.argsort(row, kind="stable")
     asking = predicting | (np.arange(parent.size) < tiled)
-    asks = np.cumsum(asking) - asking
+    place = np.cumsum(asking) - asking
     return Packed(
-        token, depth, predicts, np.flatnonzero(asking), asks[predicts],
-        [*seen, *_blocks(first, last + 1, below, np.arange(parent.size + 1))],
-        [*seen, *_blocks(first, last + 1, below, np.append(asks, asking.sum()))], row[by_row],
+        token, depth, predicts, np.flatnonzero(asking), place[predicts],
+        [*masks, *_blocks(first, last + 1, below, np.arange(parent.size + 1))],
+        [*masks, *_blocks(first, last + 1, below, np.append(place, asking.sum()))], row[by_row],
         tokens[(bounds[rows][:, None] + column + 1)[wanted]][by_row],
         np.repeat(rows, wanted.sum(axis=1))[by_row],
     )  # fmt: skip
@@ -253,6 +243,29 @@ def _tiling(nodes: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
         sizes[begin:place] = size
         begin = place
     return tiles, np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _masks(
+    tiles: list[tuple[int, int]], began: np.ndarray, new: np.ndarray, path: np.ndarray
+) -> Iterator[Tiles]:
+    """What the nodes of each call see; padding sees itself.
+
+    Args:
+        began: shape (n_sequences,): the first new node of each.
+        new: shape (n_sequences, columns): which nodes of its path are.
+        path: same shape.
+    """
+    first = 0
+    for count, size in tiles:
+        seen = np.zeros((count, size, size), dtype=bool)
+        seen[:, np.arange(size), np.arange(size)] = True
+        inside = (began >= first) & (began < first + count * size)
+        nodes, column = path[inside] - first, np.arange(min(size, path.shape[1]))
+        row, at, upto = np.nonzero(new[inside][:, column, None] & (column[:, None] >= column))
+        node = nodes[row, at]
+        seen[node // size, node % size, nodes[row, upto] % size] = True
+        yield Tiles(first, seen)
+        first += count * size
 
 
 def _below(depth: np.ndarray, node: int) -> int:
