@@ -28,12 +28,12 @@ CALL = 4096
 """What one more call for several blocks costs, in pairs (measured)."""
 ROW = 32
 """What a padded query or key costs beyond its pairs, in pairs (measured)."""
-PAIRS, QUERIES = 2**15, 256
+PAIRS, QUERIES = 2**15, 128
 """Most pairs in a call (on a CPU their weights stay in its cache), and most queries of a segment that look
 at itself in one: fewer waste less on keys that come after them."""
 
 
-TILE = 128
+TILE = 96
 """Nodes of the largest tree that attends by a mask (measured)."""
 PAD = 512
 """What a node of padding costs, in pairs (measured)."""
@@ -212,7 +212,7 @@ def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packe
     row = (np.cumsum(predicting) - 1)[path[wanted]]
     by_row = np.argsort(row, kind="stable")
     asking = predicting | (np.arange(parent.size) < tiled)
-    place = np.cumsum(asking) - asking
+    place: np.ndarray = np.cumsum(asking) - asking
     return Packed(
         token, depth, predicts, np.flatnonzero(asking), place[predicts],
         [*masks, *_blocks(first, last + 1, below, np.arange(parent.size + 1))],
@@ -291,8 +291,8 @@ def _blocks(first: np.ndarray, end: np.ndarray, below: np.ndarray, place: np.nda
             small.append((ask, upto, begin, stop, sees))
             continue
         while ask < upto:
-            most = min(QUERIES, size) if sees <= size else PAIRS // size
-            count = min(max(most, 1), upto - ask)
+            most = QUERIES if sees < size - QUERIES else max(QUERIES, PAIRS // size)
+            count = min(most, upto - ask)
             alone.append(
                 Block(slice(ask, ask + count), slice(begin, min(stop, begin + sees + count - 1)), sees)
             )
