@@ -3,8 +3,9 @@
     python results/benchmarks/training.py --threads 2 --out results/benchmarks/training.md
 
 Both train the same models (same initial weights, sequences, order, AdamW, schedule, clipping, precision,
-number of steps) in one process, one after the other, three seeds each. The sequences come from a random
-Markov source, so nothing needs to be downloaded; nothing is evaluated or saved.
+number of steps), one after the other, each in a process of its own: ours keeps freed memory, which would
+serve the Trainer too. What it would gain by that is a third process. The sequences come from a random Markov
+source, so nothing needs to be downloaded; nothing is evaluated or saved.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +33,15 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from ablate.config import make
 from ablate.train.config import TrainConfig
+from ablate.train.device import keep_freed_memory
 from ablate.train.loop import Run, _Lane, _Training, measure_speed, train
 from ablate.train.proxy import build_model
 from ablate.train.schedule import lr_factor
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS, WARM = (0, 1, 2), 5
-RUNGS = {"tiny": (1024, 120), "1m": (4096, 60)}  # vocabulary, steps
+RUNGS = {"tiny": (1024, 120), "1m": (4096, 60), "3m": (8192, 20)}  # vocabulary, steps
+FP32_SEEDS, LOCKSTEP = SEEDS[:2], ("tiny", "1m")
 BATCH_TOKENS = 1024
 
 
@@ -176,8 +183,11 @@ def kind_of(name: str) -> str:
     return "element by element"
 
 
-def breakdown(step: Any) -> dict[str, float]:
+def breakdown(*args: Any) -> dict[str, float]:
     """Milliseconds of each kind of operation in one step, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    step = step_of(*args)
     for _ in range(WARM):
         step()
     count = 10
@@ -195,12 +205,17 @@ def breakdown(step: Any) -> dict[str, float]:
     total = sum(found.values())
     if total > wall:  # the profiler itself takes time, and more of it the more operations there are
         found = {kind: value * wall / total for kind, value in found.items()}
+    torch.set_num_threads(threads)
     return {**found, "between operations": max(0.0, wall - sum(found.values())), "all": wall}
 
 
-def steps_of(proxy: Any, config: TrainConfig, vocab_size: int, table: Table) -> tuple[Any, Any]:
-    """One training step as the Trainer does it, without the Trainer, and as we do it."""
+def step_of(name: str, proxy: Any, config: TrainConfig, vocab_size: int, table: Table) -> Callable[[], Any]:
+    """One training step as the Trainer does it, without the Trainer, or as we do it."""
     rows = torch.from_numpy(table.rows[: BATCH_TOKENS // proxy.context])
+    if name == "ours":
+        lane = _Lane(Run(stream=table, seed=0, folder=Path(), evaluate=lambda *_: None), "")
+        training = _Training([lane], proxy, config, vocab_size, 1000, torch.device("cpu"), config.precision)
+        return lambda: training._train_step(0, rows[None])
     inputs, targets = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
     model = build_model(proxy, vocab_size, 0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, fused=True)
@@ -213,9 +228,14 @@ def steps_of(proxy: Any, config: TrainConfig, vocab_size: int, table: Table) -> 
         optimizer.step()
         optimizer.zero_grad()
 
-    lane = _Lane(Run(stream=table, seed=0, folder=Path(), evaluate=lambda *_: None), "")
-    training = _Training([lane], proxy, config, vocab_size, 1000, torch.device("cpu"), config.precision)
-    return theirs, lambda: training._train_step(0, rows[None])
+    return theirs
+
+
+def start(threads: int, keep: bool) -> None:
+    """What a process of the benchmark begins with."""
+    torch.set_num_threads(threads)
+    if keep:
+        keep_freed_memory()
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -228,54 +248,86 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     begun = time.monotonic()
     speed, losses, shares = [], [], []
     lockstep: list[list[str]] = []
-    for rung, (vocab_size, steps) in RUNGS.items():
-        proxy = make(OmegaConf.load(ROOT / "conf" / "proxy" / f"{rung}.yaml"), "proxy")
-        config = TrainConfig(
-            tokens=1, batch_tokens=BATCH_TOKENS, lr=3e-3, precision="bf16", device="cpu", threads=args.threads
-        )
-        count = steps * BATCH_TOKENS // proxy.context
-        finals: dict[str, list[float]] = {"ours": [], "Trainer": []}
-        whole: dict[tuple[str, str], float] = defaultdict(float)
-        quiet: dict[tuple[str, str], float] = defaultdict(float)
-        apart = {"bf16": 0.0, "fp32": 0.0}
-        for number, seed in enumerate(SEEDS):
-            table = Table(Markov(vocab_size, proxy.context, seed).sequences(0, count))
-            for precision in ("bf16", "fp32") if number == 0 else ("bf16",):
-                curves = {}
-                for name, trains in (("Trainer", peer), ("ours", ours)):
+    sides = {"Trainer": peer, "ours": ours, "Trainer, freed memory kept": peer}
+    with ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(
+                ProcessPoolExecutor(1, get_context("spawn"), start, (args.threads, name == "Trainer, freed memory kept"))
+            )
+            for name in sides
+        }  # fmt: skip
+        for rung, (vocab_size, steps) in RUNGS.items():
+            proxy = make(OmegaConf.load(ROOT / "conf" / "proxy" / f"{rung}.yaml"), "proxy")
+            config = TrainConfig(
+                tokens=1,
+                batch_tokens=BATCH_TOKENS,
+                lr=3e-3,
+                precision="bf16",
+                device="cpu",
+                threads=args.threads,
+            )
+            count = steps * BATCH_TOKENS // proxy.context
+            finals: dict[str, list[float]] = defaultdict(list)
+            whole: dict[tuple[str, str], float] = defaultdict(float)
+            quiet: dict[tuple[str, str], float] = defaultdict(float)
+            apart = {"bf16": 0.0, "fp32": 0.0}
+            for seed in SEEDS:
+                table = Table(Markov(vocab_size, proxy.context, seed).sequences(0, count))
+                for precision in ("bf16", "fp32") if seed in FP32_SEEDS else ("bf16",):
+                    curves = {}
                     now = replace(config, precision=precision)
-                    outcome = trains(proxy, now, vocab_size, table, seed, steps)
-                    curves[name] = np.array(outcome.losses)
-                    whole[name, precision] = max(whole[name, precision], outcome.tokens_per_s)
-                    quiet[name, precision] = max(quiet[name, precision], outcome.undisturbed)
-                    if precision == "bf16":
-                        finals[name].append(outcome.final)
-                difference = float(np.abs(curves["ours"] - curves["Trainer"]).max())
-                apart[precision] = max(apart[precision], difference)
-        for theirs, mine in (("bf16", "bf16"), ("fp32", "fp32"), ("fp32", "bf16")):
-            cells = [f"{rung}, {mine}" if theirs == mine else f"{rung}, Trainer {theirs}, ours {mine}"]
-            for found in (whole, quiet):
-                a, b = found["Trainer", theirs], found["ours", mine]
-                cells += [f"{a:,.0f}", f"{b:,.0f}", f"**{b / a:.2f}**"]
-            speed.append(cells)
-        text = {name: ", ".join(f"{v:.4f}" for v in values) for name, values in finals.items()}
-        low, high = min(finals["Trainer"]), max(finals["Trainer"])
-        inside = low <= np.mean(finals["ours"]) <= high and min(finals["ours"]) <= np.mean(finals["Trainer"]) <= max(finals["ours"])  # fmt: skip
-        losses.append([rung, text["Trainer"], text["ours"], "yes" if inside else "NO", f"{apart['bf16']:.4f}", f"{apart['fp32']:.6f}"])  # fmt: skip
-        torch.set_num_threads(1)
-        before, after = (breakdown(step) for step in steps_of(proxy, config, vocab_size, table))
-        for kind in (*KINDS, "element by element", "between operations", "all"):
-            shares.append([f"{rung}: {kind}", f"{before.get(kind, 0):.1f}", f"{after.get(kind, 0):.1f}"])
-        one = replace(config, threads=1)
-        alone = measure_speed(proxy, one, vocab_size)
-        for together in (2, 4):
-            many = measure_speed(proxy, one, vocab_size, together=together)
-            lockstep.append([f"{rung}, {together} in lockstep", f"{alone:,.0f}", f"{many:,.0f}", f"{many / alone:.2f}"])  # fmt: skip
-        torch.set_num_threads(args.threads)
+                    for name, trains in sides.items():
+                        if trains is peer and name != "Trainer" and precision == "fp32":
+                            continue
+                        outcome = (
+                            workers[name].submit(trains, proxy, now, vocab_size, table, seed, steps).result()
+                        )
+                        curves[name] = np.array(outcome.losses)
+                        whole[name, precision] = max(whole[name, precision], outcome.tokens_per_s)
+                        quiet[name, precision] = max(quiet[name, precision], outcome.undisturbed)
+                        if precision == "bf16":
+                            finals[name].append(outcome.final)
+                    difference = float(np.abs(curves["ours"] - curves["Trainer"]).max())
+                    apart[precision] = max(apart[precision], difference)
+            for row, theirs, mine in (
+                ("bf16", ("Trainer", "bf16"), "bf16"),
+                ("bf16, Trainer keeping freed memory too", ("Trainer, freed memory kept", "bf16"), "bf16"),
+                ("fp32", ("Trainer", "fp32"), "fp32"),
+                ("Trainer fp32, ours bf16", ("Trainer", "fp32"), "bf16"),
+            ):
+                cells = [f"{rung}, {row}"]
+                for found in (whole, quiet):
+                    a, b = found[theirs], found["ours", mine]
+                    cells += [f"{a:,.0f}", f"{b:,.0f}", f"**{b / a:.2f}**"]
+                speed.append(cells)
+            text = {name: ", ".join(f"{v:.4f}" for v in values) for name, values in finals.items()}
+            low, high = min(finals["Trainer"]), max(finals["Trainer"])
+            inside = low <= np.mean(finals["ours"]) <= high and min(finals["ours"]) <= np.mean(finals["Trainer"]) <= max(finals["ours"])  # fmt: skip
+            losses.append([rung, text["Trainer"], text["ours"], "yes" if inside else "NO", f"{apart['bf16']:.4f}", f"{apart['fp32']:.6f}"])  # fmt: skip
+            before, after = (
+                workers[name].submit(breakdown, name, proxy, config, vocab_size, table).result()
+                for name in ("Trainer", "ours")
+            )
+            for kind in (*KINDS, "element by element", "between operations", "all"):
+                shares.append([f"{rung}: {kind}", f"{before.get(kind, 0):.1f}", f"{after.get(kind, 0):.1f}"])
+            if rung in LOCKSTEP:
+                one = replace(config, threads=1)
+                alone, *many = (
+                    workers["ours"].submit(measure_speed, proxy, one, vocab_size, together=together).result()
+                    for together in (1, 2, 4)
+                )
+                lockstep += [
+                    [
+                        f"{rung}, {together} in lockstep",
+                        f"{alone:,.0f}",
+                        f"{rate:,.0f}",
+                        f"{rate / alone:.2f}",
+                    ]
+                    for together, rate in zip((2, 4), many, strict=True)
+                ]
     versions = ", ".join(
         f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "accelerate")
     )
@@ -287,7 +339,8 @@ def main() -> None:
 One run, the same model, sequences, order, optimiser, schedule, precision and number of steps
 ({", ".join(f"{rung}: {steps} steps of {BATCH_TOKENS} tokens, vocabulary {v:,}" for rung, (v, steps) in RUNGS.items())}). Tokens a second: first of the whole call
 (the model is built beforehand for the Trainer, within the call for ours), then of the fastest tenth of the steps, which other
-work on the machine disturbs least. bf16: the best of three seeds, each side; fp32: one seed.
+work on the machine disturbs least. The best of {len(SEEDS)} seeds in bf16 and of {len(FP32_SEEDS)} in fp32, each side. Each side has a process of its own,
+since ours tells glibc to keep the memory that a step frees; the second row of each rung has a Trainer for which that is done too.
 
 {markdown(["", "Trainer", "ours", "ratio", "Trainer", "ours", "ratio"], speed)}
 The same training: mean loss of the last tenth of the steps for seeds {", ".join(map(str, SEEDS))} in bf16, whether each side's mean lies in
