@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import torch
 
 from ablate.config import make
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.errors import AblateError
+from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
 from ablate.store import Store
@@ -33,7 +37,7 @@ class Probe:
     Attributes:
         documents: in the pool.
         setup_s: loading what curation needs.
-        curate_s: of one document, in every arm of the study.
+        curate_s: of one document, in every arm of the study, all workers together.
         start_s: of a process before its first run: tasks read and tokenised.
         processes: that train side by side, as the sweep would have it.
         tokens_per_s: of training, all processes together.
@@ -53,18 +57,21 @@ class Probe:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class _First(Source):
-    """The first documents of another source."""
+@dataclass(frozen=True, eq=False)
+class _Sample(Source):
+    """Some rows of a pool as a source of their own."""
 
-    source: Source
-    count: int
+    pool: Pool
+    rows: np.ndarray
 
     def documents(self) -> Iterator[Document | Skipped]:
-        return islice(self.source.documents(), self.count)
+        for shard, some in self.pool.rows_by_shard(self.rows):
+            table = pq.read_table(self.pool.shard_path(shard)).take(some - self.pool.bounds[shard])
+            for row in table.drop_columns("key").to_pylist():
+                yield Document(**row | {"metadata": json.loads(row["metadata"])})
 
     def request(self) -> dict[str, Any]:
-        return {"first": self.count, **self.source.request()}
+        return {"pool": self.pool.digest, "rows": self.rows.tolist()}
 
 
 def probe(
@@ -79,34 +86,32 @@ def probe(
         plan: arms and their configurations.
         store: where the pool is kept.
         workers: processes for curation.
-        sample: documents that are curated in every arm.
+        sample: documents from all over the pool that are curated in every arm.
         jobs: processes of the launcher that the command names; None where the sweep chooses by measuring.
         say: told what is measured.
     """
     config = plan["arms"][plan["reference"]]["config"]
-    source: Source = make(config["pool"], "pool")
-    documents = len(Workshop(config, store, workers).pool)
-    sizes = [min(FEW, documents), min(max(FEW, sample // 4), documents), min(sample, documents)]
+    pool = Workshop(config, store, workers).pool
+    # From all over the pool, whose parts may differ; the smaller samples are among the larger.
+    rows = np.unique(np.linspace(0, len(pool) - 1, min(max(sample, FEW), len(pool))).astype(np.int64))
+    samples = [rows[:: -(-rows.size // FEW)], rows[::4], rows] if rows.size > FEW else [rows] * 3
     times, workshop = [], None
     with tempfile.TemporaryDirectory(prefix="ablate-probe-") as name:
-        for size in track(sizes, "probing curation", unit="sample"):
+        for number, some in enumerate(track(samples, "probing curation", unit="sample")):
             started = time.monotonic()
-            workshop = Workshop(config, Store(Path(name) / str(size)), workers)
-            workshop.__dict__["pool"] = _pool_of(_First(source, size), workshop.store)
+            workshop = Workshop(config, Store(Path(name) / str(number)), workers)
+            workshop.__dict__["pool"] = build_pool(_Sample(pool, some), workshop.store)
             try:
                 _prepare_all(plan, workshop)
             finally:
                 workshop.annotations.close()
             times.append(time.monotonic() - started)
         assert workshop is not None
-        slope = (times[2] - times[1]) / (sizes[2] - sizes[1]) if sizes[2] > sizes[1] else times[2] / sizes[2]
-        return Probe(documents, times[0], max(0.0, slope), *_speeds(plan, workshop, jobs, say))
-
-
-def _pool_of(source: Source, store: Store) -> Any:
-    from ablate.pool.pool import build_pool
-
-    return build_pool(source, store)
+        more = samples[2].size - samples[1].size
+        slope = max(0.0, (times[2] - times[1]) / more if more else times[2] / rows.size)
+        # A sample is one piece of work; the pool has as many as it has shards.
+        at_once = min(workers or os.cpu_count() or 1, len(pool.bounds) - 1)
+        return Probe(len(pool), times[0], slope / at_once, *_speeds(plan, workshop, jobs, say))
 
 
 def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
