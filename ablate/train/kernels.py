@@ -28,12 +28,12 @@ class Embedding(Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, tokens: Tensor) -> Tensor:
-        """`table` (R, V, H), `tokens` (R, N) -> (R, N, H)."""
+        """`table` (R, V, H), `tokens` (R, N) -> (R, N, H) in fp32."""
         runs, vocabulary, width = table.shape
         index = (tokens + vocabulary * torch.arange(runs, device=tokens.device)[:, None]).flatten()
         ctx.save_for_backward(index)
         ctx.shape, ctx.dtype = table.shape, table.dtype
-        return table.reshape(-1, width).index_select(0, index).view(runs, -1, width)
+        return table.reshape(-1, width).index_select(0, index).view(runs, -1, width).float()
 
     @staticmethod
     @once_differentiable
@@ -50,17 +50,16 @@ class RMSNorm(Function):
     """x / rms(x) * weight (Zhang & Sennrich 2019), computed in fp32."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        """`x` (R, N, H), `weight` (R, 1, H) in fp32 -> (R, N, H) in the type of x."""
-        wide = x.to(torch.float32, copy=True)
-        inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
+        """`x` (R, N, H) and `weight` (R, 1, H), both fp32 -> (R, N, H) in `dtype`."""
+        inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
         inverse.div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
-        return wide.mul_(inverse).mul_(weight).to(x.dtype)
+        return (x * inverse).mul_(weight).to(dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Gradients of x and weight."""
         x, weight, inverse = ctx.saved_tensors
         normed, wide = x * inverse, gradient.to(torch.float32, copy=True)
@@ -68,7 +67,24 @@ class RMSNorm(Function):
         of_weight = product.sum(1, keepdim=True)
         shared = product.mul_(weight).mean(-1, keepdim=True)
         of_x = wide.mul_(weight).addcmul_(normed, shared, value=-1).mul_(inverse)
-        return of_x.to(x.dtype), of_weight, None
+        return of_x, of_weight, None, None
+
+
+class Add(Function):
+    """What a block found, to the residual stream, which stays in fp32: rounded to bf16 after each layer
+    it would lose what deep models add to it (as under autocast)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, found: Tensor) -> Tensor:
+        """`x` in fp32, `found` in the type to compute in -> fp32."""
+        ctx.dtype = found.dtype
+        return x + found.float()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of both."""
+        return gradient, gradient.to(ctx.dtype)
 
 
 class SwiGLU(Function):

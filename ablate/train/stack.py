@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from ablate.train.kernels import (
+    Add,
     BlockAttention,
     Embedding,
     LinearCrossEntropy,
@@ -125,12 +126,12 @@ class StackedLoss:
         x = Embedding.apply(weights[0], sequences[:, :, :-1].flatten(1))
         for number in range(self.proxy.layers):
             qkv, out, gate_up, down = weights[self.tables + 4 * number :][:4]
-            normed = RMSNorm.apply(x, norms[2 * number], self.eps)
+            normed = RMSNorm.apply(x, norms[2 * number], self.eps, matrices.dtype)
             mixed = self._attend(normed, qkv, runs * batch)
-            x = x + torch.bmm(mixed.view(runs, -1, self.proxy.hidden_size), out.mT)
-            normed = RMSNorm.apply(x, norms[2 * number + 1], self.eps)
-            x = x + torch.bmm(SwiGLU.apply(torch.bmm(normed, gate_up.mT)), down.mT)
-        x = RMSNorm.apply(x, norms[-1], self.eps)
+            x = Add.apply(x, torch.bmm(mixed.view(runs, -1, self.proxy.hidden_size), out.mT))
+            normed = RMSNorm.apply(x, norms[2 * number + 1], self.eps, matrices.dtype)
+            x = Add.apply(x, torch.bmm(SwiGLU.apply(torch.bmm(normed, gate_up.mT)), down.mT))
+        x = RMSNorm.apply(x, norms[-1], self.eps, matrices.dtype)
         losses: Tensor = LinearCrossEntropy.apply(x, weights[self.tables - 1], sequences[:, :, 1:].flatten(1))
         return losses
 

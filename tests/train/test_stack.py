@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ablate.train import kernels, stack
 from ablate.train.kernels import (
     BLOCK,
+    Add,
     BlockAttention,
     Embedding,
     LinearCrossEntropy,
@@ -114,9 +115,16 @@ def test_repeated_tokens_sum_in_fp32():
     assert table.grad[0, 0] == 4096
 
 
+def test_the_residual_stream_stays_in_fp32():
+    """In bf16, 256 + 0.5 is 256: a layer's small contribution would be lost."""
+    stream, found = torch.full((1, 1, 1), 256.0), torch.full((1, 1, 1), 0.5, dtype=torch.bfloat16)
+    assert Add.apply(stream, found).item() == 256.5
+    same(Add.apply, torch.add, normal(2, 3, 4), normal(2, 3, 4, seed=1))
+
+
 def test_rms_norm():
     same(
-        lambda x, weight: RMSNorm.apply(x, weight, 1e-6),
+        lambda x, weight: RMSNorm.apply(x, weight, 1e-6, torch.float32),
         lambda x, weight: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * weight,
         normal(2, 7, 12), normal(2, 1, 12, seed=1),
     )  # fmt: skip
