@@ -22,7 +22,10 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +34,11 @@ import torch
 
 CONTEXT = 256
 """The demo's 128 is too short for HFLM, which refuses endings that are longer than the context."""
-REPEATS = 3
+REPEATS = 5
 TRIED = 100
 """Items per task on which HFLM's batch sizes are tried."""
+HERE: dict[str, Any] = {}
+"""What a process keeps."""
 SUITES = {"testbed": ("facts", "leaked"), "snapshots": ("hellaswag", "arc_easy", "blimp")}
 
 
@@ -48,22 +53,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     asked = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
     torch.set_num_threads(asked.threads)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer, models, testbed = prepare(Path(folder), Path(asked.text))
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        prepare(folder, Path(asked.text))
+        our_side, their_side = (
+            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), start, (folder, asked.threads)))
+            for _ in range(2)
+        )
         results = [
-            measure(name, tasks, str(testbed if name == "testbed" else asked.snapshot), asked, tokenizer, models, Path(folder))
-            for name, tasks in SUITES.items()
+            measure(suite, str(folder / "testbed" / "tasks" if suite == "testbed" else asked.snapshot), asked, our_side, their_side)
+            for suite in SUITES
         ]  # fmt: skip
     asked.out.write_text(page(results, asked, time.monotonic() - began))
     print(asked.out.read_text())
 
 
-def prepare(folder: Path, text: Path) -> tuple[Any, list[Any], Path]:
-    """Tokenizer, the proxy at two checkpoints of a short training, and the testbed's snapshot."""
+def prepare(folder: Path, text: Path) -> None:
+    """Write the tokenizer, the proxy at two checkpoints of a short training, and the testbed's snapshot."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -91,7 +99,7 @@ def prepare(folder: Path, text: Path) -> tuple[Any, list[Any], Path]:
     rng, context = np.random.default_rng(0), proxy.context
     model = build_model(proxy, len(tokenizer), 0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.006)
-    checkpoints = []
+    tokenizer.save_pretrained(folder / "tokenizer")
     for step in range(1, 151):
         first = rng.integers(0, ids.size - context, 8)
         batch = torch.from_numpy(np.stack([ids[i : i + context] for i in first]))
@@ -99,10 +107,23 @@ def prepare(folder: Path, text: Path) -> tuple[Any, list[Any], Path]:
         optimizer.step()
         optimizer.zero_grad()
         if step in (75, 150):
-            copy = build_model(proxy, len(tokenizer), 0)
-            copy.load_state_dict(model.state_dict())
-            checkpoints.append(copy.eval())
-    return tokenizer, checkpoints, folder / "testbed" / "tasks"
+            model.save_pretrained(folder / f"checkpoint-{step // 75 - 1}")
+
+
+def start(folder: Path, threads: int) -> None:
+    """A process of either side: everything imported, tokenizer and checkpoints in memory."""
+    import lm_eval  # noqa: F401
+    from lm_eval.models.huggingface import HFLM  # noqa: F401
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from ablate.evaluate.evaluator import Evaluator  # noqa: F401
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(threads)
+    HERE["folder"] = folder
+    HERE["tokenizer"] = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    HERE["models"] = [LlamaForCausalLM.from_pretrained(folder / f"checkpoint-{i}").eval() for i in range(2)]
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -112,85 +133,96 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - began, made
 
 
-def measure(
-    name: str, tasks: tuple[str, ...], snapshot: str, asked: argparse.Namespace, tokenizer: Any, models: list[Any],
-    folder: Path,
-) -> dict[str, Any]:  # fmt: skip
-    """Time both sides on one suite and compare every number."""
+def ours(suite: str, snapshot: str, limit: int | None, checkpoint: int, first: bool) -> tuple[float, Any]:
+    """Seconds and scores of a checkpoint; the `first` of a process makes the evaluator too."""
     from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
     from ablate.store import Store
 
-    context = models[0].config.max_position_embeddings
-    config = EvaluateConfig(tasks=tasks, snapshot=snapshot, limit=asked.limit)
-    store = Store(folder / f"store-{name}")
+    def work() -> Any:
+        if first:
+            config = EvaluateConfig(tasks=SUITES[suite], snapshot=snapshot, limit=limit)
+            store = Store(HERE["folder"] / f"store-{suite}")
+            HERE[suite] = Evaluator(config, HERE["tokenizer"], CONTEXT, store)
+        return HERE[suite].evaluate(HERE["models"][checkpoint])
 
-    def ours(model: Any, evaluator: Any = None) -> Any:
-        evaluator = evaluator or Evaluator(config, tokenizer, context, store)
-        return evaluator, evaluator.evaluate(model)
-
-    first_s, (evaluator, _) = timed(lambda: ours(models[0]))
-    stored_s, _ = timed(lambda: ours(models[0]))
-    # lm-eval's side: the batch size that is fastest on a part, then the whole.
-    manager = index()
-    tried = {
-        size: timed(lambda size=size: theirs(tasks, snapshot, TRIED, models[0], tokenizer, size, manager))[0]
-        for size in map(int, asked.batch_sizes.split(","))
-    }
-    best = min(tried, key=lambda size: tried[size])
-    first = timed(lambda: theirs(tasks, snapshot, asked.limit, models[0], tokenizer, best, None))[0]
-    # Alternately, and the least of each, since other work may run beside.
-    our_times, their_times = [], []
-    for _ in range(REPEATS):
-        seconds, (_, scores) = timed(lambda: ours(models[1], evaluator))
-        our_times.append(seconds)
-        seconds, reference = timed(
-            lambda: theirs(tasks, snapshot, asked.limit, models[1], tokenizer, best, manager)
-        )
-        their_times.append(seconds)
-    later_s, their_s = min(our_times), min(their_times)
-    metrics, furthest, largest, likelihoods = compare(scores, reference)
-    precise = theirs(
-        tasks, snapshot, asked.limit, models[1], tokenizer, best, manager, softmax_dtype="float64"
-    )
-    _, close, _, _ = compare(scores, precise)
-    return {
-        "suite": name, "tasks": tasks, "requests": likelihoods, "items": sum(i["n_items"] for i in evaluator.info.values()),
-        "ours_first": first_s, "ours_stored": stored_s, "ours_later": later_s, "their_first": first,
-        "their_later": their_s, "tried": tried, "metrics": metrics, "furthest": furthest, "close": close, "largest": largest,
-    }  # fmt: skip
-
-
-def index() -> Any:
-    """lm-eval's index of its tasks."""
-    from lm_eval.tasks import TaskManager
-
-    return TaskManager()
+    seconds, scores = timed(work)
+    items = sum(info["n_items"] for info in HERE[suite].info.values())
+    return seconds, (scores, items)
 
 
 def theirs(
-    tasks: tuple[str, ...], snapshot: str, limit: int | None, model: Any, tokenizer: Any, batch_size: int, manager: Any,
-    **options: Any,
-) -> Any:  # fmt: skip
-    """`simple_evaluate` on the same task definitions, its task objects made anew as a new process would."""
+    suite: str, snapshot: str, limit: int | None, checkpoint: int, batch_size: int, first: bool = False, **options: Any
+) -> tuple[float, Any]:  # fmt: skip
+    """Seconds and results of `simple_evaluate` on the same task definitions, its task objects made anew as
+    a new process would; the `first` builds lm-eval's index of tasks, later ones find it ready made."""
     import lm_eval
     from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
 
     from ablate.evaluate.tasks import find_tasks
 
-    lm = HFLM(
-        pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=batch_size, device="cpu",
-        max_length=model.config.max_position_embeddings, **options,
-    )  # fmt: skip
-    sources = find_tasks(tasks, snapshot=snapshot, limit=limit, store=None)
-    return lm_eval.simple_evaluate(
-        model=lm, tasks=[source.task for source in sources], num_fewshot=0, bootstrap_iters=0, log_samples=True,
-        task_manager=manager, verbosity="ERROR",
-    )  # fmt: skip
+    if not first and "manager" not in HERE:
+        HERE["manager"] = TaskManager()
+
+    def work() -> Any:
+        lm = HFLM(
+            pretrained=HERE["models"][checkpoint], tokenizer=HERE["tokenizer"], backend="causal", batch_size=batch_size,
+            device="cpu", max_length=CONTEXT, **options,
+        )  # fmt: skip
+        sources = find_tasks(SUITES[suite], snapshot=snapshot, limit=limit, store=None)
+        return lm_eval.simple_evaluate(
+            model=lm, tasks=[source.task for source in sources], num_fewshot=0, bootstrap_iters=0, log_samples=True,
+            task_manager=None if first else HERE["manager"], verbosity="ERROR",
+        )  # fmt: skip
+
+    seconds, found = timed(work)
+    samples = {
+        task: [(sample["doc"]["id"], [response[0][0] for response in sample["resps"]]) for sample in of_task]
+        for task, of_task in found["samples"].items()
+    }
+    return seconds, {"results": found["results"], "samples": samples}
 
 
-def compare(scores: Any, reference: Any) -> tuple[int, float, float, int]:
-    """Metrics compared (each must be identical), largest difference of a log-likelihood, the largest
-    log-likelihood in size, and their number."""
+def measure(
+    suite: str, snapshot: str, asked: argparse.Namespace, our_side: Executor, their_side: Executor
+) -> dict[str, Any]:
+    """Time both sides on one suite and compare every number."""
+
+    def our(checkpoint: int, first: bool = False) -> tuple[float, Any]:
+        return our_side.submit(ours, suite, snapshot, asked.limit, checkpoint, first).result()
+
+    def their(
+        checkpoint: int, size: int, limit: int | None = asked.limit, **options: Any
+    ) -> tuple[float, Any]:
+        return their_side.submit(theirs, suite, snapshot, limit, checkpoint, size, **options).result()
+
+    first_s, _ = our(0, first=True)
+    stored_s, _ = our(0, first=True)
+    # lm-eval's side: the batch size that is fastest on a part, then the whole.
+    tried = {size: their(0, size, limit=TRIED)[0] for size in map(int, asked.batch_sizes.split(","))}
+    best = min(tried, key=lambda size: tried[size])
+    their_first = their(0, best, first=True)[0]
+    # Alternately, and the least of each, since other work may run beside.
+    our_times, their_times = [], []
+    for _ in range(REPEATS):
+        seconds, (scores, items) = our(1)
+        our_times.append(seconds)
+        seconds, reference = their(1, best)
+        their_times.append(seconds)
+    _, precise = their(1, best, softmax_dtype="float64")
+    metrics, apart, largest = compare(scores, reference)
+    _, close, _ = compare(scores, precise)
+    return {
+        "suite": suite, "tasks": SUITES[suite], "requests": apart.size, "items": items,
+        "ours_first": first_s, "ours_stored": stored_s, "ours_later": min(our_times), "their_first": their_first,
+        "their_later": min(their_times), "tried": tried, "metrics": metrics, "furthest": apart.max(),
+        "over": int((apart > 1e-4).sum()), "close": close.max(), "largest": largest,
+    }  # fmt: skip
+
+
+def compare(scores: Any, reference: Any) -> tuple[int, np.ndarray, float]:
+    """Metrics compared (each must be identical), difference of every log-likelihood, and the largest
+    log-likelihood in size."""
     metrics = 0
     for task, values in reference["results"].items():
         for name, value in values.items():
@@ -207,14 +239,12 @@ def compare(scores: Any, reference: Any) -> tuple[int, float, float, int]:
     for row in scores.items.to_pylist():
         if row["metric"].startswith("ll_"):
             found[row["task"], row["item"], int(row["metric"][3:])] = row["value"]
-    furthest, count = 0.0, 0
+    apart = []
     for task, samples in reference["samples"].items():
-        for sample in samples:
-            for number, response in enumerate(sample["resps"]):
-                mine = found[task, sample["doc"]["id"], number]
-                furthest, count = max(furthest, abs(mine - response[0][0])), count + 1
-    assert count == len(found), (count, len(found))
-    return metrics, furthest, max(map(abs, found.values())), count
+        for item, values in samples:
+            apart += [abs(found[task, item, number] - value) for number, value in enumerate(values)]
+    assert len(apart) == len(found), (len(apart), len(found))
+    return metrics, np.asarray(apart), max(map(abs, found.values()))
 
 
 def page(results: list[dict[str, Any]], asked: argparse.Namespace, seconds: float) -> str:
@@ -234,8 +264,8 @@ def page(results: list[dict[str, Any]], asked: argparse.Namespace, seconds: floa
     checks = "\n".join(
         f"- {r['suite']} ({', '.join(r['tasks'])}; {r['items']:,} items): {r['metrics']} metrics identical, "
         f"{r['requests']:,} log-likelihoods (down to "
-        f"-{r['largest']:,.0f} nats) within {r['furthest']:.1e} of HFLM, which sums in fp32, and within {r['close']:.1e} of HFLM with "
-        "`softmax_dtype=float64`"
+        f"-{r['largest']:,.0f} nats) within {r['furthest']:.1e} of HFLM, which rounds and sums in fp32 ({r['over']} further than 1e-4), and within "
+        f"{r['close']:.1e} of HFLM with `softmax_dtype=float64`"
         for r in results
     )
     limited = "" if asked.limit is None else f" --limit {asked.limit}"
@@ -254,7 +284,7 @@ It took {seconds / 60:.1f} minutes.
 {chr(10).join(rows)}
 
 lm-eval's first checkpoint builds its index of tasks, as a new process must; for the later one it is given ready made.
-HFLM's batch size is the fastest of those tried on {TRIED} items of each task ({tried}). A later checkpoint is the least of {REPEATS}, both sides in turn; CPU seconds, since other work ran beside.
+HFLM's batch size is the fastest of those tried on {TRIED} items of each task ({tried}). A later checkpoint is the least of {REPEATS}, both sides in turn, each in a process of its own; CPU seconds, since other work may run beside.
 
 The same numbers:
 
