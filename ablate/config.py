@@ -62,12 +62,14 @@ class RandomnessConfig:
     Attributes:
         shift: added to the run's seed, so that replicates of an arm share no seed (design=aa).
         weights: seed of the initial weights; null for the run's.
-        order: seed of the order of documents, and so of which the budget reaches; null for the run's.
+        order: seed of the order of documents; null for the run's.
+        subset: seed of which documents a budget below a whole epoch reaches; null for that of the order.
     """
 
     shift: int = 0
     weights: int | None = None
     order: int | None = None
+    subset: int | None = None
 
 
 @dataclass

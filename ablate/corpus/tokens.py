@@ -100,14 +100,16 @@ class TokenStream:
     Attributes:
         unique_tokens: tokens in the corpus.
         context: length of a sequence without the shifted target.
+        subset: (seed, tokens): with this seed instead is drawn which documents the unfinished epoch of a run
+            of so many tokens reaches; their order stays the stream's. None for the stream's own seed.
     """
 
     def __init__(
         self, ids: Sequence[np.ndarray], part: np.ndarray, start: np.ndarray, count: np.ndarray,
-        keys: np.ndarray, *, seed: int, context: int,
+        keys: np.ndarray, *, seed: int, context: int, subset: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
         self._ids, self._part, self._start, self._count, self._keys = ids, part, start, count, keys
-        self._seed, self.context = seed, context
+        self._seed, self.context, self.subset = seed, context, subset
         self.unique_tokens = int(count.sum())
         self._epoch = -1
         self._order = self._ends = np.zeros(0, dtype=np.int64)
@@ -131,9 +133,19 @@ class TokenStream:
 
     def _arrange(self, epoch: int) -> None:
         if epoch != self._epoch:
-            self._order = np.argsort(mix64(mix64(self._keys, self._seed), epoch), kind="stable")
+            self._order = self._shuffled(self._seed, epoch)
+            if self.subset and epoch == self.subset[1] // self.unique_tokens:
+                drawn = self._shuffled(self.subset[0], epoch)
+                ends = np.cumsum(self._count[drawn])
+                reached = np.zeros(drawn.size, dtype=bool)
+                reached[drawn[: np.searchsorted(ends, self.subset[1] % self.unique_tokens) + 1]] = True
+                of_order = reached[self._order]
+                self._order = np.concatenate([self._order[of_order], self._order[~of_order]])
             self._ends = np.cumsum(self._count[self._order])
             self._epoch = epoch
+
+    def _shuffled(self, seed: int, epoch: int) -> np.ndarray:
+        return np.argsort(mix64(mix64(self._keys, seed), epoch), kind="stable")
 
     def _slice(self, begin: int, end: int) -> np.ndarray:
         pieces = []
@@ -159,6 +171,7 @@ def open_stream(
     *,
     seed: int,
     context: int,
+    subset: tuple[int, int] | None = None,
 ) -> TokenStream:
     """The stream over some rows of a version, token ids memory-mapped from the store."""
     ids: list[np.ndarray] = []
@@ -173,4 +186,5 @@ def open_stream(
                 part[at], start[at] = len(ids), offsets[hit]
                 count[at] = offsets[hit + 1] - offsets[hit]
                 ids.append(batch.column("ids").values.to_numpy())
-    return TokenStream(ids, part, start, count, annotations.pool.keys[rows], seed=seed, context=context)
+    keys = annotations.pool.keys[rows]
+    return TokenStream(ids, part, start, count, keys, seed=seed, context=context, subset=subset)

@@ -145,11 +145,14 @@ class Workshop:
             write_json(folder / "leaks.json", {**about, "tasks": leaked_items(found, finder.tasks)})
         return dict(read_json(folder / "leaks.json"))
 
-    def stream(self, prepared: Prepared, *, seed: int, context: int) -> TokenStream:
+    def stream(
+        self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
+    ) -> TokenStream:
         """An arm's training stream."""
         return open_stream(
-            self.annotations, self.tokenizer, prepared.version, prepared.rows, seed=seed, context=context
-        )
+            self.annotations, self.tokenizer, prepared.version, prepared.rows,
+            seed=seed, context=context, subset=subset,
+        )  # fmt: skip
 
 
 def load_prepared(folder: Path) -> Prepared:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablate.config import make, make_stages
 from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
@@ -56,23 +56,32 @@ def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     )
 
 
-def run_seeds(config: Mapping[str, Any], seed: int) -> tuple[int, int]:
-    """Seeds of the initial weights and of the data order: the run's own unless `randomness` says otherwise."""
+class Seeds(NamedTuple):
+    """Of a run: its own seed unless `randomness` says otherwise; `subset` None for that of the order."""
+
+    weights: int
+    order: int
+    subset: int | None
+
+
+def run_seeds(config: Mapping[str, Any], seed: int) -> Seeds:
+    """Where the random numbers of a run come from."""
     randomness = config.get("randomness") or {}
     own = seed + randomness.get("shift", 0)
-    fixed = randomness.get("weights"), randomness.get("order")
-    weights, order = (own if value is None else int(value) for value in fixed)
-    return weights, order
+    weights, order, subset = (randomness.get(name) for name in Seeds._fields)
+    weights, order = (own if value is None else int(value) for value in (weights, order))
+    return Seeds(weights, order, None if subset is None or subset == order else int(subset))
 
 
 def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int) -> str:
     """Name what a run computes: the same texts, model, recipe, tasks and seed give the same record."""
     train = {name: value for name, value in config["train"].items() if name not in (*MACHINE, "tokens")}
-    weights, order = run_seeds(config, seed)
+    weights, order, subset = run_seeds(config, seed)
     return digest({
         "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": workshop.tokenizer.digest,
         "proxy": config["proxy"], "train": train, "primary": config["evaluate"]["primary"],
         "seed": weights if weights == order else [weights, order],
+        **({} if subset is None else {"subset": subset}),
         "tokens": budget_tokens(config, prepared.info["unique_tokens"]),
         "evaluate": evaluator_of(config, workshop).digest,
     })  # fmt: skip
@@ -219,7 +228,9 @@ def _open(plan: Mapping[str, Any], workshop: Workshop, study: Path, name: RunNam
     arm, seed = name
     config = plan["arms"][arm]["config"]
     prepared = workshop.prepare(config)
-    stream = workshop.stream(prepared, seed=run_seeds(config, seed)[1], context=config["proxy"]["context"])
+    seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared.info["unique_tokens"])
+    subset = None if seeds.subset is None else (seeds.subset, tokens)
+    stream = workshop.stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
     result = workshop.store.root / "runs" / run_key(config, prepared, workshop, seed)
     return _Open(name, config, prepared, stream, run_folder(study, arm, seed), result)
 
@@ -285,7 +296,7 @@ def _train(
             outcomes = train_together(
                 [
                     Run(
-                        stream=run.stream, seed=run_seeds(run.config, run.name[1])[0], folder=run.result,
+                        stream=run.stream, seed=run_seeds(run.config, run.name[1]).weights, folder=run.result,
                         evaluate=desk.evaluate if desk else lambda *_: None, log=desk.log if desk else None,
                         resume_key=run.result.name,
                     )

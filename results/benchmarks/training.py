@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 from torch.profiler import ProfilerActivity, profile
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from ablate.config import make
 from ablate.train.config import TrainConfig
@@ -132,14 +132,8 @@ class Peer(Trainer):
         return loss
 
 
-class Clock(TrainerCallback):
-    begun = 0.0
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.begun = time.perf_counter()
-
-
 def peer(proxy: Any, config: TrainConfig, vocab_size: int, table: Table, seed: int, steps: int) -> Outcome:
+    begin = time.perf_counter()
     model = build_model(proxy, vocab_size, seed)
     groups = [
         {"params": [p for p in model.parameters() if p.ndim == 2], "weight_decay": config.weight_decay},
@@ -155,13 +149,12 @@ def peer(proxy: Any, config: TrainConfig, vocab_size: int, table: Table, seed: i
             bf16=config.precision == "bf16", use_cpu=True, max_grad_norm=config.clip, report_to=[], save_strategy="no",
             logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
         )  # fmt: skip
-        clock = Clock()
         trainer = Peer(
-            model=model, args=arguments, train_dataset=Rows(table.rows), optimizers=(optimizer, schedule), callbacks=[clock]
-        )  # fmt: skip
+            model=model, args=arguments, train_dataset=Rows(table.rows), optimizers=(optimizer, schedule)
+        )
         trainer.kept, trainer.begun = [], []
         trainer.train()
-        seconds = time.perf_counter() - clock.begun
+        seconds = time.perf_counter() - begin
     losses = [float(loss) for loss in trainer.kept]
     return Outcome(losses, steps * BATCH_TOKENS / seconds, trainer.begun)
 
@@ -338,7 +331,7 @@ def main() -> None:
 
 One run, the same model, sequences, order, optimiser, schedule, precision and number of steps
 ({", ".join(f"{rung}: {steps} steps of {BATCH_TOKENS} tokens, vocabulary {v:,}" for rung, (v, steps) in RUNGS.items())}). Tokens a second: first of the whole call
-(the model is built beforehand for the Trainer, within the call for ours), then of the fastest tenth of the steps, which other
+(building the model included, on both sides), then of the fastest tenth of the steps, which other
 work on the machine disturbs least. The best of {len(SEEDS)} seeds in bf16 and of {len(FP32_SEEDS)} in fp32, each side. Each side has a process of its own,
 since ours tells glibc to keep the memory that a step frees; the second row of each rung has a Trainer for which that is done too.
 

@@ -17,15 +17,18 @@ from ablate.pool.source import Document
 from ablate.store import Store
 
 
-def stream_of(documents: list[list[int]], seed: int = 0, context: int = 4) -> TokenStream:
+def stream_of(
+    documents: list[list[int]], seed: int = 0, context: int = 4, subset: tuple[int, int] | None = None
+) -> TokenStream:
     """A stream over documents given as token ids."""
     count = np.array([len(document) for document in documents])
     flat = np.array([token for document in documents for token in document], dtype=np.uint16)
     start = np.concatenate([[0], np.cumsum(count)[:-1]])
     keys = np.arange(1, len(documents) + 1, dtype=np.uint64)
     return TokenStream(
-        [flat], np.zeros(len(documents), dtype=np.int64), start, count, keys, seed=seed, context=context
-    )
+        [flat], np.zeros(len(documents), dtype=np.int64), start, count, keys,
+        seed=seed, context=context, subset=subset,
+    )  # fmt: skip
 
 
 corpora = st.lists(st.lists(st.integers(1, 60_000), min_size=1, max_size=9), min_size=1, max_size=8)
@@ -84,6 +87,32 @@ def test_documents_seen_counts_what_the_sequences_hold() -> None:
         seen, times = stream.documents_seen(tokens)
         assert set(seen.tolist()) == {i for i, d in enumerate(documents) if set(d) & set(flat)}
         assert times.max() == -(-tokens // stream.unique_tokens)
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_which_documents_are_reached_and_their_order_have_seeds_of_their_own(epochs: int) -> None:
+    """30 documents of a token, of which the budget's last epoch reaches 10."""
+    documents = [[i] for i in range(1, 31)]
+    budget = epochs * 30 + 10
+
+    def last(order: int, subset: int | None) -> list[int]:
+        stream = stream_of(documents, order, 1, None if subset is None else (subset, budget))
+        whole = stream.sequences(0, (epochs + 1) * 30)[:, 0].tolist()
+        for epoch in range(epochs + 1):
+            assert sorted(whole[epoch * 30 : (epoch + 1) * 30]) == list(range(1, 31))
+        reached = whole[epochs * 30 : budget]
+        seen, times = stream.documents_seen(budget)
+        assert {
+            int(document) + 1 for document, count in zip(seen, times, strict=True) if count > epochs
+        } == set(reached)
+        return reached
+
+    assert last(0, 0) == last(0, None), "one seed for both is what a stream does without"
+    assert set(last(0, 7)) == set(last(1, 7)) == set(last(7, None)) and last(0, 7) != last(1, 7)
+    assert set(last(0, 7)) != set(last(0, 8))
+    one, other = last(0, 7), last(0, 8)
+    both = set(one) & set(other)
+    assert [d for d in one if d in both] == [d for d in other if d in both], "the order is the stream's"
 
 
 def test_tokens_of_a_corpus_are_those_of_its_texts(store: Store, make_pool: Any) -> None:
