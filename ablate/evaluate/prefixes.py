@@ -105,7 +105,7 @@ class Packed:
 
 
 def pack(sequences: Sequences, nodes_at_once: int) -> Iterator[Packed]:
-    """Every sequence, in trees of `nodes_at_once` nodes or fewer (more only for a longer sequence)."""
+    """Every sequence, in forests of `nodes_at_once` nodes or fewer (more only for a longer sequence, and padding)."""
     tokens, bounds = sequences.tokens, sequences.bounds
     whole = tokens.astype(">u4")
     # The last token of a sequence is only predicted, never read.

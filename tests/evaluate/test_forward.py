@@ -102,6 +102,17 @@ def test_logits_beyond_fp32s_exponentials(sequences: Sequences) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_a_broken_model_is_asked_once_more_and_not_for_every_sequence(
+    sequences: Sequences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, asked = build(), []
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.fill_(torch.nan)
+    monkeypatch.setattr(model, "forward", lambda whole=model.forward, **ids: asked.append(1) or whole(**ids))
+    found, _ = Scorer(sequences, np.zeros(len(sequences), dtype=bool), 10**6).score(model)
+    assert np.isnan(found).all() and len(asked) == 1
+
+
 def test_greedy_endings_are_recognised(sequences: Sequences) -> None:
     """An ending made by taking the likeliest token each time, and the same with its last token changed."""
     model = build()

@@ -48,6 +48,17 @@ def read_back(forest: Packed, blocks: list, place: np.ndarray) -> dict[int, tupl
     return {row: tuple(forest.token[nodes].tolist()) for row, nodes in seen.items()}
 
 
+def padding(forest: Packed) -> set[int]:
+    """Nodes that fill up a tile: only its first node stands at position 0 otherwise."""
+    found = set()
+    for block in forest.blocks:
+        if not isinstance(block, Block | Batch):
+            count, size, _ = block.seen.shape
+            nodes = block.first + np.arange(count * size).reshape(count, size)[:, 1:].ravel()
+            found |= set(nodes[forest.depth[nodes] == 0].tolist())
+    return found
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     pairs,
@@ -71,7 +82,10 @@ def test_a_packed_forest_is_the_sequences(rows: list, at_once: int, constants: d
             patch.setattr(prefixes, name, value)
         forests = list(pack(sequences, at_once))
     for forest in forests:
-        read_back(forest, forest.blocks, np.arange(forest.token.size))
+        every = read_back(forest, forest.blocks, np.arange(forest.token.size))
+        real = [seen for node, seen in every.items() if node not in padding(forest)]
+        assert len(real) <= max(at_once, max(len(b) + len(a) - 1 for b, a in rows))
+        assert constants["SHARED"] > 1 or len(real) == len(set(real)), "each prefix once"
         last = read_back(forest, forest.last_blocks, forest.asks)
         assert (forest.asks[forest.kept] == forest.predicts).all() and (np.diff(forest.row) >= 0).all()
         for row, target, owner in zip(forest.row, forest.target, forest.owner, strict=True):
