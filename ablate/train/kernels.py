@@ -3,12 +3,15 @@
 Left to autograd, each of these is a chain of small operations whose intermediate results are written to
 memory and read again. Here a backward pass keeps little, recomputes what is cheap, and works in place.
 All of them take R models at once: weights and activations carry a leading dimension of size R.
+
+They are called by autograd (`Kernel.apply`) or by a `Tape`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +19,51 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-BLOCK = 128
+BLOCK = 256
 """Queries per block of attention: keys after a block's last query are never multiplied."""
 
 LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**29}
 """Logits held at a time."""
+
+
+class Call:
+    """What a kernel keeps between its forward and its backward pass, where autograd is not there to do it."""
+
+    needs_input_grad = (True,)
+    saved_tensors: tuple[Tensor, ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """As autograd's."""
+        self.saved_tensors = tensors
+
+
+class Tape:
+    """The kernels that made a loss, to be gone through backwards: autograd without its graph.
+
+    Autograd's bookkeeping and Python's calls are a sixth of a small proxy's step on a CPU. This is for chains of
+    kernels only: every tensor that wants a gradient is an input of a kernel, as it is and not as a view.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Any, Call, tuple[Any, ...], Tensor]] = []
+
+    def __call__(self, kernel: Any, *inputs: Any) -> Tensor:
+        """What the kernel makes of its inputs."""
+        call = Call()
+        out: Tensor = kernel.forward(call, *inputs)
+        self._calls.append((kernel.backward, call, inputs, out))
+        return out
+
+    def gradients(self, last: Tensor, of: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients of the sum of `last`, which is what the last kernel made; the tape is empty then."""
+        found = {id(last): torch.ones_like(last)}
+        while self._calls:
+            backward, call, inputs, out = self._calls.pop()
+            for given, gradient in zip(inputs, backward(call, found.pop(id(out))), strict=True):
+                if gradient is not None:
+                    before = found.get(id(given))
+                    found[id(given)] = gradient if before is None else before + gradient
+        return [found[id(tensor)] for tensor in of]
 
 
 class Embedding(Function):
@@ -88,6 +131,23 @@ class Add(Function):
         return gradient, gradient.to(ctx.dtype)
 
 
+class Linear(Function):
+    """Matrix products with R weights."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        """`x` (R, N, H), `weight` (R, O, H) -> (R, N, O)."""
+        ctx.save_for_backward(x, weight)
+        return torch.bmm(x, weight.mT)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of both."""
+        x, weight = ctx.saved_tensors
+        return torch.bmm(gradient, weight), torch.bmm(gradient.mT, x)
+
+
 class SwiGLU(Function):
     """silu(gate) * up (Shazeer 2020). The gate is copied out: its halves of rows would double the time."""
 
@@ -102,14 +162,14 @@ class SwiGLU(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor]:
         """Gradient of gate_up."""
         gate, opened, up = ctx.saved_tensors
         out = gradient.new_empty((*gradient.shape[:-1], 2 * gradient.shape[-1]))
         of_gate, of_up = out.chunk(2, -1)
         of_gate.copy_(torch.ops.aten.silu_backward(gradient * up, gate))
         torch.mul(gradient, opened, out=of_up)
-        return out
+        return (out,)
 
 
 def rotary_table(context: int, head: int, theta: float, device: torch.device) -> Tensor:
@@ -130,9 +190,31 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 
 
-def paired(rows: Tensor, head: int) -> Tensor:
-    """Rows (R, h x head, H) of heads whose pairs lie head / 2 apart, with the pairs side by side."""
-    return rows.unflatten(1, (-1, 2, head // 2)).transpose(2, 3).flatten(1, 3)
+def halves(rows: Tensor, head: int) -> Tensor:
+    """Rows (R, h x head, H) of heads as (R, h, head / 2, 2, H): the rows of a pair, which lie head / 2 apart, side by side."""
+    return rows.view(len(rows), -1, 2, head // 2, rows.shape[-1]).transpose(2, 3)
+
+
+class Turns(NamedTuple):
+    """What `BlockAttention` needs of a shape, made once.
+
+    Attributes:
+        there, back: shape (T, h + kv, d / 2), complex: what queries and keys are multiplied by, the queries' with
+            the scale of the scores in it, and its conjugate.
+        future: shape (block, block): -inf where a key comes after the query.
+    """
+
+    there: Tensor
+    back: Tensor
+    future: Tensor
+
+
+def turns(table: Tensor, heads: int, kv_heads: int, dtype: torch.dtype) -> Turns:
+    """From a `rotary_table`, for attention in `dtype`."""
+    there = table.expand(-1, heads + kv_heads, -1).contiguous()
+    there[:, :heads] *= (2 * table.shape[-1]) ** -0.5
+    future = torch.full((BLOCK, BLOCK), -math.inf, dtype=dtype, device=table.device).triu_(1)
+    return Turns(there, there.conj().resolve_conj(), future)
 
 
 class BlockAttention(Function):
@@ -140,7 +222,7 @@ class BlockAttention(Function):
 
     Pairs (2 i, 2 i + 1) turn by one complex product, on a CPU several times faster than `rotate`.
     Attention does not see the order of its dimensions, so reordering the rows of query and key alike
-    (`paired`) gives the same model. Then plain matrix products, a block of queries at a time, over the
+    (`halves`) gives the same model. Then plain matrix products, a block of queries at a time, over the
     keys up to it.
 
     On a CPU at the contexts of small proxies this beats torch's fused attention (whose bf16 backward
@@ -149,47 +231,46 @@ class BlockAttention(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, heads: Tensor, turn: Tensor, kv_heads: int) -> Tensor:
-        """`heads` (S, T, h + 2 kv, d), queries first, `turn` (T, 1, d / 2) complex -> (S, T, h d)."""
-        sequences, length, rows, head = heads.shape
-        turning = rows - kv_heads
-        queries = turning - kv_heads
-        turn = turn.expand(-1, turning, -1).contiguous()
-        turn[:, :queries] *= head**-0.5
-        turned = heads[:, :, :turning].to(torch.float32, copy=True).unflatten(-1, (-1, 2))
-        torch.view_as_complex(turned).mul_(turn)
-        turned = turned.flatten(-2)
-        # Per sequence and key head: its queries (kv, group, T, d), and its keys and values (kv, T, d).
-        q = heads.new_empty((sequences, kv_heads, queries // kv_heads, length, head))
-        k, v = heads.new_empty((2, sequences, kv_heads, length, head))
-        q.flatten(1, 2).copy_(turned[:, :, :queries].transpose(1, 2))
-        k.copy_(turned[:, :, queries:].transpose(1, 2))
-        v.copy_(heads[:, :, turning:].transpose(1, 2))
-        q, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
-        out = heads.new_empty((sequences, length, kv_heads, queries // kv_heads, head))
+    def forward(ctx: Any, fused: Tensor, turn: Turns, kv_heads: int) -> Tensor:
+        """`fused` (R, S x T, (h + 2 kv) x d), queries first, then keys, then values -> (R, S x T, h x d)."""
+        length, turning, pairs = turn.there.shape
+        head, queries = 2 * pairs, turning - kv_heads
+        group, runs = queries // kv_heads, len(fused)
+        heads = fused.view(-1, length, turning + kv_heads, head)
+        sequences = len(heads)
+        turned = heads[:, :, :turning].to(torch.float32, copy=True)
+        torch.view_as_complex(turned.view(sequences, length, turning, pairs, 2)).mul_(turn.there)
+        # Per sequence and key head: its queries (group, T, d), and its keys and values (T, d).
+        q = fused.new_empty((sequences * kv_heads, group, length, head))
+        k, v = fused.new_empty((2, sequences * kv_heads, length, head))
+        q.view(sequences, queries, length, head).copy_(turned[:, :, :queries].transpose(1, 2))
+        k.view(sequences, kv_heads, length, head).copy_(turned[:, :, queries:].transpose(1, 2))
+        v.view(sequences, kv_heads, length, head).copy_(heads[:, :, turning:].transpose(1, 2))
+        out = fused.new_empty((sequences, length, kv_heads, group, head))
         by_head = out.permute(0, 2, 3, 1, 4)
-        future = torch.full((BLOCK, BLOCK), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
         kept = []
         for start in range(0, length, BLOCK):
             end = min(start + BLOCK, length)
             size = end - start
-            scores = torch.bmm(q[:, :, start:end].flatten(1, 2), k[:, :end].mT)
-            scores.unflatten(1, (-1, size))[..., start:].add_(future[:size, :size])
+            scores = torch.bmm(q[:, :, start:end].reshape(-1, group * size, head), k[:, :end].mT)
+            scores.view(-1, group, size, end)[..., start:].add_(turn.future[:size, :size])
             share = torch.softmax(scores, -1)
             mixed = torch.bmm(share, v[:, :end])
-            by_head[:, :, :, start:end] = mixed.view(sequences, kv_heads, -1, size, head)
+            by_head[:, :, :, start:end] = mixed.view(sequences, kv_heads, group, size, head)
             kept.append(share)
-        ctx.save_for_backward(turn, q, k, v, *kept)
-        return out.flatten(2)
+        ctx.turn, ctx.kv_heads = turn, kv_heads
+        ctx.save_for_backward(q, k, v, *kept)
+        return out.view(runs, -1, queries * head)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """Gradient of heads."""
-        turn, q, k, v, *kept = ctx.saved_tensors
-        sequences, length, _ = gradient.shape
-        kv_heads, (_, group, _, head) = q.shape[0] // sequences, q.shape
+        """Gradient of fused."""
+        q, k, v, *kept = ctx.saved_tensors
+        kv_heads, runs = ctx.kv_heads, len(gradient)
+        _, group, length, head = q.shape
         queries = kv_heads * group
+        sequences = len(q) // kv_heads
         mixed = torch.empty_like(q)
         mixed.view(sequences, queries, length, head).copy_(
             gradient.view(sequences, length, queries, head).transpose(1, 2)
@@ -200,10 +281,11 @@ class BlockAttention(Function):
         for number in reversed(range(len(kept))):
             start, share = number * BLOCK, kept[number]
             end = min(start + BLOCK, length)
-            asked, mine = q[:, :, start:end].flatten(1, 2), mixed[:, :, start:end].flatten(1, 2)
+            size = end - start
+            asked, mine = (x[:, :, start:end].reshape(-1, group * size, head) for x in (q, mixed))
             of_share = torch.bmm(mine, v[:, :end].mT)
             of_scores = torch.ops.aten._softmax_backward_data(of_share, share, -1, share.dtype)
-            of_q[:, :, start:end] = torch.bmm(of_scores, k[:, :end]).unflatten(1, (-1, end - start))
+            of_q[:, :, start:end] = torch.bmm(of_scores, k[:, :end]).view(-1, group, size, head)
             more_k, more_v = torch.bmm(of_scores.mT, asked), torch.bmm(share.mT, mine)
             if of_k is None or of_v is None:
                 of_k, of_v = more_k, more_v
@@ -214,11 +296,11 @@ class BlockAttention(Function):
         turned = q.new_empty((sequences, length, queries + kv_heads, head), dtype=torch.float32)
         turned[:, :, :queries] = of_q.view(sequences, queries, length, head).transpose(1, 2)
         turned[:, :, queries:] = of_k.view(sequences, kv_heads, length, head).transpose(1, 2)
-        torch.view_as_complex(turned.unflatten(-1, (-1, 2))).mul_(turn.conj())
+        torch.view_as_complex(turned.view(*turned.shape[:-1], head // 2, 2)).mul_(ctx.turn.back)
         out = q.new_empty((sequences, length, queries + 2 * kv_heads, head))
         out[:, :, : queries + kv_heads] = turned
         out[:, :, queries + kv_heads :] = of_v.view(sequences, kv_heads, length, head).transpose(1, 2)
-        return out, None, None
+        return out.view(runs, sequences // runs * length, -1), None, None
 
 
 class LinearCrossEntropy(Function):

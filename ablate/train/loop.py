@@ -252,10 +252,9 @@ class _Lane:
 
 
 @lru_cache(maxsize=8)
-def _loss_of(proxy: ProxyConfig, vocab_size: int, device: torch.device, compiled: bool) -> Any:
-    """The loss, compiled once per shape and process."""
-    loss = StackedLoss(proxy, vocab_size, device)
-    return torch.compile(loss.__call__, dynamic=False) if compiled else loss
+def _loss_of(*shape: Any) -> StackedLoss:
+    """The loss, made and compiled once per shape and process."""
+    return StackedLoss(*shape)
 
 
 class _Training:
@@ -285,7 +284,7 @@ class _Training:
              for part, decay in zip(self.parameters, (config.weight_decay, 0.0), strict=True)],
             lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=device.type != "mps",
         )  # fmt: skip
-        self.loss = _loss_of(proxy, vocab_size, device, config.compile)
+        self.loss = _loss_of(proxy, vocab_size, device, self.dtype, config.compile)
         if device.type == "cpu":
             keep_freed_memory()
         points = {max(1, round(share * steps)) for share in (*config.evaluations, 1.0)}
@@ -371,18 +370,19 @@ class _Training:
         if self.world > 1:
             for part in (loss, *gradients):
                 dist.all_reduce(part)
-        norm = torch.stack([torch.linalg.vector_norm(part, dim=1) for part in gradients]).norm(dim=0)
-        shrink = (self.config.clip / (norm + 1e-6)).clamp_(max=1.0)[:, None]
+        count = self.batch * self.context  # both are sums over the predictions
+        norm = torch.stack([torch.linalg.vector_norm(part, dim=1) for part in gradients]).norm(dim=0) / count
+        shrink = (self.config.clip / (norm + 1e-6)).clamp_(max=1.0)[:, None] / count
         for group, parameter, gradient in zip(
             self.optimizer.param_groups, self.parameters, gradients, strict=True
         ):
             group["lr"] = self.config.lr * factor
             parameter.grad = gradient.mul_(shrink)
         self.optimizer.step()
-        return torch.stack([loss, norm])
+        return torch.stack([loss / count, norm])
 
     def _gradients(self, step: int, sequences: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Loss (R,) and fp32 gradients; where memory runs out, in twice as many pieces."""
+        """Summed loss (R,) and its fp32 gradients; where memory runs out, in twice as many pieces."""
         while True:
             try:
                 return self._accumulate(sequences)
@@ -403,15 +403,12 @@ class _Training:
                 torch.cuda.empty_cache()
 
     def _accumulate(self, sequences: Tensor) -> tuple[Tensor, list[Tensor]]:
-        matrices, vectors = self.parameters
-        leaves = [matrices.detach().to(self.dtype).requires_grad_(), vectors.detach().requires_grad_()]
-        total = torch.zeros(len(self.lanes), device=self.device)
-        sums: list[Tensor] = []
-        for piece in sequences.tensor_split(self.pieces, 1):
-            loss = self.loss(*leaves, piece) / (self.batch * self.context)
-            parts = torch.autograd.grad(loss.sum(), leaves)
-            total += loss.detach()
-            sums = [s.add_(part) for s, part in zip(sums, parts, strict=True)] if sums else [part.float() for part in parts]  # fmt: skip
+        total, *sums = self.loss.gradients(*self.weights.parts, sequences.tensor_split(self.pieces, 1)[0])
+        for piece in sequences.tensor_split(self.pieces, 1)[1:]:
+            for whole, part in zip(
+                (total, *sums), self.loss.gradients(*self.weights.parts, piece), strict=True
+            ):
+                whole += part
         return total, sums
 
     def _check(self, pending: list[Tensor], trained_s: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -15,12 +15,15 @@ from ablate.train.kernels import (
     Add,
     BlockAttention,
     Embedding,
+    Linear,
     LinearCrossEntropy,
     RMSNorm,
     SwiGLU,
-    paired,
+    Tape,
+    halves,
     rotary_table,
     rotate,
+    turns,
 )
 from ablate.train.proxy import ProxyConfig, build_model
 
@@ -90,64 +93,113 @@ def _vectors(model: LlamaForCausalLM) -> list[Tensor]:
 
 
 class StackedLoss:
-    """Mean next-token loss of R Llamas over their own sequences.
+    """Next-token loss of R Llamas over their own sequences, and its gradient.
 
     The same function of the same parameters as `LlamaForCausalLM` with labels; a test holds the two
     equal. Query, key and value are one product, as are gate and up.
+
+    Args:
+        dtype: to compute in.
+        compiled: use torch.compile.
     """
 
-    def __init__(self, proxy: ProxyConfig, vocab_size: int, device: torch.device) -> None:
-        self.proxy, self.eps = proxy, proxy.llama(vocab_size).rms_norm_eps
+    def __init__(
+        self, proxy: ProxyConfig, vocab_size: int, device: torch.device, dtype: torch.dtype, compiled: bool = False
+    ) -> None:  # fmt: skip
+        self.proxy, self.dtype, self.eps = proxy, dtype, proxy.llama(vocab_size).rms_norm_eps
         self.heads, self.kv_heads = proxy.heads, proxy.kv_heads or proxy.heads
         self.head = proxy.hidden_size // proxy.heads
         width, inner = proxy.hidden_size, proxy.intermediate_size
-        fused = (self.heads + 2 * self.kv_heads) * self.head
-        layer = [(fused, width), (width, width), (2 * inner, width), (width, inner)]
-        tables = 1 if proxy.tie_embeddings else 2
-        self.shapes = [(vocab_size, width)] * tables + layer * proxy.layers
-        self.tables = tables
+        self.turning = (self.heads + self.kv_heads) * self.head
+        layer = [(self.turning + self.kv_heads * self.head, width), (width, width), (2 * inner, width), (width, inner)]  # fmt: skip
+        self.tables = 1 if proxy.tie_embeddings else 2
+        self.shapes = [(vocab_size, width)] * self.tables + layer * proxy.layers
         self.turn = rotary_table(proxy.context, self.head, proxy.rope_theta, device)
+        self.without_autograd = (
+            device.type == "cpu" and proxy.context <= LONGEST_BLOCK_ATTENTION and not compiled
+        )
+        self.turns = turns(self.turn, self.heads, self.kv_heads, dtype)
+        self._by_autograd: Callable[..., Tensor] = (
+            torch.compile(self.losses, dynamic=False) if compiled else self.losses
+        )
 
-    def __call__(self, matrices: Tensor, vectors: Tensor, sequences: Tensor) -> Tensor:
-        """Loss per model.
+    def gradients(
+        self, matrices: Tensor, vectors: Tensor, sequences: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss per model and its gradients.
 
         Args:
-            matrices: (R, n), in the type to compute in.
+            matrices: (R, n), fp32.
             vectors: (R, m), fp32.
             sequences: (R, B, context + 1), int64.
         Returns:
-            Shape (R,): sum over the B x context predictions, nats.
+            Shape (R,): sum over the B x context predictions, nats; and its gradients of both, fp32.
         """
-        runs, batch, _ = sequences.shape
-        sizes = [prod(shape) for shape in self.shapes]
-        cut = matrices.split(sizes, 1)
-        weights = [part.view(runs, *shape) for part, shape in zip(cut, self.shapes, strict=True)]
-        norms = list(vectors.view(runs, -1, 1, self.proxy.hidden_size).unbind(1))
-        x = Embedding.apply(weights[0], sequences[:, :, :-1].flatten(1))
+        if not self.without_autograd:
+            leaves = [matrices.detach().to(self.dtype).requires_grad_(), vectors.detach().requires_grad_()]
+            losses = self._by_autograd(*leaves, sequences)
+            of_matrices, of_vectors = torch.autograd.grad(losses.sum(), leaves)
+            return losses.detach(), of_matrices.float(), of_vectors
+        of_matrices, of_vectors = torch.empty_like(matrices), torch.empty_like(vectors)
+        with torch.inference_mode():
+            typed = matrices.to(self.dtype, copy=True)
+            for mine, theirs in zip(self._queries_keys(typed), self._queries_keys(matrices), strict=True):
+                mine.view(*mine.shape[:1], -1, self.head // 2, 2, mine.shape[-1]).copy_(
+                    halves(theirs, self.head)
+                )
+            weights, norms = self._cut(typed), self._norms(vectors)
+            tape = Tape()
+            losses = self._run(tape, weights, norms, sequences, self._blocks)
+            found = tape.gradients(losses, [*weights, *norms])
+            for mine, part in zip(self._cut(of_matrices), found, strict=False):
+                mine.copy_(part)
+            queries_keys = [part[:, : self.turning] for part in found[self.tables : len(weights) : 4]]
+            for mine, part in zip(self._queries_keys(of_matrices), queries_keys, strict=True):
+                halves(mine, self.head).copy_(
+                    part.view(*part.shape[:1], -1, self.head // 2, 2, part.shape[-1])
+                )
+            torch.cat(found[len(weights) :], 1, out=of_vectors.view(len(vectors), -1, self.proxy.hidden_size))
+        return losses.clone(), of_matrices, of_vectors
+
+    def losses(self, matrices: Tensor, vectors: Tensor, sequences: Tensor) -> Tensor:
+        """The same losses, by operations that autograd follows; `matrices` are in the type to compute in."""
+        weights, norms = self._cut(matrices), self._norms(vectors)
+        return self._run(lambda kernel, *given: kernel.apply(*given), weights, norms, sequences, self._fused)
+
+    def _run(
+        self, call: Callable[..., Tensor], weights: list[Tensor], norms: list[Tensor], sequences: Tensor,
+        attend: Callable[..., Tensor],
+    ) -> Tensor:  # fmt: skip
+        x = call(Embedding, weights[0], sequences[:, :, :-1].flatten(1))
         for number in range(self.proxy.layers):
             qkv, out, gate_up, down = weights[self.tables + 4 * number :][:4]
-            normed = RMSNorm.apply(x, norms[2 * number], self.eps, matrices.dtype)
-            mixed = self._attend(normed, qkv, runs * batch)
-            x = Add.apply(x, torch.bmm(mixed.view(runs, -1, self.proxy.hidden_size), out.mT))
-            normed = RMSNorm.apply(x, norms[2 * number + 1], self.eps, matrices.dtype)
-            x = Add.apply(x, torch.bmm(SwiGLU.apply(torch.bmm(normed, gate_up.mT)), down.mT))
-        x = RMSNorm.apply(x, norms[-1], self.eps, matrices.dtype)
-        losses: Tensor = LinearCrossEntropy.apply(x, weights[self.tables - 1], sequences[:, :, 1:].flatten(1))
-        return losses
+            normed = call(RMSNorm, x, norms[2 * number], self.eps, self.dtype)
+            x = call(Add, x, call(Linear, attend(call, call(Linear, normed, qkv)), out))
+            normed = call(RMSNorm, x, norms[2 * number + 1], self.eps, self.dtype)
+            x = call(Add, x, call(Linear, call(SwiGLU, call(Linear, normed, gate_up)), down))
+        x = call(RMSNorm, x, norms[-1], self.eps, self.dtype)
+        return call(LinearCrossEntropy, x, weights[self.tables - 1], sequences[:, :, 1:].flatten(1))
 
-    def _attend(self, x: Tensor, qkv: Tensor, sequences: int) -> Tensor:
-        """Attention of (R, N, H) with fused projections (R, rows, H); -> (sequences, T, H)."""
+    def _cut(self, matrices: Tensor) -> list[Tensor]:
+        parts = matrices.split([prod(shape) for shape in self.shapes], 1)
+        return [part.view(len(part), *shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def _queries_keys(self, matrices: Tensor) -> list[Tensor]:
+        """The rows of each layer that make queries and keys."""
+        return [part[:, : self.turning] for part in self._cut(matrices)[self.tables :: 4]]
+
+    def _norms(self, vectors: Tensor) -> list[Tensor]:
+        return list(vectors.view(len(vectors), -1, 1, self.proxy.hidden_size).unbind(1))
+
+    def _blocks(self, call: Callable[..., Tensor], fused: Tensor) -> Tensor:
+        return call(BlockAttention, fused, self.turns, self.kv_heads)
+
+    def _fused(self, _: Callable[..., Tensor], fused: Tensor) -> Tensor:
         context, turning = self.proxy.context, self.heads + self.kv_heads
-        if x.is_cpu and context <= LONGEST_BLOCK_ATTENTION:
-            rows = qkv.split((turning * self.head, self.kv_heads * self.head), 1)
-            qkv = torch.cat([paired(rows[0], self.head), rows[1]], 1)
-            heads = torch.bmm(x, qkv.mT).view(sequences, context, -1, self.head)
-            mixed: Tensor = BlockAttention.apply(heads, self.turn, self.kv_heads)
-            return mixed
-        cos, sin = self.turn.real[:, 0].to(x.dtype), self.turn.imag[:, 0].to(x.dtype)
-        heads = torch.bmm(x, qkv.mT).view(sequences, context, -1, self.head).transpose(1, 2)
+        cos, sin = self.turn.real[:, 0].to(fused.dtype), self.turn.imag[:, 0].to(fused.dtype)
+        heads = fused.view(-1, context, turning + self.kv_heads, self.head).transpose(1, 2)
         q, k = rotate(heads[:, :turning], cos, sin).split((self.heads, self.kv_heads), 1)
         mixed = F.scaled_dot_product_attention(
             q, k, heads[:, turning:], is_causal=True, enable_gqa=self.heads > self.kv_heads
         )
-        return mixed.transpose(1, 2).reshape(sequences, context, -1)
+        return mixed.transpose(1, 2).reshape(*fused.shape[:2], -1)

@@ -219,13 +219,13 @@ def test_what_is_logged(runner):
 @pytest.mark.parametrize("step", [1, 7, 12])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_evaluated(runner, monkeypatch, step, value):
-    honest, calls = StackedLoss.__call__, []
+    honest, calls = StackedLoss.gradients, []
 
     def poisoned(self, *arguments):
         calls.append(None)
-        return honest(self, *arguments) * (value if len(calls) == step else 1)
+        return [part * (value if len(calls) == step else 1) for part in honest(self, *arguments)]
 
-    monkeypatch.setattr(StackedLoss, "__call__", poisoned)
+    monkeypatch.setattr(StackedLoss, "gradients", poisoned)
     with pytest.raises(TrainingError, match=rf"step {step} of 12.*train\.lr"):
         runner()
     assert runner.evaluated == [] and not (runner.folder / "run" / "checkpoint.pt").exists()
@@ -233,18 +233,18 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_evaluated(runn
 
 def test_a_failed_run_says_why_and_where_it_was_still_good(runner, toy, monkeypatch):
     monkeypatch.setattr(loop, "CHECK_EVERY", 2)
-    honest, calls = StackedLoss.__call__, []
+    honest, calls = StackedLoss.gradients, []
 
     def poisoned(self, *arguments):
         calls.append(None)
-        return honest(self, *arguments) * (math.nan if len(calls) == 7 else 1)
+        return [part * (math.nan if len(calls) == 7 else 1) for part in honest(self, *arguments)]
 
-    monkeypatch.setattr(StackedLoss, "__call__", poisoned)
+    monkeypatch.setattr(StackedLoss, "gradients", poisoned)
     with pytest.raises(TrainingError, match=r"last good checkpoint: step 6, .*checkpoint\.pt") as caught:
         runner(checkpoint_s=0.0)
     path = runner.folder / "run" / "checkpoint.pt"
     assert caught.value.details == {"reason": "not_finite", "step": 7, "checkpoint": {"path": str(path), "step": 6}}  # fmt: skip
-    monkeypatch.setattr(StackedLoss, "__call__", honest)
+    monkeypatch.setattr(StackedLoss, "gradients", honest)
     assert runner(checkpoint_s=0.0).steps == 12, "the good checkpoint can be gone on from"
 
 
@@ -258,7 +258,7 @@ def test_a_run_that_gets_worse_than_guessing_has_diverged(runner):
 @pytest.fixture
 def small_memory(monkeypatch):
     """A model that runs out of memory above some sequences at a time; the sizes that were tried."""
-    honest, sizes = StackedLoss.__call__, []
+    honest, sizes = StackedLoss.gradients, []
 
     def limit(most: int) -> list[int]:
         def limited(self, matrices, vectors, sequences):
@@ -267,7 +267,7 @@ def small_memory(monkeypatch):
                 raise torch.OutOfMemoryError("tried to allocate")
             return honest(self, matrices, vectors, sequences)
 
-        monkeypatch.setattr(StackedLoss, "__call__", limited)
+        monkeypatch.setattr(StackedLoss, "gradients", limited)
         return sizes
 
     return limit
