@@ -75,18 +75,18 @@ class Embedding(Function):
         runs, vocabulary, width = table.shape
         index = (tokens + vocabulary * torch.arange(runs, device=tokens.device)[:, None]).flatten()
         ctx.save_for_backward(index)
-        ctx.shape, ctx.dtype = table.shape, table.dtype
+        ctx.shape = table.shape
         return table.reshape(-1, width).index_select(0, index).view(runs, -1, width).float()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Gradient of the tables."""
+        """Gradient of the tables, in fp32."""
         (index,) = ctx.saved_tensors
         runs, vocabulary, width = ctx.shape
         total = gradient.new_zeros((runs * vocabulary, width), dtype=torch.float32)
         total.index_add_(0, index, gradient.reshape(-1, width).float())
-        return total.to(ctx.dtype).view(ctx.shape), None
+        return total.view(ctx.shape), None
 
 
 class RMSNorm(Function):
@@ -334,17 +334,16 @@ class LinearCrossEntropy(Function):
                 continue
             share.view(-1).index_copy_(0, place, right - 1)
             torch.bmm(share, table, out=of_hidden[:, first : first + size])
-            more = torch.bmm(share.mT, part)
-            # Several pieces are summed in fp32.
-            of_table = more if size >= count else more.float() if of_table is None else of_table.add_(more)
+            more = torch.bmm(share.mT, part).float()
+            of_table = more if of_table is None else of_table.add_(more)
         if of_table is not None:
-            ctx.save_for_backward(of_hidden, of_table.to(table.dtype))
+            ctx.save_for_backward(of_hidden, of_table)
         return torch.stack(losses).sum(0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Gradients of hidden and table."""
+        """Gradients of hidden, and of the table in fp32."""
         of_hidden, of_table = ctx.saved_tensors
-        scale = gradient[:, None, None].to(of_hidden.dtype)
-        return of_hidden * scale, of_table * scale, None
+        scale = gradient[:, None, None]
+        return of_hidden * scale.to(of_hidden.dtype), of_table * scale, None
