@@ -23,9 +23,10 @@ from ablate.evaluate.requests import Sequences
 from ablate.train.device import keep_freed_memory
 
 CPU_INNER, CPU_LOGITS, GPU_LOGITS = 2**17, 2**19, 2**25
-"""Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in its cache (measured)."""
+"""Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in the caches of its cores (for
+each thread; measured)."""
 CPU_TOKENS = 4096
-"""Tokens of a forward pass on a CPU (measured: 1,024 to 8,192 tried on a model of 0.3M parameters)."""
+"""Tokens of a forward pass on a CPU, for each thread (measured: 1,024 to 8,192 tried on a model of 0.3M parameters)."""
 SMALL, LARGE, SMALLEST = 1e-28, 1e33, 1e-290
 """A sum of exponentials between the first two lost nothing to fp32's range, one above the third nothing to
 float64's."""
@@ -146,7 +147,8 @@ class Scorer:
         if device not in self._packed:
             if device.type == "cpu":
                 keep_freed_memory()
-            at_once = min(self.batch_tokens, CPU_TOKENS) if device.type == "cpu" else self.batch_tokens
+            most = CPU_TOKENS * torch.get_num_threads() if device.type == "cpu" else self.batch_tokens
+            at_once = min(self.batch_tokens, most)
             self._packed[device] = [_to_torch(tree, device) for tree in pack(self.sequences, at_once)]
         return self._packed[device]
 
@@ -222,7 +224,9 @@ def log_probs(llama: Llama, tree: Any, greedy: bool = False) -> tuple[torch.Tens
 
 def _feed_forward(llama: Llama, layer: Layer, x: torch.Tensor) -> None:
     """Adds to `x`; a part after another, in memory that stays in a CPU's cache."""
-    at_once = len(x) if x.device.type != "cpu" else max(1, CPU_INNER // layer.gate_up.shape[1])
+    at_once = len(x)
+    if x.device.type == "cpu":
+        at_once = max(1, CPU_INNER * torch.get_num_threads() // layer.gate_up.shape[1])
     both = x.new_empty(min(at_once, len(x)), layer.gate_up.shape[1])
     for part, h in zip(x.split(at_once), llama.norm(x).split(at_once), strict=True):
         gate, up = torch.mm(h, layer.gate_up, out=both[: len(part)]).chunk(2, dim=-1)
@@ -307,7 +311,8 @@ def _read(
     llama: Llama, hidden: torch.Tensor, tree: Any, greedy: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     row, target = tree.row, tree.target
-    at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // llama.vocab_size)
+    most = CPU_LOGITS * torch.get_num_threads() if hidden.device.type == "cpu" else GPU_LOGITS
+    at_once = max(1, most // llama.vocab_size)
     buffer = hidden.new_empty(min(at_once, len(hidden)), llama.vocab_size)
     picked, best = [], []
     bounds = torch.searchsorted(

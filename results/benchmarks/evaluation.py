@@ -3,7 +3,9 @@
 The testbed's tasks, and HellaSwag, ARC-Easy and BLiMP from a snapshot, scored at two checkpoints of the
 demo's proxy (`proxy=tiny proxy.context=256`, vocabulary 1,024). Both sides get the same weights, tokenizer, threads and
 lm-eval task definitions; HFLM gets the best of the batch sizes tried, and lm-eval's index of tasks ready
-made for every checkpoint but the first. `bootstrap_iters=0`: neither side bootstraps.
+made for every checkpoint but the first. `bootstrap_iters=0`: neither side bootstraps. All of it once with each
+number of threads: with one as a sweep that trains a run per core has it (CPU seconds), with as many as there are
+cores as a single evaluation has it (seconds).
 
 The first checkpoint includes everything a new process pays: reading the snapshot, building, rendering and
 tokenising the requests, and for lm-eval its task index. "First, stored" is a new process that finds
@@ -47,26 +49,31 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--snapshot", required=True, help="folder with hellaswag/, arc_easy/ and blimp/")
     parser.add_argument("--text", required=True, help="text for the tokenizer and the proxy, jsonl")
-    parser.add_argument("--batch-sizes", default="8,16,32,64", help="what HFLM may choose from")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch-sizes", default="8,16,32,64,128", help="what HFLM may choose from")
+    parser.add_argument("--threads", default="1,2", help="how many each side gets, one after another")
     parser.add_argument("--limit", type=int, default=None, help="items per task; for a quick look")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     asked = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"
-    torch.set_num_threads(asked.threads)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+    tables = []
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, Path(asked.text))
-        our_side, their_side = (
-            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), start, (folder, asked.threads)))
-            for _ in range(2)
-        )
-        results = [
-            measure(suite, str(folder / "testbed" / "tasks" if suite == "testbed" else asked.snapshot), asked, our_side, their_side)
-            for suite in SUITES
-        ]  # fmt: skip
-    asked.out.write_text(page(results, asked, time.monotonic() - began))
+        for threads in map(int, asked.threads.split(",")):
+            with ExitStack() as stack:
+                our_side, their_side = (
+                    stack.enter_context(
+                        ProcessPoolExecutor(1, get_context("spawn"), start, (folder, threads))
+                    )
+                    for _ in range(2)
+                )
+                results = [
+                    measure(suite, str(folder / "testbed" / "tasks" if suite == "testbed" else asked.snapshot), asked, our_side, their_side)
+                    for suite in SUITES
+                ]  # fmt: skip
+            tables.append(table(results, threads))
+    asked.out.write_text(page(tables, asked, time.monotonic() - began))
     print(asked.out.read_text())
 
 
@@ -121,16 +128,17 @@ def start(folder: Path, threads: int) -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
-    HERE["folder"] = folder
+    HERE["folder"], HERE["threads"] = folder, threads
     HERE["tokenizer"] = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
     HERE["models"] = [LlamaForCausalLM.from_pretrained(folder / f"checkpoint-{i}").eval() for i in range(2)]
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of this process and result: with one thread the work done, whatever else runs beside."""
-    began = time.process_time()
+    """Seconds and result. With one thread CPU seconds of this process: the work done, whatever runs beside."""
+    clock = time.process_time if HERE["threads"] == 1 else time.perf_counter
+    began = clock()
     made = work()
-    return time.process_time() - began, made
+    return clock() - began, made
 
 
 def ours(suite: str, snapshot: str, limit: int | None, checkpoint: int, first: bool) -> tuple[float, Any]:
@@ -141,7 +149,7 @@ def ours(suite: str, snapshot: str, limit: int | None, checkpoint: int, first: b
     def work() -> Any:
         if first:
             config = EvaluateConfig(tasks=SUITES[suite], snapshot=snapshot, limit=limit)
-            store = Store(HERE["folder"] / f"store-{suite}")
+            store = Store(HERE["folder"] / f"store-{suite}-{HERE['threads']}")
             HERE[suite] = Evaluator(config, HERE["tokenizer"], CONTEXT, store)
         return HERE[suite].evaluate(HERE["models"][checkpoint])
 
@@ -247,8 +255,8 @@ def compare(scores: Any, reference: Any) -> tuple[int, np.ndarray, float]:
     return metrics, np.asarray(apart), max(map(abs, found.values()))
 
 
-def page(results: list[dict[str, Any]], asked: argparse.Namespace, seconds: float) -> str:
-    """evaluation.md."""
+def table(results: list[dict[str, Any]], threads: int) -> str:
+    """What was measured with a number of threads."""
     rows = []
     both = {key: sum(r[key] for r in results) for key in ("ours_first", "ours_stored", "ours_later", "their_first", "their_later")}  # fmt: skip
     for r in [*results, {"suite": "**whole**", "requests": sum(r["requests"] for r in results), **both}]:
@@ -258,9 +266,9 @@ def page(results: list[dict[str, Any]], asked: argparse.Namespace, seconds: floa
             ("each later checkpoint", r["ours_later"], r["their_later"]),
         ):
             rows.append(
-                f"| {r['suite']} | {r['requests']:,} | {what} | {our:.2f} | {their:.2f} | {their / our:.1f} |"
+                f"| {r['suite']} | {r['requests']:,} | {what} | {our:.3f} | {their:.3f} | {their / our:.1f} |"
             )
-    tried = "; ".join(f"{r['suite']}: " + ", ".join(f"{size} in {s:.1f} s" for size, s in r["tried"].items()) for r in results)  # fmt: skip
+    tried = "; ".join(f"{r['suite']}: " + ", ".join(f"{size} in {s:.2f} s" for size, s in r["tried"].items()) for r in results)  # fmt: skip
     checks = "\n".join(
         f"- {r['suite']} ({', '.join(r['tasks'])}; {r['items']:,} items): {r['metrics']} metrics identical, "
         f"{r['requests']:,} log-likelihoods (down to "
@@ -268,28 +276,40 @@ def page(results: list[dict[str, Any]], asked: argparse.Namespace, seconds: floa
         f"{r['close']:.1e} of HFLM with `softmax_dtype=float64`"
         for r in results
     )
-    limited = "" if asked.limit is None else f" --limit {asked.limit}"
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "lm_eval", "numpy"))
-    return f"""# Evaluation: CPU seconds per checkpoint, against lm-eval with HFLM
-
-```
-python results/benchmarks/evaluation.py --snapshot data/bench --text data/text/wikitext2.jsonl.gz --threads {asked.threads}{limited}
-```
-
-Proxy `tiny` (vocabulary 1,024, context {CONTEXT}: HFLM refuses endings longer than the context), fp32, {asked.threads} thread{"s" if asked.threads > 1 else ""}, {platform.machine()}, Python {platform.python_version()}, {versions}.
-It took {seconds / 60:.1f} minutes.
+    what = "1 thread, CPU seconds" if threads == 1 else f"{threads} threads, seconds"
+    return f"""## {what}
 
 | suite | log-likelihoods | | ablate, s | lm-eval, s | ratio |
 | :-- | --: | :-- | --: | --: | --: |
 {chr(10).join(rows)}
 
-lm-eval's first checkpoint builds its index of tasks, as a new process must; for the later one it is given ready made.
-HFLM's batch size is the fastest of those tried on {TRIED} items of each task ({tried}). A later checkpoint is the least of {REPEATS}, both sides in turn, each in a process of its own; CPU seconds, since other work may run beside.
+HFLM's batch size is the fastest of those tried on {TRIED} items of each task ({tried}).
 
 The same numbers:
 
 {checks}
 """
+
+
+def page(tables: list[str], asked: argparse.Namespace, seconds: float) -> str:
+    """evaluation.md."""
+    limited = "" if asked.limit is None else f" --limit {asked.limit}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "lm_eval", "numpy"))
+    return f"""# What a checkpoint's evaluation costs, against lm-eval with HFLM
+
+```
+python results/benchmarks/evaluation.py --snapshot data/bench --text data/text/wikitext2.jsonl.gz --threads {asked.threads}{limited}
+```
+
+Proxy `tiny` (vocabulary 1,024, context {CONTEXT}: HFLM refuses endings longer than the context), fp32, {platform.machine()}, Python {platform.python_version()}, {versions}.
+It took {seconds / 60:.1f} minutes.
+
+lm-eval's first checkpoint builds its index of tasks, as a new process must; for the later one it is given ready made.
+A later checkpoint is the least of {REPEATS}, both sides in turn, each in a process of its own. With one thread CPU
+seconds count, since other work may run beside; it is what a sweep has that trains one run on each core. With several
+threads it is the time that a single evaluation takes.
+
+{chr(10).join(tables)}"""
 
 
 if __name__ == "__main__":
