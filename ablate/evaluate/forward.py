@@ -20,13 +20,13 @@ import torch.nn.functional as F
 
 from ablate.evaluate.prefixes import Block, Packed, Tiles, pack
 from ablate.evaluate.requests import Sequences
+from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
 from ablate.train.device import keep_freed_memory
 
 CPU_INNER, CPU_LOGITS, GPU_LOGITS = 2**17, 2**19, 2**25
-"""Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in the caches of its cores (for
-each thread; measured)."""
+"""Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in its cache (measured)."""
 CPU_TOKENS = 4096
-"""Tokens of a forward pass on a CPU, for each thread (measured: 1,024 to 8,192 tried on a model of 0.3M parameters)."""
+"""Tokens of a forward pass on a CPU (measured: 1,024 to 8,192 tried on a model of 0.3M parameters)."""
 SMALL, LARGE, SMALLEST = 1e-28, 1e33, 1e-290
 """A sum of exponentials between the first two lost nothing to fp32's range, one above the third nothing to
 float64's."""
@@ -147,8 +147,7 @@ class Scorer:
         if device not in self._packed:
             if device.type == "cpu":
                 keep_freed_memory()
-            most = CPU_TOKENS * torch.get_num_threads() if device.type == "cpu" else self.batch_tokens
-            at_once = min(self.batch_tokens, most)
+            at_once = min(self.batch_tokens, CPU_TOKENS) if device.type == "cpu" else self.batch_tokens
             self._packed[device] = [_to_torch(tree, device) for tree in pack(self.sequences, at_once)]
         return self._packed[device]
 
@@ -156,14 +155,19 @@ class Scorer:
     def score(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood in nats, shape (n,), and whether each token was the likeliest (where asked)."""
         llama = Llama(model, self.sequences.tokens.size)
-        total = torch.zeros(len(self.sequences), dtype=torch.float64)
-        best = torch.ones(len(self.sequences), dtype=torch.bool)
-        for tree in self.packed(llama.device):
-            owner = tree.owner.cpu()  # type: ignore[attr-defined]
+        total = torch.from_numpy(shared_array(len(self.sequences), np.float64))
+        best = torch.from_numpy(shared_array(len(self.sequences), np.bool_)).fill_(True)
+
+        def read(tree: Any) -> None:
+            owner = tree.owner.cpu()
             values, likeliest = log_probs(llama, tree, bool(self.greedy[owner].any()))
+            total[owner], best[owner] = 0.0, True  # every sequence stands in one tree
             total.index_add_(0, owner, values.cpu().double())
             if likeliest is not None:
                 best[owner[~likeliest.cpu()]] = False
+
+        trees = self.packed(llama.device)
+        side_by_side(read, trees, processes_for(len(trees)) if llama.device.type == "cpu" else 1)
         for lost in total.isnan().nonzero().flatten().tolist():
             total[lost], best[lost] = self._plainly(model, lost)
             if total[lost].isnan():  # the model itself is broken: asking it for every sequence tells no more
@@ -224,9 +228,7 @@ def log_probs(llama: Llama, tree: Any, greedy: bool = False) -> tuple[torch.Tens
 
 def _feed_forward(llama: Llama, layer: Layer, x: torch.Tensor) -> None:
     """Adds to `x`; a part after another, in memory that stays in a CPU's cache."""
-    at_once = len(x)
-    if x.device.type == "cpu":
-        at_once = max(1, CPU_INNER * torch.get_num_threads() // layer.gate_up.shape[1])
+    at_once = len(x) if x.device.type != "cpu" else max(1, CPU_INNER // layer.gate_up.shape[1])
     both = x.new_empty(min(at_once, len(x)), layer.gate_up.shape[1])
     for part, h in zip(x.split(at_once), llama.norm(x).split(at_once), strict=True):
         gate, up = torch.mm(h, layer.gate_up, out=both[: len(part)]).chunk(2, dim=-1)
@@ -311,8 +313,7 @@ def _read(
     llama: Llama, hidden: torch.Tensor, tree: Any, greedy: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     row, target = tree.row, tree.target
-    most = CPU_LOGITS * torch.get_num_threads() if hidden.device.type == "cpu" else GPU_LOGITS
-    at_once = max(1, most // llama.vocab_size)
+    at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // llama.vocab_size)
     buffer = hidden.new_empty(min(at_once, len(hidden)), llama.vocab_size)
     picked, best = [], []
     bounds = torch.searchsorted(

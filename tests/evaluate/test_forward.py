@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ablate.evaluate import prefixes
+from ablate.evaluate import forward, prefixes
 from ablate.evaluate.forward import Scorer
 from ablate.evaluate.requests import Sequences
 
@@ -124,3 +125,16 @@ def test_greedy_endings_are_recognised(sequences: Sequences) -> None:
     made = Sequences.of([(ids[:3], ids[3:]), (ids[:3], other)])
     _, greedy = Scorer(made, np.ones(2, dtype=bool), 10**6).score(model)
     assert greedy.tolist() == [True, False]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes are copied on Linux only")
+def test_several_processes_find_what_one_finds(sequences: Sequences, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "CPU_TOKENS", 40)
+    asked, shares = np.ones(len(sequences), dtype=bool), []
+    monkeypatch.setattr(forward, "processes_for", lambda pieces: shares.append(pieces) or min(3, pieces))
+    model = build()
+    together = Scorer(sequences, asked, 10**6).score(model)
+    assert shares[0] > 3
+    monkeypatch.setattr(forward, "processes_for", lambda pieces: 1)
+    for mine, theirs in zip(together, Scorer(sequences, asked, 10**6).score(model), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)

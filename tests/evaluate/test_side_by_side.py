@@ -1,0 +1,86 @@
+"""Work shared among copies of the process: the same results, whatever becomes of a copy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ablate.evaluate import side_by_side as module
+from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes are copied on Linux only")
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def children() -> list[int]:
+    return [int(number) for number in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 5])
+def test_every_piece_is_done_once_each_process_on_one_thread(processes: int) -> None:
+    done, by, on = shared_array(7, np.int64), shared_array(7, np.int64), shared_array(7, np.int64)
+
+    def work(piece: int) -> None:
+        done[piece] += 1
+        by[piece], on[piece] = os.getpid(), torch.get_num_threads()
+
+    before, threads = children(), torch.get_num_threads()
+    side_by_side(work, range(7), processes)
+    assert done.tolist() == [1] * 7
+    assert len(set(by)) == processes and os.getpid() in by
+    assert set(on) == {1 if processes > 1 else threads}
+    assert torch.get_num_threads() == threads and children() == before
+
+
+@pytest.mark.parametrize(
+    "ends", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0, lambda: time.sleep(60)]
+)
+def test_what_a_copy_does_not_end_is_done_here(
+    ends: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.3)
+    done, parent, before = shared_array(6, np.int64), os.getpid(), children()
+
+    def work(piece: int) -> None:
+        if os.getpid() != parent and piece == 3:
+            ends()
+        done[piece] = 1 + piece
+
+    begun = time.monotonic()
+    side_by_side(work, range(6), 2)
+    assert done.tolist() == [1, 2, 3, 4, 5, 6]
+    assert time.monotonic() - begun < 10 and children() == before
+
+
+def test_an_error_here_ends_the_copies_and_is_raised() -> None:
+    parent, before = os.getpid(), children()
+
+    def work(piece: int) -> None:
+        if os.getpid() == parent:
+            raise ValueError("told to")
+        time.sleep(60)
+
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match="told to"):
+        side_by_side(work, range(4), 2)
+    assert time.monotonic() - begun < 10 and children() == before
+
+
+def test_one_process_per_thread_and_no_fewer_than_two_pieces_each(threads: Callable[[int], None]) -> None:
+    threads(4)
+    assert [processes_for(count) for count in (0, 1, 2, 4, 5, 8, 100)] == [1, 1, 1, 2, 2, 4, 4]
+    threads(1)
+    assert processes_for(100) == 1
