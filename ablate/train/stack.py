@@ -21,6 +21,7 @@ from ablate.train.kernels import (
     SwiGLU,
     Tape,
     halves,
+    neighbours,
     rotary_table,
     rotate,
     turns,
@@ -144,9 +145,7 @@ class StackedLoss:
         with torch.inference_mode():
             typed = matrices.to(self.dtype, copy=True)
             for mine, theirs in zip(self._queries_keys(typed), self._queries_keys(matrices), strict=True):
-                mine.view(*mine.shape[:1], -1, self.head // 2, 2, mine.shape[-1]).copy_(
-                    halves(theirs, self.head)
-                )
+                neighbours(mine, self.head).copy_(halves(theirs, self.head))
             weights, norms = self._cut(typed), self._norms(vectors)
             tape = Tape()
             losses = self._run(tape, weights, norms, sequences, self._blocks)
@@ -155,9 +154,7 @@ class StackedLoss:
                 mine.copy_(part)
             queries_keys = [part[:, : self.turning] for part in found[self.tables : len(weights) : 4]]
             for mine, part in zip(self._queries_keys(of_matrices), queries_keys, strict=True):
-                halves(mine, self.head).copy_(
-                    part.view(*part.shape[:1], -1, self.head // 2, 2, part.shape[-1])
-                )
+                halves(mine, self.head).copy_(neighbours(part, self.head))
             torch.cat(found[len(weights) :], 1, out=of_vectors.view(len(vectors), -1, self.proxy.hidden_size))
         return losses.clone(), of_matrices, of_vectors
 
