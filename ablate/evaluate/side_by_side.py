@@ -13,6 +13,7 @@ import mmap
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,7 +30,8 @@ def processes_for(pieces: int) -> int:
 
     One where processes cannot be copied (Windows) or copies may not compute (macOS).
     """
-    return min(torch.get_num_threads(), pieces // 2) if hasattr(os, "pidfd_open") and pieces > 1 else 1
+    able = hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")
+    return min(torch.get_num_threads(), pieces // 2) if able and pieces > 1 else 1
 
 
 def shared_array(count: int, dtype: Any) -> np.ndarray:
@@ -39,54 +41,59 @@ def shared_array(count: int, dtype: Any) -> np.ndarray:
 
 
 def side_by_side(work: Callable[[Any], None], pieces: Sequence[Any], processes: int) -> None:
-    """`work(piece)` for every piece.
+    """`work(piece)` for every piece, by whichever process is free.
 
     Args:
         work: writes to arrays of `shared_array`; twice the same piece gives the same.
         processes: this one and its copies.
     """
-    threads = torch.get_num_threads()
-    copies = [
-        (_copy(work, share), share) for share in (pieces[first::processes] for first in range(1, processes))
-    ]
-    begun = time.monotonic()
-    try:
-        if copies:
-            torch.set_num_threads(1)
-        for piece in pieces[::processes]:
+    if processes == 1:
+        for piece in pieces:
             work(piece)
+        return
+    done, threads = shared_array(len(pieces), np.bool_), torch.get_num_threads()
+    # A file whose place all processes share: each takes the next number from it.
+    numbers = os.memfd_create("pieces")
+    os.write(numbers, np.arange(len(pieces), dtype=np.int32).tobytes())
+    os.lseek(numbers, 0, os.SEEK_SET)
+
+    def some() -> None:
+        torch.set_num_threads(1)  # a copy has no other, and this process shares the cores with them
+        while number := os.read(numbers, 4):
+            piece = int.from_bytes(number, sys.byteorder)
+            work(pieces[piece])
+            done[piece] = True
+
+    copies, begun = [_copy(some) for _ in range(1, processes)], time.monotonic()
+    try:
+        some()
         until = begun + PATIENCE_S + PATIENCE * (time.monotonic() - begun)
         while copies:
-            if not _ended_well(copies[-1][0], until):
-                for piece in copies[-1][1]:
-                    work(piece)
-            copies.pop()
+            _end(copies.pop(), until)
+        for piece in np.flatnonzero(~done).tolist():
+            work(pieces[piece])
     finally:
         torch.set_num_threads(threads)
-        for number, _ in copies:  # an exception here: nobody wants their results
-            _ended_well(number, 0.0)
+        os.close(numbers)
+        for copy in copies:  # an exception here: nobody wants their results
+            _end(copy, 0.0)
 
 
-def _copy(work: Callable[[Any], None], share: Sequence[Any]) -> int:
-    number = os.fork()
-    if number:
+def _copy(work: Callable[[], None]) -> int:
+    if number := os.fork():
         return number
-    failed = 1
     try:
-        torch.set_num_threads(1)  # its parent's other threads are not there
-        for piece in share:
-            work(piece)
-        failed = 0
+        work()
     finally:
-        os._exit(failed)
+        os._exit(0)
 
 
-def _ended_well(number: int, until: float) -> bool:
-    """Whether a copy has done its share by then; ends it otherwise."""
-    handle = os.pidfd_open(number)
+def _end(copy: int, until: float) -> None:
+    """Wait for a copy to end, and end it if it has not by then."""
+    handle = os.pidfd_open(copy)
     try:
         if not select.select([handle], [], [], max(0.0, until - time.monotonic()))[0]:
-            os.kill(number, signal.SIGKILL)
+            os.kill(copy, signal.SIGKILL)
     finally:
         os.close(handle)
-    return os.waitpid(number, 0)[1] == 0
+    os.waitpid(copy, 0)

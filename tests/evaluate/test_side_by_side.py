@@ -31,15 +31,16 @@ def children() -> list[int]:
 
 @pytest.mark.parametrize("processes", [1, 2, 5])
 def test_every_piece_is_done_once_each_process_on_one_thread(processes: int) -> None:
-    done, by, on = shared_array(7, np.int64), shared_array(7, np.int64), shared_array(7, np.int64)
+    done, by, on = (shared_array(20, np.int64) for _ in range(3))
 
     def work(piece: int) -> None:
         done[piece] += 1
         by[piece], on[piece] = os.getpid(), torch.get_num_threads()
+        time.sleep(0.05)  # long enough for every copy to come to it
 
     before, threads = children(), torch.get_num_threads()
-    side_by_side(work, range(7), processes)
-    assert done.tolist() == [1] * 7
+    side_by_side(work, range(20), processes)
+    assert done.tolist() == [1] * 20
     assert len(set(by)) == processes and os.getpid() in by
     assert set(on) == {1 if processes > 1 else threads}
     assert torch.get_num_threads() == threads and children() == before
@@ -55,8 +56,9 @@ def test_what_a_copy_does_not_end_is_done_here(
     done, parent, before = shared_array(6, np.int64), os.getpid(), children()
 
     def work(piece: int) -> None:
-        if os.getpid() != parent and piece == 3:
+        if os.getpid() != parent:
             ends()
+        time.sleep(0.05)
         done[piece] = 1 + piece
 
     begun = time.monotonic()
