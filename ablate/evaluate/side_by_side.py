@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import select
 import signal
 import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,7 @@ def processes_for(pieces: int) -> int:
 
     One where processes cannot be copied (Windows) or copies may not compute (macOS).
     """
-    able = hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")
-    return min(torch.get_num_threads(), pieces // 2) if able and pieces > 1 else 1
+    return min(torch.get_num_threads(), pieces // 2) if sys.platform == "linux" and pieces > 1 else 1
 
 
 def shared_array(count: int, dtype: Any) -> np.ndarray:
@@ -52,35 +53,42 @@ def side_by_side(work: Callable[[Any], None], pieces: Sequence[Any], processes: 
             work(piece)
         return
     done, threads = shared_array(len(pieces), np.bool_), torch.get_num_threads()
+    copies: list[int] = []
     # A file whose place all processes share: each takes the next number from it.
-    numbers = os.memfd_create("pieces")
-    os.write(numbers, np.arange(len(pieces), dtype=np.int32).tobytes())
-    os.lseek(numbers, 0, os.SEEK_SET)
+    with tempfile.TemporaryFile(buffering=0) as numbers:
+        numbers.write(np.arange(len(pieces), dtype=np.int32).tobytes())
+        numbers.seek(0)
 
-    def some() -> None:
-        torch.set_num_threads(1)  # a copy has no other, and this process shares the cores with them
-        while number := os.read(numbers, 4):
-            piece = int.from_bytes(number, sys.byteorder)
-            work(pieces[piece])
-            done[piece] = True
+        def some() -> None:
+            torch.set_num_threads(1)  # a copy has no other, and this process shares the cores with them
+            while number := numbers.read(4):
+                piece = int.from_bytes(number, sys.byteorder)
+                work(pieces[piece])
+                done[piece] = True
 
-    copies, begun = [_copy(some) for _ in range(1, processes)], time.monotonic()
-    try:
-        some()
-        until = begun + PATIENCE_S + PATIENCE * (time.monotonic() - begun)
-        while copies:
-            _end(copies.pop(), until)
-        for piece in np.flatnonzero(~done).tolist():
-            work(pieces[piece])
-    finally:
-        torch.set_num_threads(threads)
-        os.close(numbers)
-        for copy in copies:  # an exception here: nobody wants their results
-            _end(copy, 0.0)
+        try:
+            for _ in range(1, processes):
+                with suppress(OSError):  # no room for another: fewer share the work
+                    copies.append(_copy(some))
+            begun = time.monotonic()
+            some()
+            until = time.monotonic() + PATIENCE_S + PATIENCE * (time.monotonic() - begun)
+            while copies:
+                _end(copies.pop(), until)
+            for piece in np.flatnonzero(~done).tolist():
+                work(pieces[piece])
+        finally:
+            torch.set_num_threads(threads)
+            for copy in copies:  # an exception here: nobody wants their results
+                _end(copy, 0.0)
 
 
 def _copy(work: Callable[[], None]) -> int:
-    if number := os.fork():
+    with warnings.catch_warnings():
+        # Python 3.12 warns of locks that other threads hold: arithmetic takes none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        number = os.fork()
+    if number:
         return number
     try:
         work()
@@ -90,10 +98,9 @@ def _copy(work: Callable[[], None]) -> int:
 
 def _end(copy: int, until: float) -> None:
     """Wait for a copy to end, and end it if it has not by then."""
-    handle = os.pidfd_open(copy)
-    try:
-        if not select.select([handle], [], [], max(0.0, until - time.monotonic()))[0]:
+    while os.waitpid(copy, os.WNOHANG)[0] == 0:
+        if time.monotonic() > until:
             os.kill(copy, signal.SIGKILL)
-    finally:
-        os.close(handle)
-    os.waitpid(copy, 0)
+            os.waitpid(copy, 0)
+            return
+        time.sleep(0.0005)

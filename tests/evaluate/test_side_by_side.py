@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from ablate.evaluate import side_by_side as module
 from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes are copied on Linux only")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
 
 
 @pytest.fixture
