@@ -108,8 +108,11 @@ def open_pool(folder: Path) -> Pool:
     return Pool(folder, summary["digest"], tuple(summary["bounds"]), summary)
 
 
-def build_pool(source: Source, store: Store) -> Pool:
+def build_pool(source: Source, store: Store, shard_documents: int = SHARD_DOCUMENTS) -> Pool:
     """Read a source into the store, or find the pool that the same request made before.
+
+    Args:
+        shard_documents: most documents in a file.
 
     Raises:
         DataError: when not a single document could be read; says what was skipped and why.
@@ -122,7 +125,7 @@ def build_pool(source: Source, store: Store) -> Pool:
         shutil.rmtree(building, ignore_errors=True)  # of a process that was killed
         building.mkdir(parents=True)
         try:
-            summary = _write_shards(source, building)
+            summary = _write_shards(source, building, shard_documents)
             folder = root / summary["digest"]
             if not (folder / "pool.json").exists():
                 building.rename(folder)
@@ -132,7 +135,7 @@ def build_pool(source: Source, store: Store) -> Pool:
         return open_pool(folder)
 
 
-def _write_shards(source: Source, folder: Path) -> dict[str, Any]:
+def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[str, Any]:
     identity = hashlib.blake2b(digest_size=16)
     seen: Counter[bytes] = Counter()
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
@@ -176,7 +179,7 @@ def _write_shards(source: Source, folder: Path) -> dict[str, Any]:
             kinds[item.kind] += 1
             n_bytes += len(raw)
             shard_bytes += len(raw)
-            if len(rows) >= SHARD_DOCUMENTS or shard_bytes >= SHARD_BYTES:
+            if len(rows) >= shard_documents or shard_bytes >= SHARD_BYTES:
                 flush()
         flush()
     if bounds[-1] == 0:

@@ -36,7 +36,7 @@ class Probe:
 
     Attributes:
         documents: in the pool.
-        setup_s: loading what curation needs.
+        setup_s: loading what curation needs, and starting its workers.
         curate_s: of one document, in every arm of the study, all workers together.
         start_s: of a process before its first run: tasks read and tokenised.
         processes: that train side by side, as the sweep would have it.
@@ -94,24 +94,28 @@ def probe(
     pool = Workshop(config, store, workers).pool
     # From all over the pool, whose parts may differ; the smaller samples are among the larger.
     rows = np.unique(np.linspace(0, len(pool) - 1, min(max(sample, FEW), len(pool))).astype(np.int64))
-    samples = [rows[:: -(-rows.size // FEW)], rows[::4], rows] if rows.size > FEW else [rows] * 3
+    few, some = (rows[:: -(-rows.size // FEW)], rows[::4]) if rows.size > FEW else (rows, rows)
+    at_once = min(workers or os.cpu_count() or 1, len(pool.bounds) - 1)
+    # Loading; starting workers as the sweep will; a document, by two samples in this process.
+    tries = [(few, 1), (some, at_once), (some, 1), (rows, 1)]
     times, workshop = [], None
     with tempfile.TemporaryDirectory(prefix="ablate-probe-") as name:
-        for number, some in enumerate(track(samples, "probing curation", unit="sample")):
+        for number, (those, processes) in enumerate(track(tries, "probing curation", unit="sample")):
             started = time.monotonic()
-            workshop = Workshop(config, Store(Path(name) / str(number)), workers)
-            workshop.__dict__["pool"] = build_pool(_Sample(pool, some), workshop.store)
+            workshop = Workshop(config, Store(Path(name) / str(number)), processes)
+            shard = -(-those.size // processes)
+            workshop.__dict__["pool"] = build_pool(_Sample(pool, those), workshop.store, shard)
             try:
                 _prepare_all(plan, workshop)
             finally:
                 workshop.annotations.close()
             times.append(time.monotonic() - started)
         assert workshop is not None
-        more = samples[2].size - samples[1].size
-        slope = max(0.0, (times[2] - times[1]) / more if more else times[2] / rows.size)
-        # A sample is one piece of work; the pool has as many as it has shards.
-        at_once = min(workers or os.cpu_count() or 1, len(pool.bounds) - 1)
-        return Probe(len(pool), times[0], slope / at_once, *_speeds(plan, workshop, jobs, say))
+        load_s, started_s, some_s, all_s = times
+        more = rows.size - some.size
+        slope = max(0.0, (all_s - some_s) / more if more else all_s / rows.size)
+        setup = load_s + max(0.0, started_s - some_s)
+        return Probe(len(pool), setup, slope / at_once, *_speeds(plan, workshop, jobs, say))
 
 
 def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
