@@ -403,11 +403,11 @@ class _Training:
                 torch.cuda.empty_cache()
 
     def _accumulate(self, sequences: Tensor) -> tuple[Tensor, list[Tensor]]:
-        total, *sums = self.loss.gradients(*self.weights.parts, sequences.tensor_split(self.pieces, 1)[0])
-        for piece in sequences.tensor_split(self.pieces, 1)[1:]:
-            for whole, part in zip(
-                (total, *sums), self.loss.gradients(*self.weights.parts, piece), strict=True
-            ):
+        first, *others = sequences.tensor_split(self.pieces, 1)
+        total, *sums = self.loss.gradients(*self.weights.parts, first)
+        for piece in others:
+            more = self.loss.gradients(*self.weights.parts, piece)
+            for whole, part in zip((total, *sums), more, strict=True):
                 whole += part
         return total, sums
 

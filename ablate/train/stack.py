@@ -116,10 +116,8 @@ class StackedLoss:
         self.tables = 1 if proxy.tie_embeddings else 2
         self.shapes = [(vocab_size, width)] * self.tables + layer * proxy.layers
         self.turn = rotary_table(proxy.context, self.head, proxy.rope_theta, device)
-        self.without_autograd = (
-            device.type == "cpu" and proxy.context <= LONGEST_BLOCK_ATTENTION and not compiled
-        )
-        self.turns = turns(self.turn, self.heads, self.kv_heads, dtype)
+        by_blocks = device.type == "cpu" and proxy.context <= LONGEST_BLOCK_ATTENTION and not compiled
+        self.turns = turns(self.turn, self.heads, self.kv_heads, dtype) if by_blocks else None
         self._by_autograd: Callable[..., Tensor] = (
             torch.compile(self.losses, dynamic=False) if compiled else self.losses
         )
@@ -136,26 +134,27 @@ class StackedLoss:
         Returns:
             Shape (R,): sum over the B x context predictions, nats; and its gradients of both, fp32.
         """
-        if not self.without_autograd:
+        if self.turns is None:
             leaves = [matrices.detach().to(self.dtype).requires_grad_(), vectors.detach().requires_grad_()]
             losses = self._by_autograd(*leaves, sequences)
             of_matrices, of_vectors = torch.autograd.grad(losses.sum(), leaves)
             return losses.detach(), of_matrices.float(), of_vectors
         of_matrices, of_vectors = torch.empty_like(matrices), torch.empty_like(vectors)
         with torch.inference_mode():
-            typed = matrices.to(self.dtype, copy=True)
-            for mine, theirs in zip(self._queries_keys(typed), self._queries_keys(matrices), strict=True):
+            exact, weights, wanted = map(
+                self._cut, (matrices, matrices.to(self.dtype, copy=True), of_matrices)
+            )
+            for mine, theirs in zip(self._queries_keys(weights), self._queries_keys(exact), strict=True):
                 neighbours(mine, self.head).copy_(halves(theirs, self.head))
-            weights, norms = self._cut(typed), self._norms(vectors)
-            tape = Tape()
+            norms, tape = self._norms(vectors), Tape()
             losses = self._run(tape, weights, norms, sequences, self._blocks)
             found = tape.gradients(losses, [*weights, *norms])
-            for mine, part in zip(self._cut(of_matrices), found, strict=False):
-                mine.copy_(part)
-            queries_keys = [part[:, : self.turning] for part in found[self.tables : len(weights) : 4]]
-            for mine, part in zip(self._queries_keys(of_matrices), queries_keys, strict=True):
-                halves(mine, self.head).copy_(neighbours(part, self.head))
-            torch.cat(found[len(weights) :], 1, out=of_vectors.view(len(vectors), -1, self.proxy.hidden_size))
+            of_weights, of_norms = found[: len(weights)], found[len(weights) :]
+            for mine, theirs in zip(wanted, of_weights, strict=True):
+                mine.copy_(theirs)
+            for mine, theirs in zip(self._queries_keys(wanted), self._queries_keys(of_weights), strict=True):
+                halves(mine, self.head).copy_(neighbours(theirs, self.head))
+            torch.cat(of_norms, 1, out=of_vectors.view(len(vectors), -1, self.proxy.hidden_size))
         return losses.clone(), of_matrices, of_vectors
 
     def losses(self, matrices: Tensor, vectors: Tensor, sequences: Tensor) -> Tensor:
@@ -181,9 +180,9 @@ class StackedLoss:
         parts = matrices.split([prod(shape) for shape in self.shapes], 1)
         return [part.view(len(part), *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def _queries_keys(self, matrices: Tensor) -> list[Tensor]:
+    def _queries_keys(self, parts: list[Tensor]) -> list[Tensor]:
         """The rows of each layer that make queries and keys."""
-        return [part[:, : self.turning] for part in self._cut(matrices)[self.tables :: 4]]
+        return [part[:, : self.turning] for part in parts[self.tables :: 4]]
 
     def _norms(self, vectors: Tensor) -> list[Tensor]:
         return list(vectors.view(len(vectors), -1, 1, self.proxy.hidden_size).unbind(1))
