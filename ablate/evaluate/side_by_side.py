@@ -52,7 +52,7 @@ def side_by_side(work: Callable[[Any], None], pieces: Sequence[Any], processes: 
         for piece in pieces:
             work(piece)
         return
-    done, threads = shared_array(len(pieces), np.bool_), torch.get_num_threads()
+    done, threads, maker = shared_array(len(pieces), np.bool_), torch.get_num_threads(), os.getpid()
     copies: list[int] = []
     # A file whose place all processes share: each takes the next number from it.
     with tempfile.TemporaryFile(buffering=0) as numbers:
@@ -61,7 +61,8 @@ def side_by_side(work: Callable[[Any], None], pieces: Sequence[Any], processes: 
 
         def some() -> None:
             torch.set_num_threads(1)  # a copy has no other, and this process shares the cores with them
-            while number := numbers.read(4):
+            # A copy whose maker was killed works for nobody.
+            while maker in (os.getpid(), os.getppid()) and (number := numbers.read(4)):
                 piece = int.from_bytes(number, sys.byteorder)
                 work(pieces[piece])
                 done[piece] = True

@@ -112,7 +112,7 @@ def build_pool(source: Source, store: Store, shard_documents: int = SHARD_DOCUME
     """Read a source into the store, or find the pool that the same request made before.
 
     Args:
-        shard_documents: most documents in a file.
+        shard_documents: most documents in a file; one that was read before keeps its files.
 
     Raises:
         DataError: when not a single document could be read; says what was skipped and why.

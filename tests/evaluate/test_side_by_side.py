@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +81,27 @@ def test_an_error_here_ends_the_copies_and_is_raised() -> None:
     with pytest.raises(ValueError, match="told to"):
         side_by_side(work, range(4), 2)
     assert time.monotonic() - begun < 10 and children() == before
+
+
+def test_copies_of_a_killed_process_stop(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    script = (
+        "import sys, time\n"
+        "from ablate.evaluate.side_by_side import side_by_side\n"
+        "def work(piece):\n"
+        "    with open(sys.argv[1], 'a') as file: file.write(f'{piece}\\n')\n"
+        "    time.sleep(0.1)\n"
+        "side_by_side(work, range(1000), 3)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(done)]) as process:
+        until = time.monotonic() + 60
+        while not (done.exists() and done.read_text().count("\n") > 6) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.kill()
+    time.sleep(1)
+    left = done.read_text()
+    time.sleep(1)
+    assert left and done.read_text() == left
 
 
 def test_one_process_per_thread_and_no_fewer_than_two_pieces_each(threads: Callable[[int], None]) -> None:
