@@ -14,9 +14,9 @@ from typing import Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
-from ablate.pool.encoding import decode, is_binary
 from ablate.pool.http_body import BROKEN, unpack
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, find
+from ablate.reading.encoding import decode, is_binary
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 WANTED = (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.pool.encoding import codec_of, decode, is_binary
+from ablate.reading.encoding import codec_of, decode, is_binary
 
 RUSSIAN = (
     "Все люди рождаются свободными и равными в своём достоинстве и правах. Они наделены разумом и совестью."
