@@ -13,6 +13,8 @@ import numpy as np
 from ablate.classifier.fit import fit_linear, score_linear
 from ablate.classifier.folder_digest import folder_digest
 from ablate.classifier.student import Scorer, Student
+from ablate.errors import ConfigError
+from ablate.text.encoder import text_encoder
 
 POOLINGS = ("mean", "cls")
 
@@ -32,6 +34,7 @@ class Embedding(Student):
     """
 
     file: ClassVar[str] = "weights.npy"
+    version: ClassVar[int] = 2
     encoder: str
     pooling: str = "mean"
     max_tokens: int = 512
@@ -57,14 +60,18 @@ class Embedding(Student):
         """Shape (len(texts), width), float64."""
         import torch
 
-        tokenizer, model = _encoder(str(Path(self.encoder).resolve()), folder_digest(self.encoder))
+        encoder, model = _encoder(str(Path(self.encoder).resolve()), folder_digest(self.encoder))
+        encoder.enable_truncation(self.max_tokens)
         made = np.zeros((len(texts), model.config.hidden_size))
         with torch.inference_mode():
             for number, text in enumerate(texts):
-                inputs = tokenizer(text, truncation=True, max_length=self.max_tokens, return_tensors="pt")
-                if inputs["input_ids"].shape[1] == 0:
+                ids = encoder.encode(text).ids
+                if not ids:
                     continue
-                last = model(**inputs).last_hidden_state[0].double()
+                read = torch.tensor([ids])
+                last = (
+                    model(input_ids=read, attention_mask=torch.ones_like(read)).last_hidden_state[0].double()
+                )
                 vector = (last.mean(dim=0) if self.pooling == "mean" else last[0]).numpy()
                 made[number] = vector / max(float(np.linalg.norm(vector)), 1e-12)
         return made
@@ -95,4 +102,7 @@ class Embedding(Student):
 def _encoder(folder: str, key: str) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).float().eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not tokenizer.is_fast:
+        raise ConfigError(f"encoder: the tokenizer in {folder} needs a fast version (a tokenizer.json)")
+    return text_encoder(tokenizer), AutoModel.from_pretrained(folder).float().eval()

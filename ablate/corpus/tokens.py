@@ -15,11 +15,12 @@ from ablate.corpus.annotate import RAW, Annotations, TextVersion, open_parts
 from ablate.corpus.tokenizer import load_tokenizer, tokenizer_digest
 from ablate.fingerprint import mix64
 from ablate.stages.base import Table
+from ablate.text.encoder import encode_texts
 
 
 @dataclass(frozen=True)
 class Tokenize:
-    """Token ids of each text, end-of-text included.
+    """Token ids of each text, end-of-text behind it; a control token that a text spells is text.
 
     Attributes:
         folder: of the tokenizer.
@@ -31,7 +32,7 @@ class Tokenize:
 
     def slow_identity(self) -> dict[str, Any]:
         """The tokenizer's digest."""
-        return {"stage": "tokenize", "version": 1, "tokenizer": self.digest}
+        return {"stage": "tokenize", "version": 2, "tokenizer": self.digest}
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -42,12 +43,9 @@ class Tokenize:
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """Columns `ids` (a list per text) and `count`."""
-        backend, end = self._tokenizer.backend_tokenizer, self._tokenizer.eos_token_id
+        end = self._tokenizer.eos_token_id
         dtype = np.uint16 if len(self._tokenizer) <= 65_536 else np.uint32
-        ids: list[np.ndarray] = []
-        for first in range(0, len(texts), 256):
-            batch = backend.encode_batch_fast(list(texts[first : first + 256]), add_special_tokens=False)
-            ids += [np.asarray([*encoding.ids, end], dtype=dtype) for encoding in batch]
+        ids = [np.asarray([*text, end], dtype=dtype) for text in encode_texts(self._tokenizer, texts)]
         counts = np.asarray([part.size for part in ids], dtype=np.int64)
         offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int64())
         flat = pa.array(np.concatenate(ids) if ids else np.zeros(0, dtype=dtype))

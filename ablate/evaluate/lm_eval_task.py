@@ -12,8 +12,9 @@ import torch
 
 from ablate.errors import ConfigError
 from ablate.evaluate.metrics import SMOOTH, TaskScores
-from ablate.evaluate.requests import Sequences, build_instances, encode_many, encode_pairs, info_of
+from ablate.evaluate.requests import Sequences, build_instances, encode_pairs, info_of
 from ablate.evaluate.tasks import TaskSource
+from ablate.text.encoder import encode_texts
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
@@ -92,7 +93,8 @@ def generate(
     """Greedy continuations up to a stop text, as lm-eval's HFLM makes them.
 
     Prompts of like length are continued together. They stand at the left with nothing before them, and
-    a causal model sees no padding to the right, so no mask is needed.
+    a causal model sees no padding to the right, so no mask is needed. A continuation ends with the end-of-text
+    token, not with text that spells it.
 
     Args:
         requests: prompt, and lm-eval's generation arguments (`until`, `max_gen_toks`).
@@ -107,9 +109,9 @@ def generate(
     if any(options.get("do_sample") for options in asked):
         raise ConfigError("evaluate.tasks: a task asks for sampled generation; only greedy is supported")
     lengths = [min(int(options["max_gen_toks"]), context - 1) for options in asked]
-    prompts = encode_many(tokenizer, [prompt for prompt, _ in requests])
+    prompts = encode_texts(tokenizer, [prompt for prompt, _ in requests])
     prompts = [ids[-(context - length) :] or [eos] for ids, length in zip(prompts, lengths, strict=True)]
-    stops = [[stop for stop in [*options["until"], tokenizer.decode([eos])] if stop] for options in asked]
+    stops = [[stop for stop in options["until"] if stop] for options in asked]
     texts = [""] * len(requests)
     order = sorted(range(len(requests)), key=lambda i: -len(prompts[i]))
     for first in range(0, len(order), ROWS_AT_ONCE):
@@ -141,7 +143,8 @@ def _continue(
         still = []
         for row in open_rows.tolist():
             made = tokens[row, begin[row] : sizes[row]].tolist()
-            texts[row] = str(tokenizer.decode(made, skip_special_tokens=False))
+            written = made[:-1] if made[-1] == eos else made
+            texts[row] = str(tokenizer.decode(written, skip_special_tokens=False))
             ends = [place for stop in stops[row] if (place := texts[row].find(stop)) >= 0]
             if ends or made[-1] == eos or len(made) >= lengths[row]:
                 texts[row] = texts[row][: min(ends)] if ends else texts[row]

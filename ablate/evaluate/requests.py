@@ -21,8 +21,9 @@ import numpy as np
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
 from ablate.store import Store, atomic, read_json, write_json
+from ablate.text.encoder import encode_texts
 
-REQUESTS_FORMAT = 1
+REQUESTS_FORMAT = 2
 FEWSHOT_SEED = 1234
 """Of the examples in a prompt: what `lm_eval.simple_evaluate` uses."""
 PLAIN = {
@@ -142,7 +143,7 @@ def heldout_requests(name: str, texts: Sequence[str], tokenizer: Any, store: Sto
         count = np.arange(len(texts))
         return TaskRequests(
             name, "heldout", info, {}, count.astype(str).astype(object), np.full(len(texts), -1),
-            Sequences.of([([], ids) for ids in encode_many(tokenizer, texts)]), count, sizes, sizes, sizes,
+            Sequences.of([([], ids) for ids in encode_texts(tokenizer, texts)]), count, sizes, sizes, sizes,
             np.zeros(len(texts), dtype=np.int64),
         )  # fmt: skip
 
@@ -199,7 +200,7 @@ def _build(source: TaskSource, tokenizer: Any) -> TaskRequests | None:
     gold = np.full(len(docs), -1, dtype=np.int64)
     if kind == "loglikelihood_rolling":
         endings = [instance.args[0] for instance in instances]
-        sequences = Sequences.of([([], ids) for ids in encode_many(tokenizer, endings)])
+        sequences = Sequences.of([([], ids) for ids in encode_texts(tokenizer, endings)])
         texts = [task.doc_to_target(d) for d in docs]
         n_bytes = np.asarray([task.count_bytes(text) for text in texts], dtype=np.int64)
         n_words = np.asarray([task.count_words(text) for text in texts], dtype=np.int64)
@@ -281,12 +282,6 @@ def _gold(task: Any, doc: Any) -> int:
     return int(gold) if 0 <= int(gold) < len(choices) else -1
 
 
-def encode_many(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, without special tokens."""
-    encodings = tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return [encoding.ids for encoding in encodings]
-
-
 def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
     """Token ids of context and ending, as lm-eval's `TemplateLM` makes them.
 
@@ -294,17 +289,17 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple
     context's own number of tokens; the context is encoded alone, which may differ from the whole's
     beginning. Before an ending without context stands the end-of-text token.
     """
-    whole = encode_many(tokenizer, [context + ending for context, ending in pairs])
+    whole = encode_texts(tokenizer, [context + ending for context, ending in pairs])
     starts = [context.rstrip() for context, _ in pairs]
     distinct = list(dict.fromkeys(starts))
-    contexts = dict(zip(distinct, encode_many(tokenizer, distinct), strict=True))
+    contexts = dict(zip(distinct, encode_texts(tokenizer, distinct), strict=True))
     prefix = int(tokenizer.eos_token_id)
     out = []
     for (context, _), start, ids in zip(pairs, starts, whole, strict=True):
         if context:
             out.append((contexts[start], ids[len(contexts[start]) :]))
         else:
-            out.append(([prefix], ids[1:] if ids[:1] == [prefix] else ids))
+            out.append(([prefix], ids))
     return out
 
 
