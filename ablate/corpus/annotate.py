@@ -170,12 +170,7 @@ class Annotations:
 
     def windows(self, version: TextVersion, step: SpanRelation) -> Windows:
         """What occurs more than once in `version` according to `step`."""
-        identity = {
-            "relate": step.slow_identity(),
-            "width": step.width,
-            "pool": self.pool.digest,
-            "version": version.key,
-        }
+        identity = {"relate": step.relate_identity(), "pool": self.pool.digest, "version": version.key}
         key = digest(identity)
         if key not in self._windows:
             folder, n_pool = self.store.folder("windows", key, identity), len(self.pool)

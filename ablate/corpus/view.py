@@ -57,10 +57,10 @@ class Corpus:
 
 
 def corpus_key(pool_digest: str, stages: Sequence[Stage]) -> str:
-    """Name the corpus that the enabled `stages` make of a pool."""
+    """Name the corpus that the enabled `stages` make of a pool: by every step that they consist of."""
     key = pool_digest
     for stage in stages:
-        key = digest({"input": key, **stage.identity()})
+        key = digest({"input": key, "steps": [step.identity() for step in stage.steps()]})
     return key
 
 

@@ -67,27 +67,47 @@ class Verdict:
 class Stage(ABC):
     """One step of curation. Parameters are the dataclass fields; identity is name, version, fields.
 
+    A field belongs to the identity of the slow half unless it is named in `decide_only`: one that is
+    forgotten costs a measurement that was not needed, never a wrong one. `ablate.testing.check_stage`
+    finds a field that is named there and should not be.
+
     A stage that is more than one step (C4 cleans lines, then judges documents) overrides `steps`.
     Stages are pickled to worker processes: load models lazily, keep fields plain.
 
     Attributes:
         name: the key under `stages.` in the configuration.
         version: bump it when the slow half changes what it returns; the golden test notices.
-        slow_parameters: the fields that the slow half depends on; all others are free to sweep.
+        decide_only: the fields that the fast half alone reads, such as thresholds; sweeping them measures nothing anew.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    slow_parameters: ClassVar[tuple[str, ...]] = ()
+    decide_only: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        fields = {name for one in cls.__mro__ for name in vars(one).get("__annotations__", {})}
+        for name in cls.decide_only:
+            if name not in fields:
+                raise TypeError(f"{cls.__name__}.decide_only names {name!r}, which is no field of it")
+
+    def parameters(self) -> dict[str, Any]:
+        """Every field by name, as it counts for identity.
+
+        A field that says where something lies is overridden with a digest of what lies there.
+        """
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def identity(self) -> dict[str, Any]:
         """What names this stage's decisions: name, version and every parameter."""
-        parameters = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"stage": self.name, "version": self.version, "parameters": parameters}
+        return self._identity(without=())
 
     def slow_identity(self) -> dict[str, Any]:
-        """What names the slow half's output: name, version and the parameters it depends on."""
-        parameters = {name: getattr(self, name) for name in self.slow_parameters}
+        """What names the slow half's output: name, version and every parameter that is not `decide_only`."""
+        return self._identity(without=self.decide_only)
+
+    def _identity(self, without: Sequence[str]) -> dict[str, Any]:
+        parameters = {name: value for name, value in self.parameters().items() if name not in without}
         return {"stage": self.name, "version": self.version, "parameters": parameters}
 
     def check(self) -> None:
@@ -193,8 +213,13 @@ class Relation(Stage):
     Parameters every relation has:
         keep: which document of a group survives: "random" (seeded), "first" (pool order), "longest".
         seed: of the random choice; no effect on the other two.
+
+    Attributes:
+        relate_only: the fields that `relate` reads and `sketch_many` does not.
     """
 
+    decide_only: ClassVar[tuple[str, ...]] = ("keep", "seed")
+    relate_only: ClassVar[tuple[str, ...]] = ()
     keep: str = "random"
     seed: int = 0
 
@@ -210,9 +235,13 @@ class Relation(Stage):
         nothing (too short) is all zeros.
         """
 
+    def slow_identity(self) -> dict[str, Any]:
+        """What names the sketches."""
+        return self._identity(without=(*self.decide_only, *self.relate_only))
+
     def relate_identity(self) -> dict[str, Any]:
         """What names the groups: the sketches', and what `relate` depends on beside them."""
-        return self.slow_identity()
+        return self._identity(without=self.decide_only)
 
     def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
         """Group documents that agree in a column; once per text version.
@@ -277,8 +306,13 @@ class SpanRelation(Stage):
     What is done about it:
         on_hit: "cut" the repeated spans out, or "drop" documents that have any.
         max_share: largest share of a document's pieces that may be repeated before "drop" drops it.
+
+    Attributes:
+        relate_only: the fields that `width` and `relate` read and `pieces` and `sketch_many` do not.
     """
 
+    decide_only: ClassVar[tuple[str, ...]] = ("keep", "on_hit", "max_share")
+    relate_only: ClassVar[tuple[str, ...]] = ()
     keep: str = "first"
     on_hit: str = "cut"
     max_share: float = 0.0
@@ -290,6 +324,14 @@ class SpanRelation(Stage):
             raise ValueError(f"on_hit must be cut or drop, got {self.on_hit!r}")
         if not 0 <= self.max_share < 1:
             raise ValueError(f"max_share must be in [0, 1), got {self.max_share}")
+
+    def slow_identity(self) -> dict[str, Any]:
+        """What names the sketches."""
+        return self._identity(without=(*self.decide_only, *self.relate_only))
+
+    def relate_identity(self) -> dict[str, Any]:
+        """What names the windows: the sketches', and what `relate` depends on beside them."""
+        return self._identity(without=self.decide_only)
 
     @property
     @abstractmethod

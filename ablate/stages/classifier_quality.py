@@ -34,6 +34,7 @@ class ClassifierQuality(Filter):
 
     name: ClassVar[str] = "classifier_quality"
     version: ClassVar[int] = 1
+    decide_only: ClassVar[tuple[str, ...]] = ("threshold", "keep_fraction")
     model: str | None = None
     threshold: float | None = None
     keep_fraction: float | None = 0.1
@@ -55,16 +56,9 @@ class ClassifierQuality(Filter):
         """A student must be given."""
         _ = self._folder
 
-    def identity(self) -> dict[str, Any]:
-        """As every stage's, with the student's digest in place of where it lies."""
-        identity = super().identity()
-        identity["parameters"]["model"] = student_digest(self._folder)
-        return identity
-
-    def slow_identity(self) -> dict[str, Any]:
-        """The student alone."""
-        parameters = {"model": student_digest(self._folder)}
-        return {"stage": self.name, "version": self.version, "parameters": parameters}
+    def parameters(self) -> dict[str, Any]:
+        """The student by its digest, not by where it lies."""
+        return super().parameters() | {"model": student_digest(self._folder)}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """Column `score`: float64."""

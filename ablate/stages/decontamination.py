@@ -82,12 +82,11 @@ class Decontamination(Stage):
         """Words of an n-gram."""
         return self.ngram if self.ngram is not None else NGRAM[self.method]
 
-    def identity(self) -> dict[str, Any]:
-        """As every stage's, with the references' digest in place of where they lie."""
-        identity = super().identity()
-        del identity["parameters"]["snapshot"], identity["parameters"]["tasks"]
-        identity["parameters"]["references"] = self.references.digest
-        return identity
+    def parameters(self) -> dict[str, Any]:
+        """The references by their digest, not by where they lie."""
+        parameters = super().parameters()
+        del parameters["snapshot"], parameters["tasks"]
+        return parameters | {"references": self.references.digest}
 
     def steps(self) -> tuple[Filter | Transform | Relation, ...]:
         """A filter; for `gpt3` a filter and a transform."""
@@ -126,11 +125,9 @@ class Searching(Stage):
 
     references: References
 
-    def identity(self) -> dict[str, Any]:
-        """As every stage's, with the references' digest in their place."""
-        identity = super().identity()
-        identity["parameters"]["references"] = self.references.digest
-        return identity
+    def parameters(self) -> dict[str, Any]:
+        """The references by their digest."""
+        return super().parameters() | {"references": self.references.digest}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,15 +141,11 @@ class FindItems(Searching, Filter):
     """
 
     name: ClassVar[str] = "decontamination_items"
+    decide_only: ClassVar[tuple[str, ...]] = ("ratio", "min_hits")
     counts: ClassVar[tuple[str, ...]] = ("hits",)
     in_order: bool = False
     ratio: float = 0.0
     min_hits: int = 1
-
-    def slow_identity(self) -> dict[str, Any]:
-        """The references and the measure, without thresholds."""
-        parameters = {"references": self.references.digest, "in_order": self.in_order}
-        return {"stage": self.name, "version": self.version, "parameters": parameters}
 
     def found(self, text: str) -> list[Found]:
         """The items that a text shares an n-gram with, whatever the ratio."""
@@ -183,14 +176,10 @@ class CountPieces(Searching, Filter):
     """
 
     name: ClassVar[str] = "decontamination_pieces"
+    decide_only: ClassVar[tuple[str, ...]] = ("max_pieces",)
     counts: ClassVar[tuple[str, ...]] = ("hits",)
     window: int
     max_pieces: int
-
-    def slow_identity(self) -> dict[str, Any]:
-        """The references by their digest, and the window."""
-        parameters = {"references": self.references.digest, "window": self.window}
-        return {"stage": self.name, "version": self.version, "parameters": parameters}
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """How many n-grams match, and into how many pieces the document would be cut."""

@@ -29,7 +29,9 @@ class FineWebQuality(Filter):
 
     name: ClassVar[str] = "fineweb_quality"
     version: ClassVar[int] = 2
-    slow_parameters: ClassVar[tuple[str, ...]] = ("short_line",)
+    decide_only: ClassVar[tuple[str, ...]] = (
+        "min_punctuated_lines", "max_short_lines", "max_duplicate_chars", "max_line_breaks",
+    )  # fmt: skip
     min_punctuated_lines: float = 0.12
     max_short_lines: float = 0.67
     short_line: int = 30

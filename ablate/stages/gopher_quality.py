@@ -31,6 +31,10 @@ class GopherQuality(Filter):
 
     name: ClassVar[str] = "gopher_quality"
     version: ClassVar[int] = 2
+    decide_only: ClassVar[tuple[str, ...]] = (
+        "min_words", "max_words", "min_mean_length", "max_mean_length", "max_symbol_ratio", "max_bullet_lines",
+        "max_ellipsis_lines", "min_alpha_words", "min_stop_words",
+    )  # fmt: skip
     min_words: int = 50
     max_words: int = 100_000
     min_mean_length: float = 3.0

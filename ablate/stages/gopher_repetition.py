@@ -32,6 +32,9 @@ class GopherRepetition(Filter):
 
     name: ClassVar[str] = "gopher_repetition"
     version: ClassVar[int] = 2
+    decide_only: ClassVar[tuple[str, ...]] = (
+        "dup_paragraphs", "dup_paragraph_chars", "dup_lines", "dup_line_chars", "top_n_grams", "dup_n_grams",
+    )  # fmt: skip
     dup_paragraphs: float = 0.3
     dup_paragraph_chars: float = 0.2
     dup_lines: float = 0.3

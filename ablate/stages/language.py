@@ -46,6 +46,7 @@ class Language(Filter):
 
     name: ClassVar[str] = "language"
     version: ClassVar[int] = 1
+    decide_only: ClassVar[tuple[str, ...]] = ("languages", "threshold")
     languages: tuple[str, ...] = ("en",)
     threshold: float = 0.65
 

@@ -36,7 +36,6 @@ class LineDedup(SpanRelation):
 
     name: ClassVar[str] = "line_dedup"
     version: ClassVar[int] = 1
-    slow_parameters: ClassVar[tuple[str, ...]] = ("unit", "min_words")
     unit: str = "line"
     min_words: int = 1
 

@@ -40,7 +40,7 @@ class MinhashDedup(Relation):
 
     name: ClassVar[str] = "minhash_dedup"
     version: ClassVar[int] = 3
-    slow_parameters: ClassVar[tuple[str, ...]] = ("ngram", "bands", "rows")
+    relate_only: ClassVar[tuple[str, ...]] = ("verify", "min_similarity")
     VERIFY: ClassVar[tuple[str, ...]] = ("none", "jaccard", "edit")
     ngram: int = 5
     bands: int = 14
@@ -59,10 +59,11 @@ class MinhashDedup(Relation):
             raise ValueError(f"min_similarity must be in (0, 1], got {self.min_similarity}")
 
     def relate_identity(self) -> dict[str, Any]:
-        """Verification counts where there is any."""
+        """Without the similarity where nothing is verified."""
+        identity = super().relate_identity()
         if self.verify == "none":
-            return self.slow_identity()
-        return {**self.slow_identity(), "verify": [1, self.verify, self.min_similarity]}
+            del identity["parameters"]["min_similarity"]
+        return identity
 
     def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
         """Candidates, or those of them that are alike."""

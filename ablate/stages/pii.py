@@ -95,7 +95,6 @@ class CountPii(Filter):
 
     name: ClassVar[str] = "pii_counts"
     version: ClassVar[int] = 1
-    slow_parameters: ClassVar[tuple[str, ...]] = ("emails", "ips")
     counts: ClassVar[tuple[str, ...]] = ("emails", "ips")
     emails: bool = True
     ips: bool = True

@@ -44,6 +44,7 @@ class SubstringDedup(SpanRelation):
 
     name: ClassVar[str] = "substring_dedup"
     version: ClassVar[int] = 1
+    relate_only: ClassVar[tuple[str, ...]] = ("min_tokens",)
     min_tokens: int = 50
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ class UrlFilter(Filter):
 
     name: ClassVar[str] = "url_filter"
     version: ClassVar[int] = 1
+    decide_only: ClassVar[tuple[str, ...]] = ("soft_threshold",)
     reads: ClassVar[str] = "url"
     blocklists: tuple[str, ...] = ()
     categories: tuple[str, ...] | None = None
@@ -61,17 +62,11 @@ class UrlFilter(Filter):
             if path is not None and not Path(str(path)).is_file():
                 raise ValueError(f"{name}: {path} is not a file; give one with a word a line")
 
-    def slow_identity(self) -> dict[str, Any]:
-        """The content of the lists; where they lie and how they are packed does not count."""
+    def parameters(self) -> dict[str, Any]:
+        """The content of the lists; where they lie, in which categories and how they are packed does not count."""
         lists: dict[str, Any] = {name: sorted(self._words(name)) for name in WORD_FILES}
         lists["blocklists"] = read_blocklists(self.blocklists, self.categories).digest
-        return {"stage": self.name, "version": self.version, "parameters": lists}
-
-    def identity(self) -> dict[str, Any]:
-        """The content of the lists, and the threshold."""
-        identity = self.slow_identity()
-        identity["parameters"]["soft_threshold"] = self.soft_threshold
-        return identity
+        return {name: value for name, value in super().parameters().items() if name != "categories"} | lists
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """Columns `domains`, `urls`, bool; of each kind of word, how many different ones (parts: any): int64."""
