@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ablate.errors import ConfigError, DataError
+
+CHUNK = 1 << 22
 
 
 def _plain(value: Any) -> Any:
@@ -34,6 +42,78 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any) -> str:
     """128-bit BLAKE2b of the canonical form, as 32 hex digits."""
     return hashlib.blake2b(canonical_json(value).encode(), digest_size=16).hexdigest()
+
+
+def library_versions(names: Iterable[str]) -> dict[str, str]:
+    """Distribution -> its installed version, without the label of a local build (`2.13.0+cpu`).
+
+    Raises:
+        ConfigError: for one that is not installed.
+    """
+    found = {}
+    for name in sorted(set(names)):
+        try:
+            found[name] = importlib.metadata.version(name).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            raise ConfigError(f"{name} is not installed; pip install {name}") from None
+    return found
+
+
+def file_stamp(path: str | Path) -> tuple[int, int, int, int]:
+    """What changes whenever a file does: size, times of change of content and of entry, inode.
+
+    The second time cannot be set, so a copy that keeps size and time (`cp -p`) is noticed.
+    """
+    stat = Path(path).stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def file_digest(path: str | Path) -> str:
+    """128-bit BLAKE2b of a file's bytes, read again only when its stamp differs.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    try:
+        return _read(str(Path(path).resolve()), file_stamp(path))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _read(path: str, _: tuple[int, ...]) -> str:
+    hashed = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while block := file.read(CHUNK):
+            hashed.update(block)
+    return hashed.hexdigest()
+
+
+def folder_files(folder: str | Path) -> dict[str, Path]:
+    """Name inside the folder -> path of every file below it; hidden ones are left out.
+
+    Raises:
+        DataError: when there is none.
+    """
+    root = Path(folder)
+    names = {path: path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file()}
+    files = {
+        name.as_posix(): path
+        for path, name in names.items()
+        if not any(part.startswith(".") for part in name.parts)
+    }
+    if not files:
+        raise DataError(f"expected a folder with files, found none in {folder}")
+    return files
+
+
+def folder_digest(folder: str | Path) -> str:
+    """Names a folder by what its files hold and are called inside it, not by where it lies.
+
+    Raises:
+        DataError: when it holds no file.
+    """
+    return digest({name: file_digest(path) for name, path in folder_files(folder).items()})
 
 
 def mix64(keys: np.ndarray, salt: int) -> np.ndarray:

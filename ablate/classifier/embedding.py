@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ablate.classifier.fit import fit_linear, score_linear
-from ablate.classifier.folder_digest import folder_digest
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import ConfigError
+from ablate.fingerprint import folder_digest
 from ablate.text.encoder import text_encoder
 
 POOLINGS = ("mean", "cls")
@@ -35,6 +35,7 @@ class Embedding(Student):
 
     file: ClassVar[str] = "weights.npy"
     version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers", "tokenizers")
     encoder: str
     pooling: str = "mean"
     max_tokens: int = 512

@@ -56,6 +56,7 @@ class FastText(Student):
 
     file: ClassVar[str] = "model.bin"
     version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("fasttext-numpy2-wheel",)
     dim: int = 64
     ngram: int = 2
     buckets: int = 200_000

@@ -20,10 +20,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ablate.classifier.folder_digest import file_digest
 from ablate.config import make
 from ablate.errors import DataError
-from ablate.fingerprint import digest
+from ablate.fingerprint import digest, file_digest, library_versions
 from ablate.store import atomic, read_json, write_json
 
 FORMAT = 1
@@ -39,15 +38,22 @@ class Student(ABC):
     Attributes:
         file: name of the file with the weights.
         version: bump it when the same training gives another model, or the same model other scores.
+        libraries: the distributions whose version may change the model or its scores.
     """
 
     file: ClassVar[str]
     version: ClassVar[int] = 1
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def identity(self) -> dict[str, Any]:
-        """What names it: class, version and every parameter."""
+        """What names it: class, version, libraries and every parameter."""
         parameters = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"student": type(self).__name__, "version": self.version, "parameters": parameters}
+        return {
+            "student": type(self).__name__,
+            "version": self.version,
+            "libraries": library_versions(self.libraries),
+            "parameters": parameters,
+        }
 
     @abstractmethod
     def fit(

@@ -16,10 +16,12 @@ from transformers.utils import logging as transformers_logging
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.errors import ConfigError, DataError
-from ablate.fingerprint import digest, mix64
+from ablate.fingerprint import digest, library_versions, mix64
 from ablate.store import Store
 
 END_OF_TEXT = "<|endoftext|>"
+LIBRARIES = ("tokenizers",)
+"""Whose version may change what tokens a text becomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +29,21 @@ class TokenizerConfig:
     """Which tokenizer a study uses. All arms share it, so bits per byte and budgets compare.
 
     Attributes:
-        pretrained: hub name or local folder; null trains one on the pool.
-        revision: commit, tag or branch of a pretrained one.
+        pretrained: hub name or local folder, whose content counts and not its place; null trains one on the pool.
+        revision: commit, tag or branch of a pretrained one from the hub.
         vocab_size: entries of the trained one.
         sample_bytes: how much text it is trained on.
+        text: the stage that makes its text of HTML pages: null for the recipe's first stage that reads HTML
+            alone, the name of a stage of the recipe, or that stage's node. It is taken as the recipe configures
+            it, wherever it stands and whatever an arm makes of it, so that all arms of all designs train the
+            same tokenizer. "raw" takes pages as they are.
     """
 
     pretrained: str | None = None
     revision: str | None = None
     vocab_size: int = 8192
     sample_bytes: int = 20_000_000
+    text: Any = None
 
     def __post_init__(self) -> None:
         if self.vocab_size < 257:
@@ -58,15 +65,20 @@ def prepare_tokenizer(
         version: the text version to train on: plain text, not HTML source.
         store: where to keep it.
     """
-    if config.pretrained:
-        identity: dict[str, Any] = {"pretrained": config.pretrained, "revision": config.revision}
+    tokenizer: Any = None
+    identity: dict[str, Any] = {"libraries": library_versions(LIBRARIES)}
+    if config.pretrained and Path(config.pretrained).is_dir():
+        tokenizer = _pretrained(config)
+        identity |= {"pretrained": _named(tokenizer)}
+    elif config.pretrained:
+        identity |= {"pretrained": config.pretrained, "revision": config.revision}
     else:
-        identity = {"bpe": 1, "vocab_size": config.vocab_size, "sample_bytes": config.sample_bytes}
+        identity |= {"bpe": 1, "vocab_size": config.vocab_size, "sample_bytes": config.sample_bytes}
         identity |= {"pool": annotations.pool.digest, "version": version.key}
     folder = store.folder("tokenizers", digest(identity), identity)
     if not (folder / "tokenizer.json").exists():
         if config.pretrained:
-            tokenizer = _pretrained(config)
+            tokenizer = tokenizer or _pretrained(config)
         else:
             tokenizer = _train(config, _sample(config, annotations, version))
         tokenizer.save_pretrained(folder)
@@ -111,5 +123,11 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def tokenizer_digest(folder: Path) -> str:
-    """Digest of what the tokenizer does."""
-    return hashlib.blake2b((folder / "tokenizer.json").read_bytes(), digest_size=16).hexdigest()
+    """Digest of what the tokenizer does, with the version of the library that does it."""
+    return digest([_named(load_tokenizer(folder)), library_versions(LIBRARIES)])
+
+
+def _named(tokenizer: Any) -> list[Any]:
+    """What names a tokenizer: how it cuts texts, and the tokens that are put beside them."""
+    cut = hashlib.blake2b(tokenizer.backend_tokenizer.to_str().encode(), digest_size=16).hexdigest()
+    return [cut, tokenizer.bos_token_id, tokenizer.eos_token_id, len(tokenizer)]

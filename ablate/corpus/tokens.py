@@ -31,7 +31,7 @@ class Tokenize:
     digest: str
 
     def slow_identity(self) -> dict[str, Any]:
-        """The tokenizer's digest."""
+        """The tokenizer's digest, in which the version of its library counts."""
         return {"stage": "tokenize", "version": 2, "tokenizer": self.digest}
 
     @cached_property

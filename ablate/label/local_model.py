@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ablate.classifier.folder_digest import folder_digest
+from ablate.fingerprint import folder_digest
 from ablate.label.teacher import Answer, Document, Prompted
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ablate.fingerprint import mix64
+from ablate.fingerprint import library_versions, mix64
 from ablate.stages.spans import Spans, Windows
 
 Table = Mapping[str, np.ndarray]
@@ -65,7 +65,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(ABC):
-    """One step of curation. Parameters are the dataclass fields; identity is name, version, fields.
+    """One step of curation. Parameters are the dataclass fields; identity is name, version, fields, libraries.
 
     A field belongs to the identity of the slow half unless it is named in `decide_only`: one that is
     forgotten costs a measurement that was not needed, never a wrong one. `ablate.testing.check_stage`
@@ -78,11 +78,14 @@ class Stage(ABC):
         name: the key under `stages.` in the configuration.
         version: bump it when the slow half changes what it returns; the golden test notices.
         decide_only: the fields that the fast half alone reads, such as thresholds; sweeping them measures nothing anew.
+        libraries: the distributions, as pip names them, whose version may change what the slow half returns.
+            NumPy, SciPy and Arrow, and searches with one right answer, are not among them.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     decide_only: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -98,8 +101,12 @@ class Stage(ABC):
         """
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
+    def versions(self) -> dict[str, str]:
+        """The installed version of each of `libraries`, or of those that these parameters make use of."""
+        return library_versions(self.libraries)
+
     def identity(self) -> dict[str, Any]:
-        """What names this stage's decisions: name, version and every parameter."""
+        """What names this stage's decisions: name, version, libraries and every parameter."""
         return self._identity(without=())
 
     def slow_identity(self) -> dict[str, Any]:
@@ -108,7 +115,8 @@ class Stage(ABC):
 
     def _identity(self, without: Sequence[str]) -> dict[str, Any]:
         parameters = {name: value for name, value in self.parameters().items() if name not in without}
-        return {"stage": self.name, "version": self.version, "parameters": parameters}
+        identity = {"stage": self.name, "version": self.version, "parameters": parameters}
+        return identity | ({"libraries": found} if (found := self.versions()) else {})
 
     def check(self) -> None:
         """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ablate.errors import DataError, nearest
-from ablate.fingerprint import digest
+from ablate.fingerprint import digest, file_stamp
 
 KINDS = ("domains", "urls")
 COMMON_HOSTS = re.compile(r"^(?:www|web|ftp)\d*\.(?=[^.]+\.)")
@@ -134,7 +134,7 @@ def read_blocklists(paths: Sequence[str], categories: Sequence[str] | None = Non
     stamps = []
     for path in map(Path, paths):
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        stamps.append(tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+        stamps.append(tuple((str(file), *file_stamp(file)) for file in files))
     return _read(tuple(paths), tuple(categories) if categories is not None else None, tuple(stamps))
 
 

@@ -110,6 +110,7 @@ class C4Documents(Filter):
 
     name: ClassVar[str] = "c4_documents"
     version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = ("curly_bracket", "lorem_ipsum", "min_sentences")
     curly_bracket: bool
     lorem_ipsum: bool

@@ -9,9 +9,15 @@ from typing import ClassVar
 
 from resiliparse.extract.html2text import extract_plain_text
 
+from ablate.fingerprint import library_versions
 from ablate.stages.base import Transform
 
-METHODS = ("raw", "resiliparse", "trafilatura")
+METHODS = {
+    "raw": ("resiliparse",),
+    "resiliparse": ("resiliparse",),
+    "trafilatura": ("trafilatura", "lxml", "justext"),
+}
+"""Method -> the libraries that make its text."""
 MAX_DEPTH = 4096
 """Main-content extraction takes time quadratic in nesting: 0.3 s at this depth, 320 s at 100,000.
 
@@ -69,6 +75,7 @@ class Extraction(Transform):
 
     name: ClassVar[str] = "extraction"
     version: ClassVar[int] = 1
+    libraries: ClassVar[tuple[str, ...]] = ("resiliparse", "trafilatura", "lxml", "justext")
     kinds: ClassVar[tuple[str, ...]] = ("html",)
     method: str = "trafilatura"
     max_bytes: int = 4_000_000
@@ -76,6 +83,10 @@ class Extraction(Transform):
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+
+    def versions(self) -> dict[str, str]:
+        """Of the method's own libraries."""
+        return library_versions(METHODS[self.method])
 
     def transform(self, text: str) -> str:
         """The page's text; empty when the extractor finds none or gives up."""

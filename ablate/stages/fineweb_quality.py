@@ -29,6 +29,7 @@ class FineWebQuality(Filter):
 
     name: ClassVar[str] = "fineweb_quality"
     version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = (
         "min_punctuated_lines", "max_short_lines", "max_duplicate_chars", "max_line_breaks",
     )  # fmt: skip

@@ -31,6 +31,7 @@ class GopherQuality(Filter):
 
     name: ClassVar[str] = "gopher_quality"
     version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = (
         "min_words", "max_words", "min_mean_length", "max_mean_length", "max_symbol_ratio", "max_bullet_lines",
         "max_ellipsis_lines", "min_alpha_words", "min_stop_words",

@@ -32,6 +32,7 @@ class GopherRepetition(Filter):
 
     name: ClassVar[str] = "gopher_repetition"
     version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = (
         "dup_paragraphs", "dup_paragraph_chars", "dup_lines", "dup_line_chars", "top_n_grams", "dup_n_grams",
     )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ablate.errors import nearest
+from ablate.fingerprint import file_digest
 from ablate.stages.base import Filter, Table, Verdict
 
 MODEL = Path(__file__).parent / "data" / "lid.176.ftz"
@@ -46,6 +47,7 @@ class Language(Filter):
 
     name: ClassVar[str] = "language"
     version: ClassVar[int] = 1
+    libraries: ClassVar[tuple[str, ...]] = ("fasttext-numpy2-wheel",)
     decide_only: ClassVar[tuple[str, ...]] = ("languages", "threshold")
     languages: tuple[str, ...] = ("en",)
     threshold: float = 0.65
@@ -60,6 +62,10 @@ class Language(Filter):
                 raise ValueError(
                     f"languages: the model does not know {code!r}: {nearest(code, language_codes())}"
                 )
+
+    def parameters(self) -> dict[str, Any]:
+        """The model by its digest beside them."""
+        return super().parameters() | {"model": file_digest(MODEL)}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """The best languages (positions in `language_codes`, -1 for none) and their scores."""

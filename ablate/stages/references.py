@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ablate.fingerprint import digest
+from ablate.fingerprint import digest, file_stamp
 from ablate.stages.text_norm import gram_hashes, grams_up_to, words
 
 MATCHES = ("question", "question_answer", "both")
@@ -187,7 +187,7 @@ def load_references(
     root = Path(snapshot) if snapshot else None
     folders = sorted({task.partition("/")[0] for task in tasks}) if root else []
     files = [file for folder in folders if root for file in sorted((root / folder).glob("*.jsonl"))]
-    stamps = tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    stamps = tuple((str(file), *file_stamp(file)) for file in files)
     return _load(snapshot, tasks, ngram, min_words, match, stamps)
 
 

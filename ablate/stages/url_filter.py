@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ablate.fingerprint import file_stamp
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.blocklists import Address, read_blocklists
 
@@ -93,11 +94,11 @@ class UrlFilter(Filter):
 
     def _words(self, name: str) -> frozenset[str]:
         path = getattr(self, name)
-        return _read_words(path, Path(path).stat().st_mtime_ns) if path is not None else frozenset()
+        return _read_words(path, file_stamp(path)) if path is not None else frozenset()
 
 
 @lru_cache(maxsize=16)
-def _read_words(path: str, _: int) -> frozenset[str]:
+def _read_words(path: str, _: tuple[int, ...]) -> frozenset[str]:
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     words = (NO_WORD.sub("", line.lower()) for line in lines if not line.startswith("#"))
     return frozenset(word for word in words if word)

@@ -17,6 +17,7 @@ from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
 from ablate.study.rounds import check_rounds
+from ablate.study.tokenizer_text import with_text
 
 PLAN_FORMAT = 1
 MOST_PERMUTED = 6
@@ -201,12 +202,19 @@ def make_plan(composed: Any) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"design={config['design']['name']}: {error}") from error
     arms: dict[str, Any] = {}
+    config = with_text(config)
     for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
         for factor, level in assignment.items():
             for path, value in levels[factor].changes[level].items():
                 _set(arm, path, value)
         make_stages(arm)
+        for shared in ("pool", "tokenizer"):
+            if arm[shared] != config[shared]:
+                raise ConfigError(
+                    f"design.factors: {shared}.* cannot be varied within a study, all arms share the {shared}; "
+                    "give each of its settings a study of its own"
+                )
         arms[name] = {"levels": assignment, "config": arm}
     study, evaluate = config["study"], config["evaluate"]
     chance = [name for name, entry in levels.items() if entry.is_chance]

@@ -15,13 +15,13 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
 from ablate.corpus.ledger import write_ledger
-from ablate.corpus.tokenizer import prepare_tokenizer
+from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, tokenize
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
-from ablate.stages.base import Filter, Transform
 from ablate.store import Store, atomic, read_json, write_json, write_table
+from ablate.study.tokenizer_text import text_stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,7 @@ class Workshop:
     """One pool with its annotations and tokenizer, from which arms' corpora are made.
 
     Args:
-        config: an arm's configuration; its pool, tokenizer and transforms before the first filter
-            of texts are those of the study's reference arm.
+        config: an arm's configuration; the pool and the tokenizer are those of all arms.
         store: where everything is kept.
         workers: processes for curation; None for one per core.
     """
@@ -65,15 +64,15 @@ class Workshop:
 
     @cached_property
     def tokenizer(self) -> Tokenize:
-        """The tokenizer all arms share, trained if need be on the text the reference arm extracts."""
+        """The tokenizer all arms share, trained if need be on the text that `tokenizer.text` makes of pages.
+
+        Raises:
+            ConfigError: when the pool holds HTML and nothing says how it becomes text.
+        """
+        config: TokenizerConfig = make(self.config["tokenizer"], "tokenizer")
         version = self.annotations.root()
-        for stage in make_stages(self.config):
-            if isinstance(stage, Filter) and stage.reads != "text":
-                continue  # a filter of addresses may come before extraction
-            if not isinstance(stage, Transform):
-                break
+        if not config.pretrained and self.pool.is_html.any() and (stage := text_stage(self.config)):
             version = self.annotations.transform(version, stage)
-        config = make(self.config["tokenizer"], "tokenizer")
         return tokenize(prepare_tokenizer(config, self.annotations, version, self.store))
 
     def prepare(self, config: Mapping[str, Any]) -> Prepared:
