@@ -15,6 +15,7 @@ from ablate.classifier.student import Scorer, Student
 from ablate.errors import ConfigError
 from ablate.fingerprint import folder_digest
 from ablate.text.encoder import text_encoder
+from ablate.text.lines import plain_lines
 
 POOLINGS = ("mean", "cls")
 
@@ -66,7 +67,7 @@ class Embedding(Student):
         made = np.zeros((len(texts), model.config.hidden_size))
         with torch.inference_mode():
             for number, text in enumerate(texts):
-                ids = encoder.encode(text).ids
+                ids = encoder.encode(plain_lines(text)).ids
                 if not ids:
                     continue
                 read = torch.tensor([ids])

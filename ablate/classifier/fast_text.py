@@ -21,6 +21,7 @@ import numpy as np
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import DataError
 from ablate.stages.text_norm import normal_text
+from ablate.text.lines import one_line
 
 LABEL = "__label__"
 MOST_CLASSES = 20
@@ -55,7 +56,7 @@ class FastText(Student):
     """
 
     file: ClassVar[str] = "model.bin"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ("fasttext-numpy2-wheel",)
     dim: int = 64
     ngram: int = 2
@@ -87,7 +88,7 @@ class FastText(Student):
         """A text as fastText reads it; nothing in it can pass for a label."""
         if self.normalise:  # leaves no underscore
             return normal_text(text)
-        return " ".join(part for part in text.split() if not part.startswith(LABEL))
+        return " ".join(part for part in one_line(text).split() if not part.startswith(LABEL))
 
     def fit(
         self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int

@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ablate.fingerprint import library_versions, mix64
 from ablate.stages.spans import Spans, Windows
+from ablate.text.lines import line_ends
 
 Table = Mapping[str, np.ndarray]
 """Columns by name; each has shape (n_documents,) or (n_documents, width)."""
@@ -396,7 +397,7 @@ class SpanRelation(Stage):
         for before, after in pairwise(parts):
             joined[-1] = joined[-1].rstrip()
             gaps = after[: len(after) - len(after.lstrip())], before[len(before.rstrip()) :]
-            joined += [max(gaps, key=lambda gap: (gap.count("\n"), gap != "")) or " ", after.lstrip()]
+            joined += [max(gaps, key=lambda gap: (line_ends(gap), gap != "")) or " ", after.lstrip()]
         if joined and begin[0] == 0:
             joined[0] = joined[0].lstrip()
         if joined and end[-1] == len(spans):

@@ -1,7 +1,8 @@
 """FineWeb's own rules: few lines end like sentences, many short lines, repeated lines, lists.
 
 Source: Penedo et al. 2024 (arXiv 2406.17557), section 3.6; reasons and details as in datatrove's
-FineWebQualityFilter.
+FineWebQualityFilter, which knows lines that end in LF only and takes a blank or a CR at their end for their last
+character.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.segments import TERMINALS, WORDS, repeated
+from ablate.text.lines import plain_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class FineWebQuality(Filter):
     """
 
     name: ClassVar[str] = "fineweb_quality"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = (
         "min_punctuated_lines", "max_short_lines", "max_duplicate_chars", "max_line_breaks",
@@ -48,7 +50,8 @@ class FineWebQuality(Filter):
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """NaN for a text without a line."""
-        lines = [line for line in text.split("\n") if line.strip()]
+        plain = plain_lines(text)
+        lines = [line for line in plain.split("\n") if line]
         if not lines:
             return dict.fromkeys(
                 ("punctuated_lines", "short_lines", "duplicate_chars", "line_breaks"), float("nan")
@@ -56,8 +59,8 @@ class FineWebQuality(Filter):
         return {
             "punctuated_lines": sum(line[-1] in TERMINALS for line in lines) / len(lines),
             "short_lines": sum(len(line) <= self.short_line for line in lines) / len(lines),
-            "duplicate_chars": repeated(lines)[1] / len(text.replace("\n", "")),
-            "line_breaks": text.count("\n") / max(1, WORDS.ids(text).size),
+            "duplicate_chars": repeated(lines)[1] / len(plain.replace("\n", "")),
+            "line_breaks": plain.count("\n") / max(1, WORDS.ids(text).size),
         }
 
     def decide(self, measured: Table) -> Verdict:

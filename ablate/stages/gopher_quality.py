@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.segments import WORDS
+from ablate.text.lines import plain_lines
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 
@@ -30,7 +31,7 @@ class GopherQuality(Filter):
     """
 
     name: ClassVar[str] = "gopher_quality"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = (
         "min_words", "max_words", "min_mean_length", "max_mean_length", "max_symbol_ratio", "max_bullet_lines",
@@ -61,10 +62,10 @@ class GopherQuality(Filter):
         """Counts per document; ratios of an empty text are 0."""
         ids = WORDS.ids(text)
         real = ids[~WORDS.symbol[ids]]
-        lines = text.splitlines()
+        lines = plain_lines(text).splitlines()
         n, n_lines = max(1, ids.size), max(1, len(lines))
         bullets = sum(line.lstrip().startswith(("•", "-")) for line in lines)
-        ellipses = sum(line.rstrip().endswith(("...", "…")) for line in lines)
+        ellipses = sum(line.endswith(("...", "…")) for line in lines)
         return {
             "words": real.size,
             "mean_length": int(WORDS.length[real].sum()) / max(1, real.size),

@@ -1,7 +1,7 @@
 """Gopher's repetition rules: lines, paragraphs and n-grams that come again.
 
 Source: Rae et al. 2021 (arXiv 2112.11446), table A1; reasons and details as in datatrove's
-GopherRepetitionFilter, which FineWeb ran.
+GopherRepetitionFilter, which FineWeb ran; it knows lines that end in LF only, and a line of blanks is one to it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.segments import WORDS, repeated, repeated_ngrams
+from ablate.text.lines import plain_lines
 
 PARAGRAPH = re.compile(r"\n{2,}")
 LINE = re.compile(r"\n+")
@@ -31,7 +32,7 @@ class GopherRepetition(Filter):
     """
 
     name: ClassVar[str] = "gopher_repetition"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ("spacy",)
     decide_only: ClassVar[tuple[str, ...]] = (
         "dup_paragraphs", "dup_paragraph_chars", "dup_lines", "dup_line_chars", "top_n_grams", "dup_n_grams",
@@ -60,8 +61,9 @@ class GopherRepetition(Filter):
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """Shares of pieces and of characters; all 0 for an empty text."""
-        size = max(1, len(text))
-        paragraphs, lines = PARAGRAPH.split(text.strip()), LINE.split(text)
+        plain = plain_lines(text)
+        size = max(1, len(plain))
+        paragraphs, lines = PARAGRAPH.split(plain.strip()), LINE.split(plain)
         dup_paragraphs, dup_paragraph_chars = repeated(paragraphs)
         dup_lines, dup_line_chars = repeated(lines)
         shares: dict[str, float | int | bool] = {

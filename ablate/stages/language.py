@@ -16,6 +16,7 @@ import numpy as np
 from ablate.errors import nearest
 from ablate.fingerprint import file_digest
 from ablate.stages.base import Filter, Table, Verdict
+from ablate.text.lines import one_line
 
 MODEL = Path(__file__).parent / "data" / "lid.176.ftz"
 CANDIDATES = 4
@@ -46,7 +47,7 @@ class Language(Filter):
     """
 
     name: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("fasttext-numpy2-wheel",)
     decide_only: ClassVar[tuple[str, ...]] = ("languages", "threshold")
     languages: tuple[str, ...] = ("en",)
@@ -72,7 +73,7 @@ class Language(Filter):
         position = {f"__label__{code}": number for number, code in enumerate(language_codes())}
         label = np.full((len(texts), CANDIDATES), -1, dtype=np.int16)
         score = np.zeros((len(texts), CANDIDATES), dtype=np.float32)
-        flat = [" ".join(text.split()) for text in texts]
+        flat = [one_line(text) for text in texts]
         filled = [number for number, text in enumerate(flat) if text]
         if filled:
             labels, scores = _model().predict([flat[number] for number in filled], k=CANDIDATES)

@@ -20,9 +20,10 @@ from ablate.stages.base import SpanRelation
 from ablate.stages.segments import line_spans, sentence_spans, stripped
 from ablate.stages.spans import Windows, equal_pieces
 from ablate.stages.text_norm import word_hashes_many
+from ablate.text.lines import ONE_END
 
 UNITS = ("line", "paragraph", "three_sentences")
-BETWEEN_PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
+BETWEEN_PARAGRAPHS = re.compile(rf"{ONE_END}\s*?{ONE_END}\s*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class LineDedup(SpanRelation):
     """
 
     name: ClassVar[str] = "line_dedup"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     unit: str = "line"
     min_words: int = 1
 

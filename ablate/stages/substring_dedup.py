@@ -43,7 +43,7 @@ class SubstringDedup(SpanRelation):
     """
 
     name: ClassVar[str] = "substring_dedup"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     relate_only: ClassVar[tuple[str, ...]] = ("min_tokens",)
     min_tokens: int = 50
 

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from ablate.config import CONF, RESERVED, make
 from ablate.fingerprint import canonical_json
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
+from ablate.text.lines import plain_lines
 
 OUTSIDE: dict[str, Any] = {"snapshot": None, "tasks": []}
 """What a stage takes from outside its file: the tasks in use and, for tests that run it, a model."""
@@ -156,3 +157,48 @@ def test_its_slow_half_depends_on_the_text_alone(name: str, student_folder: str,
             assert sketches.dtype == np.uint64 and sketches.shape[0] == len(texts) + 1
             for number, text in enumerate(texts):
                 np.testing.assert_array_equal(step.sketch_many([text, "a"])[0], sketches[number])
+
+
+VARIANTS: dict[str, Any] = {
+    **{f"lines end in {end!r}": lambda text, end=end: text.replace("\n", end) for end in ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029")},
+    **{f"{blank!r} at the ends": lambda text, blank=blank: text.replace("\n", f"{blank}\n") + blank for blank in (" ", "\t \u00a0", "\u3000")},
+}  # fmt: skip
+"""What must make no difference: how lines end, and blanks at their ends, blank lines included."""
+BYTES = {"exact_dedup"}
+"""Stages that compare texts byte for byte, as their name says."""
+LINES = st.lists(
+    st.lists(
+        st.sampled_from(["the", "rain", "fell", "and", "Rain fell.", "- on a town", "#", "...", "…", "word!", "{", "8.8.8.8", "a@b.org", "é", "雨が降った。", "\"", "</s>"]),
+        max_size=8,
+    ).map(" ".join),
+    max_size=30,
+).map("\n".join)  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(text=LINES)
+def test_line_ends_and_trailing_blanks_are_no_content(
+    name: str, student_folder: str, variant: str, text: str
+) -> None:
+    """A stage that reads texts finds the same in them, and rewrites the same, however their lines end."""
+    texts = [text, VARIANTS[variant](text)]
+    for step in stage_of(name, student_folder).steps():
+        if isinstance(step, Filter):
+            if step.reads == "text":
+                for column, values in step.measure_many(texts).items():
+                    np.testing.assert_array_equal(values[0], values[1], column)
+        elif isinstance(step, Transform):
+            texts = step.transform_many(texts)
+            assert plain_lines(texts[0]) == plain_lines(texts[1])
+        elif name not in BYTES:
+            one, other = step.sketch_many(texts)
+            np.testing.assert_array_equal(one, other)
+            if isinstance(step, SpanRelation) and one.size:
+                begin, end = np.array([one.size // 2]), np.array([one.size // 2 + 1])
+                cuts = [step.cut(each, begin, end) for each in texts]
+                assert plain_lines(cuts[0]) == plain_lines(cuts[1])
