@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -24,7 +24,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
-import pyarrow.parquet as pq
 
 from ablate.errors import AblateError
 from ablate.fingerprint import digest
@@ -32,13 +31,24 @@ from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
 from ablate.stages.spans import Spans, Windows
-from ablate.store import Store, atomic, write_table, write_text
+from ablate.store import (
+    SUM,
+    Damaged,
+    Store,
+    atomic,
+    discard,
+    making,
+    once,
+    read_table,
+    whole,
+    write_table,
+)
 
 RAW = "raw"
 TOGETHER = 256
 """Texts that go through several filters together."""
-CPU_SECONDS = ".cpu_s"
-"""Suffix of the file beside each part that says what making it took."""
+CPU_SECONDS = b"cpu_s"
+"""In the metadata of each part: what making it took."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +101,9 @@ class Annotations:
     """Everything measured so far on one pool, on disk, filled on demand.
 
     Work is cut at the pool's shards; each finished piece is kept, so an interruption costs at most
-    one shard per worker. Two processes may fill the same store; they write the same bytes.
+    one shard per worker. Two processes may fill the same store: one at a time adds to an annotation, the
+    other waits and then looks again what is missing. Parts that overlap all the same do no harm: a row is
+    taken once, from the first part that holds it.
 
     Args:
         pool: the documents.
@@ -131,8 +143,11 @@ class Annotations:
             segments, which = list(version.segments), version.which.copy()
             for segment, rows in self._by_segment(version, np.flatnonzero(touched)):
                 folder = self._fill(step, segment, rows)
-                table = _read_parts(folder, columns=["row", "changed"])
-                changed = np.intersect1d(table["row"][table["changed"]], rows, assume_unique=True)
+                found = [
+                    rows[at[table.column("changed").to_numpy()[hit]]]
+                    for table, at, hit in take(folder, rows, columns=["row", "changed"])
+                ]
+                changed = np.concatenate(found)
                 if changed.size:
                     if folder.name not in segments:
                         segments.append(folder.name)
@@ -159,12 +174,16 @@ class Annotations:
         key = digest(identity)
         if key not in self._groups:
             path = self.store.folder("groups", key, identity) / "groups.parquet"
-            if not path.exists():
+
+            def make() -> None:
                 rows = np.flatnonzero(self.sizes(version) > 0)
                 sketches = self._gather(version, step, rows, keep=False)["sketch"]
                 groups = step.relate(sketches, rows, partial(self.texts, version))
-                write_table(path, pa.table({"document": groups.document, "bucket": groups.bucket}))
-            table = pq.read_table(path)
+                table = pa.table({"document": groups.document, "bucket": groups.bucket})
+                write_table(path, table, seal=True)
+
+            once(f"{step.name} groups documents", make, path)
+            table = read_table(path)
             self._groups[key] = Groups(table["document"].to_numpy(), table["bucket"].to_numpy())
         return self._groups[key]
 
@@ -175,15 +194,18 @@ class Annotations:
         if key not in self._windows:
             folder, n_pool = self.store.folder("windows", key, identity), len(self.pool)
             places, pieces = folder / "windows.parquet", folder / "pieces.parquet"
-            if not pieces.exists():
+
+            def make() -> None:
                 rows = np.flatnonzero(self.sizes(version) > 0)
                 found = step.relate(*self._sketches(version, step, rows), rows, n_pool)
                 columns = {name: getattr(found, name) for name in ("document", "start", "bucket")}
-                write_table(places, pa.table(columns))
-                write_table(pieces, pa.table({"n_pieces": found.n_pieces}))
-            table = pq.read_table(places)
+                write_table(places, pa.table(columns), seal=True)
+                write_table(pieces, pa.table({"n_pieces": found.n_pieces}), seal=True)
+
+            once(f"{step.name} looks for repeats", make, places, pieces)
+            table = read_table(places)
             columns = {name: table[name].to_numpy() for name in table.column_names}
-            n_pieces = pq.read_table(pieces)["n_pieces"].to_numpy()
+            n_pieces = read_table(pieces)["n_pieces"].to_numpy()
             self._windows[key] = Windows(step.width, **columns, n_pieces=n_pieces)
         return self._windows[key]
 
@@ -227,9 +249,18 @@ class Annotations:
         total = 0.0
         for segment in segments:
             identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
-            folder = self.store.root / "annotations" / digest(identity)
-            total += sum(float(path.read_text()) for path in folder.glob(f"[!.]*{CPU_SECONDS}"))
+            seen = np.zeros(len(self.pool), dtype=bool)
+            for table in open_parts(self.store.root / "annotations" / digest(identity), columns=["row"]):
+                rows = table.column("row").to_numpy()
+                new = rows.size - np.count_nonzero(seen[rows])  # of parts that overlap, each row counts once
+                seen[rows] = True
+                total += float(table.schema.metadata[CPU_SECONDS]) * new / rows.size
         return total
+
+    def forget(self) -> None:
+        """Take nothing from memory any more: what is damaged on disk is then met, and made again."""
+        for kept in (self._tables, self._groups, self._windows, self._versions):
+            kept.clear()
 
     def _gather(
         self,
@@ -242,17 +273,18 @@ class Annotations:
         key = digest([version.key, step.slow_identity()])
         if key in self._tables:
             return self._tables[key]
-        columns: dict[str, np.ndarray] = {}
+        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for folder, part in self.fill(version, step, rows, also):
-            table = _read_parts(folder)
-            row = table.pop("row")
-            wanted = np.searchsorted(rows, row)
-            wanted[wanted == rows.size] = 0
-            used = np.isin(row, part, assume_unique=True)
-            for name, values in table.items():
-                if name not in columns:
-                    columns[name] = np.zeros((rows.size, *values.shape[1:]), dtype=values.dtype)
-                columns[name][wanted[used]] = values[used]
+            place = np.searchsorted(rows, part)
+            for table, at, hit in take(folder, part):
+                for name in set(table.column_names) - {"row"}:
+                    found.setdefault(name, []).append((place[at], _numpy(table.column(name))[hit]))
+        columns: dict[str, np.ndarray] = {}
+        for name, pieces in found.items():
+            dtype = np.result_type(*(values.dtype for _, values in pieces))
+            columns[name] = np.zeros((rows.size, *pieces[0][1].shape[1:]), dtype=dtype)
+            for at, values in pieces:
+                columns[name][at] = values
         if keep:
             self._tables[key] = columns
         return columns
@@ -263,10 +295,9 @@ class Annotations:
         """Sketches of `rows` one after another, and the pieces of each."""
         counts, found = np.zeros(rows.size, dtype=np.int64), []
         for folder, part in self.fill(version, step, rows):
-            for table in open_parts(folder):
-                row = table.column("row").to_numpy()
-                hit = np.flatnonzero(np.isin(row, part, assume_unique=True))
-                at = np.searchsorted(rows, row[hit])
+            place = np.searchsorted(rows, part)
+            for table, its, hit in take(folder, part):
+                at = place[its]
                 some = table.column("sketch").take(pa.array(hit)).combine_chunks()
                 counts[at] = np.diff(some.offsets.to_numpy())
                 found.append((at, some.flatten().to_numpy()))
@@ -290,29 +321,37 @@ class Annotations:
         self, operation: Operation, segment: str, rows: np.ndarray, also: Sequence[Operation] = ()
     ) -> Path:
         """Apply `operation` to the texts of `rows` where that was not done, and `also` in the same pass."""
-        folders: list[Path] = []
-        parts: dict[tuple[int, bytes], tuple[int, np.ndarray, list[tuple[Any, Path]]]] = {}
+        folders: dict[Path, Operation] = {}
         for one in (operation, *also):
             identity = {"operation": one.slow_identity(), "pool": self.pool.digest, "segment": segment}
-            folder = self.store.folder("annotations", digest(identity), identity)
-            if folder in folders:
-                continue
-            folders.append(folder)
-            covered = _covered(folder)
-            missing = np.setdiff1d(rows, covered, assume_unique=True) if covered.size else rows
-            for shard, part in self.pool.rows_by_shard(missing):
+            folders.setdefault(self.store.folder("annotations", digest(identity), identity), one)
+        folder = next(iter(folders))
+        name = operation.slow_identity().get("stage", type(operation).__name__.lower())
+        lacking = {path: one for path, one in folders.items() if _missing(path, rows).size}
+        with ExitStack() as alone:
+            for path in sorted(lacking):  # in one order everywhere, so that no two wait for each other
+                alone.enter_context(making(path, f"{name} on some documents"))
+                _discard_damaged(path)
+            self._do_all(self._cut_work(lacking, segment, rows), name)
+        return folder
+
+    def _cut_work(self, folders: dict[Path, Operation], segment: str, rows: np.ndarray) -> list[_Work]:
+        """What of `rows` each folder lacks, cut at the pool's shards; the same rows go through together."""
+        parts: dict[tuple[int, bytes], tuple[int, np.ndarray, list[tuple[Any, Path]]]] = {}
+        for folder, one in folders.items():
+            for shard, part in self.pool.rows_by_shard(_missing(folder, rows)):
                 task = (one.among(part) if isinstance(one, Cut) else one, folder)
                 parts.setdefault((shard, part.tobytes()), (shard, part, []))[2].append(task)
-        work = [
+        return [
             _Work(tuple(tasks), self.pool.folder, self._folder_of(segment), shard, part)
             for shard, part, tasks in parts.values()
         ]
-        folder = folders[0]
-        name = operation.slow_identity().get("stage", type(operation).__name__.lower())
+
+    def _do_all(self, work: list[_Work], name: str) -> None:
         if self.workers == 1 or len(work) <= 1:
             for item in track(work, name, unit="shard"):
                 item.do()
-            return folder
+            return
         if self._executor is None:
             # A fresh server process forks the workers: safe beside the threads of torch and Arrow.
             self._executor = ProcessPoolExecutor(
@@ -328,7 +367,6 @@ class Annotations:
         finally:
             for future in running:
                 future.cancel()
-        return folder
 
 
 def _do(work: _Work) -> None:
@@ -416,8 +454,8 @@ class _Work:
     def _write(self, table: pa.Table, folder: Path, cpu_s: float) -> None:
         suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
         path = folder / f"{self.shard:05d}-{suffix}.arrow"
-        write_text(path.with_suffix(CPU_SECONDS), f"{cpu_s:.6f}")
-        with atomic(path) as part, pa.OSFile(str(part), "wb") as sink:
+        table = table.replace_schema_metadata({CPU_SECONDS: f"{cpu_s:.6f}".encode()})
+        with atomic(path, seal=True) as part, pa.OSFile(str(part), "wb") as sink:
             options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
             with pa.ipc.new_file(sink, table.schema, options=options) as writer:
                 writer.write_table(table)
@@ -470,24 +508,71 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
     return column.to_numpy()
 
 
-def open_parts(folder: Path, shard: int | None = None) -> Iterator[pa.Table]:
-    """Memory-mapped tables of one operation on one segment, of one shard or of all."""
-    pattern = "*.arrow" if shard is None else f"{shard:05d}-*.arrow"
+def open_parts(
+    folder: Path, *, shard: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Memory-mapped tables of one operation on one segment, of one shard or of all; damaged ones are left out.
+
+    Args:
+        columns: the only ones that are read; None for all.
+    """
+    pattern = "[!.]*.arrow" if shard is None else f"{shard:05d}-*.arrow"
     for path in sorted(folder.glob(pattern)):
-        if not path.name.startswith("."):
+        if whole(path):
             with pa.memory_map(str(path)) as source:
-                yield pa.ipc.open_file(source).read_all()
+                if columns is None:
+                    yield pa.ipc.open_file(source).read_all()
+                else:
+                    wanted = [pa.ipc.open_file(source).schema.get_field_index(name) for name in columns]
+                    options = pa.ipc.IpcReadOptions(included_fields=wanted)
+                    yield pa.ipc.open_file(source, options=options).read_all()
 
 
-def _read_parts(folder: Path, columns: list[str] | None = None) -> dict[str, np.ndarray]:
-    parts = [table.select(columns) if columns else table for table in open_parts(folder)]
-    table = pa.concat_tables(parts)
-    return {name: _numpy(table.column(name)) for name in table.column_names}
+def take(
+    folder: Path, rows: np.ndarray, *, shard: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
+    """Find each of `rows` once, whatever parts hold it.
+
+    Parts may overlap where two processes filled a folder at the same time; of rows that stand in several
+    the first part counts, so no reader may rely on rows being in one part alone.
+
+    Args:
+        rows: ascending pool rows.
+        columns: as `open_parts`; "row" is among them.
+    Returns:
+        Per part: its table, positions in `rows` and the table's own rows that belong to them.
+    Raises:
+        Damaged: after the last part, when a row is in none.
+    """
+    left = np.ones(rows.size, dtype=bool)
+    for table in open_parts(folder, shard=shard, columns=columns):
+        row = table.column("row").to_numpy()
+        at = np.minimum(np.searchsorted(rows, row), rows.size - 1)
+        hit = np.flatnonzero((rows[at] == row) & left[at])
+        left[at[hit]] = False
+        yield table, at[hit], hit
+    if left.any():
+        raise Damaged(
+            f"damaged: {folder} lacks {int(left.sum())} of {rows.size} documents; run the same command again: "
+            "they are made again"
+        )
 
 
-def _covered(folder: Path) -> np.ndarray:
-    rows = [table.column("row").to_numpy() for table in open_parts(folder)]
-    return np.sort(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
+def _missing(folder: Path, rows: np.ndarray) -> np.ndarray:
+    """Those of ascending `rows` that no whole part holds."""
+    parts = [table.column("row").to_numpy() for table in open_parts(folder, columns=["row"])]
+    return rows[~np.isin(rows, np.concatenate(parts))] if parts else rows
+
+
+def _discard_damaged(folder: Path) -> None:
+    """Delete the parts that are not whole, and sums that have lost their part."""
+    for path in folder.glob("[!.]*.arrow"):
+        if not whole(path):
+            discard(path)
+    for path in folder.glob(f".*.arrow{SUM}"):
+        part = folder / path.name.removeprefix(".").removesuffix(SUM)
+        if not whole(part):
+            discard(part)
 
 
 def _read_texts(
@@ -495,12 +580,10 @@ def _read_texts(
 ) -> list[str]:
     """Texts of ascending rows of one shard, from a column of the pool or from the parts of a transform."""
     if folder is None:
-        column = pq.read_table(pool.shard_path(shard), columns=[name]).column(name)
+        column = pool.shard(shard, name).column(name)
         taken: list[str] = column.take(rows - pool.bounds[shard]).to_pylist()
         return taken
-    found: dict[int, str] = {}
-    for table in open_parts(folder, shard):
-        hit = np.flatnonzero(np.isin(table.column("row").to_numpy(), rows, assume_unique=True))
-        some = table.take(pa.array(hit))
-        found |= zip(some.column("row").to_pylist(), some.column("text").to_pylist(), strict=True)
-    return [found[row] for row in rows.tolist()]
+    found = np.full(rows.size, None, dtype=object)
+    for table, at, hit in take(folder, rows, shard=shard, columns=["row", "text"]):
+        found[at] = table.column("text").take(pa.array(hit)).to_pylist()
+    return list(found)

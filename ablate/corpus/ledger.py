@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ablate.corpus.annotate import Annotations, rewritten
 from ablate.corpus.view import Corpus, Decision
 from ablate.fingerprint import digest
 from ablate.stages.base import Filter
-from ablate.store import share, write_table
+from ablate.store import once, share, write_table
 
 
 def write_ledger(corpus: Corpus, annotations: Annotations, folder: Path) -> None:
@@ -24,13 +25,21 @@ def write_ledger(corpus: Corpus, annotations: Annotations, folder: Path) -> None
     kept), `changed` (the text was rewritten), and what was measured: by a filter everything, by a span
     relation `pieces` and `repeated_pieces`. Arms that begin alike share the files of those steps.
     """
-    about: pa.Table | None = None
-    for number, decision in enumerate(corpus.decisions):
+    about = cache(partial(annotations.pool.columns, "url", "source"))
+    for name, decision in zip(ledger_files(corpus), corpus.decisions, strict=True):
         shared = annotations.store.root / "decisions" / f"{_key(decision, annotations)}.parquet"
-        if not shared.exists():
-            about = annotations.pool.columns("url", "source") if about is None else about
-            write_table(shared, _table(decision, annotations, about), repeating=["source", "reason"])
-        share(shared, folder / f"{number:02d}-{decision.stage}.parquet")
+
+        def make(decision: Decision = decision, shared: Path = shared) -> None:
+            table = _table(decision, annotations, about())
+            write_table(shared, table, repeating=["source", "reason"], seal=True)
+
+        once("writing the ledger", make, shared)
+        share(shared, folder / name)
+
+
+def ledger_files(corpus: Corpus) -> list[str]:
+    """Names of the ledger's files, one per step."""
+    return [f"{number:02d}-{decision.stage}.parquet" for number, decision in enumerate(corpus.decisions)]
 
 
 def _key(decision: Decision, annotations: Annotations) -> str:

@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest, library_versions, mix64
-from ablate.store import Store
+from ablate.store import Store, once_files
 
 END_OF_TEXT = "<|endoftext|>"
 LIBRARIES = ("tokenizers",)
@@ -76,12 +76,15 @@ def prepare_tokenizer(
         identity |= {"bpe": 1, "vocab_size": config.vocab_size, "sample_bytes": config.sample_bytes}
         identity |= {"pool": annotations.pool.digest, "version": version.key}
     folder = store.folder("tokenizers", digest(identity), identity)
-    if not (folder / "tokenizer.json").exists():
+
+    def write(place: Path) -> None:
         if config.pretrained:
-            tokenizer = tokenizer or _pretrained(config)
+            made = tokenizer or _pretrained(config)
         else:
-            tokenizer = _train(config, _sample(config, annotations, version))
-        tokenizer.save_pretrained(folder)
+            made = _train(config, _sample(config, annotations, version))
+        made.save_pretrained(place)
+
+    once_files(folder, "making the tokenizer", write)
     return folder
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ablate.corpus.annotate import RAW, Annotations, TextVersion, open_parts
+from ablate.corpus.annotate import RAW, Annotations, TextVersion, take
 from ablate.corpus.tokenizer import load_tokenizer, tokenizer_digest
 from ablate.fingerprint import mix64
 from ablate.stages.base import Table
@@ -76,10 +76,8 @@ class TokenCounter:
             plain = np.flatnonzero(~self._is_source(version))
             counts = np.zeros(len(self.annotations.pool), dtype=np.int64)
             for folder, part in self.annotations.fill(version, self.operation, plain):
-                for table in open_parts(folder):
-                    row = table.column("row").to_numpy()
-                    mine = np.isin(row, part, assume_unique=True)
-                    counts[row[mine]] = table.column("count").to_numpy()[mine]
+                for table, at, hit in take(folder, part, columns=["row", "count"]):
+                    counts[part[at]] = table.column("count").to_numpy()[hit]
             self._counts[version.key] = counts
         return int(self._counts[version.key][rows].sum())
 
@@ -175,14 +173,12 @@ def open_stream(
     ids: list[np.ndarray] = []
     part, start, count = (np.zeros(rows.size, dtype=np.int64) for _ in range(3))
     for folder, wanted in annotations.fill(version, operation, rows):
-        for table in open_parts(folder):
-            for batch in table.to_batches():
-                row = batch.column("row").to_numpy()
-                hit = np.flatnonzero(np.isin(row, wanted, assume_unique=True))
-                offsets = batch.column("ids").offsets.to_numpy()
-                at = np.searchsorted(rows, row[hit])
-                part[at], start[at] = len(ids), offsets[hit]
-                count[at] = offsets[hit + 1] - offsets[hit]
-                ids.append(batch.column("ids").values.to_numpy())
+        place = np.searchsorted(rows, wanted)
+        for table, its, hit in take(folder, wanted):
+            (column,) = table.column("ids").chunks  # a part is written as one batch
+            offsets, at = column.offsets.to_numpy(), place[its]
+            part[at], start[at] = len(ids), offsets[hit]
+            count[at] = offsets[hit + 1] - offsets[hit]
+            ids.append(column.values.to_numpy())
     keys = annotations.pool.keys[rows]
     return TokenStream(ids, part, start, count, keys, seed=seed, context=context, subset=subset)

@@ -20,7 +20,7 @@ import numpy as np
 
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
-from ablate.store import Store, atomic, read_json, write_json
+from ablate.store import Store, atomic, once, read_json, write_json
 from ablate.text.encoder import encode_texts
 
 REQUESTS_FORMAT = 2
@@ -161,24 +161,25 @@ def _stored(
         "format": REQUESTS_FORMAT, **of, "tokenizer": tokenizer_digest(tokenizer), "lm_eval": version("lm_eval"),
     }  # fmt: skip
     folder = store.folder("requests", digest(identity), identity)
-    described: dict[str, Any] | None
-    if not (folder / "task.json").exists():
+    about, arrays = folder / "task.json", folder / "requests.npz"
+
+    def make() -> None:
         made = build()
-        described = None
-        if made is not None:
-            with atomic(folder / "requests.npz") as part, part.open("wb") as file:
-                arrays = {field.name: getattr(made.sequences, field.name) for field in fields(Sequences)}
-                np.savez(file, **arrays, **{array: getattr(made, array) for array in ARRAYS})
-            # Not the name: two tasks may have the same items.
-            described = {
-                "kind": made.kind, "info": made.info, "aggregations": made.aggregations, "ids": made.ids.tolist(),
-            }  # fmt: skip
-        write_json(folder / "task.json", described)
-        return made
-    described = read_json(folder / "task.json")
+        with atomic(arrays, seal=True) as part, part.open("wb") as file:
+            if made is not None:
+                sequences = {field.name: getattr(made.sequences, field.name) for field in fields(Sequences)}
+                np.savez(file, **sequences, **{array: getattr(made, array) for array in ARRAYS})
+        # Not the name: two tasks may have the same items.
+        described = None if made is None else {
+            "kind": made.kind, "info": made.info, "aggregations": made.aggregations, "ids": made.ids.tolist(),
+        }  # fmt: skip
+        write_json(about, described, seal=True)
+
+    once(f"rendering the requests of {name}", make, arrays, about)
+    described: dict[str, Any] | None = read_json(about)
     if described is None:
         return None
-    with np.load(folder / "requests.npz") as stored:
+    with np.load(arrays) as stored:
         kept = dict(stored)
     sequences = Sequences(*(kept.pop(field.name) for field in fields(Sequences)))
     ids = np.asarray(described.pop("ids"), dtype=object)

@@ -11,7 +11,7 @@ from typing import Any
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.fingerprint import digest
-from ablate.store import Store, read_json, write_json
+from ablate.store import Store, read_json, whole, write_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +116,11 @@ def _of_lm_eval(name: str, limit: int | None, shots: int | None, store: Store | 
     members = None
     if store is not None:
         index = store.folder("tasks", digest(asked), asked) / "members.json"
-        members = read_json(index) if index.exists() else None
+        members = read_json(index) if whole(index) else None
     if members is None:
         members = {label: _digest(task, limit, shots) for label, task in _load(name, shots).items()}
         if store is not None:
-            write_json(index, members)
+            write_json(index, members, seal=True)
     for label, key in members.items():
         shown = label if shots is None else f"{label}@{shots}"
         yield TaskSource(shown, key, partial(_member, name, shots, label), None, limit)

@@ -21,7 +21,17 @@ from ablate.errors import DataError
 from ablate.fingerprint import digest
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, clean_text
 from ablate.progress import track
-from ablate.store import Store, lock, read_json, write_json
+from ablate.store import (
+    Store,
+    check,
+    discard,
+    lock,
+    making,
+    put,
+    read_json,
+    whole,
+    write_json,
+)
 
 FORMAT = 1
 SHARD_DOCUMENTS = 1_000
@@ -75,8 +85,17 @@ class Pool:
 
     def columns(self, *names: str) -> pa.Table:
         """Some columns of the whole pool."""
-        shards = range(len(self.bounds) - 1)
-        return pa.concat_tables([pq.read_table(self.shard_path(i), columns=list(names)) for i in shards])
+        return pa.concat_tables([self.shard(i, *names) for i in range(len(self.bounds) - 1)])
+
+    def shard(self, number: int, *names: str) -> pa.Table:
+        """Some columns of a shard, or all.
+
+        Raises:
+            Damaged: when its file is not as it was written.
+        """
+        path = self.shard_path(number)
+        check(path)
+        return pq.read_table(path, columns=list(names) or None)
 
     @cached_property
     def keys(self) -> np.ndarray:
@@ -90,6 +109,7 @@ class Pool:
 
     def skipped(self) -> list[Skipped]:
         """Every record that was left out, with file, offset and reason."""
+        check(self.folder / "skipped.jsonl")
         with (self.folder / "skipped.jsonl").open(encoding="utf-8") as lines:
             return [Skipped(**json.loads(line)) for line in lines]
 
@@ -120,19 +140,36 @@ def build_pool(source: Source, store: Store, shard_documents: int = SHARD_DOCUME
     root, request = store.root / "pool", digest([FORMAT, source.request()])
     ticket, building = root / "requests" / f"{request}.json", root / f".building-{request}"
     with lock(ticket.with_suffix(".lock"), "reading this pool", wait=True):
-        if ticket.exists() and (root / read_json(ticket)["digest"] / "pool.json").exists():
-            return open_pool(root / read_json(ticket)["digest"])
+        if whole(ticket) and _whole_pool(folder := root / read_json(ticket)["digest"]):
+            return open_pool(folder)
         shutil.rmtree(building, ignore_errors=True)  # of a process that was killed
         building.mkdir(parents=True)
         try:
             summary = _write_shards(source, building, shard_documents)
             folder = root / summary["digest"]
-            if not (folder / "pool.json").exists():
-                building.rename(folder)
+            with making(folder, "reading this pool"):  # another request may give the same pool
+                if not _whole_pool(folder):
+                    _move_in(building, folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        write_json(ticket, {"digest": summary["digest"]})
+        write_json(ticket, {"digest": summary["digest"]}, seal=True)
         return open_pool(folder)
+
+
+def _whole_pool(folder: Path) -> bool:
+    """Whether every file of a pool is there as it was written."""
+    if not whole(folder / "pool.json"):
+        return False
+    pool = open_pool(folder)
+    files = [pool.shard_path(shard) for shard in range(len(pool.bounds) - 1)]
+    return all([whole(path) for path in (*files, folder / "skipped.jsonl")])
+
+
+def _move_in(building: Path, folder: Path) -> None:
+    """Put a pool's files in their place, `pool.json` last; what is damaged there is replaced."""
+    discard(folder / "pool.json")
+    for path in sorted(building.glob("[!.]*"), key=lambda path: path.name == "pool.json"):
+        put(path, folder / path.name)
 
 
 def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[str, Any]:

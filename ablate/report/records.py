@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
-from ablate.store import read_json
+from ablate.store import check, read_json, read_table
 from ablate.study.plan import contrasts_asked, run_folder
 
 AVERAGED = {"main_effect", "interaction", "shapley"}
@@ -211,8 +210,9 @@ class Study:
         """Names of a task's items, in the order of `items`; empty where items were not kept."""
         for run in self.records:
             path = run_folder(self.folder, *run) / "items.parquet"
+            check(path)
             if path.exists():
-                table = pq.read_table(path, columns=["task", "item"])
+                table = read_table(path)
                 mine = np.asarray(table["task"].cast("string").to_pylist()) == task
                 return [str(name) for name in np.unique(np.asarray(table["item"].to_pylist())[mine])]
         return []
@@ -221,8 +221,9 @@ class Study:
         if run not in self._items:
             path = run_folder(self.folder, *run) / "items.parquet"
             found: dict[tuple[str, str], np.ndarray] = {}
+            check(path)
             if path.exists():
-                frame = pq.read_table(path)
+                frame = read_table(path)
                 task = np.asarray(frame["task"].cast("string").to_pylist())
                 metric = np.asarray(frame["metric"].cast("string").to_pylist())
                 item, value = np.asarray(frame["item"].to_pylist()), frame["value"].to_numpy()

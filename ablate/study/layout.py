@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import make
-from ablate.store import read_json, write_json
+from ablate.store import read_json, whole, write_json
 
 WORTH_MEASURING_S = 60.0
 """A sweep that would train for less is not measured: it would take longer to find out."""
@@ -48,12 +48,12 @@ def choose_layout(
         vocab_size: of the tokenizer.
         runs: that are to be trained.
     """
-    if path.exists():
+    if whole(path):
         kept, train = Layout(**read_json(path)), config["train"]
         if train["threads"] in (None, kept.threads) and train["together"] in (None, kept.together):
             return kept
     layout = _measure(config, vocab_size, runs, say)
-    write_json(path, asdict(layout))
+    write_json(path, asdict(layout), seal=True)
     return layout
 
 

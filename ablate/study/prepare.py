@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,14 +14,31 @@ from ablate.config import make, make_stages
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
-from ablate.corpus.ledger import write_ledger
+from ablate.corpus.ledger import ledger_files, write_ledger
 from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, tokenize
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
-from ablate.store import Store, atomic, read_json, write_json, write_table
+from ablate.stages.base import Groups, Relation, Stage
+from ablate.store import (
+    Damaged,
+    Store,
+    atomic,
+    discard,
+    making,
+    once,
+    read_json,
+    say,
+    whole,
+    write_json,
+    write_table,
+)
 from ablate.study.tokenizer_text import text_stage
+
+T = TypeVar("T")
+CORPUS = "corpus.json"
+"""What a corpus is and which files are its; written last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +68,7 @@ class Workshop:
 
     def __init__(self, config: Mapping[str, Any], store: Store, workers: int | None = None) -> None:
         self.config, self.store, self.workers = config, store, workers
+        self._stages: dict[str, list[Stage]] = {}
 
     @cached_property
     def pool(self) -> Pool:
@@ -86,11 +104,15 @@ class Workshop:
         recipe = corpus_key(self.pool.digest, stages)
         identity = {"corpus": recipe, "tokenizer": self.tokenizer.digest}
         folder = self.store.folder("corpora", digest(identity), identity)
-        if not (folder / "corpus.json").exists():
-            self._build(stages, folder)
+        if not _whole_corpus(folder):
+            with making(folder, "building this corpus"):
+                if not _whole_corpus(folder):
+                    self._build(stages, folder)
+        self._stages[folder.name] = stages
         return load_prepared(folder)
 
     def _build(self, stages: list[Any], folder: Path) -> None:
+        discard(folder / CORPUS)
         corpus = build_corpus(stages, self.annotations)
         counter = TokenCounter(self.annotations, self.tokenizer)
         lines = funnel(corpus, self.annotations, counter)
@@ -98,10 +120,10 @@ class Workshop:
         write_ledger(corpus, self.annotations, folder / "ledger")
         stream = open_stream(self.annotations, self.tokenizer, corpus.version, corpus.rows, seed=0, context=1)
         for name, array in (("rows", corpus.rows), ("which", corpus.version.which)):
-            with atomic(folder / f"{name}.npy") as part, part.open("wb") as file:
+            with atomic(folder / f"{name}.npy", seal=True) as part, part.open("wb") as file:
                 np.save(file, array)
         write_json(
-            folder / "corpus.json",
+            folder / CORPUS,
             {
                 "key": corpus.key,
                 "content": corpus.content,
@@ -111,8 +133,20 @@ class Workshop:
                 "bytes": lines[-1]["bytes"],
                 "unique_tokens": stream.unique_tokens,
                 "funnel": lines,
+                "files": ["rows.npy", "which.npy", *(f"ledger/{name}" for name in ledger_files(corpus))],
             },
+            seal=True,
         )
+
+    def _mended(self, prepared: Prepared, use: Callable[[], T]) -> T:
+        """What `use` gives; where texts that a stored corpus rests on turn out damaged, they are made again."""
+        try:
+            return use()
+        except Damaged as problem:
+            say(f"{problem.args[0].split(';')[0]}; the texts of corpus {prepared.key} are made again")
+        self.annotations.forget()
+        build_corpus(self._stages[prepared.key], self.annotations)
+        return use()
 
     def curation_cpu_s(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, float]:
         """CPU-seconds of each stage's slow half, and of tokenising, on the texts this arm went through.
@@ -137,25 +171,43 @@ class Workshop:
             return None
         identity = {"leaks": leak_key(finder), "content": prepared.info["content"]}
         folder = self.store.folder("leaks", digest(identity), identity)
-        if not (folder / "leaks.json").exists():
-            found = find_leaks(self.annotations, prepared.version, prepared.rows, finder)
-            write_table(folder / "leaks.parquet", found)
+        table, summary = folder / "leaks.parquet", folder / "leaks.json"
+
+        def make() -> None:
+            find = partial(find_leaks, self.annotations, prepared.version, prepared.rows, finder)
+            found = self._mended(prepared, find)
+            write_table(table, found, seal=True)
             about = {"method": finder.method, "match": finder.match, "documents": len(found["row"].unique())}
-            write_json(folder / "leaks.json", {**about, "tasks": leaked_items(found, finder.tasks)})
-        return dict(read_json(folder / "leaks.json"))
+            write_json(summary, {**about, "tasks": leaked_items(found, finder.tasks)}, seal=True)
+
+        once("looking for leaked items", make, table, summary)
+        return dict(read_json(summary))
 
     def stream(
         self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
     ) -> TokenStream:
         """An arm's training stream."""
-        return open_stream(
-            self.annotations, self.tokenizer, prepared.version, prepared.rows,
-            seed=seed, context=context, subset=subset,
+        return self._mended(
+            prepared,
+            lambda: open_stream(
+                self.annotations, self.tokenizer, prepared.version, prepared.rows,
+                seed=seed, context=context, subset=subset,
+            ),
         )  # fmt: skip
+
+    def groups(self, prepared: Prepared, step: Relation) -> Groups:
+        """Which documents of an arm's text version belong together according to `step`."""
+        return self._mended(prepared, lambda: self.annotations.groups(prepared.version, step))
+
+
+def _whole_corpus(folder: Path) -> bool:
+    """Whether every file of a stored corpus is there as it was written."""
+    about = folder / CORPUS
+    return whole(about) and all([whole(folder / name) for name in read_json(about)["files"]])
 
 
 def load_prepared(folder: Path) -> Prepared:
     """A stored corpus."""
-    info = read_json(folder / "corpus.json")
+    info = read_json(folder / CORPUS)
     version = TextVersion(info["version"], tuple(info["segments"]), np.load(folder / "which.npy"))
     return Prepared(folder.name, info, version, np.load(folder / "rows.npy"))

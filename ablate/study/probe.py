@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from ablate.config import make
@@ -66,7 +65,7 @@ class _Sample(Source):
 
     def documents(self) -> Iterator[Document | Skipped]:
         for shard, some in self.pool.rows_by_shard(self.rows):
-            table = pq.read_table(self.pool.shard_path(shard)).take(some - self.pool.bounds[shard])
+            table = self.pool.shard(shard).take(some - self.pool.bounds[shard])
             for row in table.drop_columns("key").to_pylist():
                 yield Document(**row | {"metadata": json.loads(row["metadata"])})
 

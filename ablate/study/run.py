@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,21 @@ from ablate.errors import AblateError
 from ablate.fingerprint import canonical_json, digest
 from ablate.provenance import provenance
 from ablate.stages.base import Relation
-from ablate.store import Store, atomic, lock, read_json, write_json, write_table, write_text
+from ablate.store import (
+    ABSENT,
+    SUM,
+    UNSEALED,
+    Store,
+    atomic,
+    clear_parts,
+    fault,
+    lock,
+    read_json,
+    whole,
+    write_json,
+    write_table,
+    write_text,
+)
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 
@@ -119,6 +134,12 @@ def run_jobs(
     return not failures
 
 
+def is_done(folder: Path) -> bool:
+    """Whether a run's folder holds its record, and its items as they were written."""
+    items = folder / "items.parquet"
+    return (folder / "record.json").exists() and (fault(items) in (UNSEALED, ABSENT) or whole(items))
+
+
 @contextmanager
 def catch(failures: dict[RunName, Exception], run: RunName) -> Iterator[None]:
     """What the block raises is that run's failure."""
@@ -202,17 +223,18 @@ def execute(
     opened: list[_Open] = []
     for name in runs:
         with catch(failures, name):
-            if not (run_folder(study, *name) / "record.json").exists():
+            if not is_done(run_folder(study, *name)):
                 opened.append(_open(plan, workshop, study, name))
     books = int(os.environ.get("RANK", 0)) == 0  # under torchrun the first process keeps them
     with ExitStack() as stack:
         alike: dict[str, list[_Open]] = {}
         for run in opened:
-            if not (run.result / "result.json").exists():
+            if not _has_result(run):
                 with catch(failures, run.name):
                     if books:
                         what = f"run {run.name[0]}, seed {run.name[1]} (or one with the same corpus)"
                         stack.enter_context(lock(run.result / ".lock", what))
+                        _clear(run)
                     alike.setdefault(run.shape, []).append(run)
         for group in alike.values():
             failures |= _train(plan, workshop, group, threads, books)
@@ -222,6 +244,22 @@ def execute(
                 with catch(failures, run.name):
                     _record(workshop, run)
     return failures
+
+
+def _has_result(run: _Open) -> bool:
+    return all([whole(run.result / name) for name in ("result.json", "items.parquet")])
+
+
+def _clear(run: _Open) -> None:
+    """What a run must not go on from: unfinished files; a checkpoint whose scores so far are damaged or gone."""
+    from ablate.train import checkpoint
+
+    clear_parts(run.result)
+    points = {path.name for path in run.result.glob("curve/*.json")}
+    points |= {path.name[1:].removesuffix(SUM) for path in run.result.glob(f"curve/.*{SUM}")}
+    if not all([whole(run.result / "curve" / name) for name in points]):
+        shutil.rmtree(run.result / "curve")
+        checkpoint.remove(run.result)
 
 
 def _open(plan: Mapping[str, Any], workshop: Workshop, study: Path, name: RunName) -> _Open:
@@ -255,8 +293,8 @@ def _record(workshop: Workshop, run: _Open) -> None:
         "cost": {**outcome["cost"], "curation_cpu_s": sum(cpu_s.values())},
         "curation_cpu_s": cpu_s,
     }
-    with atomic(run.folder / "items.parquet") as part:
-        part.write_bytes((run.result / "items.parquet").read_bytes())
+    with atomic(run.folder / "items.parquet", seal=True) as part:
+        shutil.copyfile(run.result / "items.parquet", part)
     write_json(run.folder / "record.json", record)
     (run.folder / "failed.json").unlink(missing_ok=True)
 
@@ -269,7 +307,7 @@ def _copies(
     relations = [stage for stage in make_stages(everything) if isinstance(stage, Relation)]
     if not relations:
         return None
-    groups = workshop.annotations.groups(prepared.version, relations[-1])
+    groups = workshop.groups(prepared, relations[-1])
     clusters = groups.clusters(prepared.rows, len(workshop.pool))
     return copies_seen(stream, clusters, tokens)
 
@@ -339,9 +377,9 @@ class _Desk:
         seen = Trained(self.run.stream.sequences, tokens // context) if done else None
         scores = self.evaluator.evaluate(model, seen)
         self.evaluate_s += time.monotonic() - begin
-        write_table(self.result / "items.parquet", scores.items)
+        write_table(self.result / "items.parquet", scores.items, seal=True)
         point = {"tokens": tokens, "scores": scores.summary}
-        write_json(self.result / "curve" / f"{tokens:020d}.json", point)
+        write_json(self.result / "curve" / f"{tokens:020d}.json", point, seal=True)
         self.write(point)
         self.tracked.log(tokens, scores.summary)
 
@@ -365,6 +403,7 @@ class _Desk:
                 "cost": {**outcome.cost, "evaluate_s": self.evaluate_s, "run_s": run_s},
                 "provenance": provenance(),
             },
+            seal=True,
         )  # fmt: skip
         checkpoint.remove(self.result)
 

@@ -19,11 +19,21 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.fingerprint import canonical_json
 from ablate.progress import CHILD, watch
-from ablate.store import Store, lock
+from ablate.store import Store, lock, read_json
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
-from ablate.study.run import RunName, catch, clear_failure, execute, explain, mark_failed, run_jobs, run_key
+from ablate.study.run import (
+    RunName,
+    catch,
+    clear_failure,
+    execute,
+    explain,
+    is_done,
+    mark_failed,
+    run_jobs,
+    run_key,
+)
 
 Say = Callable[[str], None]
 SWEEPS = "sweeps.jsonl"
@@ -90,12 +100,10 @@ def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> Non
 
 
 def _done(study: Path, arm: str, seed: int) -> bool:
-    return (run_folder(study, arm, seed) / "record.json").exists()
+    return is_done(run_folder(study, arm, seed))
 
 
 def _reason(study: Path, arm: str, seed: int) -> str:
-    from ablate.store import read_json
-
     path = run_folder(study, arm, seed) / "failed.json"
     return (
         str(read_json(path)["error"]) if path.exists() else "ended without a word (killed, or no disk space)"

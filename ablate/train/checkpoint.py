@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from ablate.errors import ConfigError
-from ablate.store import atomic
+from ablate.store import atomic, discard, whole
 
 NAME = "checkpoint.pt"
 
@@ -21,7 +19,7 @@ def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
     Raises:
         DataError: when it cannot be written; the one before it is still there.
     """
-    with atomic(folder / NAME) as part:
+    with atomic(folder / NAME, seal=True) as part:
         try:
             torch.save({"identity": identity, **state}, part)
         except RuntimeError as error:  # torch's own writer says so when the disk is full
@@ -29,18 +27,15 @@ def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The run's checkpoint; None when there is none or it cannot be read.
+    """The run's checkpoint; None when there is none, or when it is damaged, which is said.
 
     Raises:
         ConfigError: when it belongs to another configuration.
     """
     path = folder / NAME
-    if not path.exists():
+    if not whole(path):
         return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, UnpicklingError, zipfile.BadZipFile):
-        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if state["identity"] != identity:
         raise ConfigError(
             f"{path} belongs to a run of another configuration; delete it to start this one, "
@@ -51,4 +46,4 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
 
 def remove(folder: Path) -> None:
     """Delete it once the run is done."""
-    (folder / NAME).unlink(missing_ok=True)
+    discard(folder / NAME)

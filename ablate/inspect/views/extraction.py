@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
@@ -103,7 +102,7 @@ def pages_of(pool: Pool, urls: set[str]) -> dict[str, str]:
     wanted = np.asarray(known.to_numpy()) & pool.is_html
     pages: dict[str, str] = {}
     for shard, rows in pool.rows_by_shard(np.flatnonzero(wanted)):
-        texts = pq.read_table(pool.shard_path(shard), columns=["text"]).column("text")
+        texts = pool.shard(shard, "text").column("text")
         for row in rows.tolist():
             pages.setdefault(address[row].as_py(), texts[row - pool.bounds[shard]].as_py())
     return pages

@@ -16,7 +16,7 @@ from ablate.pool.testbed.pages import Page, TestbedConfig, generate, heldout
 from ablate.pool.testbed.world import World
 from ablate.pool.warc import read_warc
 from ablate.progress import track
-from ablate.store import atomic, read_json, write_json, write_table, write_text
+from ablate.store import atomic, once_files, write_json, write_table, write_text
 
 FORMAT = 2
 PAGES_PER_FILE = 20_000
@@ -47,10 +47,13 @@ class Testbed(Source):
             yield from read_warc(path)
 
     def _ensure(self) -> None:
-        done, made = Path(self.folder) / "testbed.json", {"format": FORMAT, **asdict(self.world)}
-        if not done.exists() or read_json(done) != made:
-            write_testbed(self.world, Path(self.folder))
-            write_json(done, made)
+        made = {"format": FORMAT, **asdict(self.world)}
+
+        def write(folder: Path) -> None:
+            write_testbed(self.world, folder)
+            write_json(folder / "testbed.json", made)
+
+        once_files(Path(self.folder), "generating the testbed", write, of=made)
 
 
 def write_testbed(config: TestbedConfig, folder: Path) -> None:
