@@ -113,6 +113,8 @@ _Mark = tuple[int, int, int, int, int]
 _hashed: dict[_Mark, str] = {}
 _whole: set[tuple[Path, _Mark]] = set()
 _told: dict[Path, str] = {}
+JOURNAL = "answers.jsonl"
+"""Grows line by line, so it has no sum."""
 UNSEALED, ABSENT = "it has no sum", "it is not there"
 """What `fault` says of a file that was never sealed, or never written."""
 
@@ -183,6 +185,29 @@ def check(path: Path) -> None:
     why = fault(path)
     if why not in (None, UNSEALED, ABSENT):
         raise Damaged(f"damaged: {path} ({why}); run the same command again: what can be made again is")
+
+
+def sealed_files(root: Path, *, unsealed: bool = True) -> list[Path]:
+    """Every file below a folder that has a sum, gone or not.
+
+    Args:
+        unsealed: those without a sum as well, but for locks, journals that grow line by line, and what
+            launchers leave in `jobs`.
+    """
+    found = set()
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "jobs"]
+        for name in names:
+            if name.startswith(".") and name.endswith(SUM):
+                found.add(Path(folder, name[1:].removesuffix(SUM)))
+            elif unsealed and not name.startswith(".") and not name.endswith((".lock", JOURNAL)):
+                found.add(Path(folder, name))
+    return sorted(found)
+
+
+def leftovers(root: Path) -> int:
+    """How many unfinished files processes left below a folder; those that run now have some too."""
+    return sum(1 for _ in root.rglob(f".*{PART}"))
 
 
 def discard(path: Path) -> None:

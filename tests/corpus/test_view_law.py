@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -282,6 +284,46 @@ def test_arms_that_share_a_store_do_not_change_each_other(
                 else:
                     results.append((corpus.content, list(annotations.texts(corpus.version, corpus.rows))))
             assert results[0] == results[1]
+
+
+ARMS = st.lists(st.sampled_from(STAGES), max_size=4)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents() | planted(), ARMS, ARMS, st.integers(0, 3), st.data())
+def test_a_store_with_overlapping_parts_gives_the_same_texts(
+    make_pool: Any, pages: list[Document], one: list[Stage], other: list[Stage], at: int, data: st.DataObject
+) -> None:
+    """Two processes that filled a store side by side, neither seeing the other's parts: a third is not misled."""
+    third = data.draw(st.sampled_from([one[at:] + other[:at], other[at:] + one[:at], one, other]))
+    with tempfile.TemporaryDirectory() as folder:
+        for number, stages in enumerate((one, other)):
+            store = Store(Path(folder) / str(number))
+            with suppress(DataError):
+                build_corpus(stages, Annotations(make_pool(store, pages), store, workers=1))
+            shutil.copytree(store.root, Path(folder) / "both", dirs_exist_ok=True)
+        both = Store(Path(folder) / "both")
+        pool = make_pool(both, pages)
+        annotations = Annotations(pool, both, workers=1)
+        expected = run_one_by_one(pool, third)
+        if expected:
+            corpus = build_corpus(third, annotations)
+            assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
+
+
+def test_work_that_stands_in_two_parts_is_counted_once(make_pool: Any, store: Store, tmp_path: Path) -> None:
+    """Half of the documents were measured by two processes; the time of the second does not count for them."""
+    pages = [Document(f"{text} {text}") for text in SENTENCES]
+    step, spent = GopherQuality(), []
+    for name, rows in (("a", np.arange(10)), ("b", np.arange(5))):
+        other = Store(tmp_path / name)
+        annotations = Annotations(make_pool(other, pages), other, workers=1)
+        annotations.fill(annotations.root(), step, rows)
+        spent.append(annotations.cpu_s(step, ["raw"]))
+        shutil.copytree(other.root, store.root, dirs_exist_ok=True)
+    both = Annotations(make_pool(store, pages), store, workers=1).cpu_s(step, ["raw"])
+    # By the part that is read first, the one of all rows or that of five, which leaves half of the other.
+    assert min(abs(both - spent[0]), abs(both - (spent[1] + spent[0] / 2))) < 1e-9
 
 
 def test_toggling_a_late_stage_leaves_earlier_keys_unchanged() -> None:
