@@ -20,7 +20,9 @@ from ablate.stages.pii import Pii
 from ablate.store import Store
 
 PROSE = "The old man went to the market and bought some bread. Nobody was there to talk to him at all."
-PAGES = [Document(f"Page {number} of the book. {PROSE}\nWrite to anna{number}@mail.org.") for number in range(12)]
+PAGES = [
+    Document(f"Page {number} of the book. {PROSE}\nWrite to anna{number}@mail.org.") for number in range(12)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,4 +93,6 @@ def test_the_second_waits_and_finds_the_work_done(
     assert [os.waitpid(child, 0)[1] for child in (first, second)] == [0, 0]
     assert sorted(done.read_text().splitlines()) == sorted(f"Page {number}" for number in range(12))
     found = _texts(pool, store, [C4Quality(min_sentences=1), Meeting(done=str(done)), Pii()])
-    assert found == _texts(pool, Store(tmp_path / "alone"), [C4Quality(min_sentences=1), Meeting(done=os.devnull), Pii()])
+    assert found == _texts(
+        pool, Store(tmp_path / "alone"), [C4Quality(min_sentences=1), Meeting(done=os.devnull), Pii()]
+    )
