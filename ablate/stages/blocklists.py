@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -29,6 +30,11 @@ from ablate.fingerprint import digest, file_stamp
 KINDS = ("domains", "urls")
 COMMON_HOSTS = re.compile(r"^(?:www|web|ftp)\d*\.(?=[^.]+\.)")
 """Leading labels that squidGuard takes off an address before it compares it."""
+PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+DOT = re.compile("[。｡．]")
+"""What else ends a label of a host (UTS #46)."""
+IGNORED = re.compile("[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f]")
+"""What browsers leave out of a host."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class Address:
 
     Attributes:
         host: lower case, punycode, without port and trailing dot; "" where there is none.
-        path: from the first slash on.
-        query: what follows the question mark.
+        path: from the first slash on; percent-encoding is undone where that cannot change how it is read.
+        query: what follows the question mark, likewise.
     """
 
     host: str = ""
@@ -50,11 +56,10 @@ class Address:
         """Split an address, whether or not it names a scheme; one that cannot be split has no host."""
         try:
             parts = urlsplit(url.strip() if "://" in url else f"//{url.strip()}")
-            host = (parts.hostname or "").rstrip(".")
-            host = host if host.isascii() else host.encode("idna").decode()
+            host = ascii_host(parts.hostname or "").strip(".")
         except ValueError:
             return cls()
-        return cls(host, parts.path, parts.query)
+        return cls(host, without_percent(parts.path), without_percent(parts.query))
 
     @property
     def domains(self) -> list[str]:
@@ -74,6 +79,45 @@ class Address:
         for segment in segments:
             names.append(f"{names[-1]}/{segment}")
         return [*names, f"{names[-1]}?{self.query}"] if self.query else names
+
+
+def ascii_host(host: str) -> str:
+    """A host in lower case with punycode for letters beyond ASCII, as browsers look it up (UTS #46, section 4)."""
+    if "%" in host:
+        host = without_percent(host, keep="")
+    if host.isascii():
+        return host.lower()
+    host = DOT.sub(".", normalize("NFKC", IGNORED.sub("", host)).lower())
+    labels = (
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in host.split(".")
+    )
+    return ".".join(labels)
+
+
+def from_punycode(label: str) -> str:
+    """The letters that a label `xn--...` stands for; the label itself where it stands for none."""
+    try:
+        return label[4:].encode("ascii").decode("punycode")
+    except ValueError:
+        return label
+
+
+def without_percent(text: str, keep: str = "/?#%") -> str:
+    """Percent-encoded UTF-8 as what it stands for, in Unicode's form NFC; other bytes stay, in capitals.
+
+    Args:
+        keep: characters that stay encoded, for as themselves they would part the address.
+    """
+
+    def plain(match: re.Match[str]) -> str:
+        try:
+            decoded = bytes.fromhex(match.group().replace("%", "")).decode()
+        except ValueError:
+            return match.group().upper()
+        return "".join(f"%{ord(sign):02X}" if sign in keep else sign for sign in decoded)
+
+    text = PERCENT.sub(plain, text) if "%" in text else text
+    return text if text.isascii() else normalize("NFC", text)
 
 
 def hashes(entries: Iterable[str]) -> np.ndarray:
@@ -166,7 +210,7 @@ def _read(paths: tuple[str, ...], categories: tuple[str, ...] | None, _: object)
 
 def _domain(entry: str) -> str:
     """An entry of `domains` as `Address.domains` writes it; nearly all of them are so already."""
-    plain = entry.isascii() and not any(mark in entry for mark in "/:@")
+    plain = entry.isascii() and not any(mark in entry for mark in "/:@%")
     return entry.strip(".").lower() if plain else Address.of(entry).host
 
 

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
+from unicodedata import normalize
 
 import numpy as np
 
 from ablate.fingerprint import file_stamp
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.blocklists import Address, read_blocklists
+from ablate.stages.blocklists import Address, from_punycode, read_blocklists, without_percent
+from ablate.text.letters import RUN_ON, WORD
 
-NO_WORD = re.compile(r"[^a-z0-9]+")
+PUNYCODE = re.compile(r"(?<![a-z0-9-])xn--[a-z0-9-]+", re.IGNORECASE)
+DEEPEST = 3
+"""Times that an address may be percent-encoded over."""
 WORD_FILES = ("banned_words", "soft_banned_words", "banned_subwords")
 
 
@@ -27,7 +31,9 @@ WORD_FILES = ("banned_words", "soft_banned_words", "banned_subwords")
 class UrlFilter(Filter):
     """Drop documents whose address is listed or says what the page is; without lists it keeps all.
 
-    A document without an address is kept. Words are compared in lower case, without punctuation.
+    A document without an address is kept. Words are letters and digits of any script, compared without regard to
+    case and in Unicode's form NFKC; percent-encoding and punycode are undone first. In scripts without blanks
+    (Chinese, Japanese, Thai, ...) a word is also found inside a longer run.
 
     Attributes:
         blocklists: folders or `.tar.gz` files in the layout of UT1; see `ablate.stages.blocklists`.
@@ -40,7 +46,7 @@ class UrlFilter(Filter):
     """
 
     name: ClassVar[str] = "url_filter"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     decide_only: ClassVar[tuple[str, ...]] = ("soft_threshold",)
     reads: ClassVar[str] = "url"
     blocklists: tuple[str, ...] = ()
@@ -76,10 +82,16 @@ class UrlFilter(Filter):
         whole, soft, parts = (self._words(name) for name in WORD_FILES)
         counts = np.zeros((len(texts), len(WORD_FILES)), dtype=np.int64)
         if whole or soft or parts:
+            inside = [frozenset(filter(RUN_ON.search, some)) for some in (whole, soft)]
             for row, url in enumerate(texts):
-                words = set(NO_WORD.split(url.lower()))
-                joined = NO_WORD.sub("", url.lower()) if parts else ""
-                counts[row] = len(words & whole), len(words & soft), any(map(joined.__contains__, parts))
+                words = address_words(url)
+                runs = [word for word in words if RUN_ON.search(word)]
+                found = [
+                    (some & set(words)) | {word for word in within if any(word in run for run in runs)}
+                    for some, within in zip((whole, soft), inside, strict=True)
+                ]
+                joined = "".join(words)
+                counts[row] = len(found[0]), len(found[1]), any(map(joined.__contains__, parts))
         return {**table, **dict(zip(WORD_FILES, counts.T, strict=True))}
 
     def decide(self, measured: Table) -> Verdict:
@@ -100,5 +112,22 @@ class UrlFilter(Filter):
 @lru_cache(maxsize=16)
 def _read_words(path: str, _: tuple[int, ...]) -> frozenset[str]:
     lines = Path(path).read_text(encoding="utf-8").splitlines()
-    words = (NO_WORD.sub("", line.lower()) for line in lines if not line.startswith("#"))
+    words = ("".join(words_of(line)) for line in lines if not line.startswith("#"))
     return frozenset(word for word in words if word)
+
+
+def words_of(text: str) -> list[str]:
+    """Letters and digits in a row, without regard to case, in Unicode's form NFKC."""
+    if not text.isascii():
+        text = normalize("NFKC", normalize("NFKC", text).casefold())
+    return WORD.findall(text.lower())
+
+
+def address_words(url: str) -> list[str]:
+    """The words of an address as a reader sees it: no percent-encoding, no punycode."""
+    for _ in range(DEEPEST):
+        plain = without_percent(url, keep="")
+        if plain == url:
+            break
+        url = plain
+    return words_of(PUNYCODE.sub(lambda match: from_punycode(match.group()), url))

@@ -47,7 +47,43 @@ def test_replaced(text, expected):
     assert Pii().transform(text) == expected
 
 
+BESIDE_OTHER_SCRIPTS = [
+    (
+        "联系我们zhang.wei@mail.example.cn获取更多，地址8.8.8.8在北京。",
+        f"联系我们{E}获取更多，地址{A}在北京。",
+    ),
+    ("はtaro@post.example.jpまで。サーバ8.8.8.8です", f"は{E}まで。サーバ{A}です"),
+    ("문의는 kim@mail.example.kr로. 서버 8.8.8.8에서", f"문의는 {E}로. 서버 {A}에서"),
+    ("наivan.petrov@mail.example.ru, адрес8.8.8.8.", f"на{E}, адрес{A}."),
+    ("ติดต่อsomchai@mail.example.thได้ที่8.8.8.8ครับ", f"ติดต่อ{E}ได้ที่{A}ครับ"),
+    ("راسلناali@mail.example.com، العنوان8.8.8.8.", f"راسلنا{E}، العنوان{A}."),
+    ("सर्वर8.8.8.8। ram@mail.example.in।", f"सर्वर{A}। {E}।"),
+    ("ｊｏｅ＠ａｃｍｅ．ｃｏｍ　８．８．８．８！", f"{E}　{A}！"),
+    ("你好！joe@acme.com，是example.org的", f"你好！{E}，是example.org的"),
+    ("joe@acme.com是example.org的", f"{E}是example.org的"),
+]
+OF_OTHER_LETTERS = [
+    ("иван.петров@почта.рф, и", f"{E}, и"),
+    ("rené.dupont@société.fr.", f"{E}."),
+    ("rene\u0301.dupont@acme.fr", E),
+    ("राम@डाटामेल.भारत पर", f"{E} पर"),
+    ("联系joe@公司.cn谢谢", f"联系{E}谢谢"),
+    ("joe@例子.中国获取", f"{E}获取"),
+    ("홍길동@도메인.한국으로", f"{E}으로"),
+]
+"""RFC 6531, section 3.3: letters beyond ASCII in both parts."""
+
+
+@pytest.mark.parametrize(("text", "expected"), [*BESIDE_OTHER_SCRIPTS, *OF_OTHER_LETTERS])
+def test_replaced_beside_and_of_letters_of_other_scripts(text, expected):
+    assert Pii().transform(text) == expected
+    assert Pii().transform(expected) == expected
+
+
 NEAR_MISSES = [
+    # the same numbers of versions where another script speaks of them
+    "版本1.2.3.4", "版本号：1.2.3.4和1.2.3.5", "バージョン1.2.3.4", "버전 1.2.3.4", "версия 1.2.3.4", "使用Firefox/3.6.0.1浏览",
+    "用version 1.2.3.4", "8.8.8.8版", "٨8.8.8.8", "é8.8.8.8", "8.8.8.8é", "图logo@2x.png在", "下1.2.3.4.tar在",
     "", "no address", "@joe", "joe@localhost", "a @ b.com", "joe@", "@acme.com", "joe at acme.com", "lodash@4.17.21",
     "logo@2x.png", "icon@1.5x.webp", "user@host", "a@b", "C@t", "f(@x.y)", "۱۲۳@",
     # private, loopback, link-local, documentation, multicast, broadcast, not an address

@@ -137,6 +137,84 @@ def test_words_hard_soft_and_inside_others(lists: Path, url: str, expected: str 
     assert reason(stage, url) == expected
 
 
+@pytest.fixture
+def many_scripts(tmp_path: Path) -> UrlFilter:
+    words = "казино\nbörse\nstraße\n赌博\nहिन्दी\nカジノ\n"
+    (tmp_path / "words").write_text(words, encoding="utf-8")
+    (tmp_path / "parts").write_text("спам письма\n", encoding="utf-8")
+    return UrlFilter(banned_words=str(tmp_path / "words"), banned_subwords=str(tmp_path / "parts"))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://site.example/казино/bonus", "banned_word"),
+        ("https://site.example/%D0%BA%D0%B0%D0%B7%D0%B8%D0%BD%D0%BE/bonus", "banned_word"),
+        ("https://site.example/%d0%ba%d0%b0%d0%b7%d0%b8%d0%bd%d0%be?x=1", "banned_word"),
+        ("https://site.example/%25D0%25BA%25D0%25B0%25D0%25B7%25D0%25B8%25D0%25BD%25D0%25BE", "banned_word"),
+        ("https://site.example/?q=КАЗИНО+bonus", "banned_word"),
+        ("https://xn--80aswg.example/", None),  # сайт
+        ("https://xn--80aodfsg.example/", "banned_word"),  # казино
+        ("https://казино.example:8080/", "banned_word"),
+        ("https://site.example/казиношка", None),
+        ("https://site.example/bo\u0308rse", "banned_word"),
+        ("https://site.example/BÖRSE_heute", "banned_word"),
+        ("https://site.example/rse", None),
+        ("https://site.example/STRASSE", "banned_word"),
+        ("https://site.example/赌博", "banned_word"),
+        ("https://site.example/在线赌博平台", "banned_word"),
+        ("https://site.example/赌-博", None),
+        ("https://site.example/%E8%B5%8C%E5%8D%9A", "banned_word"),
+        ("https://site.example/ｶｼﾞﾉ", "banned_word"),
+        ("https://site.example/हिन्दी", "banned_word"),
+        ("https://site.example/हिन्", None),
+        ("https://site.example/xСпам-Письма9", "banned_subword"),
+        ("https://site.example/spam/bonus", None),
+        ("https://site.example/%E4%FF%zz", None),
+    ],
+)
+def test_words_of_any_script_however_they_are_written(
+    many_scripts: UrlFilter, url: str, expected: str | None
+) -> None:
+    assert reason(many_scripts, url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://börse.example/", "domain"),
+        ("https://BO\u0308RSE.example./", "domain"),
+        ("https://xn--brse-5qa.example/x", "domain"),
+        ("https://www.b%C3%B6rse.example/x", "domain"),
+        ("https://börse。example/", "domain"),
+        ("https://xn--80aodfsg.example", "domain"),
+        ("https://user@Казино.example:81/", "domain"),
+        ("https://straße.example/", "domain"),
+        ("https://strasse.example/", None),  # another domain, since IDNA 2008
+        ("https://site.example/%D0%B1%D0%B0%D1%80/x", "url"),
+        ("https://site.example/бар", "url"),
+        ("https://site.example/caf%C3%A9", "url"),
+        ("https://site.example/%63af\u0065\u0301", "url"),
+        ("https://site.example/b%c4r", "url"),
+        ("https://site.example/b%C4r", "url"),
+        ("https://site.example/a%2Fb", "url"),
+        ("https://site.example/a/b", None),
+        ("https://" + "ö" * 300 + "..example/", None),
+    ],
+)
+def test_listed_addresses_in_any_script_however_they_are_written(
+    tmp_path: Path, url: str, expected: str | None
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "domains").write_text(
+        "xn--brse-5qa.example\n.казино.example\nxn--strae-oqa.example\n", encoding="utf-8"
+    )
+    pages = "site.example/бар\nsite.example/café\nsite.example/b%C4r\nsite.example/a%2fb\n"
+    (folder / "urls").write_text(pages, encoding="utf-8")
+    assert reason(UrlFilter(blocklists=(str(folder),)), url) == expected
+
+
 def test_the_soft_threshold_is_free_to_sweep(lists: Path) -> None:
     url = "https://chat.example/cams?girls"
     found = {
