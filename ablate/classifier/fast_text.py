@@ -56,7 +56,7 @@ class FastText(Student):
     """
 
     file: ClassVar[str] = "model.bin"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     libraries: ClassVar[tuple[str, ...]] = ("fasttext-numpy2-wheel",)
     dim: int = 64
     ngram: int = 2

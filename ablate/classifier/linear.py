@@ -30,7 +30,7 @@ class Linear(Student):
     """
 
     file: ClassVar[str] = "weights.npy"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     ngram: int = 2
     buckets: int = 262_144
     c: float = 1.0

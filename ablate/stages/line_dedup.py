@@ -32,11 +32,12 @@ class LineDedup(SpanRelation):
 
     Attributes:
         unit: `line`; `paragraph`, lines up to a blank one; `three_sentences` in a row, in one document.
-        min_words: units with fewer words never match; a unit without any word never does.
+        min_words: units with fewer words (characters in scripts without blanks) never match; a unit without any
+            word never does.
     """
 
     name: ClassVar[str] = "line_dedup"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     unit: str = "line"
     min_words: int = 1
 

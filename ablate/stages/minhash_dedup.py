@@ -31,7 +31,7 @@ class MinhashDedup(Relation):
     0.77 at s = 0.75 for 14 x 8.
 
     Attributes:
-        ngram: words per shingle.
+        ngram: words per shingle; characters in scripts without blanks.
         bands, rows: of the signature; bands x rows hash functions.
         verify: which candidates are joined: all ("none"), those whose sets of shingles are alike ("jaccard"),
             or those whose words are alike in order ("edit", Lee et al.).
@@ -39,7 +39,7 @@ class MinhashDedup(Relation):
     """
 
     name: ClassVar[str] = "minhash_dedup"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     relate_only: ClassVar[tuple[str, ...]] = ("verify", "min_similarity")
     VERIFY: ClassVar[tuple[str, ...]] = ("none", "jaccard", "edit")
     ngram: int = 5

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ablate.fingerprint import digest, file_stamp
-from ablate.stages.text_norm import gram_hashes, grams_up_to, words
+from ablate.stages.text_norm import gram_hashes, grams_of, said, words
 
 MATCHES = ("question", "question_answer", "both")
 SMALLEST_BLOCK = 5
@@ -74,13 +74,17 @@ class References:
     def of(
         cls, texts: Sequence[str], ngram: int, min_words: int, names: Sequence[tuple[str, str]] | None = None
     ) -> References:
-        """Cut texts into n-grams; whole texts where they are shorter; none shorter than `min_words`."""
+        """Cut texts into n-grams; whole texts where they are shorter; none shorter than `min_words`.
+
+        Both are counted in words; where a script is written without blanks, in as many characters as say as much.
+        """
         found: dict[int, list[tuple[np.ndarray, int]]] = {}
         kept: list[int] = []
         for number, text in enumerate(texts):
-            count = len(words(text))
-            if count >= min_words:
-                n = min(count, ngram)
+            found_words = words(text)
+            count, worth = len(found_words), said(found_words)
+            if count and worth >= min_words:
+                n = min(count, round(ngram * count / worth))
                 found.setdefault(n, []).append((gram_hashes(text, n), len(kept)))
                 kept.append(number)
         grams = {}
@@ -164,19 +168,17 @@ class References:
     def _matches(self, text: str) -> list[tuple[int, np.ndarray, np.ndarray, Grams]]:
         """(n, entries of `grams`, first word in the text of each, grams) for every n with a match."""
         found = []
-        for n, hashed in grams_up_to(text, max(self.grams, default=0)):
-            if n in self.grams:
-                grams = self.grams[n]
-                low = np.searchsorted(grams.hashes, hashed, side="left")
-                met = np.flatnonzero(
-                    (low < grams.hashes.size)
-                    & (grams.hashes[np.minimum(low, grams.hashes.size - 1)] == hashed)
-                )
-                if met.size:
-                    count = np.searchsorted(grams.hashes, hashed[met], side="right") - low[met]
-                    at = np.repeat(met, count)
-                    entry = np.repeat(low[met] - (np.cumsum(count) - count), count) + np.arange(count.sum())
-                    found.append((n, entry, at, grams))
+        for n, hashed in grams_of(text, self.grams):
+            grams = self.grams[n]
+            low = np.searchsorted(grams.hashes, hashed, side="left")
+            met = np.flatnonzero(
+                (low < grams.hashes.size) & (grams.hashes[np.minimum(low, grams.hashes.size - 1)] == hashed)
+            )
+            if met.size:
+                count = np.searchsorted(grams.hashes, hashed[met], side="right") - low[met]
+                at = np.repeat(met, count)
+                entry = np.repeat(low[met] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+                found.append((n, entry, at, grams))
         return found
 
 

@@ -17,13 +17,14 @@ from unicodedata import category
 import numpy as np
 
 from ablate.stages.chunks import Chunks, with_room
+from ablate.stages.scripts import IGNORED_SET, SIGN_SET
 
 LONGEST_CHUNK = 2_000
 """Characters. spaCy's time on a chunk grows with the square of its marks; longer ones are cut by `RUN`."""
 MOST_WORDS = 400_000
 """When the table has more words than this it starts anew; about 150 MB."""
 LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
-RUN = re.compile(r"\w+|[^\w\s]")
+RUN = re.compile(rf"[\w{IGNORED_SET}{SIGN_SET}]+|[^\w\s]")
 TERMINALS = frozenset(
     "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓⹔。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"
     + "".join(
@@ -210,6 +211,8 @@ def line_spans(text: str) -> list[tuple[int, int]]:
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Where the sentences stand: as `count_sentences` counts them in each line; none crosses a line.
 
+    An end of a script other than Latin, Greek and Cyrillic needs no blank behind it: 。 । ။ ؟
+
     Only chunks near a possible end are cut into words: a chunk that has no end and does not follow one
     cannot begin a sentence, unless it begins a line.
     """
@@ -234,9 +237,49 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     before, after = relevant[:-1], relevant[1:]
     after = after[ending[before] & ~ending[after] & (line[before] == line[after])]
     first = np.union1d(np.searchsorted(places, bounds[:-1]), np.searchsorted(places, begins[after]))
+    first = np.union1d(
+        first, np.searchsorted(places, _unspaced_begins(codes, bounds, places[first[first < places.size]]))
+    )
     first = first[first < places.size]
     last = np.append(first[1:], places.size) - 1
     return list(zip(places[first].tolist(), (places[last] + 1).tolist(), strict=True))
+
+
+def _unspaced_begins(codes: np.ndarray, bounds: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Where sentences begin behind an end of another script, that do not begin there already: shape (n,).
+
+    Args:
+        codes: the text's code points.
+        bounds: where the lines begin, and the text's end.
+        begins: where sentences are known to begin, ascending.
+    """
+    ends = np.flatnonzero(_other_ends()[codes])
+    if ends.size == 0:
+        return ends
+    solid = np.flatnonzero(~_no_begin()[codes])
+    ends = ends[: np.searchsorted(ends, solid[-1])] if solid.size else ends[:0]
+    begin = solid[np.searchsorted(solid, ends)]
+    same_line = np.searchsorted(bounds, ends, side="right") == np.searchsorted(bounds, begin, side="right")
+    known = np.searchsorted(begins, ends) != np.searchsorted(begins, begin, side="right")
+    return np.unique(begin[same_line & ~known])
+
+
+@cache
+def _other_ends() -> np.ndarray:
+    """Which code points end a sentence in scripts other than Latin, Greek and Cyrillic: shape (0x110000,), bool."""
+    ends = np.zeros(0x110000, dtype=bool)
+    ends[[ord(end) for end in _sentence_ends() | TERMINALS]] = True
+    ends[:0x0589] = ends[0x2000:0x3000] = False
+    return ends
+
+
+@cache
+def _no_begin() -> np.ndarray:
+    """Which code points never begin a sentence: punctuation and blanks; shape (0x110000,), bool."""
+    found = (_traits() & PUNCTUATION) > 0
+    found[: _blank().size] |= _blank()
+    found[[ord(end) for end in _sentence_ends()]] = True
+    return found
 
 
 class _MayEnd(dict[str, bool]):

@@ -12,22 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
-from unicodedata import category
 
 import numpy as np
 
 from ablate.fingerprint import mix64
 from ablate.stages.base import SpanRelation
 from ablate.stages.running_hash import hash_many, polynomials
+from ablate.stages.scripts import JOINERS, marks, unspaced
 from ablate.stages.spans import Windows, equal_windows
 
 BLANK = re.compile(r"\s")
 GAP, WORD, SINGLE, SIGN, MARK = range(5)
-UNSPACED = (
-    (0x0E00, 0x10A0), (0x1780, 0x1800), (0x3040, 0x3100), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00),
-    (0x20000, 0x40000),
-)  # fmt: skip
-"""Scripts written without blanks: Thai, Lao, Tibetan, Burmese; Khmer; kana; Han."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,7 @@ class SubstringDedup(SpanRelation):
     """Two spans are the same when their tokens are, case and punctuation included.
 
     A token is a word (a run of letters and digits), a single mark, or a single character of a script
-    that is written without blanks; combining marks belong to what they stand on. That is about a BPE
+    that is written without blanks; combining marks and joiners belong to what they stand on. That is about a BPE
     token (Lee et al. used those) and depends on no tokenizer. Blanks between tokens do not count.
 
     Attributes:
@@ -79,9 +74,8 @@ def _kinds() -> np.ndarray:
     kind = np.full(characters.size, SIGN, dtype=np.uint8)
     kind[np.char.isalnum(characters)] = WORD
     kind[ord("_")] = WORD
-    for first, end in UNSPACED:
-        kind[first:end] = SINGLE
-    kind[[category(chr(code))[0] == "M" for code in range(characters.size)]] = MARK
+    kind[(kind == WORD) & (unspaced() > 0)] = SINGLE
+    kind[[*marks(), *JOINERS]] = MARK
     kind[np.char.isspace(characters)] = GAP
     return kind
 

@@ -1,7 +1,11 @@
 """Normal form of a text for matching: what deduplication and decontamination compare.
 
 In the spirit of datatrove's `simplify_text`: lower case, numbers to 0, punctuation to blanks, accents
-removed. Words are strings (`words`) or 64-bit hashes (`word_hashes`), which equal words share. Hashes are
+removed. Canonically equivalent texts (Unicode's NFC and NFD) have the same words. Combining marks belong to the
+word of the letter that they follow: accents and the points of Arabic and Hebrew are left out, vowel signs, viramas
+and tone marks of other scripts stay, since a word without them is another one. Where a script is written without
+blanks, each character, with the marks on it, stands for a word: n-grams of words are character n-grams there, and
+blanks make no difference. Words are strings (`words`) or 64-bit hashes (`word_hashes`), which equal words share. Hashes are
 made of many texts at once, a few array operations for each character, so a word never seen costs no more
 than one seen before.
 """
@@ -10,18 +14,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache, partial
 
 import numpy as np
 
 from ablate.fingerprint import mix64
 from ablate.stages.running_hash import hash_many, polynomials
+from ablate.stages.scripts import IGNORED, IGNORED_SET, SIGN_SET, SIGNS, UNSPACED_SET, unspaced
 
-WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[\u0300-\u036f]+[^\W\d_]*)*")
-MARKS = re.compile(r"[\u0300-\u036f]+")
-NEVER_IN_A_WORD = re.compile(r"[^\w.,\u0300-\u036f]")
-OTHER, LETTER, DIGIT, JOINER, MARK = range(5)
+LETTERS = rf"[^\W\d_{UNSPACED_SET}{IGNORED_SET}]"
+MARKS = f"[{IGNORED_SET}{SIGN_SET}]"
+WORD = re.compile(
+    rf"\d+(?:[.,]\d+)*|[^\W\d_](?<=[{UNSPACED_SET}]){MARKS}*"
+    rf"|(?:{LETTERS}+|[{SIGN_SET}]{LETTERS}*)(?:{MARKS}+{LETTERS}*)*"
+)
+NEVER_IN_A_WORD = re.compile(rf"[^\w.,{IGNORED_SET}{SIGN_SET}]")
+OTHER, LETTER, DIGIT, JOINER, MARK, SIGN, SINGLE, TAIL = range(8)
+"""`MARK`: ignored behind a letter. `SINGLE`: a word of its own, with the `TAIL` of signs behind it."""
 GRAM_FACTOR = np.uint64(0xD1342543DE82EF95)
 
 
@@ -29,12 +39,18 @@ def normal_word(word: str) -> str:
     """One word in normal form: lower case, without accents; "0" for a number."""
     if word[0].isdecimal():
         return "0"
-    return word.lower() if word.isascii() else MARKS.sub("", word).translate(_changes())
+    return word.lower() if word.isascii() else unicodedata.normalize("NFC", word).translate(_changes())
 
 
 def words(text: str) -> list[str]:
     """Words in normal form, punctuation left out."""
     return [normal_word(word) for word in WORD.findall(text)]
+
+
+def said(words: Sequence[str]) -> float:
+    """How many words of a script with blanks say as much as these do."""
+    characters = unspaced()[np.fromiter((ord(word[0]) for word in words), dtype=np.int64)]
+    return float(np.divide(1.0, characters, out=np.ones(len(words)), where=characters > 0).sum())
 
 
 class _Remembered(dict[str, str]):
@@ -75,23 +91,26 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
     kind = np.zeros(characters.size, dtype=np.uint8)
     kind[np.char.isalnum(characters)] = LETTER
     kind[np.char.isdecimal(characters)] = DIGIT
+    kind[(kind == LETTER) & (unspaced() > 0)] = SINGLE
     kind[[ord("."), ord(",")]] = JOINER
-    kind[0x300:0x370] = MARK
+    kind[SIGNS] = SIGN
+    kind[IGNORED] = MARK
     normal = np.arange(characters.size, dtype=np.uint32)
-    for number in np.flatnonzero(kind == LETTER).tolist():
+    ignored = dict.fromkeys(IGNORED)
+    for number in np.flatnonzero((kind == LETTER) | (kind == SINGLE)).tolist():
         lower = chr(number).lower()
         if ord(lower[0]) != number or unicodedata.decomposition(lower[0]):
-            plain = MARKS.sub("", unicodedata.normalize("NFD", lower))
+            plain = unicodedata.normalize("NFD", lower).translate(ignored)
             normal[number] = ord(plain) if len(plain) == 1 else ord(lower[0])
     normal[ord("ς")] = ord("σ")
     return kind, normal
 
 
 @cache
-def _changes() -> dict[int, int]:
+def _changes() -> dict[int, int | None]:
     normal = _tables()[1]
     changed = np.flatnonzero(normal != np.arange(normal.size))
-    return dict(zip(changed.tolist(), normal[changed].tolist(), strict=True))
+    return {**dict(zip(changed.tolist(), normal[changed].tolist(), strict=True)), **dict.fromkeys(IGNORED)}
 
 
 @cache
@@ -112,7 +131,10 @@ def word_hashes_many(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         Hashes, shape (n,), uint64, and bounds, shape (len(texts) + 1,), int64: the words of text i are
         `hashes[bounds[i]:bounds[i + 1]]`.
     """
-    return hash_many(texts, _hash_words, NEVER_IN_A_WORD)
+    return hash_many(list(map(_composed, texts)), _hash_words, NEVER_IN_A_WORD)
+
+
+_composed = partial(unicodedata.normalize, "NFC")
 
 
 def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -125,26 +147,36 @@ def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
     else:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         kind, codes = (table[points] for table in _tables())
-    places = None
-    if (marks := np.flatnonzero(kind == MARK)).size:
-        begins = np.diff(marks, prepend=-2) != 1
-        before = marks[begins][np.cumsum(begins) - 1] - 1  # of the run of marks that each stands in
-        accents = marks[(before >= 0) & (kind[before] == LETTER)]
-        places = np.delete(np.arange(kind.size), accents)
+    places, marked = None, bool(kind.max(initial=OTHER) > JOINER)
+    if marked and (marks := np.flatnonzero(kind == MARK)).size:
+        ignored = marks[np.isin(_kind_before(kind, marks), (LETTER, SIGN, SINGLE))]
+        places = np.delete(np.arange(kind.size), ignored)
         kind, codes = kind[places], codes[places]
+    if marked and (signs := np.flatnonzero(kind == SIGN)).size:
+        kind[signs] = np.where(_kind_before(kind, signs) == SINGLE, TAIL, LETTER)
     joiners = np.flatnonzero(kind == JOINER)
     within = joiners[(joiners > 0) & (joiners < kind.size - 1)]
     between = within[(kind[within - 1] == DIGIT) & (kind[within + 1] == DIGIT)]
     kind[joiners] = OTHER
     kind[between] = DIGIT
-    edges = np.flatnonzero(kind[1:] != kind[:-1]) + 1
+    edge = kind[1:] != kind[:-1]
+    if marked:
+        edge = (edge & (kind[1:] != TAIL)) | (kind[1:] == SINGLE)
+    edges = np.flatnonzero(edge) + 1
     starts, ends = np.concatenate([[0], edges]), np.append(edges, kind.size)
     kind = np.append(kind, OTHER)[starts]
-    real = np.flatnonzero((kind == LETTER) | (kind == DIGIT))
+    real = np.flatnonzero((kind == LETTER) | (kind == DIGIT) | (kind == SINGLE))
     starts, ends, kind = starts[real], ends[real], kind[real]
     hashes = polynomials(codes, starts, ends)
     hashes[kind == DIGIT] = ord("0")
     return mix64(hashes, 0), starts if places is None else places[starts]
+
+
+def _kind_before(kind: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """What stands before the run that each of the places is in; `OTHER` at the beginning of the text: shape (n,)."""
+    begins = np.diff(places, prepend=-2) != 1
+    before = places[begins][np.cumsum(begins) - 1] - 1
+    return np.where(before >= 0, kind[before], OTHER)
 
 
 def ngram_hashes(words: np.ndarray, n: int) -> np.ndarray:
@@ -162,10 +194,16 @@ def gram_hashes(text: str, n: int) -> np.ndarray:
     return ngram_hashes(word_hashes(text), n)
 
 
-def grams_up_to(text: str, longest: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(n, hash of every n-gram in order) for n = 1 .. `longest`, as long as the text has n words."""
+def grams_of(text: str, lengths: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(n, hash of every n-gram in order) for each n of `lengths`, ascending, as long as the text has n words."""
     hashes = word_hashes(text)
     combined = np.zeros(hashes.size + 1, dtype=np.uint64)
-    for n in range(1, min(longest, hashes.size) + 1):
+    for n in range(1, min(max(lengths, default=0), hashes.size) + 1):
         combined = combined[:-1] * GRAM_FACTOR + hashes[n - 1 :]
-        yield n, mix64(combined, n)
+        if n in lengths:
+            yield n, mix64(combined, n)
+
+
+def grams_up_to(text: str, longest: int) -> Iterator[tuple[int, np.ndarray]]:
+    """`grams_of` the lengths 1 .. `longest`."""
+    return grams_of(text, range(1, longest + 1))
