@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -155,7 +156,7 @@ def test_what_stands_around_makes_no_difference(one: str, other: str, between: s
 def test_ranges_are_ascending_and_apart() -> None:
     ranges = sorted((first, end) for first, end, _ in UNSPACED)
     assert all(first < end for first, end in ranges)
-    assert all(end <= later for (_, end), (later, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(end <= later for (_, end), (later, _) in pairwise(ranges))
 
 
 @pytest.fixture
@@ -180,7 +181,11 @@ def edited(lines: list[str], script: str) -> list[str]:
 @pytest.mark.parametrize("script", ALPHABETS)
 def test_a_near_copy_is_found_and_another_passage_is_not(script: str, curate) -> None:
     lines = passage(script, 0, 600)
-    texts = ["\n".join(lines), "\n".join(edited(lines, script)), *("\n".join(passage(script, n, 600)) for n in (1, 2, 3))]
+    texts = [
+        "\n".join(lines),
+        "\n".join(edited(lines, script)),
+        *("\n".join(passage(script, n, 600)) for n in (1, 2, 3)),
+    ]
     left = curate(MinhashDedup(keep="first"), texts)
     assert left == [texts[0], *texts[2:]]
 
@@ -194,14 +199,18 @@ def test_lines_and_substrings_are_found(script: str, curate) -> None:
         left = curate(stage, texts)
         assert left[0] == texts[0]
         assert not any(line in left[1] for line in first[3:8])
-        assert all(line in left[1] for line in [*second[:4], *second[6:]])  # beside the copy, a character may be alike
+        assert all(
+            line in left[1] for line in [*second[:4], *second[6:]]
+        )  # beside the copy, a character may be alike
 
 
 @pytest.mark.parametrize("method", [None, *RATIO])
 @pytest.mark.parametrize("script", ALPHABETS)
 def test_a_leak_is_found_and_a_clean_text_is_not(script: str, method: str | None) -> None:
     item = passage(script, 5, 24, 12)
-    references = References.of([" ".join(item), " ".join(passage(script, 6, 16))], NGRAM[method or "ngram"], 8)
+    references = References.of(
+        [" ".join(item), " ".join(passage(script, 6, 16))], NGRAM[method or "ngram"], 8
+    )
     assert len(references.names) == 2
     ratio = RATIO.get(method or "", 0.0)
     finder = FindItems(references=references, in_order=method == "cosmopedia", ratio=ratio)

@@ -16,6 +16,7 @@ from ablate.corpus.view import build_corpus
 from ablate.errors import DataError
 from ablate.pool.source import Document
 from ablate.stages import running_hash
+from ablate.stages.scripts import UNSPACED_SET
 from ablate.stages.substring_dedup import SubstringDedup
 
 
@@ -97,6 +98,8 @@ def test_a_document_without_a_token_of_its_own_is_dropped_as_empty(make_pool, st
         ("夕方、サギ", ["夕", "方", "、", "サ", "ギ"]),
         ("ที่นี่", ["ที่", "นี่"]),
         ("हिन्दी है", ["हिन्दी", "है"]),
+        ("नमस्\u200dते نمی\u200cخواهم", ["नमस्\u200dते", "نمی\u200cخواهم"]),
+        ("ꦲꦏ꧀ꦱꦫ ｶﾀ", ["ꦲ", "ꦏ꧀", "ꦱ", "ꦫ", "ｶ", "ﾀ"]),
         ("e\u0301cole, \U0001f44d\u00a0ok", ["e\u0301cole", ",", "\U0001f44d", "ok"]),
         ("nul\x00 \n", ["nul", "\x00"]),
         ("", []),
@@ -110,12 +113,12 @@ def test_what_a_token_is(text, tokens):
     assert (sketch[:, None] == sketch[None, :]).tolist() == [[a == b for b in tokens] for a in tokens]
 
 
-UNSPACED = (
-    "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+MARKS = (
+    "".join(c for c in map(chr, range(0x110000)) if unicodedata.category(c)[0] == "M")
+    + "\u0640\u180e\u200c\u200d"
 )
-MARKS = "".join(c for c in map(chr, range(0x110000)) if unicodedata.category(c)[0] == "M")
 TOKEN = re.compile(
-    f"(?![{MARKS}])[{UNSPACED}][{MARKS}]*|(?![{MARKS}])[^\\W{UNSPACED}](?:[^\\W{UNSPACED}]|[{MARKS}])*|[^\\s][{MARKS}]*"
+    f"(?![{MARKS}])[{UNSPACED_SET}][{MARKS}]*|(?![{MARKS}])[^\\W{UNSPACED_SET}](?:[^\\W{UNSPACED_SET}]|[{MARKS}])*|[^\\s][{MARKS}]*"
 )
 CHARACTERS = st.one_of(
     st.characters(exclude_categories=["Cs"]),
