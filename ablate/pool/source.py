@@ -45,12 +45,14 @@ class Skipped:
     Attributes:
         file: where it stood.
         offset: byte offset in a WARC, line in a text file, row elsewhere.
-        reason: one of a few words, e.g. "status 404"; counted by its value.
+        reason: one of a few words, e.g. "status 404"; counted by what stands before its colon.
+        lost_bytes: bytes of the file that could not be read; 0 where the record was read and is not wanted.
     """
 
     file: str
     offset: int
     reason: str
+    lost_bytes: int = 0
 
 
 class Source(ABC):

@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
-
-from ablate.pool.http_body import BROKEN, unpack
+from ablate.pool.http_body import is_markup, media_type, unpack
+from ablate.pool.members import BROKEN
+from ablate.pool.records import Lost, Record, records
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, find
 from ablate.reading.encoding import decode, is_binary
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
-WANTED = (
-    WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion | WarcRecordType.revisit
-)
+PAGES = ("response", "resource", "conversion", "revisit")
+NO_PAGES = ("warcinfo", "request", "metadata")
 FETCHED = ("http://", "https://", "ftp://", "file://")
-READER = 2
+READER = 3
 """Raise it when the same file gives other documents: pools that were read before are then read anew."""
 TOO_LARGE = f"larger than {MAX_DOCUMENT_BYTES:,} bytes"
 WARC_ENDINGS = (".warc", ".wet", ".gz", ".zst", ".lz4")
@@ -63,44 +62,64 @@ class Warc(Source):
 
 
 def read_warc(path: Path) -> Iterator[Document | Skipped]:
-    """Every document of one file; a broken record is skipped, a broken rest of the file named."""
-    with path.open("rb") as stream:
-        offset = 0
-        try:
-            for record in ArchiveIterator(stream, record_types=WANTED, parse_http=False):
-                offset = record.stream_pos
-                yield _read(record, path, offset)
-        except BROKEN as error:
-            yield Skipped(path.name, offset, f"unreadable from here: {error}")
+    """Every document of one file, and in their places the records left out and the bytes that were lost."""
+    offset = size = 0
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            for item in records(stream, MAX_DOCUMENT_BYTES):
+                offset = item.end
+                if isinstance(item, Lost):
+                    yield Skipped(path.name, item.begin, item.reason, item.end - item.begin)
+                elif read := _read(item, path):
+                    yield read
+    except OSError as error:  # the file vanished, or its disk fails
+        yield Skipped(path.name, offset, f"unreadable from here: {error}", size - offset)
 
 
-def _read(record: WarcRecord, path: Path, offset: int) -> Document | Skipped:
-    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
-    if record.record_type == WarcRecordType.revisit:
-        return Skipped(path.name, offset, f"revisit: {record.headers.get('WARC-Refers-To') or 'unchanged'}")
-    if record.record_type == WarcRecordType.resource and not url.startswith(FETCHED):
-        return Skipped(path.name, offset, f"resource of the crawler: {url}")
-    if record.content_length > MAX_DOCUMENT_BYTES:
-        return Skipped(path.name, offset, f"{TOO_LARGE}: {record.content_length:,}")
-    block = record.reader.read()
-    if len(block) < record.content_length:
-        return Skipped(path.name, offset, f"truncated: {len(block):,} of {record.content_length:,} bytes")
-    content_type, charset, body = record.headers.get("Content-Type") or "", None, block
-    if record.is_http:
+def _read(record: Record, path: Path) -> Document | Skipped | None:
+    """A record as a document, or why it is none; nothing for those that never hold a page."""
+
+    def skipped(reason: str) -> Skipped:
+        return Skipped(path.name, record.begin, reason)
+
+    kind, fields = record.fields.get("warc-type", "").lower(), record.fields
+    if kind in NO_PAGES:
+        return None
+    if kind not in PAGES:
+        return skipped(f"WARC-Type {kind[:40] or 'missing'}")
+    url = fields.get("warc-target-uri", "").strip("<>")
+    if kind == "revisit":
+        return skipped(f"revisit: {fields.get('warc-refers-to') or 'unchanged'}")
+    if kind == "resource" and not url.lower().startswith(FETCHED):
+        return skipped(f"resource of the crawler: {url}")
+    if record.length > MAX_DOCUMENT_BYTES:
+        return skipped(f"{TOO_LARGE}: {record.length:,}")
+    stated, body = fields.get("content-type", ""), record.block
+    content_type, charset = media_type([stated])
+    if content_type == "application/http":
         try:
-            http, body = unpack(block, MAX_DOCUMENT_BYTES + 1)
+            response = unpack(record.block, MAX_DOCUMENT_BYTES + 1)
         except BROKEN as error:
-            return Skipped(path.name, offset, f"unreadable body: {error}")
-        if http.http_headers.status_code != 200:
-            return Skipped(path.name, offset, f"status {http.http_headers.status_code}")
-        content_type, charset = http.http_content_type or "", http.http_charset
-    content_type = content_type.split(";")[0].strip().lower()
+            return skipped(f"unreadable body: {error}")
+        if response.status != 200:
+            return skipped(f"status {response.status}")
+        content_type, charset, body = response.content_type, response.charset, response.body
+        if not content_type and is_markup(body):
+            content_type = "text/html"  # as browsers do
     if content_type not in (*HTML_TYPES, "text/plain"):
-        return Skipped(path.name, offset, f"content type {content_type or 'missing'}")
+        return skipped(f"content type {content_type or 'missing'}")
     if len(body) > MAX_DOCUMENT_BYTES:
-        return Skipped(path.name, offset, f"{TOO_LARGE}: after decoding")
+        return skipped(f"{TOO_LARGE}: after decoding")
     if is_binary(body):
-        return Skipped(path.name, offset, "binary body")
-    kind = "html" if content_type in HTML_TYPES else "text"
-    metadata = {"date": record.headers.get("WARC-Date") or ""}
-    return Document(decode(body, charset), kind, url, path.name.split(".")[0], metadata=metadata)
+        return skipped("binary body")
+    metadata = {"date": fields.get("warc-date", "")}
+    if "warc-truncated" in fields:  # the crawler stopped there
+        metadata["truncated"] = fields["warc-truncated"]
+    return Document(
+        decode(body, charset),
+        "html" if content_type in HTML_TYPES else "text",
+        url,
+        path.name.split(".")[0],
+        metadata=metadata,
+    )

@@ -27,9 +27,9 @@ def raw_deflate(body: bytes) -> bytes:
 
 def body_of(headers: str, body: bytes, limit: int = LIMIT) -> bytes:
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\n{headers}\r\n".encode()
-    record, found = unpack(head + body, limit)
-    assert record.http_headers.status_code == 200 and record.http_content_type == "text/html"
-    return found
+    response = unpack(head + body, limit)
+    assert (response.status, response.content_type, response.charset) == (200, "text/html", "x")
+    return response.body
 
 
 GZIP, CHUNKS = "Content-Encoding: gzip\r\n", "Transfer-Encoding: chunked\r\n"

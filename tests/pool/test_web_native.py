@@ -20,8 +20,10 @@ HTML_PAGES = {
     "edge-gzip-chunked-hungarian.warc.gz": 1, "edge-clipped.warc.gz": 1,
 }  # fmt: skip
 """HTML pages with status 200, as the collection's README counts them."""
-CLIPPED = {"edge-clipped.warc.gz": "truncated: 75,207 of 88,275 bytes"}
+CLIPPED = {"edge-clipped.warc.gz": "truncated: the file ends in it"}
 """Pages that are there in part only: listed, never read by half."""
+LENGTH_WRONG = {"edge-truncated.warc"}
+"""A response's Content-Length is two bytes short of a block whose digest is right; FastWARC stops there."""
 RECORDS = (
     WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion | WarcRecordType.revisit
 )
@@ -37,14 +39,12 @@ def test_every_page_is_read_and_everything_else_is_listed(shared: Path, name: st
     assert pages == HTML_PAGES[name] - (name in CLIPPED)
     clipped = [reason for reason in reasons if reason.startswith("truncated")]
     assert clipped == [why for file, why in CLIPPED.items() if file == name]
-    broken = [reason for reason in reasons if reason.startswith("unreadable")]
-    if name == "edge-truncated.warc":  # a second copy of its first record breaks off in the headers
-        assert broken == ["unreadable from here: Invalid WARC header"]
+    assert [reason for reason in reasons if reason.startswith(("unreadable", "no WARC header"))] == []
+    if name in LENGTH_WRONG:
         return
-    assert broken == []
     with path.open("rb") as stream:
-        records = sum(1 for _ in ArchiveIterator(stream, record_types=RECORDS, parse_http=False))
-    assert len(items) == records, "no record vanishes"
+        expected = sum(1 for _ in ArchiveIterator(stream, record_types=RECORDS, parse_http=False))
+    assert len(items) == expected, "no record vanishes"
 
 
 def test_texts_come_out_whole(shared: Path) -> None:
