@@ -17,7 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Relation, Table, Transform, Verdict
-from ablate.text.letters import LATIN, OTHER, RUN_ON, WIDE
+from ablate.stages.letters import LATIN, OTHER, WIDE
+from ablate.stages.scripts import UNSPACED_SET
 
 ATEXT = rf"[!#$%&'*+/=?^`{{|}}~0-9_{LATIN}-]"
 LATIN_LOCAL = rf"(?<![0-9_{LATIN}])(?=[0-9_{LATIN}]){ATEXT}{{1,64}}(?:\.{ATEXT}{{1,64}}){{0,8}}"
@@ -33,7 +34,7 @@ RUN_ON_TOPS = (
 TOP = (
     r"(?:[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
     rf"|(?:{'|'.join(sorted(RUN_ON_TOPS.split(), key=len, reverse=True))})"
-    rf"|(?:(?!{RUN_ON.pattern}|[\uac00-\ud7a3])[{OTHER}]){{2,24}}(?![{OTHER}]))"
+    rf"|(?:(?![{UNSPACED_SET}\uac00-\ud7a3])[{OTHER}]){{2,24}}(?![{OTHER}]))"
 )
 EMAIL = re.compile(
     rf"(?:{LATIN_LOCAL}|{OTHER_LOCAL})"

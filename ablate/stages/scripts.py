@@ -49,7 +49,7 @@ JOINERS = (0x0640, 0x180E, 0x200C, 0x200D)
 """What ties letters without being one: the Arabic stroke that lengthens a word, zero-width (non-)joiners."""
 
 
-def _ranges(codes: list[int]) -> str:
+def ranges(codes: list[int]) -> str:
     """Code points, ascending, as the inside of a regular expression's set."""
     begins = [code for before, code in zip([-2, *codes], codes, strict=False) if code != before + 1]
     ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if after != code + 1]
@@ -72,7 +72,7 @@ IGNORED = _points()
 """Marks and joiners that belong to the word whose letter they follow, and make no difference to it."""
 SIGNS = sorted(set(marks()).difference(IGNORED))
 """The other marks: vowel signs, viramas, tone marks. To leave one out makes another word."""
-IGNORED_SET, SIGN_SET = _ranges(IGNORED), _ranges(SIGNS)
+IGNORED_SET, SIGN_SET = ranges(IGNORED), ranges(SIGNS)
 """The same, as the inside of a regular expression's set."""
 UNSPACED_SET = "".join(f"\\U{first:08x}-\\U{end - 1:08x}" for first, end, _ in UNSPACED)
 HAS_UNSPACED = re.compile(f"[{UNSPACED_SET}]")

@@ -19,8 +19,11 @@ import numpy as np
 from ablate.fingerprint import file_stamp
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.blocklists import Address, from_punycode, read_blocklists, without_percent
-from ablate.text.letters import RUN_ON, WORD
+from ablate.stages.letters import WORD
+from ablate.stages.scripts import HAS_UNSPACED
 
+INVISIBLE = re.compile("[\u00ad\u0640\u200b-\u200d\u2060\ufeff]")
+"""Soft hyphens, joiners and the stroke that lengthens Arabic words: a word is the same with and without."""
 PUNYCODE = re.compile(r"(?<![a-z0-9-])xn--[a-z0-9-]+", re.IGNORECASE)
 DEEPEST = 3
 """Times that an address may be percent-encoded over."""
@@ -82,10 +85,10 @@ class UrlFilter(Filter):
         whole, soft, parts = (self._words(name) for name in WORD_FILES)
         counts = np.zeros((len(texts), len(WORD_FILES)), dtype=np.int64)
         if whole or soft or parts:
-            inside = [frozenset(filter(RUN_ON.search, some)) for some in (whole, soft)]
+            inside = [frozenset(filter(HAS_UNSPACED.search, some)) for some in (whole, soft)]
             for row, url in enumerate(texts):
                 words = address_words(url)
-                runs = [word for word in words if RUN_ON.search(word)]
+                runs = [word for word in words if HAS_UNSPACED.search(word)]
                 found = [
                     (some & set(words)) | {word for word in within if any(word in run for run in runs)}
                     for some, within in zip((whole, soft), inside, strict=True)
@@ -119,7 +122,7 @@ def _read_words(path: str, _: tuple[int, ...]) -> frozenset[str]:
 def words_of(text: str) -> list[str]:
     """Letters and digits in a row, without regard to case, in Unicode's form NFKC."""
     if not text.isascii():
-        text = normalize("NFKC", normalize("NFKC", text).casefold())
+        text = normalize("NFKC", normalize("NFKC", INVISIBLE.sub("", text)).casefold())
     return WORD.findall(text.lower())
 
 

@@ -110,3 +110,17 @@ def test_only_html_is_touched_and_an_unknown_method_is_refused():
     assert Extraction.kinds == ("html",)
     with pytest.raises(ValueError, match="method must be one of raw, resiliparse, trafilatura"):
         Extraction(method="jsoup")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_of_a_page_are_those_of_html(method, end):
+    """The HTML standard, section 13.2.3.5: CR LF and CR are LF before anything is read."""
+    page = (
+        "<html>\n<body>\n<article>\n<h1>The\nheron</h1>\n"
+        + "<p>It stood on one leg\nbeside the mill pond, said the keeper of the mill.</p>\n" * 5
+        + "<pre>one\n\n  two</pre>\n</article>\n</body>\n</html>\n"
+    )
+    text = Extraction(method=method).transform(page)
+    assert "one" in text and "\r" not in text
+    assert Extraction(method=method).transform(page.replace("\n", end)) == text

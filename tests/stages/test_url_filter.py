@@ -161,6 +161,8 @@ def many_scripts(tmp_path: Path) -> UrlFilter:
         ("https://site.example/BÖRSE_heute", "banned_word"),
         ("https://site.example/rse", None),
         ("https://site.example/STRASSE", "banned_word"),
+        ("https://site.example/bör\u00adse", "banned_word"),
+        ("https://site.example/हिन्\u200dदी", "banned_word"),
         ("https://site.example/赌博", "banned_word"),
         ("https://site.example/在线赌博平台", "banned_word"),
         ("https://site.example/赌-博", None),

@@ -8,35 +8,19 @@ character classes: `[{LATIN}]`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from unicodedata import category
+
+from ablate.stages.scripts import IGNORED_SET, SIGN_SET, ranges
 
 LATIN_BLOCKS = (
     (0x00AA, 0x0250), (0x0250, 0x02B0), (0x0300, 0x0370), (0x1E00, 0x1F00), (0x2C60, 0x2C80), (0xA720, 0xA800),
     (0xAB30, 0xAB70), (0xFB00, 0xFB07),
 )  # fmt: skip
 """Latin letters beyond ASCII, and the accents that combine with them."""
-RUN_ON_BLOCKS = (
-    (0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800), (0x3005, 0x3008), (0x3040, 0x3130), (0x31A0, 0x3200),
-    (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xA9E0, 0xAA00), (0xAA60, 0xAA80), (0xF900, 0xFB00), (0xFF66, 0xFFA0),
-    (0x20000, 0x34000),
-)  # fmt: skip
-"""Scripts written without blanks between words: Thai and Lao, Burmese, Khmer, kana, Han."""
 WIDE = dict(zip(range(0xFF10, 0xFF1A), range(0x30, 0x3A), strict=True)) | {
     wide: wide - 0xFEE0 for wide in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), *map(ord, "＠．＿－＋"))
 }
 """Full-width letters, digits and the marks of addresses -> the same in ASCII, one character for one."""
-
-
-def _ranges(codes: Iterable[int]) -> str:
-    """Ascending code points as the inside of a character class."""
-    runs: list[list[int]] = []
-    for code in codes:
-        if runs and code == runs[-1][1] + 1:
-            runs[-1][1] = code
-        else:
-            runs.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in runs)
 
 
 def _is_letter(code: int) -> bool:
@@ -44,13 +28,11 @@ def _is_letter(code: int) -> bool:
 
 
 _LATIN = {code for block in LATIN_BLOCKS for code in range(*block) if _is_letter(code)}
-LATIN = "A-Za-z" + _ranges(sorted(_LATIN))
-OTHER = _ranges(
+LATIN = "A-Za-z" + ranges(sorted(_LATIN))
+OTHER = ranges([
     code for code in (*range(0x370, 0x10000), *range(0x10000, 0x14700), *range(0x1E000, 0x1F000), *range(0x20000, 0x34000))
     if code not in _LATIN and code not in WIDE and _is_letter(code)
-)  # fmt: skip
+])  # fmt: skip
 """Letters and combining marks of every script but Latin."""
-WORD = re.compile(rf"(?:[^\W_]|[{OTHER}{_ranges(range(0x300, 0x370))}])+")
+WORD = re.compile(rf"(?:[^\W_]|[{IGNORED_SET}{SIGN_SET}])+")
 """A word: letters and digits, with the marks that stand on them."""
-RUN_ON = re.compile(f"[{_ranges(code for block in RUN_ON_BLOCKS for code in range(*block))}]")
-"""A character of a script that is written without blanks."""
