@@ -15,6 +15,7 @@ from ablate.report.decision import score_table
 from ablate.report.effects_table import Row, effects_table, headline
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import aligned
+from ablate.store import say
 
 HEADER = ("", "planned", "realised", "realised / planned", "")
 SWEEPS = "sweeps.jsonl"
@@ -96,7 +97,15 @@ def _costs(study: Study, cost: Mapping[str, Any] | None) -> list[list[str]]:
 
 def _sweeps(study: Study) -> list[dict[str, Any]]:
     path = study.folder / SWEEPS
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if not path.exists():
+        return []
+    found = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        try:
+            found += [json.loads(line)] if line else []
+        except ValueError:  # the times of sweeps are no result: one that was cut off is left out
+            say(f"{path}, line {number} is damaged; the comparison with the plan does without it")
+    return found
 
 
 def _effects(study: Study, planned: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:

@@ -18,7 +18,7 @@ TINY = (
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> tuple[str, ...]:
     """Overrides of the small study."""
     return TINY
