@@ -176,6 +176,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
     identity = hashlib.blake2b(digest_size=16)
     seen: Counter[bytes] = Counter()
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
+    lost = Counter[str]()
     rows: list[tuple[int, Document]] = []
     shard_bytes = 0
 
@@ -191,6 +192,8 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
 
         def skip(record: Skipped) -> None:
             reasons[record.reason.split(":")[0]] += 1
+            if record.lost_bytes:
+                lost[record.file] += record.lost_bytes
             skipped.write(json.dumps(vars(record), ensure_ascii=False) + "\n")
 
         for item in track(source.documents(), "reading the pool", unit="doc"):
@@ -230,6 +233,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         "kinds": dict(sorted(kinds.items())),
         "skipped": sum(reasons.values()),
         "skipped_reasons": dict(sorted(reasons.items())),
+        "lost_bytes": dict(sorted(lost.items())),
         "bounds": bounds,
     }
     write_json(folder / "pool.json", summary)

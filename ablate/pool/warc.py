@@ -111,7 +111,7 @@ def _read(record: Record, path: Path) -> Document | Skipped | None:
         return skipped(f"content type {content_type or 'missing'}")
     if len(body) > MAX_DOCUMENT_BYTES:
         return skipped(f"{TOO_LARGE}: after decoding")
-    if is_binary(body):
+    if is_binary(body, charset):
         return skipped("binary body")
     metadata = {"date": fields.get("warc-date", "")}
     if "warc-truncated" in fields:  # the crawler stopped there

@@ -147,6 +147,8 @@ def test_utf8_always_comes_through(text: str) -> None:
 @pytest.mark.parametrize(("body", "binary"), [
     (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", True),
     (b"PK\x03\x04\x14\x00\x00\x00", True),
+    (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", True),
+    (gzip.compress(b"<p>a page</p>"), True),
     (page(RUSSIAN).encode("utf-16-le"), False),
     (page(RUSSIAN).encode("utf-16"), False),
     (page(RUSSIAN).encode("cp1251"), False),
@@ -170,6 +172,49 @@ def test_every_label_maps_to_a_codec_python_has() -> None:
         codec = codec_of(label)
         assert codec is None or codecs.lookup(codec)
     assert codec_of("no-such") is None and codec_of("rot13") is None
+
+
+def test_labels_are_those_of_the_web_and_nothing_that_only_python_has() -> None:
+    """WHATWG Encoding standard, 4.2; what its `replacement` encoding stands for is refused there too."""
+    python_only = (
+        "unicode_escape unicode-escape raw_unicode_escape raw-unicode-escape utf-7 utf_7 unicode-1-1-utf-7 "
+    )
+    python_only += (
+        "hz hz-gb-2312 rot13 rot_13 mbcs oem unicode_internal idna punycode undefined base64 hex zlib uu "
+    )
+    python_only += "quopri palmos charmap iso-2022-kr iso-2022-cn utf-8-sig locale"
+    for label in python_only.split():
+        assert codec_of(label) is None and codec_of(label.upper()) is None, label
+        assert decode(rb"caf\u00e9 \n +AOk- ~{<:Ky~}", label) == r"caf\u00e9 \n +AOk- ~{<:Ky~}"
+        assert decode(b"caf\xe9 \\u0041", label) == "café \\u0041", label
+        html = f'<meta charset="{label}"><p>'
+        assert decode(html.encode() + b"caf\xe9 \\n") == html + "café \\n", label
+    for label, codec in {
+        "x-cp1250": "cp1250", "csISO88598I": "iso8859-8", "iso_8859-1:1987": "cp1252", "l5": "cp1254", "866": "cp866",
+        "dos-874": "cp874", "unicodefffe": "utf-16-be", "x-mac-ukrainian": "mac_cyrillic", "\nkoi8_r\t": "koi8-r",
+    }.items():  # fmt: skip
+        assert codec_of(label) == codec
+
+
+@pytest.mark.parametrize(
+    ("body", "declared", "text"),
+    [
+        (codecs.BOM_UTF8 * 2 + RUSSIAN.encode(), None, RUSSIAN),  # two marks
+        (codecs.BOM_UTF16_LE * 2 + RUSSIAN.encode("utf-16-le"), None, RUSSIAN),
+        (codecs.BOM_UTF8 + "<p>garçon, forêt, été</p>".encode("cp1252"), None, "<p>garçon, forêt, été</p>"),
+        (GERMAN.encode("cp1252"), "utf-16", GERMAN),  # declared, and cannot be
+        (GERMAN.encode("cp1252"), "utf-32", GERMAN),
+        (GERMAN.encode(), "utf-16le", GERMAN),
+        (CHINESE.encode("utf-16-le") + " ok".encode("utf-16-le"), "utf-16le", CHINESE + " ok"),  # declared, no mark
+        (RUSSIAN.encode("utf-32"), None, RUSSIAN),
+        (GERMAN.encode("cp1252"), "utf-8", GERMAN),
+    ],
+)  # fmt: skip
+def test_marks_and_declarations_that_contradict_the_bytes(
+    body: bytes, declared: str | None, text: str
+) -> None:
+    assert decode(body, declared) == text
+    assert not is_binary(body, declared)
 
 
 LANGUAGES = {

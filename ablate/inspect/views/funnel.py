@@ -39,6 +39,8 @@ def main(config: DictConfig, hydra: Hydra) -> int:
         )
         for reason, count in pool["skipped_reasons"].items():
             print(f"  skipped {count:,}: {reason}   (listed in {workshop.pool.folder / 'skipped.jsonl'})")
+        for file, lost in pool.get("lost_bytes", {}).items():
+            print(f"  {file}: {lost:,} bytes could not be read   (offsets and reasons are in that list)")
         print(funnel_table(prepared.info["funnel"]))
         print(f"ledger: {workshop.store.root / 'corpora' / prepared.key / 'ledger'}")
         if config.inspect.stage:
