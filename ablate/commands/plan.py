@@ -2,7 +2,8 @@
 
 Writes plan.json to the study's folder and prints what a sweep would do. A sweep makes the same plan
 itself when there is none; planning first lets you read it, and lets the report compare the predictions
-with what happened.
+with what happened. What cannot run is refused here: every task that lm-eval gives by name is asked for its
+requests and scored with made-up answers once.
 
   plan.noise=0.03                the standard deviation of a run's headline score (beyond what its seed does to all
                                  arms alike), or
@@ -17,6 +18,7 @@ Example: ablate plan study=demo 'seeds=[0,1,2]'
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.estimand.aliases import alias_table, aliases
+from ablate.fingerprint import canonical_json
 from ablate.report.tables import aligned
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan
 from ablate.train.config import check_budget
@@ -32,7 +35,7 @@ from ablate.train.config import check_budget
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Plan; returns the exit status."""
     plan = make_plan(config)
-    _check(plan)
+    check(plan, Path(config.store))
     folder = folder_of(config)
     plan["predicted"] = predict(plan, config)
     frozen = freeze(plan, folder, config.study.replan)
@@ -159,12 +162,26 @@ def _aliases(plan: dict[str, Any]) -> list[str]:
     return ["aliases in these arms, up to interactions of two stages:", table]
 
 
-def _check(plan: dict[str, Any]) -> None:
-    from ablate.config import make
+def check(plan: dict[str, Any], store: Path) -> None:
+    """Refuse what could not run, before anything is curated: a wrong setting, a task that cannot be asked.
 
+    Raises:
+        ConfigError, DataError: names the setting or the task.
+    """
+    from ablate.config import make
+    from ablate.evaluate.evaluator import check_tasks
+    from ablate.store import Store
+
+    checked = set()
     for arm in plan["arms"].values():
         config = arm["config"]
         train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")
-        make(config["evaluate"], "evaluate")
+        evaluate = make(config["evaluate"], "evaluate")
         make(config["budget"], "budget")
         check_budget(train.tokens, train, proxy.context)
+        asked = canonical_json(evaluate)
+        if (
+            asked not in checked and int(os.environ.get("RANK", 0)) == 0
+        ):  # torchrun's other processes need not
+            checked.add(asked)
+            check_tasks(evaluate, Store(store), made_later=config["pool"].get("folder"))

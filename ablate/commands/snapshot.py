@@ -46,13 +46,11 @@ def fetch(name: str, folder: Path, include_path: str | None = None) -> int:
     Raises:
         DataError: when the data cannot be fetched, or the task is of a kind snapshots do not hold.
     """
-    from lm_eval.tasks import TaskManager, get_task_dict
-
-    from ablate.evaluate.tasks import flatten
+    from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=include_path)
     try:
-        tasks = list(flatten(get_task_dict([HUB_NAMES.get(name, name)], manager)))
+        tasks = list(manager.load(HUB_NAMES.get(name, name))["tasks"].items())
     except (KeyError, ValueError, OSError, ConnectionError) as error:
         raise DataError(f"task {name!r} cannot be fetched: {error}") from error
     total = 0

@@ -43,7 +43,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     from ablate.study.sweep import sweep, sweep_together
 
     plan = make_plan(config)
-    planning._check(plan)
+    planning.check(plan, Path(config.store))
     plan = freeze(plan, folder, config.study.replan)
     store = Store(Path(config.store))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:

@@ -18,12 +18,15 @@ from ablate.evaluate.lm_eval_task import LmEvalTask
 from ablate.evaluate.memorisation import Memorisation, Trained
 from ablate.evaluate.metrics import score_task
 from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, requests_of, rolling_windows
-from ablate.evaluate.tasks import find_tasks
+from ablate.evaluate.snapshot import HUB_PREFIX
+from ablate.evaluate.tasks import TaskSource, find_tasks
 from ablate.fingerprint import digest
 from ablate.store import Store
 
 HELDOUT = "heldout"
 AGGREGATES = ("all", "screened")
+SCORED = 2
+"""How answers become scores; another number is another evaluation."""
 Part = TaskRequests | LmEvalTask | Memorisation
 
 
@@ -36,8 +39,8 @@ class EvaluateConfig:
             asks it with five examples.
         snapshot: folder of the snapshot; null takes every task from lm-eval (from the hub).
         heldout: text file (.txt, or .jsonl with a `text` field; .gz) for bits per byte; null for none.
-        heldout_limit: at most this many of its documents.
-        limit: at most this many items per task.
+        heldout_limit: at most this many of its documents, the first ones.
+        limit: at most this many items per task, evenly spread over them; of a group, per member.
         primary: the metric of the headline table.
         aggregate: what the report's aggregate takes: "all" tasks that have the metric (so does null),
             those "screened" as believable by the study's own curves, or named tasks.
@@ -46,6 +49,7 @@ class EvaluateConfig:
         memorisation: texts generated without a prompt, and as many with one, to see how much of them is
             copied from what the run was trained on, at the end of each run; 0 for none.
         chance: task -> score of a guess, where it is not one over the number of choices.
+        unsafe_code: whether tasks may run the code that a model writes, on this machine.
         stands_in: metrics that are reported as the primary one too by tasks that lack it, first match.
     """
 
@@ -61,6 +65,7 @@ class EvaluateConfig:
     batch_tokens: int = 16384
     chance: Mapping[str, float] | None = None
     stands_in: tuple[str, ...] = ()
+    unsafe_code: bool = False
 
     def __post_init__(self) -> None:
         if not self.tasks and not self.heldout:
@@ -72,6 +77,9 @@ class EvaluateConfig:
                 f"evaluate.aggregate must be {' or '.join(AGGREGATES)}, or a list of tasks, got {self.aggregate!r}: "
                 f"{nearest(self.aggregate, AGGREGATES)}"
             )
+        for name in ("limit", "heldout_limit"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"evaluate.{name} must be 1 or more, or null for all, got {value}")
         if self.average_last < 1:
             raise ConfigError(f"evaluate.average_last must be 1 or more, got {self.average_last}")
         if self.memorisation < 0:
@@ -85,10 +93,12 @@ class Scores:
     Attributes:
         summary: task -> metric -> value.
         items: columns task, item, metric, value: what the summary was made of.
+        missing: task -> metric -> why it has no value.
     """
 
     summary: dict[str, dict[str, float]]
     items: pa.Table
+    missing: dict[str, dict[str, str]]
 
 
 class Evaluator:
@@ -104,7 +114,7 @@ class Evaluator:
     def __init__(
         self, config: EvaluateConfig, tokenizer: Any, context: int, store: Store | None = None
     ) -> None:
-        sources = find_tasks(config.tasks, snapshot=config.snapshot, limit=config.limit, store=store)
+        sources = sources_of(config, store)
         self.tasks: list[TaskRequests | LmEvalTask] = [
             requests_of(source, tokenizer, store) or LmEvalTask(source, tokenizer) for source in sources
         ]
@@ -143,8 +153,8 @@ class Evaluator:
 
     @property
     def digest(self) -> str:
-        """Of all tasks as they are scored."""
-        return digest({name: info["digest"] for name, info in self.info.items()})
+        """Of all tasks as they are scored, and of what the record says of them."""
+        return digest([SCORED, self.info, self._stands_in])
 
     def evaluate(self, model: Any, trained: Trained | None = None) -> Scores:
         """Score a model on every task.
@@ -170,13 +180,19 @@ class Evaluator:
             else:
                 scored.append(score_task(task, total, best))
         for scores in scored:
-            if source := self._source(scores.summary):
-                scores.summary[self._primary] = scores.summary[source]
-                if source in scores.items:
-                    scores.items[self._primary] = scores.items[source]
+            if source := self._source(scores.summary | scores.missing):
+                found: Any
+                for found in (scores.summary, scores.items, scores.missing):
+                    if source in found:
+                        found[self._primary] = found[source]
         summary = {
             task.name: dict(sorted(scores.summary.items()))
             for task, scores in zip(self.tasks, scored, strict=True)
+        }
+        missing = {
+            task.name: dict(sorted(scores.missing.items()))
+            for task, scores in zip(self.tasks, scored, strict=True)
+            if scores.missing
         }
         parts: list[Part] = [*self.tasks]
         items = [scores.items for scores in scored]
@@ -185,7 +201,7 @@ class Evaluator:
             summary[self._probe.name] = {metric: float(shares.mean()) for metric, shares in found.items()}
             parts.append(self._probe)
             items.append(found)
-        return Scores(summary, _table(parts, items))
+        return Scores(summary, _table(parts, items), missing)
 
     def _scorer(self) -> tuple[Scorer, list[np.ndarray]]:
         """Every sequence of every task in one forest, and per task the request each sequence belongs to."""
@@ -193,7 +209,7 @@ class Evaluator:
             parts, owners, greedy = [], [], []
             for task in self.tasks:
                 sequences, owner = task.sequences, np.arange(len(task.sequences))
-                if task.kind in ("loglikelihood_rolling", "heldout"):
+                if task.kind in ("loglikelihood_rolling", "heldout", "own_rolling"):
                     sequences, owner = rolling_windows(sequences, self._context, self._prefix)
                 parts.append(sequences.cut(self._context))
                 owners.append(owner)
@@ -203,13 +219,50 @@ class Evaluator:
         return self._prepared
 
 
+def sources_of(config: EvaluateConfig, store: Store | None) -> list[TaskSource]:
+    """The tasks of a configuration.
+
+    Raises:
+        ConfigError, DataError: for one that cannot be asked or scored; see `find_tasks`.
+    """
+    return find_tasks(
+        config.tasks,
+        snapshot=config.snapshot,
+        limit=config.limit,
+        store=store,
+        unsafe_code=config.unsafe_code,
+    )
+
+
+def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None = None) -> None:
+    """Refuse tasks that cannot be asked or scored, and held-out text that cannot be read.
+
+    Args:
+        store: remembers what was found out.
+        made_later: folder of a pool that brings tasks and text along; what is not there yet is left alone.
+    Raises:
+        ConfigError, DataError: names the task or file, says why and what to do.
+    """
+
+    def later(path: str | None) -> bool:
+        return bool(path and made_later and not Path(path).exists() and Path(path).is_relative_to(made_later))
+
+    if later(config.snapshot):
+        named = tuple(name for name in config.tasks if name.startswith(HUB_PREFIX))
+        find_tasks(named, snapshot=None, limit=config.limit, store=store, unsafe_code=config.unsafe_code)
+    else:
+        sources_of(config, store)
+    if config.heldout and not later(config.heldout):
+        read_heldout(Path(config.heldout))
+
+
 def _table(tasks: Sequence[Part], items: list[dict[str, np.ndarray]]) -> pa.Table:
-    """Every score of every item as rows of task, item, metric, value; what an item lacks has no row."""
+    """Every score of every item as rows of task, item, metric, value; what an item lacks, or is no finite number, has no row."""
     columns: dict[str, list[Any]] = {"task": [], "item": [], "metric": [], "value": []}
     for task, scores in zip(tasks, items, strict=True):
         ids = pa.array(task.ids, pa.string())
         for metric, values in scores.items():
-            there = np.flatnonzero(~np.isnan(values))
+            there = np.flatnonzero(np.isfinite(values))
             columns["task"].append(_repeated(task.name, there.size))
             columns["item"].append(ids.take(pa.array(there)))
             columns["metric"].append(_repeated(metric, there.size))

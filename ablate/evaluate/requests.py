@@ -8,9 +8,7 @@ object instead, and are built anew in each process.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stderr
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.metadata import version
@@ -18,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from ablate.evaluate.building import Built, build
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
 from ablate.store import Store, atomic, once, read_json, write_json
 from ablate.text.encoder import encode_texts
 
-REQUESTS_FORMAT = 2
-FEWSHOT_SEED = 1234
-"""Of the examples in a prompt: what `lm_eval.simple_evaluate` uses."""
+REQUESTS_FORMAT = 3
 PLAIN = {
     "multiple_choice": {"acc", "acc_norm", "acc_bytes"},
     "loglikelihood": {"acc", "perplexity"},
@@ -94,7 +91,7 @@ class TaskRequests:
 
     Attributes:
         name, kind: kind is lm-eval's output type.
-        info: what records say of a task: chance, n_items, digest, higher_is_better.
+        info: what records say of a task: chance, n_items, examples, digest, higher_is_better.
         aggregations: lm-eval's metric -> the name of lm-eval's aggregation.
         ids: shape (n_docs,): the items' names.
         gold: shape (n_docs,): the right choice; -1 where the task names none among them.
@@ -188,14 +185,13 @@ def _stored(
 
 def _build(source: TaskSource, tokenizer: Any) -> TaskRequests | None:
     task = source.task
-    aggregations = _aggregations(task)
+    aggregations = aggregations_of(task)
     if aggregations is None:
         return None
-    instances = build_instances(source)
-    numbers = {doc_id: number for number, doc_id in enumerate(dict.fromkeys(i.doc_id for i in instances))}
-    instances = sorted(instances, key=lambda i: (numbers[i.doc_id], i.idx))
-    docs = list({instance.doc_id: instance.doc for instance in instances}.values())
-    doc = np.asarray([numbers[instance.doc_id] for instance in instances])
+    built = build(source)
+    instances, docs = built.instances, [own[0].doc for own in built.documents]
+    sizes = [len(own) for own in built.documents]
+    doc = np.repeat(np.arange(len(docs)), sizes)
     kind = task.OUTPUT_TYPE
     n_words = np.zeros(len(docs), dtype=np.int64)
     gold = np.full(len(docs), -1, dtype=np.int64)
@@ -215,47 +211,36 @@ def _build(source: TaskSource, tokenizer: Any) -> TaskRequests | None:
             gold = np.asarray([_gold(task, d) for d in docs], dtype=np.int64)
         n_chars = np.asarray([len(choice) for choice in choices], dtype=np.int64)
         n_bytes = np.asarray([len(choice.encode()) for choice in choices], dtype=np.int64)
-    names = source.ids or tuple(str(doc_id) for doc_id in numbers)
-    sizes = np.bincount(doc, minlength=len(docs)).tolist()
     return TaskRequests(
-        name=source.name, kind=kind, info=info_of(source, sizes), aggregations=aggregations,
-        ids=np.asarray([names[n] for n in numbers.values()], dtype=object), gold=gold, sequences=sequences,
+        name=source.name, kind=kind, info=info_of(source, built), aggregations=aggregations,
+        ids=np.asarray(built.ids, dtype=object), gold=gold, sequences=sequences,
         doc=doc, n_chars=n_chars, n_bytes=n_bytes, n_words=n_words,
         ending_bytes=np.asarray([len(ending.encode()) for ending in endings], dtype=np.int64),
     )  # fmt: skip
 
 
-def build_instances(source: TaskSource) -> list[Any]:
-    """lm-eval's own requests of a task."""
-    source.task.set_fewshot_seed(FEWSHOT_SEED)
-    with redirect_stderr(io.StringIO()):  # its progress bar knows no terminal
-        source.task.build_all_requests(limit=source.limit, rank=0, world_size=1)
-    instances: list[Any] = source.task.instances
-    return instances
-
-
-def info_of(source: TaskSource, sizes: Sequence[int]) -> dict[str, Any]:
-    """What records say of a task.
-
-    Args:
-        sizes: shape (n_docs,): number of choices of each item.
-    """
+def info_of(source: TaskSource, built: Built) -> dict[str, Any]:
+    """What records say of a task; items and examples as its requests have them."""
     task = source.task
     better = {metric: bool(task.higher_is_better()[metric]) for metric in task.aggregation()}
     chance: dict[str, float] = {}
     if task.OUTPUT_TYPE == "multiple_choice":
         better |= {"prob": True, "bpb": False}
-        level = float(np.mean(1 / np.asarray(sizes)))
+        asked_twice = 2 if "acc_mutual_info" in better else 1  # each choice also without the question
+        level = float(np.mean([asked_twice / len(own) for own in built.documents]))
         chance = {name: level for name in ("acc", "acc_norm", "acc_bytes", "prob") if name in better}
     elif task.OUTPUT_TYPE == "loglikelihood":
         better |= {"bpb": False}
         chance = {"acc": 0.0} if "acc" in better else {}
     elif task.OUTPUT_TYPE == "generate_until":
         chance = {name: 0.0 for name in ("exact_match", "acc", "f1", "em", "contains") if name in better}
-    return {"chance": chance, "n_items": len(sizes), "digest": source.digest, "higher_is_better": better}
+    return {
+        "chance": chance, "n_items": len(built.documents), "examples": built.examples, "digest": source.digest,
+        "higher_is_better": better,
+    }  # fmt: skip
 
 
-def _aggregations(task: Any) -> dict[str, str] | None:
+def aggregations_of(task: Any) -> dict[str, str] | None:
     """lm-eval's aggregation of each metric by name; None unless the arrays tell all that is needed."""
     from lm_eval.api.registry import AGGREGATION_REGISTRY
     from lm_eval.api.task import ConfigurableTask
@@ -288,7 +273,7 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple
 
     Blanks at the end of the context belong to the ending. The ending is what the whole has beyond the
     context's own number of tokens; the context is encoded alone, which may differ from the whole's
-    beginning. Before an ending without context stands the end-of-text token.
+    beginning. Before an ending without context, or with blanks for one, stands the end-of-text token.
     """
     whole = encode_texts(tokenizer, [context + ending for context, ending in pairs])
     starts = [context.rstrip() for context, _ in pairs]
@@ -296,8 +281,8 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple
     contexts = dict(zip(distinct, encode_texts(tokenizer, distinct), strict=True))
     prefix = int(tokenizer.eos_token_id)
     out = []
-    for (context, _), start, ids in zip(pairs, starts, whole, strict=True):
-        if context:
+    for start, ids in zip(starts, whole, strict=True):
+        if start:
             out.append((contexts[start], ids[len(contexts[start]) :]))
         else:
             out.append(([prefix], ids))

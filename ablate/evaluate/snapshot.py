@@ -95,9 +95,14 @@ def _read_task(root: Path, name: str, limit: int | None) -> SnapshotTask:
             f"task {name!r}: expected items of one kind in {found}, found {sorted(kinds) or 'no items'}"
         )
     ((kind, items),) = kinds.items()
-    if limit is not None and limit < len(items):
-        items = [items[i * len(items) // limit] for i in range(limit)]
-    return SnapshotTask(name, kind, tuple(items))
+    return SnapshotTask(name, kind, tuple(items[place] for place in evenly(len(items), limit)))
+
+
+def evenly(count: int, limit: int | None) -> list[int]:
+    """Places of at most `limit` of `count` items, evenly spread: what `evaluate.limit` takes of every task."""
+    if limit is None or limit >= count:
+        return list(range(count))
+    return [number * count // limit for number in range(limit)]
 
 
 def _files(root: Path, name: str) -> list[Path]:
@@ -141,12 +146,16 @@ def _item(line: str, where: str, name: str) -> tuple[str, Item]:
     raise DataError(f"{where}: a field is missing. Expected one of: {layouts}. Found: {', '.join(row)}")
 
 
+def _text(row: Item, field: str) -> str:
+    """A field that must be a text: null would be scored as the word None."""
+    if not isinstance(row[field], str):
+        raise ValueError(f"{field} must be a text, got {json.dumps(row[field])[:80]}")
+    return str(row[field])
+
+
 def _pair(row: Item) -> tuple[str, Item]:
-    return "choice", {
-        "query": "",
-        "choices": [str(row["sentence_good"]), str(row["sentence_bad"])],
-        "gold": 0,
-    }
+    choices = [_text(row, "sentence_good"), _text(row, "sentence_bad")]
+    return "choice", {"query": "", "choices": choices, "gold": 0}
 
 
 def _gold(row: Item, options: Any, field: str) -> int:
@@ -166,7 +175,7 @@ def _partial(row: Item) -> tuple[str, Item]:
     gold = _gold(row, row["context_options"], "context_options")
     return "partial", {
         "contexts": row["context_options"],
-        "continuation": str(row["continuation"]),
+        "continuation": _text(row, "continuation"),
         "gold": gold,
     }
 
@@ -174,8 +183,8 @@ def _partial(row: Item) -> tuple[str, Item]:
 def _choice(row: Item) -> tuple[str, Item]:
     choices = row["choices"]
     gold = _gold(row, choices, "choices")
-    query = str(row["query"])
-    if "question" in row and f"\nA. {choices[0]}" in query:
+    query = _text(row, "query")
+    if isinstance(row.get("question"), str) and f"\nA. {choices[0]}" in query:
         # FineWeb's cloze form: the choices are continuations to be scored, so the prompt must not list them.
         query = f"Question: {row['question']}\nAnswer:"
     return "choice", {"query": query, "choices": choices, "gold": gold}
@@ -183,8 +192,8 @@ def _choice(row: Item) -> tuple[str, Item]:
 
 def _last_word(row: Item) -> tuple[str, Item]:
     return "last_word", {
-        "query": str(row["context"]).rstrip(),
-        "continuation": str(row["continuation"]).strip(),
+        "query": _text(row, "context").rstrip(),
+        "continuation": _text(row, "continuation").strip(),
     }
 
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from ablate.errors import ConfigError, DataError
+from ablate.errors import ConfigError
 from ablate.evaluate.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.fingerprint import digest
-from ablate.store import Store, read_json, whole, write_json
+from ablate.store import Store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TaskSource:
     """A task that can be built, but is only when it must be: lm-eval takes seconds to start.
 
     Attributes:
         name: in the study's tables.
-        digest: of its items and settings, so that equal digests mean equal requests.
+        digest: of what is asked and how it is scored, so that equal digests mean equal scores of a model.
         make: builds lm-eval's task object.
         ids: the items' names by position, where the snapshot gives them.
-        limit: at most this many items, the first ones; None where the items are already chosen.
+        limit: at most this many items, evenly spread; None where the items are already chosen.
     """
 
     name: str
     digest: str
     make: Callable[[], Any]
-    ids: tuple[str, ...] | None
-    limit: int | None
+    ids: tuple[str, ...] | None = None
+    limit: int | None = None
 
     @cached_property
     def task(self) -> Any:
@@ -44,6 +44,7 @@ def find_tasks(
     snapshot: str | None,
     limit: int | None,
     store: Store | None,
+    unsafe_code: bool = False,
 ) -> list[TaskSource]:
     """The tasks in the order asked for; groups of lm-eval become their members.
 
@@ -51,19 +52,25 @@ def find_tasks(
         tasks: names of snapshot tasks; `lm_eval:<name>` for any task of lm-eval, `lm_eval:<name>@<k>` with k
             examples in the prompt.
         snapshot: folder; None takes every task from lm-eval.
-        limit: at most this many items per task.
-        store: remembers which tasks a name of lm-eval stands for, so that it is not asked again.
+        limit: at most this many items per task (of a group, of each member), evenly spread.
+        store: remembers what lm-eval's tasks are made of, so that they are not built again.
+        unsafe_code: whether tasks may run what a model writes.
     Raises:
-        ConfigError: for a name that lm-eval does not know, or a number of examples that is none.
-        DataError: for a snapshot that cannot be read, or data that cannot be fetched.
+        ConfigError: for a name that lm-eval does not know, a number of examples that is none, or a task that
+            would run a model's code.
+        DataError: for a snapshot that cannot be read, data that cannot be fetched, or a task that cannot be
+            asked as it was asked for.
     """
+    from ablate.evaluate.lm_eval_source import of_lm_eval
+
     ours = {task.name: task for task in read_snapshot(snapshot, tasks, limit)} if snapshot else {}
     found: list[TaskSource] = []
     for name in tasks:
         if name in ours:
             found.append(_of_snapshot(ours[name]))
         else:
-            found += _of_lm_eval(*parse(name), limit, store)
+            plain, examples = parse(name)
+            found += of_lm_eval(plain, examples=examples, limit=limit, store=store, unsafe_code=unsafe_code)
     return found
 
 
@@ -73,15 +80,19 @@ def parse(name: str) -> tuple[str, int | None]:
     Raises:
         ConfigError: when what follows the @ is no number.
     """
-    plain, at, shots = name.removeprefix(HUB_PREFIX).partition("@")
-    if at and not shots.isdigit():
+    plain, at, examples = name.removeprefix(HUB_PREFIX).partition("@")
+    if at and not (examples.isascii() and examples.isdigit()):
         raise ConfigError(f"evaluate.tasks: expected lm_eval:<task>@<number of examples>, got {name!r}")
-    return plain, int(shots) if at else None
+    return plain, int(examples) if at else None
 
 
 def _of_snapshot(task: SnapshotTask) -> TaskSource:
-    ids = tuple(str(item["id"]) for item in task.items)
-    return TaskSource(task.name, task.digest, lambda: _configurable(task), ids, None)
+    return TaskSource(
+        name=task.name,
+        digest=digest([task.digest, version("lm_eval")]),
+        make=lambda: _configurable(task),
+        ids=tuple(str(item["id"]) for item in task.items),
+    )
 
 
 def _configurable(task: SnapshotTask) -> Any:
@@ -109,57 +120,3 @@ def _configurable(task: SnapshotTask) -> Any:
     if task.kind == "choice" and not any(item["query"] for item in task.items):
         config["target_delimiter"] = ""
     return ConfigurableTask(config=config)
-
-
-def _of_lm_eval(name: str, limit: int | None, shots: int | None, store: Store | None) -> Iterator[TaskSource]:
-    asked = {"name": name, "limit": limit, "fewshot": shots, "lm_eval": version("lm_eval")}
-    members = None
-    if store is not None:
-        index = store.folder("tasks", digest(asked), asked) / "members.json"
-        members = read_json(index) if whole(index) else None
-    if members is None:
-        members = {label: _digest(task, limit, shots) for label, task in _load(name, shots).items()}
-        if store is not None:
-            write_json(index, members, seal=True)
-    for label, key in members.items():
-        shown = label if shots is None else f"{label}@{shots}"
-        yield TaskSource(shown, key, partial(_member, name, shots, label), None, limit)
-
-
-def _digest(task: Any, limit: int | None, shots: int | None) -> str:
-    parts = [1, task.config.to_dict().get("metadata"), [str(doc) for doc in task.eval_docs]]
-    return digest(parts if limit is None and shots is None else [*parts, limit, shots])
-
-
-@cache
-def _load(name: str, shots: int | None) -> dict[str, Any]:
-    from lm_eval.tasks import TaskManager, get_task_dict
-
-    try:
-        found = dict(flatten(get_task_dict([name], TaskManager())))
-    except (KeyError, ValueError) as error:
-        raise ConfigError(
-            f"evaluate.tasks: lm-eval has no task {name!r} ({error}); `lm-eval ls tasks` lists them"
-        ) from error
-    except (OSError, ConnectionError) as error:
-        raise DataError(
-            f"evaluate.tasks: the data of {name!r} cannot be fetched ({error}); make a snapshot where there is "
-            "a network (`ablate snapshot`) and give evaluate.snapshot=<folder>"
-        ) from error
-    for task in found.values():
-        if shots is not None:
-            task.set_config("num_fewshot", shots)
-    return found
-
-
-def _member(name: str, shots: int | None, label: str) -> Any:
-    return _load(name, shots)[label]
-
-
-def flatten(tasks: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
-    """Name and task of every member of lm-eval's nested groups."""
-    for name, task in tasks.items():
-        if isinstance(task, dict):
-            yield from flatten(task)
-        else:
-            yield str(name), task

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts += ["## Missing runs", _missing(study)]
     if not study.records:
         return "\n\n".join([*parts, "No run has finished yet."]) + "\n"
+    if lost := _scores_missing(study):
+        parts += ["## Missing scores", lost]
     if rows:
         parts += [
             "## What each stage is worth",
@@ -116,6 +119,30 @@ def _missing(study: Study) -> str:
         for (arm, seed), error in study.failed.items()
     ]
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
+
+
+def _scores_missing(study: Study) -> str:
+    """Which metrics of which tasks have no value, in which runs and why; empty where all have one."""
+    why: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
+    for run, record in study.records.items():
+        for task, metrics in record.get("missing", {}).items():
+            for metric, reason in metrics.items():
+                why.setdefault((task, metric), {})[run] = reason
+    if not why:
+        return ""
+    cells = [
+        [
+            task, metric + (" (primary)" if metric == study.primary else ""), f"{len(runs)} of {len(study.records)}",
+            ", ".join(f"{arm}/{seed}" for arm, seed in list(runs)[:3]) + (", ..." if len(runs) > 3 else ""),
+            next(iter(runs.values())),
+        ]
+        for (task, metric), runs in sorted(why.items())
+    ]  # fmt: skip
+    return (
+        "These have no value at the end of training: neither has a contrast of these runs, nor an aggregate over "
+        "the task, which would be another quantity without it.\n\n"
+        + markdown(("task", "metric", "runs", "which", "why"), cells, left=2)
+    )
 
 
 def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
@@ -281,12 +308,17 @@ def _reading(study: Study) -> str:
     )
 
 
+def _examples(info: Mapping[str, Any]) -> str:
+    """How many examples the prompts hold; nothing where that is not known, or there is no prompt."""
+    return f" with {info['examples']} examples in the prompt" if info.get("examples") is not None else ""
+
+
 def _facts(study: Study) -> str:
     record, plan = next(iter(study.records.values()), None), study.plan
     lines = [
         f"- plan digest `{plan['digest']}`, design `{plan['design']}`, seeds {study.seeds}",
         *(
-            f"- task `{task}`: {info['n_items']:,} items, digest `{info['digest']}`"
+            f"- task `{task}`: {info['n_items']:,} items{_examples(info)}, digest `{info['digest']}`"
             for task, info in study.tasks.items()
             if info["n_items"]
         ),

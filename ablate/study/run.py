@@ -379,6 +379,8 @@ class _Desk:
         self.evaluate_s += time.monotonic() - begin
         write_table(self.result / "items.parquet", scores.items, seal=True)
         point = {"tokens": tokens, "scores": scores.summary}
+        if scores.missing:
+            point["missing"] = scores.missing
         write_json(self.result / "curve" / f"{tokens:020d}.json", point, seal=True)
         self.write(point)
         self.tracked.log(tokens, scores.summary)
@@ -399,6 +401,7 @@ class _Desk:
                 },
                 "tasks": self.evaluator.info,
                 "scores": curve[-1]["scores"],
+                "missing": curve[-1].get("missing", {}),
                 "curve": curve,
                 "cost": {**outcome.cost, "evaluate_s": self.evaluate_s, "run_s": run_s},
                 "provenance": provenance(),

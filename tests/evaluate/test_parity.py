@@ -85,7 +85,7 @@ def own_tasks(say: Callable[[int], str]) -> dict[str, Callable[[], Any]]:
 @pytest.fixture(scope="module")
 def sources(snapshot: Path, own_tasks: dict[str, Callable[[], Any]]) -> list[TaskSource]:
     ours = find_tasks(SNAPSHOT, snapshot=str(snapshot), limit=None, store=None)
-    return ours + [TaskSource(name, digest(name), make, None, None) for name, make in own_tasks.items()]
+    return ours + [TaskSource(name=name, digest=digest(name), make=make) for name, make in own_tasks.items()]
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,11 @@ def test_what_the_store_gives_back_scores_the_same(
 
     plain = [source for source in sources if source.name not in ("brier", "generation", "filtered")]
     first = _evaluator(plain, tokenizer, store)
-    again = _evaluator([TaskSource(s.name, s.digest, never, s.ids, s.limit) for s in plain], tokenizer, store)
+    again = _evaluator(
+        [TaskSource(name=s.name, digest=s.digest, make=never, ids=s.ids, limit=s.limit) for s in plain],
+        tokenizer,
+        store,
+    )
     assert again.info == first.info and again.digest == first.digest
     scores = again.evaluate(model)
     assert scores.summary == first.evaluate(model).summary and len(scores.summary) == len(plain)
