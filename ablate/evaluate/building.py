@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -130,13 +130,11 @@ def _listening(task: Any, turns: list[list[str]]) -> Iterator[None]:
     own |= {"build_qa_turn": (task, noted)} if turn else {}
     own |= {"doc_to_choice": (task, texts)} if choices else {}
     own |= {"sample": (task.sampler, others)} if sample else {}
-    for name, (holder, replaced) in own.items():
-        setattr(holder, name, replaced)
-    try:
+    with ExitStack() as stack:
+        for name, (holder, replaced) in own.items():
+            stack.callback(setattr, holder, name, getattr(holder, name))
+            setattr(holder, name, replaced)
         yield
-    finally:
-        for name, (holder, _) in own.items():
-            delattr(holder, name)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Any
 
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.building import build
+from ablate.evaluate.squad_metrics import stand_in
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
 from ablate.store import Store, read_json, whole, write_json
@@ -145,6 +146,7 @@ def _entries(name: str) -> list[Any]:
 def _load(name: str, *, examples: int | None, of: str) -> dict[str, Any]:
     """Task objects by label, once per content `of` what they are made of."""
     entries = _entries(name)
+    stand_in()
     try:
         with _cached_by_content(_data(entries)):
             found: dict[str, Any] = _manager().load(name)["tasks"]
@@ -167,8 +169,24 @@ def _load(name: str, *, examples: int | None, of: str) -> dict[str, Any]:
     for task in found.values():
         if examples is not None:
             task.set_config("num_fewshot", examples)
+        _take_formats(task)
         _one_answer_in_examples(task)
     return found
+
+
+def _take_formats(task: Any) -> None:
+    """Let a task's own methods be called with the format of examples, as lm-eval calls them.
+
+    Some of its classes (squad_completion) take the item alone, so that they cannot show an example.
+    """
+    for name in ("doc_to_text", "doc_to_target", "doc_to_choice"):
+        method = getattr(task, name, None)
+        if method is not None and len(inspect.signature(method).parameters) == 1:
+            setattr(task, name, partial(_of_item_alone, method))
+
+
+def _of_item_alone(method: Any, doc: Any, _: Any = None) -> Any:
+    return method(doc)
 
 
 def _one_answer_in_examples(task: Any) -> None:
@@ -187,17 +205,20 @@ def _one_answer_in_examples(task: Any) -> None:
 
 @contextmanager
 def _cached_by_content(places: list[str]) -> Iterator[None]:
-    """Have `datasets` keep what it makes of local files by their content; it goes by path and date."""
+    """Have `datasets` keep what it makes of local files by their content; it goes by path and date. Without its bars."""
     import datasets
 
     local = {place: _content(place) for place in places if Path(place).exists()}
-    before = datasets.config.HF_DATASETS_CACHE
+    before, quiet = datasets.config.HF_DATASETS_CACHE, datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
     if local:
         datasets.config.HF_DATASETS_CACHE = Path(before) / "by_content" / digest(local)
     try:
         yield
     finally:
         datasets.config.HF_DATASETS_CACHE = before
+        if not quiet:
+            datasets.enable_progress_bars()
 
 
 def _line(error: BaseException) -> str:
