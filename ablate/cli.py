@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
 import sys
+import tempfile
+import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,8 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status.
 
     Errors a user can mend are printed without a trace and give status 2; a sweep with failed runs
-    gives 1.
+    gives 1. Any other error is a fault of the program or the machine: one line, with the file that holds its trace,
+    and status 3.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without the letters of a text must not end a command
+            stream.reconfigure(errors="backslashreplace")
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if argv and argv[0] in ("-sc", "--shell-completion"):
@@ -77,10 +84,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nablate: stopped; the same command goes on from here", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `ablate ... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        print(f"ablate: {_unexpected(error)}", file=sys.stderr)
+        return 3
+
+
+def _unexpected(error: Exception) -> str:
+    """One line about an error that nobody has worded, and the file that holds its trace."""
+    said = " ".join(str(error).split())[:300] or "no message"
+    trace = "".join(traceback.format_exception(error))
+    try:
+        handle, name = tempfile.mkstemp(prefix="ablate-", suffix=".trace.txt")
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(trace)
+    except OSError:
+        return f"{type(error).__name__}: {said} (its trace could not be written)\n{trace}"
+    what = "the machine says no" if isinstance(error, OSError) else "not expected"
+    return (
+        f"{what}: {type(error).__name__}: {said}. What was finished is kept; the trace is in {name}"
+    )
 
 
 def _dispatch(command: str, argv: list[str]) -> int:
-    from ablate.config import compose, open_hydra
+    from ablate.config import check_places, compose, open_hydra
 
     module, view, argv = _module(command, argv)
     args = get_args_parser().parse_args(argv)
@@ -96,6 +125,7 @@ def _dispatch(command: str, argv: list[str]) -> int:
     config = compose([*args.overrides, *getattr(module, "OVERRIDES", ())], hydra)
     with open_dict(config):
         OmegaConf.set_struct(config, True)
+    check_places(config)
     status: int = module.main(config, hydra)
     return status
 
@@ -122,6 +152,7 @@ def _show(command: str, module: ModuleType, args: Namespace, hydra: Hydra) -> in
         compose(overrides, hydra)  # for its error messages
         hydra.show_cfg("config", overrides, args.cfg, args.package, args.resolve)
     elif args.info:
+        compose(overrides, hydra)
         hydra.show_info(args.info, "config", overrides, run_mode=RunMode.RUN)
     elif args.shell_completion:
         hydra.shell_completion("config", overrides)

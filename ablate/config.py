@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
-import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_automatic_config_search_path
@@ -25,9 +25,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import digest
+from ablate.typed import shown, typed
+from ablate.yaml_slips import describe, surprises
 
 _PACKAGED = Path(__file__).parent / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"
+OWN = "command-line"
+"""Provider of the folder that --config-dir names, in Hydra's search path."""
+MOST_NAME = 200
+"""Bytes of a study's name; file systems take 255, and some of its files have longer names."""
 RESERVED = ("_target_", "enabled", "without")
 """Keys of a stage's node that are not parameters of the stage."""
 
@@ -204,8 +210,8 @@ class ResultsConfig:
     primary: str | None = None
     aggregate: list[str] | None = None
     reference: str | None = None
-    higher_is_better: Any = None
-    chance: Any = None
+    higher_is_better: dict[str, bool] | None = None
+    chance: dict[str, float] | None = None
     allow_missing: bool = False
 
 
@@ -240,7 +246,7 @@ class PlanConfig:
 
     probe: bool = True
     sample: int = 200
-    noise: Any = None
+    noise: float | str | None = None
     accelerator: str = "h100"
     share: float = 0.35
 
@@ -270,6 +276,20 @@ class CompareConfig:
 
 
 @dataclass
+class DesignConfig:
+    """Which arms are run.
+
+    Attributes:
+        factors: what is varied; null: every enabled stage. A list of stages, or name -> parameter -> values.
+        method: the design.
+    """
+
+    name: str = MISSING
+    factors: list[str] | dict[str, Any] | None = None
+    method: Any = MISSING
+
+
+@dataclass
 class Config:
     """The top of the configuration; every group below is checked when it is built."""
 
@@ -282,7 +302,7 @@ class Config:
     train: Any = MISSING
     budget: Any = MISSING
     evaluate: Any = MISSING
-    design: Any = MISSING
+    design: DesignConfig = MISSING
     tracker: Any = MISSING
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     estimands: list[str] | None = None
@@ -303,8 +323,12 @@ class Config:
 
 
 def register() -> None:
-    """Tell Hydra the schema and the resolvers; safe to call again."""
-    ConfigStore.instance().store(name="schema", node=Config)
+    """Tell Hydra the keys there are and the resolvers; safe to call again.
+
+    The keys are given without their types: OmegaConf makes a value fit its type (`name: no` becomes the text "False"),
+    `check_settings` refuses it.
+    """
+    ConfigStore.instance().store(name="schema", node=OmegaConf.create(dataclasses.asdict(Config())))
     OmegaConf.register_new_resolver("digest", lambda node: digest(plain(node))[:12], replace=True)
 
 
@@ -324,15 +348,16 @@ def open_hydra(config_dir: str | None = None) -> Hydra:
     if config_dir:
         if not Path(config_dir).is_dir():
             raise ConfigError(f"--config-dir {config_dir}: no such folder")
-        search_path.prepend("command-line", f"file://{Path(config_dir).resolve()}")
+        search_path.prepend(OWN, f"file://{Path(config_dir).resolve()}")
     return Hydra.create_main_hydra2(task_name="ablate", config_search_path=search_path)
 
 
 def compose(overrides: Sequence[str], hydra: Hydra | None = None) -> DictConfig:
-    """Compose the configuration, Hydra's own node included.
+    """Compose the configuration, Hydra's own node included, and check what no `_target_` builds.
 
     Raises:
-        ConfigError: for an unknown key or option; names the nearest right one.
+        ConfigError: for an unknown key or option (names the nearest right one), a value of the wrong type, or a file
+            that is not YAML.
     """
     hydra = hydra or open_hydra()
     try:
@@ -340,9 +365,31 @@ def compose(overrides: Sequence[str], hydra: Hydra | None = None) -> DictConfig:
             config_name="config", overrides=list(overrides), run_mode=RunMode.MULTIRUN,
             with_log_configuration=False, validate_sweep_overrides=False,
         )  # fmt: skip
-        return config
+        check_settings(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, overrides, hydra)) from error
+    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
+        named = {override.partition("=")[2] for override in overrides}
+        files = [path for folder in _own_folders(hydra) for path in sorted(folder.rglob("*.yaml"))]
+        said = describe(error, sorted(files, key=lambda path: path.stem not in named))
+        raise ConfigError(said or f"the configuration cannot be read: {error}") from error
+    for path in _own_files(config, hydra):
+        for surprise in surprises(path):
+            raise ConfigError(surprise)
+    return config
+
+
+def _own_folders(hydra: Hydra) -> list[Path]:
+    """Folders of configurations of the user's own."""
+    entries = hydra.config_loader.get_search_path().get_path()
+    return [Path(entry.path.removeprefix("file://")) for entry in entries if entry.provider == OWN]
+
+
+def _own_files(config: DictConfig, hydra: Hydra) -> list[Path]:
+    """The user's files that a composed configuration was made from."""
+    chosen = plain(config.hydra.runtime.choices)
+    names = [f"{group.split('@')[0]}/{option}.yaml" for group, option in chosen.items()]
+    return [path for folder in _own_folders(hydra) for name in names if (path := folder / name).is_file()]
 
 
 def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
@@ -386,17 +433,6 @@ def _misspelt(path: str, others: Sequence[str], hydra: Hydra) -> str | None:
     return None
 
 
-@contextmanager
-def _naming(where: str) -> typing.Iterator[None]:
-    """Reword what a class says of its parameters so that it names the configuration key."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
 def make(node: Any, where: str, leave_out: Sequence[str] = ("_target_",)) -> Any:
     """Build the dataclass that a config node describes.
 
@@ -410,24 +446,49 @@ def make(node: Any, where: str, leave_out: Sequence[str] = ("_target_",)) -> Any
     """
     values = plain(node)
     if not isinstance(values, Mapping) or not values.get("_target_"):
-        raise ConfigError(f"{where}: expected a mapping with _target_: package.module.Class, got {values!r}")
+        raise ConfigError(
+            f"{where} must be a mapping with _target_: package.module.Class, got {shown(values)}"
+        )
+    cls, arguments = _arguments(values, where, leave_out)
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    unset = (dataclasses.MISSING,)
+    for name, entry in fields.items():
+        if name not in arguments and entry.default in unset and entry.default_factory in unset:
+            raise ConfigError(f"{where}.{name} is not set; give it as {where}.{name}=...")
+    with naming(where, fields):
+        return cls(**arguments)
+
+
+def _arguments(
+    values: Mapping[str, Any], where: str, leave_out: Sequence[str] = ("_target_",)
+) -> tuple[type, dict[str, Any]]:
+    """The class that a node names and what it is given, checked by type; what is still missing is left out."""
     cls = _locate(values["_target_"], where)
-    hints, fields = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls)}
-    arguments = {}
+    fields = {f.name for f in dataclasses.fields(cls) if f.init}
+    hints, arguments = typing.get_type_hints(cls), {}
     for key, value in values.items():
-        if key in leave_out:
+        if key in leave_out or value == MISSING:
             continue
         if key not in fields:
             raise ConfigError(
-                f"{where}.{key} does not exist: {nearest(key, fields)} (known: {', '.join(fields)})"
+                f"{where}.{key} does not exist: {nearest(str(key), fields)} (known: {', '.join(sorted(fields))})"
             )
-        arguments[key] = _typed(_nested(value, f"{where}.{key}"), hints[key], f"{where}.{key}")
-    unset = (dataclasses.MISSING,)
-    for name, entry in fields.items():
-        if name not in arguments and entry.default in unset and entry.default_factory in unset and entry.init:
-            raise ConfigError(f"{where}.{name} is not set; give it as {where}.{name}=...")
-    with _naming(where):
-        return cls(**arguments)
+        arguments[key] = typed(_nested(value, f"{where}.{key}"), hints[key], f"{where}.{key}")
+    return cls, arguments
+
+
+@contextmanager
+def naming(where: str, fields: Iterable[str]) -> typing.Iterator[None]:
+    """Put the configuration's path before what a class says of a field of its own.
+
+    Classes name the field ("limit must be ..."), as they cannot know where in the configuration they stand.
+    """
+    try:
+        yield
+    except (ConfigError, ValueError, TypeError) as error:
+        said = str(error)
+        own = re.match(r"\w+", said)
+        raise ConfigError(f"{where}.{said}" if own and own[0] in fields else f"{where}: {said}") from error
 
 
 def _nested(value: Any, where: str) -> Any:
@@ -438,34 +499,71 @@ def _nested(value: Any, where: str) -> Any:
     return value
 
 
-def _locate(target: str, where: str) -> type:
+def _locate(target: Any, where: str) -> type:
+    if not isinstance(target, str):
+        raise ConfigError(f"{where}._target_ must be text, package.module.Class, got {shown(target)}")
     module, _, name = target.rpartition(".")
     try:
         cls: type = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{where}._target_: cannot import {target!r} ({error})") from error
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        raise ConfigError(f"{where}._target_ must name a dataclass, and {target} is none")
     return cls
 
 
-def _typed(value: Any, hint: Any, where: str) -> Any:
-    """Check a value against int, float, bool, str and unions of them; sequences become tuples."""
-    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    if type(None) in options and value is None:
-        return None
-    origins = [typing.get_origin(option) or option for option in options]
-    if isinstance(value, list) and any(o in (tuple, Sequence) or o is typing.Sequence for o in origins):
-        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
-    scalars = [option for option in options if option in (int, float, bool, str)]
-    if len(scalars) < len([option for option in options if option is not type(None)]):
-        return value
-    if float in scalars and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if type(value) in scalars:
-        return value
-    if int in scalars and isinstance(value, float) and value.is_integer():
-        return int(value)
-    wanted = " or ".join(option.__name__ for option in scalars)
-    raise ConfigError(f"{where} must be {wanted}, got {value!r} ({type(value).__name__})")
+def check_settings(config: DictConfig, schema: type = Config, where: str = "") -> None:
+    """Check what no `_target_` builds against its dataclass; a number is stored as the type that it is for.
+
+    Raises:
+        ConfigError: for an unknown key (names the nearest) or a wrong type; names the key.
+    """
+    hints = typing.get_type_hints(schema)
+    for key in list(config):
+        path = f"{where}.{key}" if where else str(key)
+        if key == "hydra" or (key in hints and OmegaConf.is_missing(config, key)):
+            continue
+        if key not in hints:
+            raise ConfigError(
+                f"{path} does not exist: {nearest(str(key), hints)} (known: {', '.join(sorted(hints))})"
+            )
+        if dataclasses.is_dataclass(hints[key]):
+            if not OmegaConf.is_dict(config[key]):
+                raise ConfigError(f"{path} must be a mapping, got {shown(plain(config[key]))}")
+            check_settings(config[key], typing.cast(type, hints[key]), path)
+            continue
+        value = plain(config[key])
+        if hints[key] is Any or value == MISSING:
+            continue
+        checked = typed(value, hints[key], path)
+        if not OmegaConf.is_interpolation(config, key) and repr(checked) != repr(value):
+            OmegaConf.update(config, str(key), checked)
+
+
+def check_places(config: DictConfig) -> None:
+    """Check what names folders: a study's name is that of one folder, and folders can be where they are to be.
+
+    Raises:
+        ConfigError: for a name that leads elsewhere or that no file system takes, and for a file in a folder's place.
+    """
+    name = config.study.name
+    if not name or name in (".", "..") or "/" in name or not name.isprintable():
+        raise ConfigError(
+            f"study.name must be the name of one folder, got {shown(name)}; to put a study elsewhere give study.dir=<folder>"
+        )
+    if len(name.encode()) > MOST_NAME:
+        raise ConfigError(f"study.name must have {MOST_NAME} bytes at most, got {len(name.encode())}")
+    for key, path in (("store", Path(config.store)), ("study.dir", Path(config.study.dir))):
+        if not str(path).isprintable() or not path.parts:
+            raise ConfigError(f"{key} must name a folder, got {shown(str(path))}")
+        for place in (path, *path.parents):
+            try:
+                if place.is_dir():
+                    break
+                if place.exists() or place.is_symlink():
+                    raise ConfigError(f"{key}={path}: {place} is a file, and a folder is wanted there")
+            except OSError as error:
+                raise ConfigError(f"{key}={path}: {error.strerror}: {place}") from error
 
 
 def stage_order(config: Mapping[str, Any]) -> list[str]:
@@ -497,6 +595,8 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
     (`extraction` then keeps all visible text, as a WET file does).
     """
     config = plain(config)
+    if isinstance(evaluate := config.get("evaluate"), Mapping) and "_target_" in evaluate:
+        _arguments(evaluate, "evaluate")  # stages take values from it, and a wrong one is named where it was typed
     stages = []
     for name in stage_order(config):
         node = config["stages"][name]
@@ -505,15 +605,30 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
             raise ConfigError(
                 f"unknown stage {name!r}: {nearest(name, stage_names())} (known: {', '.join(stage_names())})"
             )
-        if not isinstance(node.get("enabled", True), bool):
-            raise ConfigError(f"{where}.enabled must be true or false, got {node['enabled']!r}")
+        enabled = typed(node.get("enabled", True), bool, f"{where}.enabled")
         stage = make(node, where, leave_out=RESERVED)
-        if node.get("enabled", True):
-            stage.check()
+        if enabled:
+            with naming(where, node):
+                stage.check()
             stages.append(stage)
         elif node.get("without") is not None:
             stages.append(make({**node, **node["without"]}, where, leave_out=RESERVED))
     return stages
+
+
+BUILT = ("pool", "tokenizer", "proxy", "train", "budget", "evaluate")
+"""Groups of an arm's configuration that are one `_target_` each."""
+
+
+def check_arm(config: Mapping[str, Any]) -> None:
+    """Build everything that an arm's configuration describes, so that what could not run is found now.
+
+    Raises:
+        ConfigError: names the key. Stages come last, since some take their values from other groups.
+    """
+    for group in BUILT:
+        make(config[group], group)
+    make_stages(config)
 
 
 def stage_names() -> list[str]:

@@ -177,7 +177,6 @@ def check(plan: dict[str, Any], store: Path) -> None:
         config = arm["config"]
         train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")
         evaluate = make(config["evaluate"], "evaluate")
-        make(config["budget"], "budget")
         check_budget(train.tokens, train, proxy.context)
         asked = canonical_json(evaluate)
         if (

@@ -30,7 +30,7 @@ class BudgetConfig:
 
     def __post_init__(self) -> None:
         if self.match not in ("tokens", "source"):
-            raise ConfigError(f"budget.match must be tokens or source, got {self.match!r}")
+            raise ConfigError(f"match must be tokens or source, got {self.match!r}")
 
 
 def effective_tokens(tokens: float, unique: float) -> float:

@@ -19,6 +19,8 @@ from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest, library_versions, mix64
 from ablate.store import Store, once_files
 
+MOST_ENTRIES = 1_000_000
+"""Of a vocabulary that is trained; more only ends in a lack of memory."""
 END_OF_TEXT = "<|endoftext|>"
 LIBRARIES = ("tokenizers",)
 """Whose version may change what tokens a text becomes."""
@@ -46,10 +48,13 @@ class TokenizerConfig:
     text: Any = None
 
     def __post_init__(self) -> None:
-        if self.vocab_size < 257:
+        if not 257 <= self.vocab_size <= MOST_ENTRIES:
             raise ConfigError(
-                f"tokenizer.vocab_size must be at least 257 (bytes and end-of-text), got {self.vocab_size}"
+                f"vocab_size must be at least 257 (bytes and end-of-text) and at most {MOST_ENTRIES:,}, "
+                f"got {self.vocab_size:,}"
             )
+        if self.sample_bytes < 1:
+            raise ConfigError(f"sample_bytes must be 1 or more, got {self.sample_bytes}")
 
 
 def prepare_tokenizer(

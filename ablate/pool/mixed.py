@@ -22,7 +22,7 @@ class Mixed(Source):
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise ConfigError("pool.parts is empty: name at least one pool, see conf/pool/mixed.yaml")
+            raise ConfigError("parts is empty: name at least one pool, see conf/pool/mixed.yaml")
 
     def request(self) -> dict[str, Any]:
         """The request of every part, in order."""

@@ -10,7 +10,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from ablate.config import make, make_stages, nearest, plain, stage_order
+from ablate.config import check_arm, make, nearest, plain, stage_order
 from ablate.design.base import ContrastSpec, Design, Factor
 from ablate.errors import AblateError, ConfigError
 from ablate.estimand.base import contrasts_of
@@ -182,7 +182,7 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
 def make_plan(composed: Any) -> dict[str, Any]:
     """Resolve a composed configuration into a plan.
 
-    Every arm's stages are built once, so that a wrong parameter in any arm is found now.
+    Everything an arm describes is built once, so that a wrong parameter in any arm is found now.
 
     Raises:
         ConfigError: for anything that could not run.
@@ -208,7 +208,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         for factor, level in assignment.items():
             for path, value in levels[factor].changes[level].items():
                 _set(arm, path, value)
-        make_stages(arm)
+        check_arm(arm)
         for shared in ("pool", "tokenizer"):
             if arm[shared] != config[shared]:
                 raise ConfigError(

@@ -60,22 +60,23 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
-            raise ConfigError(f"train.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+            raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
-            raise ConfigError(f"train.precision must be auto, fp32 or bf16, got {self.precision!r}")
-        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "together"):
+            raise ConfigError(f"precision must be auto, fp32 or bf16, got {self.precision!r}")
+        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "together",
+                     "checkpoint_s"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ConfigError(f"train.{name} must be above 0, got {value}")
+                raise ConfigError(f"{name} must be above 0, got {value}")
         for name in ("warmup_fraction", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"train.{name} must be in [0, 1), got {getattr(self, name)}")
+                raise ConfigError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if not 0 <= self.min_lr_ratio <= 1:
-            raise ConfigError(f"train.min_lr_ratio must be in [0, 1], got {self.min_lr_ratio}")
+            raise ConfigError(f"min_lr_ratio must be in [0, 1], got {self.min_lr_ratio}")
         if not self.weight_decay >= 0:
-            raise ConfigError(f"train.weight_decay must be at least 0, got {self.weight_decay}")
+            raise ConfigError(f"weight_decay must be at least 0, got {self.weight_decay}")
         if not all(0 < share <= 1 for share in self.evaluations):
-            raise ConfigError(f"train.evaluations must lie in (0, 1], got {list(self.evaluations)}")
+            raise ConfigError(f"evaluations must lie in (0, 1], got {list(self.evaluations)}")
 
 
 def pick_device(name: str) -> torch.device:

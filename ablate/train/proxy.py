@@ -32,12 +32,16 @@ class ProxyConfig:
     rope_theta: float = 10_000.0
 
     def __post_init__(self) -> None:
+        for name in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size", "rope_theta"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be above 0, got {value}")
         if self.hidden_size % self.heads:
-            raise ConfigError(
-                f"proxy.hidden_size {self.hidden_size} must be a multiple of proxy.heads {self.heads}"
-            )
+            raise ConfigError(f"hidden_size must be a multiple of the {self.heads} heads, got {self.hidden_size}")
+        if self.heads % (self.kv_heads or self.heads):
+            raise ConfigError(f"kv_heads must divide the {self.heads} heads, got {self.kv_heads}")
         if self.context < 8:
-            raise ConfigError(f"proxy.context must be at least 8 tokens, got {self.context}")
+            raise ConfigError(f"context must be at least 8 tokens, got {self.context}")
 
     def llama(self, vocab_size: int) -> LlamaConfig:
         """The `transformers` configuration."""

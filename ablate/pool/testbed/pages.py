@@ -64,11 +64,12 @@ class TestbedConfig:
         shares = {name: getattr(self, name) for name in (*KINDS, "exact", "emails", "ips")}
         for name, share in shares.items():
             if not 0 <= share <= 1:
-                raise ConfigError(f"pool.world.{name} must be in [0, 1], got {share}")
+                raise ConfigError(f"{name} must be in [0, 1], got {share}")
         if sum(shares[name] for name in KINDS) > 1:
             raise ConfigError(f"the shares of {', '.join(KINDS)} must not add up to more than 1")
-        if self.pages < 1 or self.towns < 2 or self.values < 4:
-            raise ConfigError("a testbed needs at least 1 page, 2 towns and 4 values")
+        for name, least in (("pages", 1), ("towns", 2), ("values", 4), ("islands", 1), ("clusters", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be {least} or more, got {getattr(self, name)}")
 
 
 KINDS = ("foreign", "symbols", "repetitive", "braces", "contradicting", "quiz", "reposts")
