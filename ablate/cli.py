@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     and status 3.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without the letters of a text must not end a command
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a terminal without the letters of a text must not end a command
             stream.reconfigure(errors="backslashreplace")
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -103,9 +105,7 @@ def _unexpected(error: Exception) -> str:
     except OSError:
         return f"{type(error).__name__}: {said} (its trace could not be written)\n{trace}"
     what = "the machine says no" if isinstance(error, OSError) else "not expected"
-    return (
-        f"{what}: {type(error).__name__}: {said}. What was finished is kept; the trace is in {name}"
-    )
+    return f"{what}: {type(error).__name__}: {said}. What was finished is kept; the trace is in {name}"
 
 
 def _dispatch(command: str, argv: list[str]) -> int:

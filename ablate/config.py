@@ -463,7 +463,7 @@ def _arguments(
     values: Mapping[str, Any], where: str, leave_out: Sequence[str] = ("_target_",)
 ) -> tuple[type, dict[str, Any]]:
     """The class that a node names and what it is given, checked by type; what is still missing is left out."""
-    cls = _locate(values["_target_"], where)
+    cls = locate(values["_target_"], where)
     fields = {f.name for f in dataclasses.fields(cls) if f.init}
     hints, arguments = typing.get_type_hints(cls), {}
     for key, value in values.items():
@@ -499,7 +499,12 @@ def _nested(value: Any, where: str) -> Any:
     return value
 
 
-def _locate(target: Any, where: str) -> type:
+def locate(target: Any, where: str) -> type:
+    """The dataclass that a `_target_` names.
+
+    Raises:
+        ConfigError: when there is none of that name.
+    """
     if not isinstance(target, str):
         raise ConfigError(f"{where}._target_ must be text, package.module.Class, got {shown(target)}")
     module, _, name = target.rpartition(".")
@@ -596,7 +601,9 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
     """
     config = plain(config)
     if isinstance(evaluate := config.get("evaluate"), Mapping) and "_target_" in evaluate:
-        _arguments(evaluate, "evaluate")  # stages take values from it, and a wrong one is named where it was typed
+        _arguments(
+            evaluate, "evaluate"
+        )  # stages take values from it, and a wrong one is named where it was typed
     stages = []
     for name in stage_order(config):
         node = config["stages"][name]

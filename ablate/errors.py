@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class AblateError(Exception):
@@ -16,6 +17,22 @@ class ConfigError(AblateError):
 
 class DataError(AblateError):
     """A file, pool, task or record is missing, empty or malformed."""
+
+
+class FieldError(DataError):
+    """What a field of a class names is not there; the message begins with the field.
+
+    Whoever knows where in the configuration the object stands puts that before it, with `under`.
+    """
+
+
+@contextmanager
+def under(where: str) -> Iterator[None]:
+    """Put a path of the configuration before the field that a `FieldError` of the block names."""
+    try:
+        yield
+    except FieldError as error:
+        raise FieldError(f"{where}.{error}") from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -21,6 +21,8 @@ from ablate.errors import ConfigError
 SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", type(None): "null"}
 
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What stands in a string for bytes that are not UTF-8."""
 UNQUOTED = re.compile(r"[-+]?[0-9][0-9_.]*(e[-+]?[0-9]+)?|true|false|yes|no|on|off", re.IGNORECASE)
 """Texts that would be a number, or true or false, without their quotes."""
 
@@ -87,7 +89,9 @@ def _as(value: Any, hint: Any, where: str) -> Any:
         return _sequence(value, hint, origin, where)
     plain = value is None or isinstance(value, (str, bool, int, float, list, tuple, Mapping))
     if plain or not (getattr(origin, "_is_protocol", False) or isinstance(value, origin)):
-        raise ConfigError(f"{where} must be a mapping with _target_: package.module.Class, got {shown(value)}")
+        raise ConfigError(
+            f"{where} must be a mapping with _target_: package.module.Class, got {shown(value)}"
+        )
     return value
 
 
@@ -98,13 +102,15 @@ def _scalar(value: Any, wanted: type, where: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise ConfigError(f"{where} must be a number below 1.8e308, got one of {len(str(value))} digits") from None
+            raise ConfigError(
+                f"{where} must be a number below 1.8e308, got one of {len(str(value))} digits"
+            ) from None
     if wanted is int and type(value) is float and value.is_integer():
         return int(value)
     if type(value) is not wanted:
         raise _refusal(value, _name(wanted), where, wanted is str)
-    if wanted is str and not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise ConfigError(f"{where} must be text in UTF-8, got {ascii(value)}")
+    if isinstance(value, str) and SURROGATE.search(value):
+        raise ConfigError(f"{where} must be text in UTF-8, got {value!a}")
     return value
 
 
@@ -121,8 +127,16 @@ def _sequence(value: Any, hint: Any, origin: type, where: str) -> Any:
         hints: Sequence[Any] = inner
     else:
         hints = [inner[0]] * len(value)
-    items = [typed(item, one, f"{where}[{n}]") for n, (item, one) in enumerate(zip(value, hints, strict=True))]
-    return list(items) if origin is list else set(items) if issubclass(origin, (set, frozenset)) else tuple(items)
+    items = [
+        typed(item, one, f"{where}[{n}]") for n, (item, one) in enumerate(zip(value, hints, strict=True))
+    ]
+    return (
+        list(items)
+        if origin is list
+        else set(items)
+        if issubclass(origin, (set, frozenset))
+        else tuple(items)
+    )
 
 
 def _mapping(value: Any, hint: Any, where: str) -> Any:
@@ -153,7 +167,9 @@ def _refusal(value: Any, wanted: str, where: str, quote: bool) -> ConfigError:
     key, _, element = where.partition("[")
     example = f"\"{key}={'[' if element else ''}'{word}'{']' if element else ''}\""
     shell = "" if " " in where else f" and {example} in a shell"  # " ": a key of a mapping
-    return ConfigError(f"{said}: without quotes {reading}; for the text write it in quotes, '{word}' in a file{shell}")
+    return ConfigError(
+        f"{said}: without quotes {reading}; for the text write it in quotes, '{word}' in a file{shell}"
+    )
 
 
 def shown(value: Any) -> str:
@@ -161,7 +177,9 @@ def shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str({None: "null", True: "true", False: "false"}[value])
     if isinstance(value, (int, float)):
-        return f"the number {value!r}" if len(text := repr(value)) <= 80 else f"a number of {len(text)} digits"
+        return (
+            f"the number {value!r}" if len(text := repr(value)) <= 80 else f"a number of {len(text)} digits"
+        )
     if dataclasses.is_dataclass(value):
         return f"a {type(value).__name__}"
     text = value if isinstance(value, str) else repr(value)

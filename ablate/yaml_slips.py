@@ -10,7 +10,11 @@ import yaml
 
 SURPRISING = (
     (re.compile(r"[-+]?0[0-7_]+$"), "an octal number", "without the leading 0"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$"), "a number of base 60", "as the number it is"),
+    (
+        re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$"),
+        "a number of base 60",
+        "as the number it is",
+    ),
 )
 """Plain scalars that YAML 1.1 reads as another number than they look like."""
 
@@ -42,7 +46,7 @@ def _advice(problem: str, mark: yaml.Mark | None) -> str:
     if "duplicate key" in problem:
         return f"{problem.replace('found ', '')} stands twice in this mapping; keep one of the two"
     if "mapping values are not allowed" in problem:
-        return f"a colon in a text without quotes: {line}; write the text in quotes, title: \"A: B\""
+        return f'a colon in a text without quotes: {line}; write the text in quotes, title: "A: B"'
     if "scanning a quoted scalar" in problem or "unexpected end of stream" in problem:
         return "a quote is opened here or above and never closed"
     return f"not YAML: {problem}{f', at: {line}' if line else ''}"
@@ -73,7 +77,9 @@ def _unreadable(path: Path) -> str | None:
         yaml.compose(raw.decode("utf-8-sig"))
     except yaml.reader.ReaderError as error:
         line = raw.decode("utf-8-sig")[: error.position].count("\n") + 1
-        return f"{path}, line {line}: the character {chr(error.character)!r} may not stand in YAML; take it out"
+        return (
+            f"{path}, line {line}: the character {chr(error.character)!r} may not stand in YAML; take it out"
+        )
     except (yaml.YAMLError, RecursionError):
         return None
     return None

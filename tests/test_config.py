@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+import yaml
 from omegaconf import DictConfig
 
-from ablate.config import CONF, compose, make, make_stages, open_hydra, plain
+from ablate.cli import main
+from ablate.config import (
+    CONF,
+    RESERVED,
+    Config,
+    check_places,
+    check_settings,
+    compose,
+    locate,
+    make,
+    make_stages,
+    open_hydra,
+    plain,
+)
 from ablate.design.base import Factor
 from ablate.errors import ConfigError
 from ablate.stages.base import Stage
 from ablate.study.plan import make_plan, resolve_factors
+from ablate.typed import typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +121,8 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides.append("pool.path=some/dataset")
     elif choice in ("pool=warc", "pool=files"):
         overrides.append("pool.paths=[x]")
+    if choice == "pool=mixed":
+        overrides += ["pool.parts.pages.paths=[x]", "~pool.parts.texts"]
     if group == "pool" and name != "testbed":
         overrides += ["evaluate=smooth"]
     if choice == "design=dose":
@@ -242,3 +264,300 @@ def test_a_study_file_has_the_last_word_over_the_defaults(tmp_path: Path) -> Non
     assert list(config.seeds) == [7, 8] and config.workers == 1 and config.study.name == "mine"
     assert list(compose(["study=mine", "seeds=[1]"], open_hydra(str(tmp_path))).seeds) == [1]
     assert list(compose(["study=demo"], open_hydra()).seeds) == [0, 1, 2, 3, 4]
+
+
+def wrong_for(hint: Any) -> list[Any]:
+    """Values that no reading of the type takes: of another type, and the likely mistake."""
+    options = typing.get_args(hint) if type(None) in typing.get_args(hint) else (hint,)
+    if Any in options:
+        return []
+    wrong: list[Any] = [] if any(typing.get_origin(o) in (dict, Mapping) or o is Mapping for o in options) else [
+        {"a": {"b": 1}}
+    ]  # fmt: skip
+    if str not in options and not any(
+        typing.get_origin(o) is Sequence for o in options
+    ):  # one path is no list
+        wrong.append("many words")
+    if not {bool} & set(options):
+        wrong.append(True)
+    if {float, int} & set(options):
+        wrong += [math.nan, math.inf, -math.inf]
+    for option in options:
+        if typing.get_args(option)[:1] == (str,) and typing.get_origin(option) not in (dict, Mapping):
+            wrong.append(["en", False])
+        if typing.get_args(option)[:1] in ((int,), (float,)):
+            wrong.append([1, "two"])
+    return wrong
+
+
+def targets() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each `_target_` of conf/ stands in the configuration, and its node."""
+    for path in sorted(CONF.glob("*/*.yaml")):
+        group = path.parent.name
+        if group in ("recipe", "study"):
+            continue
+        node = yaml.safe_load(path.read_text(encoding="utf-8"))
+        where = f"stages.{path.stem}" if group == "stages" else group
+        todo = [(where, node)]
+        while todo:
+            where, node = todo.pop()
+            if "_target_" in node:
+                yield where, node
+            todo += [(f"{where}.{key}", inner) for key, inner in node.items() if isinstance(inner, dict)]
+
+
+@pytest.mark.parametrize(
+    ("where", "node"),
+    [pytest.param(where, node, id=f"{where}-{node['_target_'].split('.')[-1]}") for where, node in targets()],
+)
+def test_a_wrong_type_is_refused_by_the_key_that_was_typed(where: str, node: dict[str, Any]) -> None:
+    """A contract of every class that a file of conf/ names, field by field."""
+    cls = locate(node["_target_"], where)
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        for wrong in wrong_for(hints[field.name]) if field.init else []:
+            given = {
+                key: value for key, value in node.items() if not isinstance(value, str) or "$" not in value
+            }
+            with pytest.raises(ConfigError) as caught:
+                make({**given, field.name: wrong}, where, leave_out=RESERVED)
+            assert str(caught.value).removeprefix("a key of ").startswith(f"{where}.{field.name}"), wrong
+
+
+def settings(schema: type = Config, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys of the configuration that no `_target_` builds, and their types."""
+    for name, hint in typing.get_type_hints(schema).items():
+        if dataclasses.is_dataclass(hint):
+            yield from settings(typing.cast(type, hint), f"{where}{name}.")
+        elif hint is not Any and name != "stages":
+            yield f"{where}{name}", hint
+
+
+@pytest.fixture(scope="module")
+def composed() -> DictConfig:
+    return compose(["study=demo"])
+
+
+@pytest.mark.parametrize(("key", "hint"), [pytest.param(*entry, id=entry[0]) for entry in settings()])
+def test_a_wrong_type_of_a_setting_is_refused_by_its_key(composed: DictConfig, key: str, hint: Any) -> None:
+    for wrong in wrong_for(hint):
+        config = composed.copy()
+        parent: Any = config
+        *parents, last = key.split(".")
+        for name in parents:
+            parent = parent[name]
+        parent[last] = wrong
+        with pytest.raises(ConfigError) as caught:
+            check_settings(config)
+        assert str(caught.value).removeprefix("a key of ").startswith(key), wrong
+
+
+OWN_STUDY = "# @package _global_\ndefaults:\n  - override /pool: testbed\nstudy:\n  name: mine\n"
+
+
+def own_study(folder: Path, more: bytes) -> DictConfig:
+    """Compose a study file of the user's own: the lines above, then `more`."""
+    (folder / "study").mkdir(exist_ok=True)
+    (folder / "study" / "mine.yaml").write_bytes(OWN_STUDY.encode() + more)
+    config = compose(["study=mine"], open_hydra(str(folder)))
+    make_stages({key: plain(config[key]) for key in ("stages", "recipe", "evaluate")})
+    return config
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("stages: {language: {languages: [en, no]}}", ["stages.language.languages[1]", "got false", "'no'"]),
+        ("stages: {language: {languages: [on]}}", ["stages.language.languages[0]", "got true", "quotes"]),
+        ("stages: {language: {languages: [~]}}", ["stages.language.languages[0]", "got null", "'null'"]),
+        ("evaluate: {tasks: [1e3]}", ["evaluate.tasks[0]", "1000.0", "quotes"]),
+        ("evaluate: {tasks: [1_000]}", ["evaluate.tasks[0]", "1000", "quotes"]),
+        ("evaluate: {primary: off}", ["evaluate.primary", "got false", "'no'"]),
+        ("evaluate: {chance: {no: 0.5}}", ["a key of evaluate.chance", "got false", "'no'"]),
+        ("evaluate: {chance: {yes_no: half}}", ["evaluate.chance.yes_no", "'half'"]),
+        ("design: {factors: [language, off]}", ["design.factors[1]", "got false", "'no'"]),
+        ("design: {factors: {on: {threshold: [0.5, 0.6]}}}", ["a key of design.factors", "got true", "'yes'"]),
+        ("seeds: [0, 010]", ["mine.yaml, line 6: 010 is an octal number"]),
+        ("seeds: [1:30]", ["mine.yaml, line 6: 1:30 is a number of base 60"]),
+        ("results: {chance: {yes: 0.5}}", ["a key of results.chance", "got true"]),
+        ("stages: {language: {threshold: '0.5'}}", ["stages.language.threshold", "without quotes"]),
+        ("stages: {language: {threshold: .nan}}", ["stages.language.threshold", "nan"]),
+        ("stages: {gopher_repetition: {top_n_grams: [[2, 0.2], [3, x]]}}", ["top_n_grams[1][1]", "'x'"]),
+        ("stages: {pii: {emails: 1}}", ["stages.pii.emails must be true or false"]),
+        ("study: {titel: x}", ["mine.yaml", "study stands twice"]),
+        ("plam: {noise: 1}", ["plam does not exist: did you mean 'plan'?"]),
+        ("\ttitle: x", ["mine.yaml, line 6: a tab"]),
+        ("  title: A: B", ["mine.yaml, line 6: a colon in a text without quotes", '"A: B"']),
+        ('  title: "A', ["mine.yaml", "a quote is opened here or above and never closed"]),
+        ("seeds: [1, 2", ["mine.yaml, line 7"]),
+        ("evaluate: {limit: ${evaluate.limit}}", ["evaluate.limit"]),
+    ],
+)  # fmt: skip
+def test_what_a_study_file_says_without_quotes(tmp_path: Path, more: str, said: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        own_study(tmp_path, more.encode() + b"\n")
+    assert all(part in str(caught.value) for part in said), str(caught.value)
+    assert "\n" not in str(caught.value).strip()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (b"  title: Caf\xe9\n", "mine.yaml, line 6: byte 0xe9 is not UTF-8"),
+        (b"  title: a\x01b\n", "mine.yaml, line 6: the character '\\x01'"),
+    ],
+)
+def test_a_study_file_in_another_encoding(tmp_path: Path, more: bytes, said: str) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "another.yaml").write_bytes(
+        b"\xff"
+    )  # a file that is not asked for is not looked at
+    with pytest.raises(ConfigError) as caught:
+        own_study(tmp_path, more)
+    assert said in str(caught.value)
+
+
+def test_what_a_study_file_may_say(tmp_path: Path) -> None:
+    """A mark before the text, numbers with exponents, YAML's own booleans where one is meant."""
+    config = own_study(
+        tmp_path,
+        "  title: Größe – naïve\ntrain: {lr: 1e-3, tokens: 1e6}\nworkers: 2.0\nlabel: {max_cost: 5}\n"
+        "stages: {pii: {enabled: off}, language: {languages: [en, 'no']}}\n".encode(),
+    )
+    arm = make_plan(config)["arms"]["full"]["config"]
+    assert make(arm["train"], "train").lr == 0.001 and make(arm["train"], "train").tokens == 1_000_000
+    assert config.workers == 2 and type(config.workers) is int
+    assert config.label.max_cost == 5.0 and type(config.label.max_cost) is float
+    assert "pii" not in [stage.name for stage in make_stages(arm)]
+    assert list(config.stages.language.languages) == ["en", "no"]
+
+
+def test_the_command_line_reads_no_as_a_word() -> None:
+    config = compose(["study=demo", "stages.language.languages=[en,no]", "study.name=off"])
+    assert list(config.stages.language.languages) == ["en", "no"] and config.study.name == "off"
+    with pytest.raises(ConfigError, match=r"study.name must be text, got the number 1000.0.*quotes"):
+        compose(["study=demo", "study.name=1e3"])
+    assert compose(["study=demo", "study.name='1e3'"]).study.name == "1e3"
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "right"),
+    [
+        (1, float, 1.0),
+        (1e3, int, 1000),
+        ("a.jsonl", Sequence[str], ("a.jsonl",)),
+        ([1, [2, 3]], tuple[int, tuple[int, int]], (1, (2, 3))),
+        ({"a": [1]}, Mapping[str, tuple[float, ...]], {"a": (1.0,)}),
+        (["a"], str | tuple[str, ...] | None, ("a",)),
+        ("fast", Literal["fast", "slow"], "fast"),
+        (True, bool | str, True),
+        (3, int | float, 3),
+        (None, float | str | None, None),
+    ],
+)
+def test_values_that_fit(value: Any, hint: Any, right: Any) -> None:
+    found = typed(value, hint, "x")
+    assert found == right and type(found) is type(right)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "said"),
+    [
+        (10**400, float, "x must be a number"),
+        (1.5, int, "x must be a whole number, got the number 1.5"),
+        (True, float, "x must be a number, got true"),
+        ("quick", Literal["fast", "slow"], "x must be one of fast, slow, got the text 'quick'"),
+        ([1, 2, 3], tuple[int, int], "x must be a list of a whole number, a whole number, got 3 values"),
+        ({"a": ["b"]}, Mapping[str, tuple[float, ...]], "x.a[0] must be a number"),
+        ("facts", tuple[str, ...], "x must be a list, of text each, got the text 'facts'; e.g. x=[facts]"),
+        ("\udcff", str, "x must be text in UTF-8"),
+        (5, str | tuple[str, ...], "x must be text or a list, of text each, got the number 5"),
+        ([5], str | tuple[str, ...], "x[0] must be text, got the number 5"),
+    ],
+)
+def test_values_that_do_not(value: Any, hint: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        typed(value, hint, "x")
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "said"),
+    [
+        ("train", {"lr": 0}, "train.lr must be above 0"),
+        ("train", {"evaluations": [2.0]}, "train.evaluations must lie in (0, 1]"),
+        ("proxy", {"heads": 0}, "proxy.heads must be above 0"),
+        ("proxy", {"hidden_size": 97}, "proxy.hidden_size must be a multiple"),
+        ("tokenizer", {"vocab_size": 10**9}, "tokenizer.vocab_size must be at least 257"),
+        ("budget", {"match": "words"}, "budget.match must be tokens or source"),
+        ("evaluate", {"limit": 0}, "evaluate.limit must be 1 or more"),
+        ("evaluate", {"aggregate": "some"}, "evaluate.aggregate must be"),
+        ("pool.parts.pages", {"_target_": "ablate.pool.files.Files", "paths": ["x"], "every": 0}, "pool.parts.pages.every must be"),
+        ("pool.parts.pages", {"_target_": "ablate.pool.warc.Warc", "paths": ["x"], "limit": -1}, "pool.parts.pages.limit must be"),
+        ("stages.minhash_dedup", {"bands": 0}, "stages.minhash_dedup.bands must be"),
+        ("stages.gopher_quality", {"min_words": 9, "max_words": 3}, "stages.gopher_quality.min_words must be"),
+        ("tracker", {"_target_": "ablate.report.tracker.Wandb", "mode": "of"}, "tracker.mode must be"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_by_the_key_that_was_typed(
+    composed: DictConfig, where: str, change: dict[str, Any], said: str
+) -> None:
+    node: Any = {} if "_target_" in change else composed
+    for name in where.split(".") if "_target_" not in change else ():
+        node = node[name]
+    node = plain(node)
+    with pytest.raises(ConfigError) as caught:
+        make({**node, **change}, where, leave_out=RESERVED)
+    assert str(caught.value).startswith(said)
+
+
+def test_paths_of_a_part_of_a_pool_are_named_where_they_were_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = main(["inspect", "study.name=x", "pool=mixed", "pool.parts.pages.paths=[no.warc]", "~pool.parts.texts",
+                   "recipe=gopher", "evaluate=heldout", "evaluate.heldout=x.txt", "workers=1"])  # fmt: skip
+    assert status == 2
+    assert "pool.parts.pages.paths: nothing matches 'no.warc'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["study.name=../../x"], "study.name must be the name of one folder"),
+        (["study.name=a/b"], "study.name must be the name of one folder"),
+        (["study.name=.."], "study.name must be the name of one folder"),
+        (["study.name="], "study.name must be the name of one folder"),
+        ([f"study.name={'x' * 300}"], "study.name must have 200 bytes at most, got 300"),
+        (["store=file"], "store=file: file is a file"),
+        (["store=file/below"], "store=file/below: file is a file"),
+        (["study.dir=file"], "study.dir=file: file is a file"),
+        ([f"study.dir={'x' * 300}"], "File name too long"),
+    ],
+)
+def test_places_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError) as caught:
+        check_places(compose(["study=demo", *overrides]))
+    assert said in str(caught.value)
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_with_the_file_of_its_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ablate.commands import report
+
+    def fail(*_: object) -> int:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(report, "main", fail)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["report", "study.name=x"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ablate: not expected: ZeroDivisionError: two lines")
+    (trace,) = tmp_path.glob("ablate-*.trace.txt")
+    assert line.endswith(str(trace)) and "in fail" in trace.read_text(encoding="utf-8")

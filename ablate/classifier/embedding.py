@@ -45,8 +45,10 @@ class Embedding(Student):
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling must be mean or cls, got {self.pooling!r}")
-        if self.max_tokens < 1 or self.c <= 0:
-            raise ValueError("max_tokens must be 1 or more and c above 0")
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be 1 or more, got {self.max_tokens}")
+        if self.c <= 0:
+            raise ValueError(f"c must be above 0, got {self.c}")
         if not (Path(self.encoder) / "config.json").is_file():
             raise ValueError(
                 f"encoder: expected the folder of a transformers model, no config.json in {self.encoder}"

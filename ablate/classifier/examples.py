@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ablate.errors import DataError, nearest
+from ablate.errors import DataError, FieldError, nearest
 from ablate.fingerprint import digest
 from ablate.pool.files import Files
 from ablate.pool.source import Document, Skipped, clean_text
@@ -47,7 +47,7 @@ def read_labels(paths: Sequence[str], text_column: str, score_column: str) -> Ex
         DataError: when no record has a score, or one is not a number.
     """
     found, left_out, columns = [], Counter[str](), set[str]()
-    for document in _documents(paths, text_column, left_out):
+    for document in _documents(paths, "classifier.labels", text_column, left_out):
         columns |= set(document.metadata)
         score = document.metadata.get(score_column)
         if score is None:
@@ -73,14 +73,25 @@ def read_reference(reference: Sequence[str], background: Sequence[str], text_col
     left_out = Counter[str]()
     found = [
         (document.text, score)
-        for paths, score in ((reference, 1.0), (background, 0.0))
-        for document in _documents(paths, text_column, left_out)
+        for paths, key, score in (
+            (reference, "classifier.reference", 1.0),
+            (background, "classifier.background", 0.0),
+        )
+        for document in _documents(paths, key, text_column, left_out)
     ]
     return _each_once(found, left_out)
 
 
-def _documents(paths: Sequence[str], text_column: str, left_out: Counter[str]) -> Iterator[Document]:
-    for item in Files(paths=list(paths), text_column=text_column).documents():
+def _documents(
+    paths: Sequence[str], key: str, text_column: str, left_out: Counter[str]
+) -> Iterator[Document]:
+    """The documents of the files that a key of the configuration names."""
+    files = Files(paths=list(paths), text_column=text_column)
+    try:
+        files.files()
+    except FieldError as error:
+        raise DataError(f"{key}{str(error).removeprefix('paths')}") from error
+    for item in files.documents():
         if isinstance(item, Skipped):
             left_out[item.reason.split(":")[0]] += 1
         elif not item.text.strip():

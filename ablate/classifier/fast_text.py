@@ -67,15 +67,12 @@ class FastText(Student):
     normalise: bool = True
 
     def __post_init__(self) -> None:
-        counts = (
-            self.dim,
-            self.ngram,
-            self.buckets,
-            self.min_count,
-            1 if self.epochs is None else self.epochs,
-        )
-        if min(counts) < 1 or self.lr <= 0:
-            raise ValueError("dim, ngram, buckets, epochs and min_count must be 1 or more and lr above 0")
+        for name in ("dim", "ngram", "buckets", "min_count", "epochs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be 1 or more, got {value}")
+        if self.lr <= 0:
+            raise ValueError(f"lr must be above 0, got {self.lr}")
 
     def passes(self, lines: Sequence[str]) -> int:
         """Over these texts."""

@@ -36,8 +36,11 @@ class Linear(Student):
     c: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.ngram < 1 or self.buckets < 2 or self.c <= 0:
-            raise ValueError("ngram must be 1 or more, buckets 2 or more and c above 0")
+        for name, least in (("ngram", 1), ("buckets", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, got {getattr(self, name)}")
+        if self.c <= 0:
+            raise ValueError(f"c must be above 0, got {self.c}")
 
     def features(self, texts: Sequence[str]) -> csr_array:
         """Shape (len(texts), buckets), float64."""

@@ -69,21 +69,19 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         if not self.tasks and not self.heldout:
-            raise ConfigError(
-                "nothing to evaluate: give evaluate.tasks=[...] or evaluate.heldout=<text file>"
-            )
+            raise ConfigError("tasks and heldout are both empty: give one of them something to evaluate")
         if isinstance(self.aggregate, str) and self.aggregate not in AGGREGATES:
             raise ConfigError(
-                f"evaluate.aggregate must be {' or '.join(AGGREGATES)}, or a list of tasks, got {self.aggregate!r}: "
+                f"aggregate must be {' or '.join(AGGREGATES)}, or a list of tasks, got {self.aggregate!r}: "
                 f"{nearest(self.aggregate, AGGREGATES)}"
             )
-        for name in ("limit", "heldout_limit"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ConfigError(f"evaluate.{name} must be 1 or more, or null for all, got {value}")
-        if self.average_last < 1:
-            raise ConfigError(f"evaluate.average_last must be 1 or more, got {self.average_last}")
+        for name in ("limit", "heldout_limit", "average_last", "batch_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                orelse = ", or null for all" if "limit" in name else ""
+                raise ConfigError(f"{name} must be 1 or more{orelse}, got {value}")
         if self.memorisation < 0:
-            raise ConfigError(f"evaluate.memorisation must be 0 or more, got {self.memorisation}")
+            raise ConfigError(f"memorisation must be 0 or more, got {self.memorisation}")
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,11 @@ class Api(Prompted):
             raise ValueError(
                 f"batch must be 1 for a server, which is asked one document at a time, got {self.batch}"
             )
-        if self.timeout_s <= 0 or self.retries < 0 or self.wait_s < 0:
-            raise ValueError("timeout_s must be above 0, retries and wait_s 0 or more")
+        if self.timeout_s <= 0:
+            raise ValueError(f"timeout_s must be above 0, got {self.timeout_s}")
+        for name in ("retries", "wait_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
     @property
     @abstractmethod

@@ -77,10 +77,9 @@ class Teacher(ABC):
     batch: int = 1
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or self.batch < 1:
-            raise ValueError(
-                f"concurrency and batch must be 1 or more, got {self.concurrency} and {self.batch}"
-            )
+        for name in ("concurrency", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -142,10 +141,15 @@ class Prompted(Teacher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.max_characters < 1 or self.max_tokens < 1:
-            raise ValueError("max_characters and max_tokens must be 1 or more")
-        if min(self.price_input or 0.0, self.price_output or 0.0) < 0:
-            raise ValueError("price_input and price_output must be 0 or more")
+        for name, least in (
+            ("max_characters", 1),
+            ("max_tokens", 1),
+            ("price_input", 0),
+            ("price_output", 0),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be {least} or more, got {value}")
         if PLACE not in self.template:
             raise ValueError(f"prompt: {self.prompt} has no {PLACE}, the place where the document goes")
 

@@ -60,9 +60,11 @@ class Files(Source):
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "html"):
-            raise ConfigError(f"pool.kind must be text or html, got {self.kind!r}")
+            raise ConfigError(f"kind must be text or html, got {self.kind!r}")
         if self.every < 1:
-            raise ConfigError(f"pool.every must be 1 or more, got {self.every}")
+            raise ConfigError(f"every must be 1 or more, got {self.every}")
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
     def files(self) -> list[Path]:
         """The files in a format this pool reads, in order."""

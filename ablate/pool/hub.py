@@ -38,7 +38,11 @@ class Hub(Source):
 
     def __post_init__(self) -> None:
         if self.streaming and self.limit is None:
-            raise ConfigError("pool.streaming=true needs pool.limit=<number of rows>, a stream has no end")
+            raise ConfigError("streaming=true needs limit=<number of rows>, a stream has no end")
+        if self.kind not in ("text", "html"):
+            raise ConfigError(f"kind must be text or html, got {self.kind!r}")
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
     def request(self) -> dict[str, Any]:
         """Every parameter; a moving revision is found once and then kept."""

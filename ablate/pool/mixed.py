@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.errors import ConfigError
+from ablate.errors import ConfigError, under
 from ablate.pool.source import Document, Skipped, Source
 
 
@@ -26,9 +26,14 @@ class Mixed(Source):
 
     def request(self) -> dict[str, Any]:
         """The request of every part, in order."""
-        return {"mixed": [part.request() for part in self.parts.values()]}
+        requests = []
+        for name, part in self.parts.items():
+            with under(f"parts.{name}"):
+                requests.append(part.request())
+        return {"mixed": requests}
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every part's documents."""
-        for part in self.parts.values():
-            yield from part.documents()
+        for name, part in self.parts.items():
+            with under(f"parts.{name}"):
+                yield from part.documents()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import DataError
+from ablate.errors import FieldError
 
 MAX_DOCUMENT_BYTES = 10_000_000
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -74,11 +74,11 @@ def find(paths: str | Sequence[str], what: str) -> list[Path]:
     """Expand files, globs and folders, in the order given, each glob sorted.
 
     Raises:
-        DataError: when nothing is given, or an entry matches nothing.
+        FieldError: when nothing is given, or an entry matches nothing.
     """
     entries = [paths] if isinstance(paths, str) else list(paths)
     if not entries:
-        raise DataError(f"pool.paths is empty: give the {what} to read, e.g. pool.paths=[data/*.gz]")
+        raise FieldError(f"paths is empty: give the {what} to read, e.g. [data/*.gz]")
     found: list[Path] = []
     for entry in entries:
         if Path(entry).is_dir():
@@ -88,7 +88,7 @@ def find(paths: str | Sequence[str], what: str) -> list[Path]:
                 Path(match) for match in sorted(glob.glob(str(Path(entry).expanduser()), recursive=True))
             ]
         if not matches:
-            raise DataError(f"pool.paths: nothing matches {entry!r} (expected {what})")
+            raise FieldError(f"paths: nothing matches {entry!r} (expected {what})")
         found += [path for path in matches if path not in found]
     return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ablate.errors import ConfigError
 from ablate.pool.http_body import is_markup, media_type, unpack
 from ablate.pool.members import BROKEN
 from ablate.pool.records import Lost, Record, records
@@ -39,6 +40,10 @@ class Warc(Source):
 
     paths: Sequence[str]
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
     def files(self) -> list[Path]:
         """The files, in order."""

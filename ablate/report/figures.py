@@ -29,6 +29,7 @@ STYLE: Any = {
     "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": INK, "ytick.color": INK, "svg.fonttype": "path", "axes.titleweight": "bold",
     "axes.titlesize": 11, "axes.titlelocation": "left", "figure.facecolor": "white",
+    "text.parse_math": False,  # a `$` in a title, an arm or a level is a dollar
 }  # fmt: skip
 
 

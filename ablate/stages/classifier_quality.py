@@ -42,7 +42,7 @@ class ClassifierQuality(Filter):
     def __post_init__(self) -> None:
         if (self.threshold is None) == (self.keep_fraction is None):
             raise ValueError(
-                "give exactly one of threshold and keep_fraction and set the other to null, "
+                "threshold: give exactly one of threshold and keep_fraction and set the other to null, "
                 f"got {self.threshold} and {self.keep_fraction}"
             )
         if self.keep_fraction is not None and not 0 < self.keep_fraction <= 1:
@@ -82,7 +82,7 @@ class ClassifierQuality(Filter):
     def _folder(self) -> str:
         if self.model is None:
             raise ConfigError(
-                "stages.classifier_quality.model: no student is given. ablate train_classifier makes one, from "
+                "model: no student is given. ablate train_classifier makes one, from "
                 "labels (ablate label) or from a reference and a background: give its folder here, or leave "
                 "the stage out with stages.classifier_quality.enabled=false"
             )

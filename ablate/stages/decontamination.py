@@ -73,11 +73,10 @@ class Decontamination(Stage):
         if self.match not in MATCHES:
             raise ValueError(f"match must be one of {', '.join(MATCHES)}, got {self.match!r}")
         if not 1 <= self.min_words <= self.n:
-            raise ValueError(f"need 1 <= min_words <= ngram, got {self.min_words} and {self.n}")
-        if self.min_hits < 1 or self.max_pieces < 1:
-            raise ValueError("min_hits and max_pieces must be 1 or more")
-        if self.window < 0 or self.min_piece < 0:
-            raise ValueError("window and min_piece must be 0 or more")
+            raise ValueError(f"min_words must be in [1, ngram = {self.n}], got {self.min_words}")
+        for name, least in (("min_hits", 1), ("max_pieces", 1), ("window", 0), ("min_piece", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, got {getattr(self, name)}")
         if self.ratio is not None and not 0 < self.ratio <= 1:
             raise ValueError(f"ratio must be in (0, 1], got {self.ratio}")
 

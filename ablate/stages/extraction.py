@@ -83,6 +83,8 @@ class Extraction(Transform):
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.max_bytes < 1:
+            raise ValueError(f"max_bytes must be 1 or more, got {self.max_bytes}")
 
     def versions(self) -> dict[str, str]:
         """Of the method's own libraries."""

@@ -45,8 +45,9 @@ class FineWebQuality(Filter):
         for name in ("min_punctuated_lines", "max_short_lines", "max_duplicate_chars"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if self.short_line < 0 or self.max_line_breaks < 0:
-            raise ValueError("short_line and max_line_breaks must not be negative")
+        for name in ("short_line", "max_line_breaks"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """NaN for a text without a line."""

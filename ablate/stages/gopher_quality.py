@@ -49,9 +49,12 @@ class GopherQuality(Filter):
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_words <= self.max_words:
-            raise ValueError(f"need 0 <= min_words <= max_words, got {self.min_words} and {self.max_words}")
+            raise ValueError(f"min_words must be in [0, max_words = {self.max_words}], got {self.min_words}")
         if not 0 <= self.min_mean_length <= self.max_mean_length:
-            raise ValueError("need 0 <= min_mean_length <= max_mean_length")
+            raise ValueError(
+                f"min_mean_length must be in [0, max_mean_length = {self.max_mean_length}], "
+                f"got {self.min_mean_length}"
+            )
         for name in ("max_bullet_lines", "max_ellipsis_lines", "min_alpha_words"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")

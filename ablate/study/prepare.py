@@ -18,6 +18,7 @@ from ablate.corpus.ledger import ledger_files, write_ledger
 from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, tokenize
 from ablate.corpus.view import build_corpus, corpus_key
+from ablate.errors import under
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
 from ablate.stages.base import Groups, Relation, Stage
@@ -73,7 +74,8 @@ class Workshop:
     @cached_property
     def pool(self) -> Pool:
         """The raw documents, read now if they were not read before."""
-        return build_pool(make(self.config["pool"], "pool"), self.store)
+        with under("pool"):
+            return build_pool(make(self.config["pool"], "pool"), self.store)
 
     @cached_property
     def annotations(self) -> Annotations:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
@@ -42,8 +43,19 @@ SWEEPS = "sweeps.jsonl"
 
 def job(config: DictConfig) -> bool:
     """What a launcher calls in each of its processes."""
-    runs = [(str(arm), int(seed)) for arm, seed in json.loads(config.runs)]
-    return run_jobs(Path(config.plan).parent, Store(Path(config.store)), runs, threads=config.threads)
+    runs = [(str(arm), int(seed)) for arm, seed in json.loads(unpacked(config.runs))]
+    store = Store(Path(unpacked(config.store)))
+    return run_jobs(Path(unpacked(config.plan)).parent, store, runs, threads=config.threads)
+
+
+def packed(text: str) -> str:
+    """A text as an override can carry it: quotes, `$`, backslashes and bytes that are no UTF-8 stand for themselves."""
+    return f"'{quote(os.fsencode(text))}'"
+
+
+def unpacked(text: str) -> str:
+    """The text that `packed` packed."""
+    return os.fsdecode(unquote_to_bytes(text))
 
 
 def sweep(
@@ -161,9 +173,9 @@ def _launch(
     )
     jobs = [
         [
-            f"plan='{study.resolve() / 'plan.json'}'",
-            f"store='{store.root.resolve()}'",
-            f"runs='{json.dumps(group)}'",
+            f"plan={packed(str(study.resolve() / 'plan.json'))}",
+            f"store={packed(str(store.root.resolve()))}",
+            f"runs={packed(json.dumps(group))}",
             f"threads={'null' if layout.threads is None else layout.threads}",
         ]
         for group in _groups(runs, plan, layout.together)

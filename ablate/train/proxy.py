@@ -37,7 +37,9 @@ class ProxyConfig:
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")
         if self.hidden_size % self.heads:
-            raise ConfigError(f"hidden_size must be a multiple of the {self.heads} heads, got {self.hidden_size}")
+            raise ConfigError(
+                f"hidden_size must be a multiple of the {self.heads} heads, got {self.hidden_size}"
+            )
         if self.heads % (self.kv_heads or self.heads):
             raise ConfigError(f"kv_heads must divide the {self.heads} heads, got {self.kv_heads}")
         if self.context < 8:

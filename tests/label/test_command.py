@@ -95,7 +95,7 @@ def test_unanswered_documents_give_status_1_and_are_named(
         ("label.sample=0", "label.sample must be 1 or more"),
         ("label.max_cost=0", "label.max_cost must be above 0"),
         ("teacher.modle=x", "did you mean 'model'?"),
-        ("teacher.concurrency=0", "teacher: concurrency and batch must be 1 or more"),
+        ("teacher.concurrency=0", "teacher.concurrency must be 1 or more"),
     ],
 )
 def test_what_is_wrong_is_said(

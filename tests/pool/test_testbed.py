@@ -190,5 +190,5 @@ def test_pages_come_out_of_warc_files_with_their_truth_beside_them(tmp_path: Pat
 def test_impossible_shares_are_refused() -> None:
     with pytest.raises(ConfigError, match="must not add up to more than 1"):
         Config(foreign=0.9, reposts=0.9)
-    with pytest.raises(ConfigError, match=r"pool.world.foreign must be in \[0, 1\], got 2"):
+    with pytest.raises(ConfigError, match=r"foreign must be in \[0, 1\], got 2"):
         Config(foreign=2)

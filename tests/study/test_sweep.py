@@ -142,8 +142,11 @@ def test_one_failing_arm_does_not_stop_the_others(
         (["stages.language.treshold=0.8"], "did you mean 'threshold'?"),
         (["train.token=5"], "did you mean 'tokens'?"),
         (["pool=wrac"], "did you mean 'warc'?"),
-        (["stages.language.threshold=1.5"], "stages.language: threshold must be in [0.2, 1], got 1.5"),
-        (["stages.language.threshold=high"], "stages.language.threshold must be float, got 'high'"),
+        (["stages.language.threshold=1.5"], "stages.language.threshold must be in [0.2, 1], got 1.5"),
+        (
+            ["stages.language.threshold=high"],
+            "stages.language.threshold must be a number, got the text 'high'",
+        ),
         (["stages.language.languages=[english]"], "the model does not know 'english'"),
         (["train.tokens=100"], "the budget of 100 tokens is less than one batch of 256"),
         (["design.factors=[langage]"], "design.factors: unknown stage 'langage': did you mean 'language'?"),

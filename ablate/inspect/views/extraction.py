@@ -25,7 +25,7 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make, plain
-from ablate.errors import ConfigError, DataError, nearest
+from ablate.errors import ConfigError, DataError, nearest, under
 from ablate.inspect.arm import at_least
 from ablate.inspect.extraction_page import extraction_page, table, terminal, to_csv
 from ablate.inspect.extraction_score import Extractor, Gold, evaluate, read_gold, read_segments
@@ -40,7 +40,8 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     at_least(config, resamples=1)
     gold = gold_of(config.inspect.gold, config.inspect.segments)
     methods = {name: Extraction(method=name).transform for name in _chosen(plain(config.inspect.methods))}
-    pool = build_pool(make(config.pool, "pool"), Store(Path(config.store)))
+    with under("pool"):
+        pool = build_pool(make(config.pool, "pool"), Store(Path(config.store)))
     folder = folder_of(config) / "extraction"
     print(
         write(folder, config.study.title or config.study.name, gold, pool, methods, config.inspect.resamples)
