@@ -21,6 +21,7 @@ WIDE = dict(zip(range(0xFF10, 0xFF1A), range(0x30, 0x3A), strict=True)) | {
     wide: wide - 0xFEE0 for wide in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), *map(ord, "＠．＿－＋"))
 }
 """Full-width letters, digits and the marks of addresses -> the same in ASCII, one character for one."""
+HAS_WIDE = re.compile(f"[{''.join(map(chr, WIDE))}]")
 
 
 def _is_letter(code: int) -> bool:

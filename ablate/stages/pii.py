@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from ablate.stages.base import Filter, Relation, Table, Transform, Verdict
-from ablate.stages.letters import LATIN, OTHER, WIDE
+from ablate.stages.letters import HAS_WIDE, LATIN, OTHER, WIDE
 from ablate.stages.scripts import UNSPACED_SET
 
 ATEXT = rf"[!#$%&'*+/=?^`{{|}}~0-9_{LATIN}-]"
@@ -36,12 +37,14 @@ TOP = (
     rf"|(?:{'|'.join(sorted(RUN_ON_TOPS.split(), key=len, reverse=True))})"
     rf"|(?:(?![{UNSPACED_SET}\uac00-\ud7a3])[{OTHER}]){{2,24}}(?![{OTHER}]))"
 )
-EMAIL = re.compile(
-    rf"(?:{LATIN_LOCAL}|{OTHER_LOCAL})"
-    rf"@(?![\d.]{{1,4}}x\.(?:png|jpe?g|gif|webp|svg|avif|ico|bmp)(?![0-9_{LATIN}]))"
+LOCAL = re.compile(rf"(?:{LATIN_LOCAL}|{OTHER_LOCAL})\Z")
+LONGEST_LOCAL = 64 + 8 * 65
+DOMAIN = re.compile(
+    rf"(?![\d.]{{1,4}}x\.(?:png|jpe?g|gif|webp|svg|avif|ico|bmp)(?![0-9_{LATIN}]))"
     rf"(?:(?:{LATIN_LABEL}|{OTHER_LABEL})\.){{1,8}}{TOP}"
 )
-"""An address of RFC 5321, or of RFC 6531 with letters of any script; one part is in Latin letters or in others."""
+"""Before and behind the @ of an address: RFC 5321, or with letters of any script RFC 6531; Latin letters and others
+do not stand together in a name, so that a border between them is where an address begins or ends."""
 IPV4 = re.compile(
     rf"(?<![\d_.{LATIN}])(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}"
     rf"(?![\d_{LATIN}]|\.\d|\s?版|-(?:\d{{1,3}}[a-z]|alpha|beta|rc|dev|pre|final|release|snapshot)"
@@ -83,7 +86,7 @@ def scrub(text: str, emails: str | None, ips: str | None) -> tuple[str, int, int
     """
     n_emails = 0
     if emails is not None and ("@" in text or "＠" in text):
-        spans = [match.span() for match in EMAIL.finditer(_narrow(text))]
+        spans = list(_emails(_narrow(text)))
         text, n_emails = _replaced(text, spans, emails), len(spans)
     if ips is None:
         return text, n_emails, 0
@@ -104,7 +107,19 @@ def scrub(text: str, emails: str | None, ips: str | None) -> tuple[str, int, int
 
 def _narrow(text: str) -> str:
     """The text with ASCII in place of full-width letters and digits, one for one."""
-    return text if text.isascii() else text.translate(WIDE)
+    return text.translate(WIDE) if not text.isascii() and HAS_WIDE.search(text) else text
+
+
+def _emails(text: str) -> Iterator[tuple[int, int]]:
+    """Where addresses stand; the part behind each @ is looked at first, for it is there least often by chance."""
+    free, at = 0, text.find("@")
+    while at >= 0:
+        behind = DOMAIN.match(text, at + 1)
+        before = LOCAL.search(text, max(free, at - LONGEST_LOCAL), at) if behind else None
+        if before and behind:
+            yield before.start(), behind.end()
+        free = behind.end() if before and behind else at + 1
+        at = text.find("@", at + 1)
 
 
 def _replaced(text: str, spans: list[tuple[int, int]], by: str) -> str:
