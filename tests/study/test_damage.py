@@ -146,3 +146,32 @@ def test_a_damaged_store_gives_the_same_effects(
     assert "full/seed-0/items.parquet" in capsys.readouterr().err
     assert main(["sweep", *finished]) == 0
     assert (STUDY / "effects.csv").read_bytes() == effects
+
+
+@pytest.mark.parametrize("damage", [flip, empty, Path.unlink])
+def test_an_interrupted_run_does_not_go_on_from_damaged_scores(
+    finished: list[str], damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Stopped in its last evaluation, with a checkpoint; then the scores it has so far are damaged."""
+    expected = records()
+    for folder in (STORE / "runs").iterdir():
+        shutil.rmtree(folder)
+    evaluate = running._Desk.evaluate
+
+    def stopped(self: Any, model: Any, tokens: int) -> None:
+        if tokens == 512:
+            raise KeyboardInterrupt
+        evaluate(self, model, tokens)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(running._Desk, "evaluate", stopped)
+        again()
+    points = sorted(STORE.glob("runs/*/curve/*.json"))
+    assert points and list(STORE.glob("runs/*/checkpoint.pt"))
+    damage(points[0])
+    STUDY.joinpath("runs").mkdir(exist_ok=True)
+    again()
+    assert records() == expected
+    assert f"damaged: {points[0]}" in capfd.readouterr().err
+    assert faults() == []
