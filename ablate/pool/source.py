@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,6 +82,8 @@ def find(paths: str | Sequence[str], what: str) -> list[Path]:
         raise FieldError(f"paths is empty: give the {what} to read, e.g. [data/*.gz]")
     found: list[Path] = []
     for entry in entries:
+        if not str(entry).strip():
+            raise DataError(f"pool.paths: an entry is empty; name the {what} (the working folder is '.')")
         if Path(entry).is_dir():
             matches = sorted(path for path in Path(entry).rglob("*") if path.is_file())
         else:
@@ -94,8 +97,16 @@ def find(paths: str | Sequence[str], what: str) -> list[Path]:
 
 
 def file_stamps(paths: Sequence[Path]) -> list[list[Any]]:
-    """[path, size, time of change] per file."""
-    return [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    """[path, size, time of change] per file; of one that is not there any more, that it is not."""
+    return [[os.fsencode(path.resolve()).decode(errors="backslashreplace"), *_stamp(path)] for path in paths]
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        stat = path.stat()
+    except OSError:  # a link that leads nowhere, or a file that has vanished: reading it says so
+        return [-1, -1]
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def clean_text(text: str) -> str:

@@ -16,7 +16,7 @@ from ablate.errors import ConfigError
 from ablate.pool.http_body import is_markup, media_type, unpack
 from ablate.pool.members import BROKEN
 from ablate.pool.records import Lost, Record, records
-from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, find
+from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, clean_text, file_stamps, find
 from ablate.reading.encoding import decode, is_binary
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -46,10 +46,12 @@ class Warc(Source):
             raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
     def files(self) -> list[Path]:
-        """The files, in order."""
-        paths = find(self.paths, "WARC files")
-        explicit = {Path(str(path)) for path in ([self.paths] if isinstance(self.paths, str) else self.paths)}
-        return [path for path in paths if path in explicit or path.name.endswith(WARC_ENDINGS)]
+        """The files, in order: those of a folder or a glob by their endings, those that are named in any case."""
+        return [path for path in find(self.paths, "WARC files") if self._is_wanted(path)]
+
+    def _is_wanted(self, path: Path) -> bool:
+        named = [self.paths] if isinstance(self.paths, str) else self.paths
+        return path.name.lower().endswith(WARC_ENDINGS) or str(path) in map(str, map(Path, named))
 
     def request(self) -> dict[str, Any]:
         """Files with size and time of change, the limit, and how they are read."""
@@ -58,7 +60,12 @@ class Warc(Source):
     def documents(self) -> Iterator[Document | Skipped]:
         """Every HTML page or text record, in file order."""
         count = 0
-        for path in self.files():
+        for path in find(self.paths, "WARC files"):
+            if not self._is_wanted(path):
+                yield Skipped(
+                    clean_text(path.name), 0, f"not read: its name ends in none of {', '.join(WARC_ENDINGS)}"
+                )
+                continue
             for item in read_warc(path):
                 yield item
                 count += isinstance(item, Document)
@@ -68,25 +75,36 @@ class Warc(Source):
 
 def read_warc(path: Path) -> Iterator[Document | Skipped]:
     """Every document of one file, and in their places the records left out and the bytes that were lost."""
-    offset = size = 0
+    name, offset, size = clean_text(path.name), 0, 0
+    if not path.is_file():
+        yield Skipped(name, 0, "unreadable from here: no such file")
+        return
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
             for item in records(stream, MAX_DOCUMENT_BYTES):
                 offset = item.end
                 if isinstance(item, Lost):
-                    yield Skipped(path.name, item.begin, item.reason, item.end - item.begin)
-                elif read := _read(item, path):
+                    yield Skipped(name, item.begin, item.reason, item.end - item.begin)
+                elif read := _read_safely(item, name):
                     yield read
-    except OSError as error:  # the file vanished, or its disk fails
-        yield Skipped(path.name, offset, f"unreadable from here: {error}", size - offset)
+    except OSError as error:  # it vanished, or its disk fails
+        yield Skipped(name, offset, f"unreadable from here: {error}", max(0, size - offset))
 
 
-def _read(record: Record, path: Path) -> Document | Skipped | None:
+def _read_safely(record: Record, file: str) -> Document | Skipped | None:
+    """One record can be as odd as it likes: it costs itself, never the pool."""
+    try:
+        return _read(record, file)
+    except Exception as error:
+        return Skipped(file, record.begin, f"unreadable record: {type(error).__name__}: {error}")
+
+
+def _read(record: Record, file: str) -> Document | Skipped | None:
     """A record as a document, or why it is none; nothing for those that never hold a page."""
 
     def skipped(reason: str) -> Skipped:
-        return Skipped(path.name, record.begin, reason)
+        return Skipped(file, record.begin, reason)
 
     kind, fields = record.fields.get("warc-type", "").lower(), record.fields
     if kind in NO_PAGES:
@@ -125,6 +143,6 @@ def _read(record: Record, path: Path) -> Document | Skipped | None:
         decode(body, charset),
         "html" if content_type in HTML_TYPES else "text",
         url,
-        path.name.split(".")[0],
+        file.split(".")[0],
         metadata=metadata,
     )

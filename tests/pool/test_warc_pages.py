@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from ablate.errors import DataError
 from ablate.pool.pool import build_pool
 from ablate.pool.source import Document
 from ablate.pool.warc import Warc, read_warc
@@ -92,3 +94,25 @@ def test_the_pool_says_how_many_bytes_of_which_file_were_lost(tmp_path: Path) ->
         (len(good), 512),
         (2 * len(good) + 512, 4),
     ]
+
+
+def test_every_file_that_is_found_is_read_or_named(tmp_path: Path) -> None:
+    """A link to nothing, a pipe, a folder and a name that is not UTF-8 cost neither the pool nor a word."""
+    good = record(answer("Content-Type: text/html\r\n"))
+    (tmp_path / "crawl").mkdir()
+    (tmp_path / "crawl" / "a.WARC").write_bytes(good)
+    (tmp_path / "crawl" / "b.warc").symlink_to(tmp_path / "gone.warc")
+    os.mkfifo(tmp_path / "crawl" / "c.warc")
+    (tmp_path / "crawl" / "d.warc").mkdir()
+    (tmp_path / "crawl" / "notes.txt").write_text("not an archive")
+    Path(os.fsdecode(os.fsencode(tmp_path / "crawl") + b"/\xff.warc")).write_bytes(good + b"junk")
+    source = Warc(paths=[str(tmp_path / "crawl" / "*")])
+    pool = build_pool(source, Store(tmp_path / "store"))
+    assert pool.summary["documents"] == 2
+    named = {record.file: record.reason.split(":")[0] for record in pool.skipped()}
+    assert named == {
+        "b.warc": "unreadable from here", "c.warc": "unreadable from here", "d.warc": "unreadable from here",
+        "notes.txt": "not read", "\ufffd.warc": "no WARC header",
+    }  # fmt: skip
+    with pytest.raises(DataError, match="empty"):
+        Warc(paths=[""]).files()
