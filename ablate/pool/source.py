@@ -83,7 +83,7 @@ def find(paths: str | Sequence[str], what: str) -> list[Path]:
     found: list[Path] = []
     for entry in entries:
         if not str(entry).strip():
-            raise DataError(f"pool.paths: an entry is empty; name the {what} (the working folder is '.')")
+            raise FieldError(f"paths: an entry is empty; name the {what} (the working folder is '.')")
         if Path(entry).is_dir():
             matches = sorted(path for path in Path(entry).rglob("*") if path.is_file())
         else:

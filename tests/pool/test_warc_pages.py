@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.errors import DataError
+from ablate.errors import FieldError
 from ablate.pool.pool import build_pool
 from ablate.pool.source import Document
 from ablate.pool.warc import Warc, read_warc
@@ -114,5 +114,5 @@ def test_every_file_that_is_found_is_read_or_named(tmp_path: Path) -> None:
         "b.warc": "unreadable from here", "c.warc": "unreadable from here", "d.warc": "unreadable from here",
         "notes.txt": "not read", "\ufffd.warc": "no WARC header",
     }  # fmt: skip
-    with pytest.raises(DataError, match="empty"):
+    with pytest.raises(FieldError, match="empty"):
         Warc(paths=[""]).files()
