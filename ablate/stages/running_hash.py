@@ -18,7 +18,7 @@ FACTOR = 0x9E3779B97F4A7C15
 INVERSE = pow(FACTOR, -1, 2**64)
 
 HashText = Callable[[str], tuple[np.ndarray, np.ndarray]]
-"""Hash and first character of every span of a text, ascending: shapes (n,)."""
+"""Hash and first character of every span of a text, or of the line that it is in, ascending: shapes (n,)."""
 
 
 def hash_many(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 
@@ -30,8 +30,9 @@ WORD = re.compile(
     rf"|(?:{LETTERS}+|[{SIGN_SET}]{LETTERS}*)(?:{MARKS}+{LETTERS}*)*"
 )
 NEVER_IN_A_WORD = re.compile(rf"[^\w.,{IGNORED_SET}{SIGN_SET}]")
-OTHER, LETTER, DIGIT, JOINER, MARK, SIGN, SINGLE, TAIL = range(8)
-"""`MARK`: ignored behind a letter. `SINGLE`: a word of its own, with the `TAIL` of signs behind it."""
+OTHER, LETTER, DIGIT, JOINER, MARK, SIGN, SINGLE, TAIL, LOOSE = range(9)
+"""`MARK`: ignored behind a letter. `SINGLE`: a word of its own, with the `TAIL` of signs behind it. `LOOSE`: a letter
+that NFC may join with others or takes apart. Texts without what comes after `JOINER` take the short way."""
 GRAM_FACTOR = np.uint64(0xD1342543DE82EF95)
 
 
@@ -90,14 +91,18 @@ def _tables() -> tuple[np.ndarray, np.ndarray]:
     characters = np.arange(0x110000, dtype=np.uint32).view("U1")
     kind = np.zeros(characters.size, dtype=np.uint8)
     kind[np.char.isalnum(characters)] = LETTER
+    kind[0x1100:0x1200] = LOOSE  # Korean letters that make a syllable
+    kind[
+        [code for code in np.flatnonzero(kind).tolist() if len(unicodedata.normalize("NFC", chr(code))) > 1]
+    ] = LOOSE
     kind[np.char.isdecimal(characters)] = DIGIT
-    kind[(kind == LETTER) & (unspaced() > 0)] = SINGLE
+    kind[((kind == LETTER) | (kind == LOOSE)) & (unspaced() > 0)] = SINGLE
     kind[[ord("."), ord(",")]] = JOINER
     kind[SIGNS] = SIGN
     kind[IGNORED] = MARK
     normal = np.arange(characters.size, dtype=np.uint32)
     ignored = dict.fromkeys(IGNORED)
-    for number in np.flatnonzero((kind == LETTER) | (kind == SINGLE)).tolist():
+    for number in np.flatnonzero((kind == LETTER) | (kind == SINGLE) | (kind == LOOSE)).tolist():
         lower = chr(number).lower()
         if ord(lower[0]) != number or unicodedata.decomposition(lower[0]):
             plain = unicodedata.normalize("NFD", lower).translate(ignored)
@@ -131,14 +136,11 @@ def word_hashes_many(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         Hashes, shape (n,), uint64, and bounds, shape (len(texts) + 1,), int64: the words of text i are
         `hashes[bounds[i]:bounds[i + 1]]`.
     """
-    return hash_many(list(map(_composed, texts)), _hash_words, NEVER_IN_A_WORD)
-
-
-_composed = partial(unicodedata.normalize, "NFC")
+    return hash_many(texts, _hash_words, NEVER_IN_A_WORD)
 
 
 def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Hash and first character of every word of a text: shapes (n,)."""
+    """Hash and first character of every word of a text, or that of its line: shapes (n,)."""
     if text.isascii():
         kinds, normal = _ascii_tables()
         raw = text.encode()
@@ -148,6 +150,13 @@ def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         kind, codes = (table[points] for table in _tables())
     places, marked = None, bool(kind.max(initial=OTHER) > JOINER)
+    if marked:
+        if (composed := _composed(text)) != text:
+            hashes, starts = _hash_words(composed)
+            return hashes, _line_begins(text)[
+                np.searchsorted(_line_begins(composed), starts, side="right") - 1
+            ]
+        kind[kind == LOOSE] = LETTER
     if marked and (marks := np.flatnonzero(kind == MARK)).size:
         ignored = marks[np.isin(_kind_before(kind, marks), (LETTER, SIGN, SINGLE))]
         places = np.delete(np.arange(kind.size), ignored)
@@ -170,6 +179,16 @@ def _hash_words(text: str) -> tuple[np.ndarray, np.ndarray]:
     hashes = polynomials(codes, starts, ends)
     hashes[kind == DIGIT] = ord("0")
     return mix64(hashes, 0), starts if places is None else places[starts]
+
+
+def _composed(text: str) -> str:
+    """The text in NFC; line by line, as most lines are so already, which is seen faster than it is made."""
+    return "\n".join([unicodedata.normalize("NFC", line) for line in text.split("\n")])
+
+
+def _line_begins(text: str) -> np.ndarray:
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return np.append(0, np.flatnonzero(points == ord("\n")) + 1)
 
 
 def _kind_before(kind: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import unicodedata
 from itertools import pairwise
 
@@ -22,7 +23,7 @@ from ablate.stages.references import References
 from ablate.stages.scripts import IGNORED, JOINERS, SIGNS, UNSPACED
 from ablate.stages.segments import sentence_spans
 from ablate.stages.substring_dedup import SubstringDedup
-from ablate.stages.text_norm import word_hashes, word_spans, words
+from ablate.stages.text_norm import word_hashes, word_hashes_many, word_spans, words
 
 SPACED = {
     "Latin": "abcdefghijklmnop",
@@ -144,6 +145,14 @@ def test_no_letter_and_no_mark_on_a_letter_is_lost(text: str) -> None:
 def test_canonically_equivalent_texts_have_the_same_words(text: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
     assert words(text) == words(composed) == words(decomposed)
+
+
+def test_every_character_hashes_as_its_composed_form() -> None:
+    points = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number < 0xE000]
+    one_by_one = word_hashes_many([f"a {point} b" for point in points])
+    composed = word_hashes_many([unicodedata.normalize("NFC", f"a {point} b") for point in points])
+    for found, expected in zip(one_by_one, composed, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @settings(max_examples=300, deadline=None)
