@@ -12,7 +12,8 @@ import numpy as np
 from ablate.errors import DataError, FieldError, nearest
 from ablate.fingerprint import digest
 from ablate.pool.files import Files
-from ablate.pool.source import Document, Skipped, clean_text
+from ablate.pool.source import Document, Skipped
+from ablate.reading.records import clean_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +89,12 @@ def _documents(
     """The documents of the files that a key of the configuration names."""
     files = Files(paths=list(paths), text_column=text_column)
     try:
-        files.files()
+        files.found()
     except FieldError as error:
         raise DataError(f"{key}{str(error).removeprefix('paths')}") from error
     for item in files.documents():
+        if isinstance(item, Skipped) and item.reason.startswith("unreadable"):
+            raise DataError(f"{key}: {item.file}, {item.offset}: {item.reason}")
         if isinstance(item, Skipped):
             left_out[item.reason.split(":")[0]] += 1
         elif not item.text.strip():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,12 @@ from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, 
 from ablate.evaluate.snapshot import HUB_PREFIX
 from ablate.evaluate.tasks import TaskSource, find_tasks
 from ablate.fingerprint import digest
+from ablate.reading.records import RECORDS, format_of, read_rows, read_text
 from ablate.store import Store
 
 HELDOUT = "heldout"
+BLANK_LINE = re.compile(r"\n[ \t]+(?=\n)")
+"""A line of blanks only counts as an empty one."""
 AGGREGATES = ("all", "screened")
 SCORED = 2
 """How answers become scores; another number is another evaluation."""
@@ -38,7 +40,8 @@ class EvaluateConfig:
         tasks: names of snapshot tasks, and `lm_eval:<name>` for any task lm-eval knows; `lm_eval:<name>@5`
             asks it with five examples.
         snapshot: folder of the snapshot; null takes every task from lm-eval (from the hub).
-        heldout: text file (.txt, or .jsonl with a `text` field; .gz) for bits per byte; null for none.
+        heldout: file for bits per byte: text, a document a paragraph, or records with a field `text` (.jsonl,
+            .csv, .parquet, ...); packed or not; null for none.
         heldout_limit: at most this many of its documents, the first ones.
         limit: at most this many items per task, evenly spread over them; of a group, per member.
         primary: the metric of the headline table.
@@ -278,29 +281,22 @@ def _repeated(text: str, count: int) -> pa.Array:
 
 
 def read_heldout(path: Path) -> list[str]:
-    """Documents of a text file: one per JSON line, or paragraphs between blank lines.
+    """Documents of a text file: the field `text` of a record, or paragraphs between blank lines.
 
     Raises:
-        DataError: when there is no such file, no text in it, or a line is not of that form.
+        DataError: when there is no such file, it cannot be read to its end, a record has no text, or there is
+            no text in it.
     """
-    if not path.exists():
-        raise DataError(f"evaluate.heldout={path} does not exist")
-    text = (
-        gzip.decompress(path.read_bytes()).decode()
-        if path.suffix == ".gz"
-        else path.read_text(encoding="utf-8")
-    )
-    if path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+    key = "evaluate.heldout"
+    if format_of(path) in RECORDS:
         texts = []
-        for number, line in enumerate(text.splitlines(), start=1):
-            try:
-                texts.append(json.loads(line)["text"])
-            except (ValueError, KeyError, TypeError):
-                raise DataError(
-                    f"{path}, line {number}: expected a JSON object with a field `text`"
-                ) from None
+        for where, row in read_rows(path, key):
+            if not isinstance(text := row.get("text"), str):
+                raise DataError(f"{key}: {where}: expected a field `text` that holds a text, got {text!r}")
+            texts.append(text)
     else:
-        texts = text.split("\n\n")
+        text = read_text(path, key).replace("\r\n", "\n").replace("\r", "\n")
+        texts = BLANK_LINE.sub("\n", text).split("\n\n")
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise DataError(f"evaluate.heldout={path} holds no text")

@@ -1,6 +1,6 @@
 """Task snapshots: benchmarks as files, read without network, with a digest.
 
-Layout: one folder a benchmark, one `.jsonl` file a split, an item a line. The fields say which kind
+Layout: one folder a benchmark, one `.jsonl` file a split (it may be packed), an item a line. The fields say which kind
 of task an item is (first match):
 
     sentence_good, sentence_bad             minimal pair (BLiMP)
@@ -21,6 +21,7 @@ from typing import Any
 
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.fingerprint import digest
+from ablate.reading.records import LINES, PACKED, Place, Row, format_of, read_rows
 
 SPLITS = ("test", "validation")
 TRAINING = ("train", "dev")
@@ -85,10 +86,9 @@ def _read_task(root: Path, name: str, limit: int | None) -> SnapshotTask:
     kinds: dict[str, list[Item]] = {}
     files = _files(root, name)
     for path in files:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if line.strip():
-                kind, item = _item(line, f"{path}, line {number}", f"{path.stem}-{number}")
-                kinds.setdefault(kind, []).append(item)
+        for place, row in read_rows(path, "evaluate.snapshot"):
+            kind, item = _item(row, place, f"{_stem(path)}-{place.number}")
+            kinds.setdefault(kind, []).append(item)
     if len(kinds) != 1:
         found = ", ".join(str(path) for path in files)
         raise DataError(
@@ -112,7 +112,7 @@ def _files(root: Path, name: str) -> list[Path]:
         raise DataError(
             f"snapshot {root} has no task {folder!r}: {nearest(folder, known)} (known: {', '.join(sorted(known))})"
         )
-    files = {path.stem: path for path in sorted((root / folder).glob("*.jsonl"))}
+    files = {_stem(path): path for path in sorted((root / folder).iterdir()) if format_of(path) in LINES}
     if split:
         if split not in files:
             raise DataError(f"task {folder!r} has no file {split!r}: {nearest(split, files)}")
@@ -128,13 +128,11 @@ def _files(root: Path, name: str) -> list[Path]:
     return several
 
 
-def _item(line: str, where: str, name: str) -> tuple[str, Item]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where}: not JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+def _stem(path: Path) -> str:
+    return Path(path.stem).stem if path.suffix.lower() in PACKED else path.stem
+
+
+def _item(row: Row, where: Place, name: str) -> tuple[str, Item]:
     for fields, read in _LAYOUTS.items():
         if set(fields) <= set(row):
             try:
@@ -146,19 +144,19 @@ def _item(line: str, where: str, name: str) -> tuple[str, Item]:
     raise DataError(f"{where}: a field is missing. Expected one of: {layouts}. Found: {', '.join(row)}")
 
 
-def _text(row: Item, field: str) -> str:
+def _text(row: Row, field: str) -> str:
     """A field that must be a text: null would be scored as the word None."""
     if not isinstance(row[field], str):
         raise ValueError(f"{field} must be a text, got {json.dumps(row[field])[:80]}")
     return str(row[field])
 
 
-def _pair(row: Item) -> tuple[str, Item]:
+def _pair(row: Row) -> tuple[str, Item]:
     choices = [_text(row, "sentence_good"), _text(row, "sentence_bad")]
     return "choice", {"query": "", "choices": choices, "gold": 0}
 
 
-def _gold(row: Item, options: Any, field: str) -> int:
+def _gold(row: Row, options: Any, field: str) -> int:
     if (
         not isinstance(options, list)
         or len(options) < 2
@@ -171,7 +169,7 @@ def _gold(row: Item, options: Any, field: str) -> int:
     return gold
 
 
-def _partial(row: Item) -> tuple[str, Item]:
+def _partial(row: Row) -> tuple[str, Item]:
     gold = _gold(row, row["context_options"], "context_options")
     return "partial", {
         "contexts": row["context_options"],
@@ -180,7 +178,7 @@ def _partial(row: Item) -> tuple[str, Item]:
     }
 
 
-def _choice(row: Item) -> tuple[str, Item]:
+def _choice(row: Row) -> tuple[str, Item]:
     choices = row["choices"]
     gold = _gold(row, choices, "choices")
     query = _text(row, "query")
@@ -190,14 +188,14 @@ def _choice(row: Item) -> tuple[str, Item]:
     return "choice", {"query": query, "choices": choices, "gold": gold}
 
 
-def _last_word(row: Item) -> tuple[str, Item]:
+def _last_word(row: Row) -> tuple[str, Item]:
     return "last_word", {
         "query": _text(row, "context").rstrip(),
         "continuation": _text(row, "continuation").strip(),
     }
 
 
-_LAYOUTS: dict[tuple[str, ...], Callable[[Item], tuple[str, Item]]] = {
+_LAYOUTS: dict[tuple[str, ...], Callable[[Row], tuple[str, Item]]] = {
     ("sentence_good", "sentence_bad"): _pair,
     ("context_options", "continuation", "gold"): _partial,
     ("query", "choices", "gold"): _choice,

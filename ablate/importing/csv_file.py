@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import DataError
 from ablate.fingerprint import digest
 from ablate.importing.results import Results, Task, direction
+from ablate.reading.records import Place, read_rows
 
 NEEDED = ("arm", "seed", "task", "score")
 RESERVED = (*NEEDED, "metric", "tokens")
 
 
 def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]) -> Results:
-    """Read a CSV (or tab-separated .tsv) with one score per line.
+    """Read a table with one score per line: .csv, .tsv, or another format of records, packed or not.
 
     Args:
         path: its columns are `arm`, `seed`, `task` and `score`; `metric` ("score" without it); `tokens`
@@ -28,26 +29,23 @@ def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]
             names the line.
         ConfigError: for a metric whose direction is unknown.
     """
-    if not path.is_file():
-        raise DataError(f"results.csv={path}: no such file")
-    text = path.read_text(encoding="utf-8-sig")
-    reader = csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ",")
-    names = [name.strip() for name in reader.fieldnames or []]
-    if lacking := [name for name in NEEDED if name not in names]:
+    rows = [
+        (place, {name: _cell(value) for name, value in row.items()})
+        for place, row in read_rows(path, "results.csv", otherwise=".csv")
+    ]
+    names = list(rows[0][1]) if rows else []
+    if rows and (lacking := [name for name in NEEDED if name not in names]):
         raise DataError(
             f"{path}: no column {', '.join(lacking)}; needed: {', '.join(NEEDED)}; there: {', '.join(names)}"
         )
-    reader.fieldnames = names
     factors = [name for name in names if name not in RESERVED]
-    found = Results(sources=[f"{path.name}, digest {digest(text)[:12]}"])
+    found = Results(sources=[f"{path.name}, digest {digest([row for _, row in rows])[:12]}"])
     metrics: dict[str, dict[str, bool]] = {}
-    first: dict[tuple[object, ...], int] = {}
-    for row in reader:
-        line = reader.line_num
-        where = f"{path}, line {line}"
-        if None in row or None in row.values():
-            raise DataError(f"{where}: expected {len(names)} cells: {', '.join(names)}")
-        cells = {name: str(value).strip() for name, value in row.items()}
+    first: dict[tuple[object, ...], Place] = {}
+    for place, cells in rows:
+        where = str(place)
+        if set(cells) != set(names):
+            raise DataError(f"{where}: expected {', '.join(names)}; there: {', '.join(cells)}")
         arm, task, metric = cells["arm"], cells["task"], cells.get("metric") or "score"
         if not arm or not task:
             raise DataError(f"{where}: arm and task must be named, got arm {arm!r}, task {task!r}")
@@ -56,13 +54,15 @@ def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]
         key = (arm, seed, tokens, task, metric)
         if key in first:
             raise DataError(
-                f"{where} repeats line {first[key]}: arm {arm!r}, seed {seed}, task {task!r}, {metric}. "
+                f"{where} repeats {first[key].unit} {first[key].number}: arm {arm!r}, seed {seed}, task {task!r}, {metric}. "
                 "A replicate needs a seed of its own"
             )
-        first[key] = line
+        first[key] = place
         found.set_levels(arm, {name: cells[name] for name in factors}, where)
         scores = found.points.setdefault((arm, seed), {}).setdefault(tokens, {})
-        scores.setdefault(task, {})[metric] = _number(cells["score"], f"{where}: score")
+        scores.setdefault(task, {})[metric] = _number(
+            cells["score"], f"{where}: score", f" (arm {arm!r}, seed {seed}, task {task!r})"
+        )
         metrics.setdefault(task, {})[metric] = direction(metric, better)
     if not found.points:
         raise DataError(f"{path} holds no score")
@@ -73,13 +73,19 @@ def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]
     return found
 
 
-def _number(cell: str, where: str) -> float:
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _number(cell: str, where: str, of: str = "") -> float:
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f"{where} must be a finite number, got {cell!r}; leave out the line of a failed run")
+        raise DataError(
+            f"{where} must be a finite number, got {cell!r}{of}; leave out the line of a failed run"
+        )
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import json
 import math
@@ -16,12 +15,14 @@ import pyarrow as pa
 
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.metrics import SMOOTH, bits_per_byte
+from ablate.importing.gold import choices_of, right_choices
 from ablate.importing.results import Results, Run, Task, direction
-from ablate.store import read_json
+from ablate.reading.records import read_rows, read_text
 
 FIELDS = {"arm": r"(?P<arm>[^/]+?)", "seed": r"(?P<seed>\d+)", "tokens": r"(?P<tokens>\d+)"}
 Found = tuple[Run, int | None, Path, list[Path], dict[str, str]]
 """A run, tokens seen, its folder, the results files in it, and its levels."""
+PARTS = ("configs", "group_subtasks", "higher_is_better", "n-samples", "n-shot", "task_hashes", "versions")
 DATED = re.compile(r"_\d{4}-\d\d-\d\dT[\d.+-]+$")
 """What lm-eval ends its file names with."""
 
@@ -52,7 +53,7 @@ def read_lm_eval(
     facts: dict[str, tuple[dict[str, Any], Path]] = {}
     for run, tokens, folder, files, levels in _runs(paths, pattern, mapping):
         found.set_levels(run[0], levels, str(folder))
-        scores, items = _read_run(files, tasks, better, facts)
+        scores, items, lost = _read_run(files, tasks, better, facts)
         points = found.points.setdefault(run, {})
         if tokens in points:
             at = "" if tokens is None else f" at {tokens:,} tokens"
@@ -60,6 +61,7 @@ def read_lm_eval(
         points[tokens] = scores
         if items is not None and tokens == max(points, key=lambda t: -1 if t is None else t):
             found.items[run] = items
+        found.lost |= {(run, task, metric): said for (task, metric), said in lost.items()}
     if not found.points:
         raise DataError(f"results.lm_eval={list(paths)}: no results_*.json found there")
     found.tasks = {
@@ -112,42 +114,49 @@ def _folders(paths: Sequence[str]) -> list[Path]:
 
 
 def _mapped(mapping: Path) -> list[Found]:
-    if not mapping.is_file():
-        raise DataError(f"results.mapping={mapping}: no such file")
-    reader = csv.DictReader(mapping.read_text(encoding="utf-8-sig").splitlines())
-    names = reader.fieldnames or []
-    if lacking := [name for name in ("folder", "arm", "seed") if name not in names]:
-        raise DataError(f"{mapping}: no column {', '.join(lacking)}; there: {', '.join(names)}")
     runs: list[Found] = []
-    for row in reader:
-        folder = mapping.parent / row["folder"]
+    for place, row in read_rows(mapping, "results.mapping", otherwise=".csv"):
+        cells = {name: "" if cell is None else str(cell).strip() for name, cell in row.items()}
+        if lacking := [name for name in ("folder", "arm", "seed") if name not in cells]:
+            raise DataError(f"{place}: no column {', '.join(lacking)}; there: {', '.join(cells)}")
+        folder = mapping.parent / cells["folder"]
         files = sorted(folder.rglob("results_*.json"))
         if not files:
-            raise DataError(f"{mapping}, line {reader.line_num}: no results_*.json in {folder}")
-        if not row["seed"].isdigit():
-            raise DataError(f"{mapping}, line {reader.line_num}: seed must be a number, got {row['seed']!r}")
-        levels = {name: row[name] for name in names if name not in ("folder", "arm", "seed", "tokens")}
-        tokens = int(row["tokens"]) if row.get("tokens") else None
-        runs.append(((row["arm"], int(row["seed"])), tokens, folder, files, levels))
+            raise DataError(f"{place}: no results_*.json in {folder}")
+        for name in ("seed", "tokens"):
+            if cells.get(name) and not (cells[name].isascii() and cells[name].isdigit()):
+                raise DataError(f"{place}: {name} must be a whole number, got {cells[name]!r}")
+        if not cells["arm"] or not cells["seed"]:
+            raise DataError(f"{place}: arm and seed must be given")
+        levels = {
+            name: cell for name, cell in cells.items() if name not in ("folder", "arm", "seed", "tokens")
+        }
+        tokens = int(cells["tokens"]) if cells.get("tokens") else None
+        runs.append(((cells["arm"], int(cells["seed"])), tokens, folder, files, levels))
     return runs
 
 
 def _read_run(
     files: Sequence[Path], tasks: Sequence[str] | None, better: Mapping[str, bool],
     facts: dict[str, tuple[dict[str, Any], Path]],
-) -> tuple[dict[str, dict[str, float]], pa.Table | None]:  # fmt: skip
-    """Scores and items of one run; adds to, and checks against, what other runs say of the tasks."""
+) -> tuple[dict[str, dict[str, float]], pa.Table | None, dict[tuple[str, str], str]]:  # fmt: skip
+    """Scores and items of one run, and why scores are none; adds to, and checks against, what other runs say."""
     scores: dict[str, dict[str, float]] = {}
+    lost: dict[tuple[str, str], str] = {}
     columns: dict[str, list[Any]] = {"task": [], "item": [], "metric": [], "value": []}
     for file in files:
-        content = read_json(file)
-        if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-            raise DataError(f"{file} is not a result of lm-eval: no mapping `results` in it")
+        content = _content(file)
         for task in _wanted(content, tasks):
-            values = _values(content["results"][task])
+            values, bad = _values(content["results"][task])
             samples = _samples(file, task)
-            fact, smooth = _facts(content, task, values, samples, better)
-            values |= smooth
+            scored = _smooth(samples, content["configs"].get(task) or {}, file)
+            fact, smooth = _facts(content, task, [*values, *bad], scored, better)
+            bad |= {name: value for name, value in smooth.items() if not math.isfinite(value)}
+            values |= {name: value for name, value in smooth.items() if math.isfinite(value)}
+            lost |= {
+                (task, metric): f"{file} has {value!r}, which is no finite number"
+                for metric, value in bad.items()
+            }
             if scores.get(task, values) != values:
                 raise DataError(
                     f"{file}: {task} was scored before for this run, with other results; keep one"
@@ -161,12 +170,12 @@ def _read_run(
                     raise DataError(
                         f"task {task!r} is not the same everywhere: {key} is {value} in {file}, {known[key]} in {where}"
                     )
-            for item, metric, value in _items(samples):
+            for item, metric, value in _items(samples, scored):
                 for column, entry in zip(columns.values(), (task, item, metric, value), strict=True):
                     column.append(entry)
     if tasks and (lacking := [task for task in tasks if task not in scores]):
         raise DataError(f"{files[0].parent}: no result for {', '.join(lacking)}; there: {', '.join(scores)}")
-    return scores, pa.table(columns) if columns["task"] else None
+    return scores, pa.table(columns) if columns["task"] else None, lost
 
 
 def _wanted(content: Mapping[str, Any], tasks: Sequence[str] | None) -> list[str]:
@@ -177,32 +186,65 @@ def _wanted(content: Mapping[str, Any], tasks: Sequence[str] | None) -> list[str
     return [task for task in results if task not in groups]
 
 
-def _values(entries: Mapping[str, Any]) -> dict[str, float]:
-    """Metric -> value; "acc,none" is `acc`, another filter stays part of the name."""
-    return {
-        name.removesuffix(",none"): float(value)
+def _content(file: Path) -> dict[str, Any]:
+    """What a results file says, each of its parts being there and of its kind."""
+    try:
+        content = json.loads(read_text(file, "results.lm_eval"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is not JSON: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+        raise DataError(f"{file} is not a result of lm-eval: no mapping `results` in it")
+    for part in PARTS:
+        content[part] = _mapping(content.get(part) or {}, file, part)
+    for part in ("results", "configs", "higher_is_better", "n-samples"):
+        for task, said in content[part].items():
+            content[part][task] = _mapping(said or {}, file, f"{part}.{task}")
+    return content
+
+
+def _mapping(value: Any, file: Path, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{file} is not a result of lm-eval: `{name}` is {value!r}, not a mapping")
+    return value
+
+
+def _values(entries: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
+    """Metric -> value, and of those whose value is no finite number; "acc,none" is `acc`.
+
+    Another filter stays part of the name.
+    """
+    named = {
+        name.removesuffix(",none"): value
         for name, value in entries.items()
-        if isinstance(value, (int, float)) and "," in name and "_stderr," not in name
+        if "," in name and "_stderr," not in name and not name.startswith("alias")
     }
+    values = {name: float(value) for name, value in named.items() if _is_finite(value)}
+    return values, {name: value for name, value in named.items() if name not in values}
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False
 
 
 def _facts(
-    content: Mapping[str, Any], task: str, values: Mapping[str, float], samples: Sequence[Mapping[str, Any]],
+    content: Mapping[str, Any], task: str, metrics: Sequence[str], scored: Sequence[dict[str, float]],
     better: Mapping[str, bool],
 ) -> tuple[dict[str, Any], dict[str, float]]:  # fmt: skip
     """What must hold for every run of a task, and smooth scores when the samples allow them."""
     said = {**content.get("higher_is_better", {}).get(task, {})}
     ways = {
         metric: direction(metric, {**{k: v for k, v in said.items() if isinstance(v, bool)}, **better})
-        for metric in values
+        for metric in metrics
     }
-    scored = [found for sample in samples if (found := _smooth(sample))]
     smooth: dict[str, float] = {}
     chance: dict[str, float] = {}
-    if scored and len(scored) == len(samples):
+    if scored:
         smooth = {name: float(np.mean([entry[name] for entry in scored])) for name in SMOOTH}
         guess = float(np.mean([1 / entry["choices"] for entry in scored]))
-        chance = {name: guess for name in ("acc", "acc_norm", "prob") if name in values or name in smooth}
+        chance = {name: guess for name in ("acc", "acc_norm", "prob") if name in metrics or name in smooth}
         ways |= SMOOTH
     effective = content.get("n-samples", {}).get(task, {}).get("effective")
     hashes = content.get("task_hashes", {}).get(task, "")
@@ -220,45 +262,46 @@ def _samples(file: Path, task: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            sample = json.loads(line)
-            sample["doc_id"], sample["metrics"], sample["filter"]
-        except (ValueError, KeyError, TypeError):
-            raise DataError(f"{path}, line {number}: expected a sample of lm-eval as a JSON object") from None
-        samples.append(sample)
+    for place, sample in read_rows(path, "results.lm_eval"):
+        if (
+            not isinstance(sample.get("doc_id"), int)
+            or not isinstance(sample.get("metrics"), list)
+            or not isinstance(sample.get("filter"), str)
+        ):
+            raise DataError(f"{place}: expected a sample of lm-eval, with doc_id, metrics and filter")
+        samples.append(dict(sample))
     return sorted(samples, key=lambda sample: (sample["filter"], sample["doc_id"]))
 
 
-def _items(samples: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float]]:
+def _items(
+    samples: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, float]]
+) -> list[tuple[str, str, float]]:
     width = len(str(max((sample["doc_id"] for sample in samples), default=0)))
     items = []
-    for sample in samples:
+    for number, sample in enumerate(samples):
         suffix = "" if sample["filter"] == "none" else f",{sample['filter']}"
-        values = {f"{name}{suffix}": sample.get(name) for name in sample["metrics"]}
-        smooth = _smooth(sample)
-        values |= {name: smooth[name] for name in SMOOTH} if smooth else {}
+        values = {f"{name}{suffix}": sample.get(name) for name in map(str, sample["metrics"])}
+        values |= {name: scored[number][name] for name in SMOOTH} if scored else {}
         for metric, value in values.items():
-            if isinstance(value, (int, float)) and math.isfinite(value):
-                items.append((f"{sample['doc_id']:0{width}d}", metric, float(value)))
+            if _is_finite(value):
+                items.append((f"{sample['doc_id']:0{width}d}", metric, float(value or 0)))
     return items
 
 
-def _smooth(sample: Mapping[str, Any]) -> dict[str, float] | None:
-    """`prob` and `bpb` of the right choice, as `evaluate` defines them; None for other kinds of task."""
-    answers: Any = sample.get("filtered_resps")
-    target, arguments = str(sample.get("target")), list(sample.get("arguments", {}).values())
-    choice = isinstance(answers, list) and len(answers) == len(arguments) > 1 and target.isdigit()
-    if not choice or not all(isinstance(answer, list) and len(answer) == 2 for answer in answers):
-        return None
-    if len({str(argument.get("arg_0")) for argument in arguments}) > 1:
-        return None  # the contexts are the choices, and the target is a text
-    lls, gold = np.array([float(answer[0]) for answer in answers]), int(target)
-    if gold >= lls.size:
-        return None
-    shifted = np.exp(lls - lls.max())
-    return {
-        "prob": float(shifted[gold] / shifted.sum()),
-        "bpb": bits_per_byte(float(lls[gold]), str(arguments[gold].get("arg_1", ""))),
-        "choices": float(lls.size),
-    }
+def _smooth(
+    samples: Sequence[Mapping[str, Any]], config: Mapping[str, Any], where: Path
+) -> list[dict[str, float]]:
+    """`prob` and `bpb` of each sample's right choice, as `evaluate` defines them; none for other kinds of task."""
+    choices = [found for sample in samples if (found := choices_of(sample, config))]
+    if not choices or len(choices) < len(samples):
+        return []
+    golds = right_choices(samples, choices, config, where)
+    scored = []
+    for one, gold in zip(choices, golds or [], strict=False):
+        shifted = np.exp(one.lls - one.lls.max())
+        scored.append({
+            "prob": float(shifted[gold] / shifted.sum()),
+            "bpb": bits_per_byte(float(one.lls[gold]), one.endings[gold]),
+            "choices": float(one.lls.size),
+        })  # fmt: skip
+    return scored

@@ -48,6 +48,7 @@ class Results:
         tasks: by name.
         levels: arm -> factor -> level; empty where arms have names only.
         items: run -> table of columns task, item, metric, value, where items were kept.
+        lost: run, task and metric -> why a score that should be there is none.
         sources: where the scores stood, for the report.
     """
 
@@ -55,6 +56,7 @@ class Results:
     tasks: dict[str, Task] = field(default_factory=dict)
     levels: dict[str, dict[str, str]] = field(default_factory=dict)
     items: dict[Run, pa.Table] = field(default_factory=dict)
+    lost: dict[tuple[Run, str, str], str] = field(default_factory=dict)
     sources: list[str] = field(default_factory=list)
 
     def end(self, run: Run) -> Scores:

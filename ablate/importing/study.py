@@ -80,9 +80,12 @@ def _complete(found: Results, arms: Sequence[str], seeds: Sequence[int]) -> None
     wanted = {(task, metric) for task, info in found.tasks.items() for metric in info.higher_is_better}
     for run in found.points:
         there = {(task, metric) for task, scores in found.end(run).items() for metric in scores}
+        why = {(task, metric): f": {said}" for (of, task, metric), said in found.lost.items() if of == run}
         if wanted - there:
-            task, metric = min(wanted - there)
-            raise DataError(f"arm {run[0]!r}, seed {run[1]}: no {metric} of {task!r}; {hint}")
+            task, metric = min(wanted - there, key=lambda score: (score not in why, score))
+            raise DataError(
+                f"arm {run[0]!r}, seed {run[1]}: no {metric} of {task!r}{why.get((task, metric), '')}; {hint}"
+            )
 
 
 def _factors(levels: Mapping[str, Mapping[str, str]], arms: Sequence[str]) -> list[dict[str, Any]]:

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from ablate.errors import DataError
-from ablate.pool.files import json_rows
-from ablate.pool.source import Skipped
+from ablate.reading.records import read_rows
 
 NGRAM = 4
 WORD = re.compile(
@@ -73,7 +72,7 @@ def read_gold(path: Path) -> list[Gold]:
     """
     return [
         Gold(str(row["url"]), str(row.get("gold_kind") or ""), str(row.get("language") or ""), row["text"])
-        for row in _rows(path, "url", "text")
+        for row in _rows(path, "inspect.gold", "url", "text")
     ]
 
 
@@ -88,24 +87,20 @@ def read_segments(path: Path) -> list[Gold]:
             str(row["url"]), str(row.get("segment_kind") or ""), str(row.get("language") or ""),
             present=tuple(row["with"]), absent=tuple(row["without"]),
         )
-        for row in _rows(path, "url", "with", "without")
+        for row in _rows(path, "inspect.segments", "url", "with", "without")
     ]  # fmt: skip
 
 
-def _rows(path: Path, *fields: str) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise DataError(f"{path} does not exist; give a .jsonl or .jsonl.gz with {', '.join(fields)}")
+def _rows(path: Path, key: str, *fields: str) -> list[Mapping[str, Any]]:
     rows = []
-    for number, row in json_rows(path):
-        if isinstance(row, Skipped):
-            raise DataError(f"{path}, line {number}: {row.reason}")
+    for where, row in read_rows(path, key):
         missing = [
             field
             for field in fields
             if not isinstance(row.get(field), str if field in ("url", "text") else list)
         ]
         if missing:
-            raise DataError(f"{path}, line {number}: no {missing[0]!r}; there is {', '.join(row)}")
+            raise DataError(f"{where}: no {missing[0]!r}; there is {', '.join(row)}")
         rows.append(row)
     if not rows:
         raise DataError(f"{path} is empty")

@@ -13,7 +13,7 @@ from typing import IO
 
 from ablate.errors import DataError
 from ablate.label.teacher import Answer
-from ablate.pool.source import clean_text
+from ablate.reading.records import clean_text
 from ablate.store import lock
 
 

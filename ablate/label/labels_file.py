@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import digest
 from ablate.label.teacher import Answer, Document, Teacher
-from ablate.pool.files import READ_ERRORS, text_lines
+from ablate.reading.records import read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +19,7 @@ class LabelsFile(Teacher):
     """Looks labels up by a document's id.
 
     Attributes:
-        path: .jsonl or .csv, also with .gz or .zst.
+        path: of records: .jsonl, .csv, .parquet, ..., packed or not.
         id_column: names the document: the `id` of its origin where it has one, else the pool's key.
         score_column: a number.
     """
@@ -68,7 +65,7 @@ class LabelsFile(Teacher):
     def scores(self) -> dict[str, float]:
         """Id -> score."""
         found: dict[str, float] = {}
-        for where, row in self._rows():
+        for where, row in read_rows(self.path, "teacher.path"):
             for column in (self.id_column, self.score_column):
                 if row.get(column) in (None, ""):
                     raise DataError(f"{where}: no {column!r}: {nearest(column, map(str, row))}")
@@ -86,24 +83,3 @@ class LabelsFile(Teacher):
         if not found:
             raise DataError(f"{self.path} holds no labels")
         return found
-
-    def _rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        path = Path(self.path)
-        kinds = path.name.removesuffix(".gz").removesuffix(".zst")
-        try:
-            if kinds.endswith(".csv"):
-                for number, line in enumerate(csv.DictReader(text_lines(path)), start=2):
-                    yield f"{path}, row {number}", line
-                return
-            for number, text in enumerate(text_lines(path), start=1):
-                if text.strip():
-                    row = json.loads(text)
-                    if not isinstance(row, dict):
-                        raise DataError(
-                            f"{path}, line {number}: expected an object, got {type(row).__name__}"
-                        )
-                    yield f"{path}, line {number}", row
-        except READ_ERRORS as error:
-            raise DataError(f"teacher.path: cannot read {path}: {error}") from error
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: not JSON ({error})") from error

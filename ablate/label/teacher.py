@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ablate.errors import AblateError
+from ablate.errors import AblateError, DataError
 from ablate.fingerprint import digest
 from ablate.label.score import parse_score
+from ablate.reading.records import read_text
 
 RUBRIC = Path(__file__).parent / "data" / "educational.txt"
 PLACE = "{text}"
@@ -158,9 +159,9 @@ class Prompted(Teacher):
         """The prompt file's text."""
         path = Path(self.prompt) if self.prompt else RUBRIC
         try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"prompt: cannot read {path}: {error}") from error
+            return read_text(path, "prompt")
+        except DataError as error:
+            raise ValueError(str(error)) from error
 
     def settings(self) -> dict[str, Any]:
         """Whatever else shapes an answer."""

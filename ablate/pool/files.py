@@ -1,44 +1,26 @@
-"""`pool=files`: plain text or HTML documents from jsonl, parquet and txt files."""
+"""`pool=files`: plain text or HTML documents from files of records, and of text files of one document each."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-import zstandard
+from ablate.errors import ConfigError, nearest
+from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, scalars
+from ablate.reading.encoding import decode
+from ablate.reading.paths import Found, find_files, shown
+from ablate.reading.records import FORMATS, READABLE, TEXTS, Fault, Part, is_readable, parts, records, texts
+from ablate.reading.unpack import UNPACK_ERRORS, Damaged, worded
 
-from ablate.errors import ConfigError, DataError, nearest
-from ablate.pool.source import Document, Skipped, Source, file_stamps, find, scalars
-
-FORMATS = (".jsonl", ".ndjson", ".parquet", ".txt", ".html", ".htm")
-READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException)
-
-
-def text_lines(path: Path) -> Iterator[str]:
-    """Lines of a text file, `.gz` and `.zst` unpacked; bad UTF-8 becomes U+FFFD."""
-    with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n") as text:
-        yield from text
-
-
-def _open(path: Path) -> Any:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")
-    if path.suffix == ".zst":
-        return zstandard.open(path, "rb")
-    return path.open("rb")
+READER = 2
+"""Raise it when the same file gives other documents: pools that were read before are then read anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files(Source):
-    """Documents of local files: a JSON object a line, a Parquet row, or a whole text file each.
+    """Documents of local files: a record each, or a whole text file each.
 
     Attributes:
         paths: files, globs or folders.
@@ -66,22 +48,31 @@ class Files(Source):
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
-    def files(self) -> list[Path]:
-        """The files in a format this pool reads, in order."""
-        found = find(self.paths, f"files ending in {', '.join(FORMATS)} (or those with .gz, .zst)")
-        readable = [path for path in found if _format(path) in FORMATS]
-        if not readable:
-            raise DataError(f"none of {len(found)} files is in a format read here ({', '.join(FORMATS)})")
-        return readable
+    def found(self) -> Found:
+        """The files that the paths stand for, and those beside them that are in no format read here.
+
+        Raises:
+            DataError: for a path that matches nothing, and a named file in no format read here.
+        """
+        return find_files(self.paths, is_readable, f"files ending in {READABLE}")
 
     def request(self) -> dict[str, Any]:
-        """Files with size and time of change, and every parameter."""
-        return {"files": file_stamps(self.files()), **{k: v for k, v in vars(self).items() if k != "paths"}}
+        """Files with size and time of change, every parameter, and how they are read."""
+        found = self.found()
+        return {
+            "files": file_stamps(found.files),
+            "reader": READER,
+            "not read": [str(path) for path, _ in found.others],
+            **{k: v for k, v in vars(self).items() if k != "paths"},
+        }
 
     def documents(self) -> Iterator[Document | Skipped]:
-        """Every document, in file order."""
+        """Every document, in file order, after the files that are not read."""
         count = index = 0
-        for path in self.files():
+        found = self.found()
+        for path, why in found.others:
+            yield Skipped(shown(path.name), 0, f"not read ({why})")
+        for path in found.files:
             for item in self._read(path):
                 if isinstance(item, Document):
                     index += 1
@@ -93,54 +84,56 @@ class Files(Source):
                     return
 
     def _read(self, path: Path) -> Iterator[Document | Skipped]:
-        number = 0
         try:
-            if _format(path) in (".txt", ".html", ".htm"):
-                kind = "text" if _format(path) == ".txt" else "html"
-                yield Document("".join(text_lines(path)), kind, source=path.parent.name or path.stem)
-                return
-            rows = _parquet_rows(path) if path.suffix == ".parquet" else json_rows(path)
-            for number, row in rows:
-                yield row if isinstance(row, Skipped) else self._document(row, path, number)
-        except READ_ERRORS as error:
-            yield Skipped(path.name, number, f"unreadable from here: {error}")
+            for part in parts(path):
+                if part.format in TEXTS:
+                    yield from _text(part)
+                elif part.format in FORMATS:
+                    yield from self._records(part)
+                elif part.name.endswith("/"):  # the end of an archive without its directory
+                    yield from (Skipped(shown(path.name), 0, _reason(fault)) for fault in texts(part))
+                else:
+                    yield Skipped(part.name, 0, f"not read ({part.format or 'no ending'})")
+        except (Damaged, *UNPACK_ERRORS) as error:
+            yield Skipped(shown(path.name), 0, f"unreadable from here: {worded(error)}")
 
-    def _document(self, row: Mapping[str, Any], path: Path, number: int) -> Document | Skipped:
+    def _records(self, part: Part) -> Iterator[Document | Skipped]:
+        columns = (self.text_column, self.url_column, self.language_column, "source")
+        for number, row in records(part, columns):
+            if isinstance(row, Fault):
+                yield Skipped(part.name, number, row.reason)
+                continue
+            try:
+                yield self._document(row, part, number)
+            except Exception as error:  # whatever one record holds, the others count
+                yield Skipped(part.name, number, f"unreadable record: {type(error).__name__}: {error}")
+
+    def _document(self, row: Mapping[str, Any], part: Part, number: int) -> Document | Skipped:
         text = row.get(self.text_column)
+        if isinstance(text, bytes):
+            text = decode(text)
         if not isinstance(text, str):
             hint = nearest(self.text_column, [name for name, value in row.items() if isinstance(value, str)])
-            return Skipped(path.name, number, f"no text in field {self.text_column!r} ({hint})")
+            return Skipped(part.name, number, f"no text in field {self.text_column!r} ({hint})")
         return Document(
             text,
             self.kind,
             str(row.get(self.url_column) or ""),
-            str(row.get("source") or path.name.split(".")[0]),
+            str(row.get("source") or part.name.rpartition("/")[2].split(".")[0]),
             str(row.get(self.language_column) or ""),
             scalars(row, (self.text_column, self.url_column, self.language_column, "source")),
         )
 
 
-def _format(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix in (".gz", ".zst") else path.suffix
+def _text(part: Part) -> Iterator[Document | Skipped]:
+    kind = "text" if part.format == ".txt" else "html"
+    source = shown(part.path.parent.name or part.path.stem)
+    for text in texts(part, MAX_DOCUMENT_BYTES):
+        if isinstance(text, Fault):
+            yield Skipped(part.name, 0, text.reason)
+        else:
+            yield Document(text, kind, source=source)
 
 
-def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """(line number, object) of a file of JSON lines, `.gz` and `.zst` unpacked; `Skipped` for a bad line."""
-    for number, line in enumerate(text_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            yield number, Skipped(path.name, number, f"not JSON: {error}")
-            continue
-        yield number, row if isinstance(row, dict) else Skipped(path.name, number, "not a JSON object")
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    number = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=500):
-            for row in batch.to_pylist():
-                yield number, row
-                number += 1
+def _reason(fault: str | Fault) -> str:
+    return fault.reason if isinstance(fault, Fault) else "empty"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.pool.source import Document, Skipped, Source, scalars
+from ablate.reading.encoding import decode
+
+LONGEST = 400
+"""Characters of an error of the library that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,34 +53,90 @@ class Hub(Source):
         return {"hf": dict(vars(self))}
 
     def documents(self) -> Iterator[Document | Skipped]:
-        """Every row, in the data set's order."""
+        """Every row, in the data set's order.
+
+        Raises:
+            DataError: for whatever the library cannot load or read on, in one line that says what to do.
+        """
+        import datasets
+
+        level = datasets.logging.get_verbosity()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it logs, its error says too
+        try:
+            yield from self._documents()
+        finally:
+            datasets.logging.set_verbosity(level)
+
+    def _documents(self) -> Iterator[Document | Skipped]:
+        rows = self._rows()
+        number = 0
+        while True:
+            try:
+                if self.limit is not None and number >= self.limit:
+                    return
+                row = next(rows)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise DataError(self._worded(error, f"row {number:,}")) from error
+            if self.text_column not in row:
+                raise DataError(
+                    f"{self.path} has no column {self.text_column!r}: {nearest(self.text_column, row)}. "
+                    "Set pool.text_column"
+                )
+            try:
+                yield self._document(row, number)
+            except Exception as error:  # whatever one record holds, the others count
+                yield Skipped(self.path, number, f"unreadable record: {type(error).__name__}: {error}")
+            number += 1
+
+    def _rows(self) -> Iterator[Mapping[str, Any]]:
         import datasets
 
         try:
             rows = datasets.load_dataset(
                 self.path, self.name, split=self.split, revision=self.revision, streaming=self.streaming
             )
-        except (OSError, ValueError, ConnectionError) as error:
+        except Exception as error:
+            raise DataError(self._worded(error, "it cannot be loaded")) from error
+        if isinstance(rows, dict):
             raise DataError(
-                f"cannot load data set {self.path!r} (config {self.name}, split {self.split}): {error}"
-            ) from error
-        rows = rows.take(self.limit) if self.streaming else rows
-        for number, row in enumerate(rows):
-            if self.limit is not None and number >= self.limit:
-                return
-            text = row.get(self.text_column)
-            if self.text_column not in row:
-                raise DataError(
-                    f"{self.path} has no column {self.text_column!r}: {nearest(self.text_column, row)}"
-                )
-            if not isinstance(text, str):
-                yield Skipped(self.path, number, f"no text in column {self.text_column!r}")
-                continue
-            yield Document(
-                text,
-                self.kind,
-                str(row.get(self.url_column) or ""),
-                self.path.rstrip("/").split("/")[-1],
-                str(row.get(self.language_column) or ""),
-                scalars(row, (self.text_column, self.url_column, self.language_column)),
+                f"{self.path} has the splits {', '.join(map(str, rows))}: set pool.split to one of them"
             )
+        return iter(rows)
+
+    def _worded(self, error: BaseException, where: str) -> str:
+        """An error of the library in one line: its first cause, and what may be done about it."""
+        kinds = [type(error).__name__]
+        while cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+            error = cause
+            kinds.append(type(error).__name__)
+        said = " ".join(f"{error}".split()).rstrip(".")
+        said = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
+        if "CastError" in kinds or "column names" in said:
+            hint = "its files have different columns"
+        else:
+            hint = (
+                "check pool.path, pool.name, pool.split and pool.revision, and that its host can be reached"
+            )
+        local = "pool=files 'pool.paths=[<folder>]' reads local files one by one, whatever columns each has"
+        several = "; pool.name=<configuration> takes those of one kind" if "columns" in hint else ""
+        return (
+            f"data set {self.path!r} (pool.name {self.name}, pool.split {self.split}), {where}: "
+            f"{said or kinds[-1]}. What to do: {hint}{several}; {local}"
+        )
+
+    def _document(self, row: Mapping[str, Any], number: int) -> Document | Skipped:
+        text = row[self.text_column]
+        if isinstance(text, bytes):
+            text = decode(text)
+        if not isinstance(text, str):
+            return Skipped(self.path, number, f"no text in column {self.text_column!r}")
+        return Document(
+            text,
+            self.kind,
+            str(row.get(self.url_column) or ""),
+            self.path.rstrip("/").split("/")[-1],
+            str(row.get(self.language_column) or ""),
+            scalars(row, (self.text_column, self.url_column, self.language_column)),
+        )

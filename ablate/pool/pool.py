@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from ablate.errors import DataError
 from ablate.fingerprint import digest
-from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, clean_text
+from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source
 from ablate.progress import track
+from ablate.reading.records import clean_text, cleaned
 from ablate.store import (
     Store,
     check,
@@ -110,8 +111,13 @@ class Pool:
     def skipped(self) -> list[Skipped]:
         """Every record that was left out, with file, offset and reason."""
         check(self.folder / "skipped.jsonl")
-        with (self.folder / "skipped.jsonl").open(encoding="utf-8") as lines:
-            return [Skipped(**json.loads(line)) for line in lines]
+        return list(_skipped(self.folder))
+
+
+def _skipped(folder: Path) -> Iterator[Skipped]:
+    with (folder / "skipped.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            yield Skipped(**json.loads(line))
 
 
 def open_pool(folder: Path) -> Pool:
@@ -177,7 +183,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
     seen: Counter[bytes] = Counter()
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
     lost = Counter[str]()
-    rows: list[tuple[int, Document]] = []
+    rows: list[dict[str, Any]] = []
     shard_bytes = 0
 
     def flush() -> None:
@@ -194,29 +200,36 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
             reasons[record.reason.split(":")[0]] += 1
             if record.lost_bytes:
                 lost[record.file] += record.lost_bytes
-            skipped.write(json.dumps(vars(record), ensure_ascii=False) + "\n")
+            skipped.write(clean_text(json.dumps(vars(record), ensure_ascii=False)) + "\n")
 
         for item in track(source.documents(), "reading the pool", unit="doc"):
             if isinstance(item, Skipped):
                 skip(item)
                 continue
-            text = clean_text(item.text)
-            raw = text.encode()
-            if not text.strip():
-                skip(Skipped(item.source, bounds[-1] + len(rows), "no text"))
+            place = bounds[-1] + len(rows)
+            try:
+                row = _row(item)
+                raw = row["text"].encode()
+                name = hashlib.blake2b(
+                    f"{row['kind']}\0{row['url']}\0".encode() + raw, digest_size=8
+                ).digest()
+            except Exception as error:  # whatever one record holds, the others count
+                skip(Skipped(str(item.source), place, f"unreadable record: {type(error).__name__}: {error}"))
+                continue
+            if not row["text"].strip():
+                skip(Skipped(row["source"], place, "no text"))
                 continue
             if len(raw) > MAX_DOCUMENT_BYTES:
                 reason = f"larger than {MAX_DOCUMENT_BYTES:,} bytes: {len(raw):,}"
-                skip(Skipped(item.source, bounds[-1] + len(rows), reason))
+                skip(Skipped(row["source"], place, reason))
                 continue
-            name = hashlib.blake2b(f"{item.kind}\0{item.url}\0".encode() + raw, digest_size=8).digest()
             # An exact repeat of address and text is a document of its own and needs a key of its own.
             seen[name] += 1
             if seen[name] > 1:
                 name = hashlib.blake2b(name + seen[name].to_bytes(8, "little"), digest_size=8).digest()
-            identity.update(name + f"{item.source}\0{item.language}\0".encode())
-            rows.append((int.from_bytes(name, "little"), item))
-            kinds[item.kind] += 1
+            identity.update(name + f"{row['source']}\0{row['language']}\0".encode())
+            rows.append({"key": int.from_bytes(name, "little"), **row})
+            kinds[row["kind"]] += 1
             n_bytes += len(raw)
             shard_bytes += len(raw)
             if len(rows) >= shard_documents or shard_bytes >= SHARD_BYTES:
@@ -224,7 +237,9 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         flush()
     if bounds[-1] == 0:
         why = ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5)) or "it is empty"
-        raise DataError(f"the pool has no documents: nothing could be read ({why}). Check pool.paths")
+        first = next(iter(_skipped(folder)), None)
+        said = f"; the first: {first.file}, {first.offset}: {first.reason}" if first else ""
+        raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check pool.paths")
     summary = {
         "format": FORMAT,
         "digest": digest([FORMAT, identity.hexdigest()]),
@@ -240,17 +255,18 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
     return summary
 
 
-def _write_shard(rows: list[tuple[int, Document]], path: Path) -> None:
-    table = pa.table(
-        {
-            "key": pa.array([key for key, _ in rows], pa.uint64()),
-            "text": pa.array([clean_text(d.text) for _, d in rows], pa.large_string()),
-            "kind": [d.kind for _, d in rows],
-            "url": [clean_text(d.url) for _, d in rows],
-            "source": [d.source for _, d in rows],
-            "language": [d.language for _, d in rows],
-            "metadata": [json.dumps(dict(d.metadata), sort_keys=True) for _, d in rows],
-        },
-        schema=SCHEMA,
-    )
+def _row(document: Document) -> dict[str, Any]:
+    """A document as a row of the pool, but for its key; holds what UTF-8 and JSON can."""
+    return {
+        "text": clean_text(document.text),
+        "kind": document.kind,
+        "url": clean_text(document.url),
+        "source": clean_text(document.source),
+        "language": clean_text(document.language),
+        "metadata": json.dumps(cleaned(dict(document.metadata)), sort_keys=True),
+    }
+
+
+def _write_shard(rows: list[dict[str, Any]], path: Path) -> None:
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
     pq.write_table(table, path, compression="zstd", row_group_size=500)

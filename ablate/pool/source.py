@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import FieldError
-
 MAX_DOCUMENT_BYTES = 10_000_000
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -71,31 +66,6 @@ class Source(ABC):
         """
 
 
-def find(paths: str | Sequence[str], what: str) -> list[Path]:
-    """Expand files, globs and folders, in the order given, each glob sorted.
-
-    Raises:
-        FieldError: when nothing is given, or an entry matches nothing.
-    """
-    entries = [paths] if isinstance(paths, str) else list(paths)
-    if not entries:
-        raise FieldError(f"paths is empty: give the {what} to read, e.g. [data/*.gz]")
-    found: list[Path] = []
-    for entry in entries:
-        if not str(entry).strip():
-            raise FieldError(f"paths: an entry is empty; name the {what} (the working folder is '.')")
-        if Path(entry).is_dir():
-            matches = sorted(path for path in Path(entry).rglob("*") if path.is_file())
-        else:
-            matches = [
-                Path(match) for match in sorted(glob.glob(str(Path(entry).expanduser()), recursive=True))
-            ]
-        if not matches:
-            raise FieldError(f"paths: nothing matches {entry!r} (expected {what})")
-        found += [path for path in matches if path not in found]
-    return found
-
-
 def file_stamps(paths: Sequence[Path]) -> list[list[Any]]:
     """[path, size, time of change] per file; of one that is not there any more, that it is not."""
     return [[os.fsencode(path.resolve()).decode(errors="backslashreplace"), *_stamp(path)] for path in paths]
@@ -107,11 +77,6 @@ def _stamp(path: Path) -> list[int]:
     except OSError:  # a link that leads nowhere, or a file that has vanished: reading it says so
         return [-1, -1]
     return [stat.st_size, stat.st_mtime_ns]
-
-
-def clean_text(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates, legal in JSON, become U+FFFD."""
-    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
 
 
 def scalars(row: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from ablate.errors import ConfigError
 from ablate.pool.http_body import is_markup, media_type, unpack
 from ablate.pool.members import BROKEN
 from ablate.pool.records import Lost, Record, records
-from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, clean_text, file_stamps, find
+from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps
 from ablate.reading.encoding import decode, is_binary
+from ablate.reading.paths import Found, find_files, shown
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 PAGES = ("response", "resource", "conversion", "revisit")
@@ -45,27 +46,25 @@ class Warc(Source):
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
-    def files(self) -> list[Path]:
-        """The files, in order: those of a folder or a glob by their endings, those that are named in any case."""
-        return [path for path in find(self.paths, "WARC files") if self._is_wanted(path)]
-
-    def _is_wanted(self, path: Path) -> bool:
-        named = [self.paths] if isinstance(self.paths, str) else self.paths
-        return path.name.lower().endswith(WARC_ENDINGS) or str(path) in map(str, map(Path, named))
+    def found(self) -> Found:
+        """The files, in order; one that is named may have any ending, those beside it in a folder may not."""
+        named = {Path(str(path)) for path in ([self.paths] if isinstance(self.paths, str) else self.paths)}
+        return find_files(
+            self.paths,
+            lambda path: path in named or path.name.lower().endswith(WARC_ENDINGS),
+            f"WARC files, ending in {', '.join(WARC_ENDINGS)}",
+        )
 
     def request(self) -> dict[str, Any]:
         """Files with size and time of change, the limit, and how they are read."""
-        return {"reader": READER, "warc": file_stamps(self.files()), "limit": self.limit}
+        return {"reader": READER, "warc": file_stamps(self.found().files), "limit": self.limit}
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every HTML page or text record, in file order."""
-        count = 0
-        for path in find(self.paths, "WARC files"):
-            if not self._is_wanted(path):
-                yield Skipped(
-                    clean_text(path.name), 0, f"not read: its name ends in none of {', '.join(WARC_ENDINGS)}"
-                )
-                continue
+        count, found = 0, self.found()
+        for path, why in found.others:
+            yield Skipped(shown(path.name), 0, f"not read ({why})")
+        for path in found.files:
             for item in read_warc(path):
                 yield item
                 count += isinstance(item, Document)
@@ -75,7 +74,7 @@ class Warc(Source):
 
 def read_warc(path: Path) -> Iterator[Document | Skipped]:
     """Every document of one file, and in their places the records left out and the bytes that were lost."""
-    name, offset, size = clean_text(path.name), 0, 0
+    name, offset, size = shown(path.name), 0, 0
     if not path.is_file():
         yield Skipped(name, 0, "unreadable from here: no such file")
         return

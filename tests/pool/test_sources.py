@@ -83,6 +83,7 @@ def test_files_of_every_format(tmp_path: Path) -> None:
     assert [d.text for d in documents] == ["one", "two", "three", "four", "five\nsix"]
     assert (documents[0].url, documents[0].language, documents[0].metadata) == ("u", "en", {"stars": 3})
     assert [(s.file, s.offset) for s in skipped] == [
+        ("e.jpg", 0),
         ("a.jsonl", 3),
         ("a.jsonl", 4),
         ("a.jsonl", 5),

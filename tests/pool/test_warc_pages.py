@@ -111,8 +111,9 @@ def test_every_file_that_is_found_is_read_or_named(tmp_path: Path) -> None:
     assert pool.summary["documents"] == 2
     named = {record.file: record.reason.split(":")[0] for record in pool.skipped()}
     assert named == {
-        "b.warc": "unreadable from here", "c.warc": "unreadable from here", "d.warc": "unreadable from here",
-        "notes.txt": "not read", "\ufffd.warc": "no WARC header",
+        "b.warc": "not read (a link to nothing)", "c.warc": "not read (not a file)",
+        "d.warc": "not read (a folder)",
+        "notes.txt": "not read (.txt)", "\ufffd.warc": "no WARC header",
     }  # fmt: skip
-    with pytest.raises(FieldError, match="empty"):
-        Warc(paths=[""]).files()
+    with pytest.raises(FieldError, match="paths holds ''"):
+        Warc(paths=[""]).found()
