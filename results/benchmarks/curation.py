@@ -33,6 +33,8 @@ PEERS = [
     "trafilatura<1.12",
 ]
 PER_TEXT_FILE = 200
+BLANKS = "blanks or more at line ends"
+"""Documents with blanks before a line's end, or lines that end otherwise than in LF: ours measures them without."""
 FOUR = ("Gopher repetition", "Gopher quality", "C4", "FineWeb")
 EXPLAINED = "`empty` against `too_few_sentences`: C4's line rules left no text; both drop the document."
 STATISTICS_EXPLAINED = (
@@ -57,6 +59,10 @@ def write_documents(data: Path, path: Path) -> None:
     from ablate.pool.warc import Warc
     from ablate.stages.extraction import Extraction
     from ablate.store import Store
+    from ablate.text.lines import plain_lines
+
+    def kind_of(text: str, kind: str) -> str:
+        return kind if plain_lines(text) == text else BLANKS
 
     with tempfile.TemporaryDirectory() as folder, path.open("w", encoding="utf-8") as out:
         store = Store(Path(folder))
@@ -67,7 +73,9 @@ def write_documents(data: Path, path: Path) -> None:
 
         for row, text in annotations.texts(version, np.arange(len(pool))):
             if text.strip():
-                out.write(json.dumps({"id": f"web/{row}", "kind": "web pages", "text": text}) + "\n")
+                out.write(
+                    json.dumps({"id": f"web/{row}", "kind": kind_of(text, "web pages"), "text": text}) + "\n"
+                )
         annotations.close()
         for file in sorted((data / "text").glob("*.jsonl.gz")):
             with gzip.open(file, "rt", encoding="utf-8") as lines:
@@ -76,7 +84,13 @@ def write_documents(data: Path, path: Path) -> None:
                 text = text.encode("utf-8", "replace").decode()[:100_000]
                 if text.strip():
                     out.write(
-                        json.dumps({"id": f"{file.stem}/{number}", "kind": "plain texts", "text": text})
+                        json.dumps(
+                            {
+                                "id": f"{file.stem}/{number}",
+                                "kind": kind_of(text, "plain texts"),
+                                "text": text,
+                            }
+                        )
                         + "\n"
                     )
 
@@ -264,7 +278,7 @@ def statistics(documents: list[dict[str, str]]) -> Iterator[str]:
         (FineWebQuality(), "duplicate_chars", fineweb("char_duplicates_ratio"), False),
         (FineWebQuality(), "line_breaks", fineweb("new_line_ratio"), False),
     ]  # fmt: skip
-    some = [document for document in documents if len(document["text"]) <= 20_000]
+    some = [d for d in documents if len(d["text"]) <= 20_000 and d["kind"] != BLANKS]
     some = some[:: max(1, len(some) // 150)]
     yield (
         f"\n### Statistics\n\n{len(some)} documents of at most 20,000 characters. A statistic is the same to the last digit when the "
