@@ -150,6 +150,10 @@ class _Run:
             skipped += len(piece)
         return skipped
 
+    def may_hold(self, count: int) -> bool:
+        """Whether so many bytes can follow; of packed ones it is not known before they are unpacked."""
+        return bool(self.member.kind) or count <= self._members.size - self.place()
+
     def find_header(self) -> int:
         """Go on to the next header, or to the end of the run, or to damage; bytes passed over."""
         before, size = self._taken, FIRST_LOOK
@@ -299,7 +303,7 @@ class _Scan:
             there = len(block)
         else:
             back, block = run.mark(), b""
-            there = run.skip(length)
+            there = run.skip(length) if run.may_hold(length) else 0
         if there == length and self._may_end(fields, block, alone) and not _swallows(fields, block):
             holds = run.sound() or _digest_holds(fields, block)
             if holds is False and block:
