@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ablate.cli import commands
+from ablate.cli import _module, commands
+from ablate.commands.inspect import views
 from ablate.config import CONF, compose, open_hydra
 from ablate.study.plan import make_plan
 
@@ -52,6 +57,78 @@ def test_every_example_composes_into_a_plan(line: str) -> None:
     config = compose(overrides, open_hydra())
     if command not in ("inspect", "label"):
         assert make_plan(config)["arms"]
+
+
+def printed(command: str) -> list[str]:
+    """Command lines and overrides that the help of a command or view prints, as a shell would be given them."""
+    module, _, rest = _module(command.split()[0], command.split()[1:])
+    assert not rest
+    lines = (module.__doc__ or "").splitlines()
+    whole = [match[0] for line in lines for match in re.finditer(r"\bablate [a-z_]+ .*=.*", line)]
+    alone = [re.split(r"  +", line.strip())[0] for line in lines if re.match(r"  ['\"]?[a-z_./]+=", line)]
+    return [line.split("`")[0] for line in whole] + [f"ablate {command} {line}" for line in alone]
+
+
+def headers() -> list[str]:
+    """Command lines in the comments of conf/ and in the pages of docs/."""
+    found = []
+    for path in [*sorted(CONF.rglob("*.yaml")), *sorted((ROOT / "docs").glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".yaml":
+            comments = re.findall(r"^ *#(?: @.*)? ?(.*)", text, re.MULTILINE)
+            lines = "\n".join(line.strip() for line in comments).replace("\\\n", " ").splitlines()
+        else:
+            blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL)
+            lines = (
+                "\n".join([*blocks, *re.findall(r"`(ablate [^`]+)`", text)]).replace("\\\n", " ").splitlines()
+            )
+        for line in lines:
+            if match := re.search(rf"\bablate ({'|'.join(commands())}) [^`]*=[^`]*", line):
+                found.append(match[0].split("  #")[0].rstrip(" .;"))
+    return found
+
+
+VIEWS = [f"inspect {name}" for name in views()]
+
+
+@pytest.mark.parametrize(
+    "line", sorted({line for command in [*commands(), *VIEWS] for line in printed(command)} | set(headers()))
+)
+def test_what_help_and_headers_print_is_read_as_printed(line: str) -> None:
+    """Through a shell's splitting and quotes, then Hydra's grammar and our check of types."""
+    if "=ray" in line or "=submitit" in line or "=..." in line:
+        pytest.skip("wants a launcher that is an extra, or is a placeholder")
+    shell = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
+    )
+    words = shell.stdout.split("\0")[:-1]
+    assert words == shlex.split(line)
+    _, _, *overrides = words
+    if overrides and re.fullmatch(r"\w+", overrides[0]):
+        del overrides[0]  # a view
+    given = {override.split("=")[0] for override in overrides}
+    if not given & {"study", "pool"}:
+        overrides.append("study=demo")
+    config = compose([one for one in overrides if not one.startswith("--")], open_hydra())
+    assert config.study.name
+
+
+def test_the_example_of_import_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pattern with braces, through bash, on two arms of two seeds."""
+    (line,) = [line for line in printed("import") if "results.pattern" in line]
+    for arm, seed in (("full", 0), ("full", 1), ("bare", 0), ("bare", 1)):
+        folder = tmp_path / "out" / arm / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        results = {"task": {"alias": "task", "acc,none": 0.5 + 0.1 * (arm == "full") + 0.01 * seed}}
+        page = {"results": results, "n-shot": {"task": 0}, "higher_is_better": {"task": {"acc": True}},
+                "versions": {"task": 1}, "configs": {"task": {"task": "task"}}}  # fmt: skip
+        (folder / "results_2024-01-01T00-00-00.000000.json").write_text(json.dumps(page))
+    run = subprocess.run(
+        ["bash", "-c", line.replace("ablate", f"{sys.executable} -m ablate", 1) + " study.name=theirs"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "4 runs of 2 arms imported" in run.stdout
 
 
 def test_every_group_and_folder_is_named() -> None:

@@ -5,7 +5,7 @@ Reads a CSV of arm, seed, task, score (and metric, tokens, factors), or folders 
 figures then work as on a study of one's own, in <study.dir>.
 
   results.csv=scores.csv                             columns: ablate/importing/csv_file.py
-  results.lm_eval=[out] results.pattern='{arm}/seed-{seed}'   runs named by folders
+  results.lm_eval=[out] "results.pattern='{arm}/seed-{seed}'"   runs named by folders; both pairs of quotes are needed
   results.lm_eval=[out] results.mapping=runs.csv     or by a CSV of folder, arm, seed
   results.primary=acc_norm results.reference=full    the headline's metric; what arms are compared with
 
