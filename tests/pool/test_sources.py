@@ -141,3 +141,40 @@ def test_mixed_reads_its_parts_in_order(tmp_path: Path) -> None:
     parts = {name: Files(paths=[str(tmp_path / f"{name}.txt")]) for name in "ba"}
     documents, _ = split(Mixed(parts=parts).documents())
     assert [d.text for d in documents] == ["b", "a"]
+
+
+def test_a_file_that_is_named_is_read_or_refused_and_one_beside_others_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.JSONL.GZ").write_bytes(gzip.compress(b'{"text": "one"}\n'))
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(b'{"text": "two"}\n{"text": null}\n{"text": 3}\n'))
+    (tmp_path / "c.md").write_text("x")
+    (tmp_path / "d.jsonl").symlink_to(tmp_path / "nowhere")
+    documents, skipped = split(Files(paths=[str(tmp_path)]).documents())
+    assert [d.text for d in documents] == ["one", "two"]
+    assert [(s.file, s.reason.split("(")[0]) for s in skipped] == [
+        ("c.md", "not read "), ("d.jsonl", "not read "),
+        ("b.json.gz", "no text in field 'text' "), ("b.json.gz", "no text in field 'text' "),
+    ]  # fmt: skip
+    for named in ("c.md", "d.jsonl", "nothing", ""):
+        with pytest.raises(DataError, match="paths"):
+            list(Files(paths=[str(tmp_path / "a.JSONL.GZ"), named and str(tmp_path / named)]).documents())
+
+
+def test_one_bad_record_costs_itself(tmp_path: Path, store: Store, make_pool: Any) -> None:
+    bad = Document("text", metadata={"no JSON": object()})
+    pool = make_pool(
+        store, [Document("a", url="\ud800", source="\udfff", language="\udc00"), bad, Document("b")]
+    )
+    assert pool.column("url").to_pylist() == ["\ufffd", ""]
+    assert [record.reason.split(":")[0] for record in pool.skipped()] == ["unreadable record"]
+
+
+def test_columns_that_differ_end_in_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "one", "id": 0}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "two", "id": 1, "extra": "x"}\n')
+    for streaming in (False, True):
+        with pytest.raises(DataError) as caught:
+            list(Hub(path=str(tmp_path), streaming=streaming, limit=9).documents())
+        assert "different columns" in str(caught.value) and "pool=files" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    documents, _ = split(Files(paths=[str(tmp_path)]).documents())
+    assert [d.text for d in documents] == ["one", "two"]
