@@ -26,6 +26,7 @@ import numpy as np
 
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import digest, file_stamp
+from ablate.reading.records import read_lines
 
 KINDS = ("domains", "urls")
 COMMON_HOSTS = re.compile(r"^(?:www|web|ftp)\d*\.(?=[^.]+\.)")
@@ -225,8 +226,7 @@ def _lists(path: Path) -> Iterator[tuple[str, str, Iterable[str]]]:
         for file in sorted(path.rglob("*")):
             kind = file.name.removesuffix(".gz")
             if file.is_file() and kind in KINDS:
-                content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-                yield file.parent.name, kind, content.decode("utf-8", "replace").splitlines()
+                yield file.parent.name, kind, read_lines(file, "a blocklist")
         return
     try:
         with tarfile.open(path) as archive:

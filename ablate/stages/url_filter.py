@@ -17,6 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from ablate.fingerprint import file_stamp
+from ablate.reading.records import read_lines
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.blocklists import Address, from_punycode, read_blocklists, without_percent
 from ablate.stages.letters import WORD
@@ -114,7 +115,7 @@ class UrlFilter(Filter):
 
 @lru_cache(maxsize=16)
 def _read_words(path: str, _: tuple[int, ...]) -> frozenset[str]:
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    lines = read_lines(path, "a list of words")
     words = ("".join(words_of(line)) for line in lines if not line.startswith("#"))
     return frozenset(word for word in words if word)
 
