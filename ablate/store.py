@@ -377,6 +377,12 @@ FILES = "files.json"
 """Lists the files of an artefact whose names its maker chooses; written last."""
 
 
+def whole_files(folder: Path) -> bool:
+    """Whether a folder that `once_files` filled is as it was written, every file of it."""
+    index = folder / FILES
+    return whole(index) and all([whole(folder / name) for name in read_json(index)["files"]])
+
+
 def once_files(folder: Path, what: str, write: Callable[[Path], None], of: Any = None) -> None:
     """Fill a folder with sealed files unless they are all there and whole; one process at a time.
 
@@ -388,10 +394,7 @@ def once_files(folder: Path, what: str, write: Callable[[Path], None], of: Any =
     index = folder / FILES
 
     def found() -> bool:
-        if not whole(index):
-            return False
-        said = read_json(index)
-        return bool(said["of"] == of) and all([whole(folder / name) for name in said["files"]])
+        return whole_files(folder) and bool(read_json(index)["of"] == of)
 
     if found():
         return

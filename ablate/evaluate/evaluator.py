@@ -21,7 +21,7 @@ from ablate.evaluate.snapshot import HUB_PREFIX
 from ablate.evaluate.tasks import TaskSource, find_tasks
 from ablate.fingerprint import digest
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text
-from ablate.store import Store
+from ablate.store import Store, whole_files
 
 HELDOUT = "heldout"
 BLANK_LINE = re.compile(r"\n[ \t]+(?=\n)")
@@ -240,13 +240,16 @@ def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None 
 
     Args:
         store: remembers what was found out.
-        made_later: folder of a pool that brings tasks and text along; what is not there yet is left alone.
+        made_later: folder of a pool that brings tasks and text along; what is not there yet, or is damaged and
+            will be made again, is left alone.
     Raises:
         ConfigError, DataError: names the task or file, says why and what to do.
     """
 
     def later(path: str | None) -> bool:
-        return bool(path and made_later and not Path(path).exists() and Path(path).is_relative_to(made_later))
+        if not path or not made_later or not Path(path).is_relative_to(made_later):
+            return False
+        return not (Path(path).exists() and whole_files(Path(made_later)))
 
     if later(config.snapshot):
         named = tuple(name for name in config.tasks if name.startswith(HUB_PREFIX))

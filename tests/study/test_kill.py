@@ -57,7 +57,7 @@ def results(folder: Path) -> dict[Path, int]:
 def test_a_killed_sweep_ends_like_an_undisturbed_one(
     tmp_path: Path, tiny: tuple[str, ...], launcher: tuple[str, ...]
 ) -> None:
-    overrides = (*tiny, "train.tokens=8192", "train.checkpoint_s=0", *launcher)
+    overrides = (*tiny, "train.tokens=8192", "train.checkpoint_s=0.001", *launcher)
     calm, torn = tmp_path / "calm", tmp_path / "torn"
     calm.mkdir()
     torn.mkdir()
