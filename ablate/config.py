@@ -24,7 +24,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ablate.errors import ConfigError, nearest
-from ablate.fingerprint import digest
+from ablate.fingerprint import ASIDE, counts, digest
 from ablate.typed import shown, typed
 from ablate.yaml_slips import describe, surprises
 
@@ -42,12 +42,12 @@ RESERVED = ("_target_", "enabled", "without")
 class StudyConfig:
     """What is asked, and where answers go."""
 
-    name: str = "default"
-    title: str = ""
-    question: str = ""
-    prediction: str = ""
-    dir: str = "studies/${study.name}"
-    replan: bool = False
+    name: str = field(default="default", metadata=ASIDE)
+    title: str = field(default="", metadata=ASIDE)
+    question: str = field(default="", metadata=ASIDE)
+    prediction: str = field(default="", metadata=ASIDE)
+    dir: str = field(default="studies/${study.name}", metadata=ASIDE)
+    replan: bool = field(default=False, metadata=ASIDE)
 
 
 @dataclass
@@ -303,12 +303,12 @@ class Config:
     budget: Any = MISSING
     evaluate: Any = MISSING
     design: DesignConfig = MISSING
-    tracker: Any = MISSING
+    tracker: Any = field(default=MISSING, metadata=ASIDE)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     estimands: list[str] | None = None
     randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
-    workers: int | None = None
-    store: str = "store"
+    workers: int | None = field(default=None, metadata=ASIDE)
+    store: str = field(default="store", metadata=ASIDE)
     inspect: InspectConfig = field(default_factory=InspectConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     teacher: Any = MISSING
@@ -489,6 +489,17 @@ def naming(where: str, fields: Iterable[str]) -> typing.Iterator[None]:
         said = str(error)
         own = re.match(r"\w+", said)
         raise ConfigError(f"{where}.{said}" if own and own[0] in fields else f"{where}: {said}") from error
+
+
+def identified(node: Any) -> Any:
+    """A config node without the fields that its class sets aside: what changes a result, and nothing else."""
+    if isinstance(node, Mapping):
+        aside: set[str] = set()
+        if isinstance(node.get("_target_"), str):
+            cls = _locate(node["_target_"], "")
+            aside = {entry.name for entry in dataclasses.fields(cls) if not counts(entry)}
+        return {key: identified(value) for key, value in node.items() if key not in aside}
+    return [identified(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 def _nested(value: Any, where: str) -> Any:

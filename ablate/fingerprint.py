@@ -116,6 +116,15 @@ def folder_digest(folder: str | Path) -> str:
     return digest({name: file_digest(path) for name, path in folder_files(folder).items()})
 
 
+ASIDE = {"identity": False}
+"""`metadata` of a dataclass field that changes no result: where something is kept, how fast it goes, what it is called."""
+
+
+def counts(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field is part of what names a result; all are that do not say otherwise."""
+    return bool(field.metadata.get("identity", True))
+
+
 def mix64(keys: np.ndarray, salt: int) -> np.ndarray:
     """Hash each key with `salt`: the splitmix64 finaliser (Steele et al. 2014), vectorised.
 

@@ -17,12 +17,19 @@ PACKAGES = (
 
 
 def _git(*arguments: str) -> str | None:
-    folder = Path(__file__).parent
+    here = Path(__file__)
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+def _tracked() -> bool:
+    """Whether git keeps this very file: an environment inside somebody else's repository says nothing of us."""
+    return _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
 
 
 @cache
@@ -34,9 +41,10 @@ def provenance() -> dict[str, Any]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
-    status = _git("status", "--porcelain")
+    ours = _tracked()
+    status = _git("status", "--porcelain") if ours else None
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": _git("rev-parse", "HEAD") if ours else None,
         "dirty": None if status is None else bool(status),
         "versions": versions,
         "python": platform.python_version(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ablate.evaluate.metrics import score_task
 from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, requests_of, rolling_windows
 from ablate.evaluate.snapshot import HUB_PREFIX
 from ablate.evaluate.tasks import TaskSource, find_tasks
-from ablate.fingerprint import digest
+from ablate.fingerprint import ASIDE, digest
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text
 from ablate.store import Store, whole_files
 
@@ -62,8 +62,8 @@ class EvaluateConfig:
     heldout_limit: int | None = None
     limit: int | None = None
     primary: str = "prob"
-    aggregate: str | tuple[str, ...] | None = "all"
-    average_last: int = 1
+    aggregate: str | tuple[str, ...] | None = field(default="all", metadata=ASIDE)
+    average_last: int = field(default=1, metadata=ASIDE)
     memorisation: int = 0
     batch_tokens: int = 16384
     chance: Mapping[str, float] | None = None

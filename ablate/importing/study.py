@@ -12,8 +12,9 @@ from ablate.estimand.versus_reference import ESTIMAND
 from ablate.fingerprint import digest
 from ablate.importing.results import Results, Run
 from ablate.provenance import provenance
-from ablate.store import write_json, write_table
-from ablate.study.plan import PLAN_FORMAT, freeze, run_folder
+from ablate.store import write_table
+from ablate.study.plan import PLAN_FORMAT, freeze, run_folder, sealed
+from ablate.study.record import write_record
 
 
 def write_study(
@@ -61,7 +62,7 @@ def write_study(
         "tracker": {"_target_": "ablate.report.tracker.NoTracker"},
         "imported": found.sources,
     }
-    plan = freeze({"digest": digest(plan), **plan}, folder, replan)
+    plan = freeze(sealed(plan), folder, replan)
     for run in found.points:
         _write_record(found, folder, run)
     return plan
@@ -121,7 +122,7 @@ def _write_record(found: Results, folder: Path, run: Run) -> None:
     place = run_folder(folder, *run)
     if run in found.items:
         write_table(place / "items.parquet", found.items[run])
-    write_json(place / "record.json", {
+    write_record(place, {
         "run": digest({"imported": run, "scores": found.end(run)}), "seed": run[1], "corpus": None, "model": None,
         "train": {"tokens": points[-1][0]}, "tasks": tasks, "scores": found.end(run),
         "curve": [{"tokens": tokens, "scores": scores} for tokens, scores in points if tokens is not None],

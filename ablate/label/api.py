@@ -66,8 +66,8 @@ class Api(Prompted):
         return {}
 
     def settings(self) -> dict[str, Any]:
-        """Sampling and further fields."""
-        return {**self.sampling(), "extra": dict(self.extra)}
+        """The server, sampling and further fields: two servers may call different models by one name."""
+        return {"server": self.url, **self.sampling(), "extra": dict(self.extra)}
 
     def body(self, document: Document) -> dict[str, Any]:
         """The request."""

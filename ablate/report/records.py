@@ -15,7 +15,8 @@ from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
 from ablate.store import check, read_json, read_table
-from ablate.study.plan import contrasts_asked, run_folder
+from ablate.study.plan import contrasts_asked, load_plan, run_folder
+from ablate.study.record import read_record
 
 AVERAGED = {"main_effect", "interaction", "shapley"}
 """Estimands that average over arms."""
@@ -265,13 +266,13 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
     """
     if not (folder / "plan.json").exists():
         raise DataError(f"{folder} holds no study (no plan.json); `ablate sweep study=...` makes one")
-    plan = read_json(folder / "plan.json")
+    plan = load_plan(folder)
     records, failed = {}, {}
     for arm in plan["arms"]:
         for seed in plan["seeds"]:
             run = run_folder(folder, arm, seed)
             if (run / "record.json").exists():
-                records[arm, seed] = read_json(run / "record.json")
+                records[arm, seed] = read_record(run)
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             elif "sequential" not in plan:  # there, a run may not be needed any more

@@ -5,26 +5,35 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
-from ablate.config import check_arm, make, nearest, plain, stage_order
+from ablate.config import Config, StudyConfig, check_arm, identified, make, nearest, plain, stage_order
 from ablate.design.base import ContrastSpec, Design, Factor
-from ablate.errors import AblateError, ConfigError
+from ablate.errors import AblateError, ConfigError, DataError
 from ablate.estimand.base import contrasts_of
-from ablate.fingerprint import digest
+from ablate.fingerprint import counts, digest
 from ablate.store import read_json, write_json
 from ablate.study.rounds import check_rounds
 from ablate.study.tokenizer_text import with_text
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
+RESTORE = "restore it from a copy, or plan again with the study's own command and study.replan=true"
 MOST_PERMUTED = 6
 """Stages in all their orders: 720."""
-UNSAFE = re.compile(r"^\.|[^\w.,+=@()-]")
+PLAIN = re.compile(r"[a-z0-9_+=@(][a-z0-9_.,+=@()-]*(?<!\.)")
+"""Names of arms that are folders as they stand, on every file system: two of them differ in more than case,
+which some file systems do not tell apart, or the form of an accent."""
+UNSAFE = re.compile(r"[^\w.,+=@()-]|^[.-]|\.$")
+LONGEST = 100
+"""Characters of a name in a folder's; a file system takes 255 bytes."""
 ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate", "randomness")
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
+SET_ASIDE = {entry.name for entry in (*fields(StudyConfig), *fields(Config)) if not counts(entry)}
+"""Keys of a plan that change no result."""
 
 
 @dataclass(frozen=True)
@@ -240,40 +249,101 @@ def make_plan(composed: Any) -> dict[str, Any]:
             "average_last": evaluate.get("average_last", 1),
         },
         "stages": stage_order(config),
+        "store": str(config["store"]),
         "tracker": config["tracker"],
     }
     asked = config.get("sequential")
     rule = None if asked is None else check_rounds(asked, seeds)
     if rule is not None:
         plan["sequential"] = rule
-    return {"digest": digest(plan), **plan}
+    return sealed(plan)
+
+
+def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan with the digest of all in it that changes a result.
+
+    Names and sentences about a study, its tracker, what belongs to the machine, what the plan predicts
+    and where the store lies change none, and may change on a planned study.
+    """
+    rest = {key: value for key, value in plan.items() if key != "digest"}
+    return {"digest": digest(_counting(rest)), **rest}
+
+
+def _counting(plan: Mapping[str, Any]) -> dict[str, Any]:
+    store = str(plan.get("store") or "").rstrip("/")
+    kept = {
+        key: value for key, value in plan.items() if key not in {*SET_ASIDE, "study", "predicted", "digest"}
+    }
+    kept["arms"] = {
+        name: {**arm, "config": _without_store(identified(arm["config"]), store)}
+        for name, arm in plan["arms"].items()
+    }
+    return kept
+
+
+def _without_store(node: Any, store: str) -> Any:
+    """The same with every path below the store said from there."""
+    if isinstance(node, Mapping):
+        return {key: _without_store(value, store) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_without_store(value, store) for value in node]
+    if store and isinstance(node, str) and node.startswith(f"{store}/"):
+        return f"<store>{node[len(store) :]}"
+    return node
 
 
 def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str, Any]:
     """Write `plan.json`, or find the same plan there.
 
-    What a plan predicts stands beside it under "predicted" and is no part of its identity: it stays as
-    it was frozen once a run has been done, and is replaced by newer predictions before.
+    What changes no result is taken from the newer of the two. What a plan predicts, in words and in
+    figures, is no part of its identity either: it is replaced as long as no run has been done, and stays
+    as it was frozen from then on.
 
     Raises:
         AblateError: when the folder holds another plan; says what differs and what to do.
     """
     path = folder / "plan.json"
-    if path.exists():
-        frozen: dict[str, Any] = read_json(path)
-        if frozen["digest"] == plan["digest"]:
-            if "predicted" not in plan or any(folder.glob("runs/*/*/record.json")):
-                return frozen
-            write_json(path, plan)
-            return plan
+    if not path.exists():
+        write_json(path, plan)
+        return plan
+    frozen: dict[str, Any] = read_json(path)
+    old = (
+        None
+        if frozen.get("format") == PLAN_FORMAT
+        else f"it was planned by another version of ablate: {_format(frozen)}"
+    )
+    if old or frozen["digest"] != plan["digest"]:
         if not replan:
             raise AblateError(
-                f"{path} holds another plan than this command describes ({_difference(frozen, plan)}). "
+                f"{path} holds another plan than this command describes ({old or _difference(_counting(frozen), _counting(plan))}). "
                 "Give this one a name of its own (study.name=...), or replace the plan with "
-                "study.replan=true; finished runs are kept and reused either way"
+                "study.replan=true; what finished runs computed is kept in the store and reused either way"
             )
-    write_json(path, plan)
+        _forget(folder, {} if old else frozen, plan)
+        write_json(path, plan)
+        return plan
+    plan = dict(plan)
+    if any(folder.glob("runs/*/*/record.json")):
+        if frozen["prediction"] != plan["prediction"] and not replan:
+            raise AblateError(
+                f"study.prediction differs from the one in {path} ({frozen['prediction']!r}), and runs have been "
+                "done: a prediction is frozen before them. Leave it as it was, or replace it with study.replan=true"
+            )
+        plan.pop("predicted", None)
+    if "predicted" not in plan and "predicted" in frozen:
+        plan["predicted"] = frozen["predicted"]
+    if plan != frozen:
+        write_json(path, plan)
     return plan
+
+
+def _forget(folder: Path, frozen: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """Take out the records of arms that the new plan configures otherwise; the store still has their results."""
+    before, now = (_counting(one)["arms"] if one else {} for one in (frozen, plan))
+    kept = {run_folder(folder, arm, 0).parent for arm, entry in now.items() if before.get(arm) == entry}
+    for record in folder.glob("runs/*/*/record.json"):
+        if record.parent.parent not in kept:
+            record.unlink()
 
 
 def factors_of(plan: Mapping[str, Any]) -> list[Factor]:
@@ -305,14 +375,42 @@ def load_plan(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: when there is none, or it is of another format.
     """
-    plan: dict[str, Any] = read_json(folder / "plan.json")
+    path = folder / "plan.json"
+    plan: dict[str, Any] = read_json(path)
+    if not isinstance(plan, dict) or plan.get("format") != PLAN_FORMAT:
+        raise DataError(
+            f"{path} was written by another version of ablate: {_format(plan)}. Plan again with the study's own "
+            "command and study.replan=true; what finished runs computed is taken from the store where it still "
+            "holds, and computed again where not"
+        )
+    try:
+        found = sealed(plan)["digest"]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); {RESTORE}") from None
+    if found != plan.get("digest"):
+        raise DataError(
+            f"{path} is not what was frozen: its digest is {plan.get('digest')}, that of its content {found}. "
+            f"It was changed by hand or damaged; {RESTORE}"
+        )
     return plan
 
 
+def _format(plan: Any) -> str:
+    found = plan.get("format") if isinstance(plan, Mapping) else None
+    return f"its format is {found}, this version reads {PLAN_FORMAT}"
+
+
 def run_folder(study: Path, arm: str, seed: int) -> Path:
-    """Where a run's record lies in a study's folder; an arm's name that is no file name is made one."""
-    safe = UNSAFE.sub("-", arm)
-    return study / "runs" / (safe if safe == arm else f"{safe}~{digest(arm)[:8]}") / f"seed-{seed}"
+    """Where a run's record lies in a study's folder.
+
+    An arm's name that is no folder's name everywhere, or differs from another's in case or in the form of an
+    accent alone, is made one with a part of its digest.
+    """
+    name = arm
+    if len(arm) > LONGEST or not PLAIN.fullmatch(arm):
+        readable = UNSAFE.sub("-", normalize("NFC", arm).lower()[:LONGEST]).encode()[: 2 * LONGEST]
+        name = f"{readable.decode(errors='ignore')}~{digest(arm)[:8]}"
+    return study / "runs" / name / f"seed-{seed}"
 
 
 def _difference(old: Any, new: Any, path: str = "") -> str:

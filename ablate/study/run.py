@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ablate.config import make, make_stages
+from ablate.config import identified, make, make_stages
 from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import TokenStream
 from ablate.errors import AblateError
-from ablate.fingerprint import canonical_json, digest
+from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
 from ablate.stages.base import Relation
 from ablate.store import (
@@ -39,15 +39,14 @@ from ablate.store import (
 )
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
+from ablate.study.record import write_record
 
 RunName = tuple[str, int]
 """An arm and a seed."""
 
 RUN_FORMAT = 2
-MACHINE = ("device", "threads", "checkpoint_s", "micro_batch", "compile", "together")
-"""Settings of `train` that belong to the machine and not to the run's identity."""
-REPORT_ONLY = ("aggregate", "average_last")
-"""Settings of `evaluate` that only the report reads."""
+LIBRARIES = ("torch",)
+"""Whose version may change what a run computes, beside those that its texts and tasks name."""
 
 
 def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
@@ -65,9 +64,11 @@ def _evaluator(evaluate: str, tokenizer: Path, context: int, store: Path) -> Any
 
 def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     """The study's evaluator, built once per process."""
-    asked = {name: value for name, value in config["evaluate"].items() if name not in REPORT_ONLY}
     return _evaluator(
-        canonical_json(asked), workshop.tokenizer.folder, config["proxy"]["context"], workshop.store.root
+        canonical_json(identified(config["evaluate"])),
+        workshop.tokenizer.folder,
+        config["proxy"]["context"],
+        workshop.store.root,
     )
 
 
@@ -90,11 +91,11 @@ def run_seeds(config: Mapping[str, Any], seed: int) -> Seeds:
 
 def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int) -> str:
     """Name what a run computes: the same texts, model, recipe, tasks and seed give the same record."""
-    train = {name: value for name, value in config["train"].items() if name not in (*MACHINE, "tokens")}
+    train = {name: value for name, value in identified(config["train"]).items() if name != "tokens"}
     weights, order, subset = run_seeds(config, seed)
     return digest({
         "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": workshop.tokenizer.digest,
-        "proxy": config["proxy"], "train": train, "primary": config["evaluate"]["primary"],
+        "libraries": library_versions(LIBRARIES), "proxy": config["proxy"], "train": train, "primary": config["evaluate"]["primary"],
         "seed": weights if weights == order else [weights, order],
         **({} if subset is None else {"subset": subset}),
         "tokens": budget_tokens(config, prepared.info["unique_tokens"]),
@@ -295,7 +296,7 @@ def _record(workshop: Workshop, run: _Open) -> None:
     }
     with atomic(run.folder / "items.parquet", seal=True) as part:
         shutil.copyfile(run.result / "items.parquet", part)
-    write_json(run.folder / "record.json", record)
+    write_record(run.folder, record)
     (run.folder / "failed.json").unlink(missing_ok=True)
 
 

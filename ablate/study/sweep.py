@@ -24,6 +24,7 @@ from ablate.store import Store, lock, read_json
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
+from ablate.study.record import read_record
 from ablate.study.run import (
     RunName,
     catch,
@@ -64,6 +65,7 @@ def sweep(
 ) -> dict[tuple[str, int], str]:  # fmt: skip
     """Do every run of the frozen plan that has no record yet, or every one of those `wanted`.
 
+    A record of texts, tasks or libraries that are not those of today is none: its run is done again.
     Corpora are built first, here, with all the workers; then the runs go through the launcher that
     the command names (`hydra/launcher=joblib`, `submitit_slurm`, `ray`, ...), or, where it names none,
     through as many processes as a measurement finds fastest. One failed arm does not stop the others.
@@ -77,6 +79,7 @@ def sweep(
         plan = load_plan(study)
         if wanted is None:
             wanted = [(arm, seed) for arm in plan["arms"] for seed in plan["seeds"]]
+        _take_out_stale(plan, study, store, composed.workers, wanted, say)
         pending = [run for run in wanted if not _done(study, *run)]
         say(f"{len(wanted)} runs planned, {len(wanted) - len(pending)} already done")
         failures: dict[tuple[str, int], str] = {}
@@ -102,6 +105,36 @@ def sweep(
             if not _done(study, *run) and run not in failures:
                 failures[run] = _reason(study, *run)
         return failures
+
+
+def _take_out_stale(
+    plan: Mapping[str, Any],
+    study: Path,
+    store: Store,
+    workers: int | None,
+    wanted: Sequence[RunName],
+    say: Say,
+) -> None:
+    """Take out records that the same plan would not give any more, as a file or a library is another one now."""
+    done = [run for run in wanted if _done(study, *run)]
+    if not done or not store.root.exists():
+        return
+    workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
+    try:
+        for arm in dict.fromkeys(arm for arm, _ in done):
+            config = plan["arms"][arm]["config"]
+            prepared = workshop.prepare(config)
+            for seed in [seed for other, seed in done if other == arm]:
+                folder = run_folder(study, arm, seed)
+                if read_record(folder)["run"] != run_key(config, prepared, workshop, seed):
+                    say(
+                        f"{arm}, seed {seed}: its texts, tasks or libraries have changed since; it is done again"
+                    )
+                    (folder / "record.json").unlink()
+    except Exception as error:
+        say(f"whether finished runs still hold could not be checked: {explain(error)}")
+    finally:
+        workshop.annotations.close()
 
 
 def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from ablate.errors import ConfigError
+from ablate.fingerprint import ASIDE
 from ablate.train.schedule import SCHEDULES
 
 
@@ -50,13 +51,13 @@ class TrainConfig:
     eps: float = 1e-8
     clip: float = 1.0
     precision: str = "auto"
-    compile: bool = False
+    compile: bool = field(default=False, metadata=ASIDE)
     evaluations: tuple[float, ...] = (1.0,)
-    checkpoint_s: float = 60.0
-    device: str = "auto"
-    threads: int | None = None
-    micro_batch: int | None = None
-    together: int | None = None
+    checkpoint_s: float = field(default=60.0, metadata=ASIDE)
+    device: str = field(default="auto", metadata=ASIDE)
+    threads: int | None = field(default=None, metadata=ASIDE)
+    micro_batch: int | None = field(default=None, metadata=ASIDE)
+    together: int | None = field(default=None, metadata=ASIDE)
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from ablate.errors import AblateError, ConfigError, DataError
-from ablate.fingerprint import digest
+from ablate.fingerprint import counts, digest
 from ablate.progress import track
 from ablate.train import checkpoint
 from ablate.train.config import TrainConfig, check_budget, pick_device, pick_precision
@@ -38,9 +38,6 @@ DIVERGED = 1.0
 
 PATIENCE = timedelta(hours=6)
 """How long the other processes wait for the first one to evaluate."""
-
-ASIDE = ("tokens", "checkpoint_s", "device", "threads", "micro_batch", "compile", "together")
-"""Settings that a checkpoint need not share: they belong to the machine, or are told by the steps."""
 
 
 class TrainingError(AblateError):
@@ -169,7 +166,8 @@ def train_together(
     """
     steps = check_budget(tokens, config, proxy.context)
     device = pick_device(config.device)
-    recipe = {key: value for key, value in asdict(config).items() if key not in ASIDE}
+    # The steps tell the tokens; what belongs to the machine may change at a checkpoint.
+    recipe = {f.name: getattr(config, f.name) for f in fields(config) if counts(f) and f.name != "tokens"}
     recipe["precision"] = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
     lanes = [_Lane(run, digest([asdict(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
     with ExitStack() as stack:

@@ -176,7 +176,7 @@ def test_a_refusal_without_words_is_an_answer(server: Any) -> None:
     assert answer == Answer("", None, None) and made.score(answer) is None
 
 
-def test_identity_follows_model_and_prompt_but_not_the_address(server: Any, tmp_path: Path) -> None:
+def test_identity_follows_model_prompt_and_server(server: Any, tmp_path: Path) -> None:
     (tmp_path / "rubric.txt").write_text("Rate {text}. Score: <0 to 5>")
     base = teacher(Anthropic, server)
     others = [
@@ -185,8 +185,10 @@ def test_identity_follows_model_and_prompt_but_not_the_address(server: Any, tmp_
     ]  # fmt: skip
     identities = [teacher(Anthropic, server, **changes).identity() for changes in others]
     assert all(identity != base.identity() for identity in identities)
-    assert Anthropic(model="some-model", concurrency=2, retries=1).identity() == base.identity()
-    assert Anthropic(model="other").identity() != base.identity()
+    assert teacher(Anthropic, server, concurrency=2, retries=1, timeout_s=9.0).identity() == base.identity()
+    assert Anthropic(model="other", base_url=server.url).identity() != base.identity()
+    elsewhere = [OpenAICompatible(model="m", base_url=f"http://{host}/v1").identity() for host in ("a", "b")]
+    assert elsewhere[0] != elsewhere[1], "servers that ignore the model's name answer by whatever they hold"
     cold, warm = (OpenAICompatible(model="m", temperature=value).identity() for value in (0.0, 1.0))
     assert cold != warm
 

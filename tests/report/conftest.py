@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ablate.report.records import Study, load_study
-from ablate.study.plan import run_folder
+from ablate.study.plan import PLAN_FORMAT, run_folder, sealed
+from ablate.study.record import write_record
 
 Scores = Mapping[str, Sequence[float | None]]
 """Arm -> accuracy under each seed; None where the run failed."""
@@ -80,14 +81,14 @@ def make_study(tmp_path: Path) -> MakeStudy:
             for arm in arms[1:]
         ]  # fmt: skip
         plan = {
-            "digest": "0" * 32, "format": 1, "study": name, "title": title, "question": "Which?",
+            "format": PLAN_FORMAT, "study": name, "title": title, "question": "Which?",
             "prediction": "All.", "design": "leave_one_out",
             "arms": {arm: {"levels": {}, "config": {}} for arm in arms}, "reference": arms[0],
             "factors": [], "seeds": seeds, "contrasts": contrasts,
             "metrics": {"primary": primary, "aggregate": None}, "stages": ["a_stage"], "tracker": {},
         }  # fmt: skip
         folder.mkdir(parents=True)
-        (folder / "plan.json").write_text(json.dumps(plan))
+        (folder / "plan.json").write_text(json.dumps(sealed(plan)))
         for arm, values in scores.items():
             for seed, value in zip(seeds, values, strict=True):
                 run = run_folder(folder, arm, seed)
@@ -96,8 +97,8 @@ def make_study(tmp_path: Path) -> MakeStudy:
                     (run / "failed.json").write_text(json.dumps({"error": "out of memory", "log": "log.txt"}))
                     continue
                 content = (contents or {}).get(arm, arm)
-                (run / "record.json").write_text(json.dumps(record(seed, value, tasks, content)))
                 _items(run / "items.parquet", tasks, value, (len(arm), seed))
+                write_record(run, record(seed, value, tasks, content))
         return load_study(folder)
 
     return make

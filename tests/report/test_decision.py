@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ from ablate.errors import DataError
 from ablate.report.decision import between, by_budget
 from ablate.report.page import write_report
 from ablate.report.records import Study, load_study
+from ablate.study.record import read_record, write_record
 
 MakeStudy = Callable[..., Study]
 FULL = {"full": [0.70, 0.74], "a": [0.50, 0.53], "b": [0.60, 0.62], "c": [0.30, 0.31]}
@@ -31,11 +31,11 @@ def test_the_report_has_the_table(make_study: MakeStudy) -> None:
     study = make_study(FULL)
     # Half-way, `a` and `b` stood the other way round.
     for seed in (0, 1):
-        one, other = (study.folder / "runs" / arm / f"seed-{seed}" / "record.json" for arm in ("a", "b"))
-        first, second = json.loads(one.read_text()), json.loads(other.read_text())
+        one, other = (study.folder / "runs" / arm / f"seed-{seed}" for arm in ("a", "b"))
+        first, second = read_record(one), read_record(other)
         first["curve"][0], second["curve"][0] = second["curve"][0], first["curve"][0]
-        one.write_text(json.dumps(first))
-        other.write_text(json.dumps(second))
+        write_record(one, first)
+        write_record(other, second)
     study = load_study(study.folder)
     write_report(study)
     report = (study.folder / "REPORT.md").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from typing import Any
 
@@ -16,6 +15,7 @@ from ablate.report.leaks import leaks_csv, section, splits
 from ablate.report.page import write_report
 from ablate.report.records import load_study
 from ablate.study.plan import run_folder
+from ablate.study.record import read_record, write_record
 
 SCORES = {"full": [0.5, 0.6], "without_decontamination": [0.7, 0.8]}
 
@@ -25,10 +25,10 @@ def told(make_study: Any, leaks: dict[str, Any]) -> Any:
     study = make_study(SCORES, tasks={"quiz": 0.0, "other": 0.1})
     for arm in SCORES:
         for seed in (0, 1):
-            path = run_folder(study.folder, arm, seed) / "record.json"
-            record = json.loads(path.read_text())
+            folder = run_folder(study.folder, arm, seed)
+            record = read_record(folder)
             record["corpus"]["leaks"] = leaks[arm]
-            path.write_text(json.dumps(record))
+            write_record(folder, record)
     return load_study(study.folder)
 
 

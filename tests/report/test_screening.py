@@ -14,7 +14,8 @@ import pytest
 from ablate.report.effects_table import effects_table, headline
 from ablate.report.page import write_report
 from ablate.report.records import Study, load_study
-from ablate.study.plan import run_folder
+from ablate.study.plan import run_folder, sealed
+from ablate.study.record import write_record
 
 MakeStudy = Callable[..., Study]
 FULL = {"full": [0.70, 0.72, 0.71], "without_a": [0.50, 0.52, 0.53]}
@@ -37,10 +38,10 @@ def with_curves(make_study: MakeStudy) -> Callable[..., Study]:
                 scores["coin"]["acc"] = float(rng.binomial(100, 0.25)) / 100
                 curve.append({"tokens": 1000 * number, "scores": scores})
             record |= {"curve": curve, "scores": curve[-1]["scores"]}
-            (run_folder(study.folder, arm, seed) / "record.json").write_text(json.dumps(record))
+            write_record(run_folder(study.folder, arm, seed), record)
         plan = json.loads((study.folder / "plan.json").read_text())
         plan["metrics"] |= metrics
-        (study.folder / "plan.json").write_text(json.dumps(plan))
+        (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
         return load_study(study.folder)
 
     return make
@@ -86,7 +87,7 @@ def test_where_nothing_passes_the_report_says_so(make_study: MakeStudy) -> None:
     study = make_study(FULL)
     plan = json.loads((study.folder / "plan.json").read_text())
     plan["metrics"]["aggregate"] = "screened"
-    (study.folder / "plan.json").write_text(json.dumps(plan))
+    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
     study = load_study(study.folder)
     write_report(study)
     page = (study.folder / "REPORT.md").read_text()

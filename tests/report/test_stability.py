@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ablate.report.page import write_report
 from ablate.report.records import Study, load_study
 from ablate.report.stability import ranked
+from ablate.study.plan import sealed
 
 MakeStudy = Callable[..., Study]
 USUAL = {"full": [0.70, 0.715], "a": [0.50, 0.508], "b": [0.60, 0.613], "c": [0.30, 0.309]}
@@ -23,7 +24,7 @@ def crossed(make_study: MakeStudy, tiny: dict[str, list[float | None]]) -> Study
             "lr": "0.0001" if name.endswith("tiny") else "0.01",
         }
     plan["factors"] = [{"name": "lr", "levels": ["0.01", "0.0001"]}]
-    path.write_text(json.dumps(plan))
+    path.write_text(json.dumps(sealed(plan)))
     return load_study(study.folder)
 
 

@@ -19,6 +19,7 @@ from ablate.estimand.base import contrasts_of
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
 from ablate.report.records import Study, load_study
+from ablate.study.plan import sealed
 
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcde"]
 Score = Callable[[Assignment], float]
@@ -47,7 +48,7 @@ def make(make_study: Callable[..., Study]) -> Make:
         plan["contrasts"] = [asdict(spec) for spec in contrasts_of(design.estimands, arms, factors)]
         plan["design"] = type(design).__name__.lower()
         plan["chance"] = chance or []
-        (study.folder / "plan.json").write_text(json.dumps(plan))
+        (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
         return load_study(study.folder)
 
     return made

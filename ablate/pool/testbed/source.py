@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from ablate.fingerprint import ASIDE
 from ablate.pool.source import Document, Skipped, Source
 from ablate.pool.testbed.pages import Page, TestbedConfig, generate, heldout
 from ablate.pool.testbed.world import World
@@ -32,7 +33,7 @@ class Testbed(Source):
         world: what is generated.
     """
 
-    folder: str
+    folder: str = field(metadata=ASIDE)
     world: TestbedConfig
 
     def request(self) -> dict[str, Any]:
