@@ -18,6 +18,7 @@ from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ablate.corpus.tokenizer import load_tokenizer
+from ablate.errors import DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import CHILD, watch
 from ablate.store import Store, lock, read_json
@@ -126,10 +127,12 @@ def _take_out_stale(
             prepared = workshop.prepare(config)
             for seed in [seed for other, seed in done if other == arm]:
                 folder = run_folder(study, arm, seed)
-                if read_record(folder)["run"] != run_key(config, prepared, workshop, seed):
-                    say(
-                        f"{arm}, seed {seed}: its texts, tasks or libraries have changed since; it is done again"
-                    )
+                try:
+                    run, why = read_record(folder)["run"], "its texts, tasks or libraries have changed since"
+                except DataError as error:
+                    run, why = "", str(error)
+                if run != run_key(config, prepared, workshop, seed):
+                    say(f"{arm}, seed {seed}: {why}; it is done again")
                     (folder / "record.json").unlink()
     except Exception as error:
         say(f"whether finished runs still hold could not be checked: {explain(error)}")
