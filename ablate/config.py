@@ -492,12 +492,15 @@ def naming(where: str, fields: Iterable[str]) -> typing.Iterator[None]:
 
 
 def identified(node: Any) -> Any:
-    """A config node without the fields that its class sets aside: what changes a result, and nothing else."""
+    """A config node without the fields that its class sets aside: what changes a result, and nothing else.
+
+    Only this package's classes are asked, since a plan that came from elsewhere may name any module.
+    """
     if isinstance(node, Mapping):
         aside: set[str] = set()
-        if isinstance(node.get("_target_"), str):
-            cls = _locate(node["_target_"], "")
-            aside = {entry.name for entry in dataclasses.fields(cls) if not counts(entry)}
+        target = node.get("_target_")
+        if isinstance(target, str) and target.startswith("ablate."):
+            aside = {entry.name for entry in dataclasses.fields(locate(target, "")) if not counts(entry)}
         return {key: identified(value) for key, value in node.items() if key not in aside}
     return [identified(value) for value in node] if isinstance(node, (list, tuple)) else node
 

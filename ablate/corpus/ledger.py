@@ -47,7 +47,7 @@ def _key(decision: Decision, annotations: Annotations) -> str:
     arrays = [decision.rows, decision.verdict.code, *decision.measured.values()]
     hashed = hashlib.blake2b(b"".join(array.tobytes() for array in arrays), digest_size=16)
     measured = [decision.before.key, decision.after.key, decision.step.slow_identity()]
-    return digest([annotations.pool.digest, measured, decision.verdict.reasons, hashed.hexdigest()])
+    return digest([annotations.pool.name, measured, decision.verdict.reasons, hashed.hexdigest()])
 
 
 def reasons(decision: Decision) -> pa.Array:

@@ -112,7 +112,7 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
                 f"stage {stage.name} drops every document that reaches it ({came_in} came in; {why}). "
                 f"Loosen its parameters or disable it: stages.{stage.name}.enabled=false"
             )
-    key = corpus_key(annotations.pool.digest, stages)
+    key = corpus_key(annotations.pool.name, stages)
     return Corpus(key, _content(annotations, version, rows), version, rows, tuple(decisions))
 
 

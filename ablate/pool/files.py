@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ablate.errors import ConfigError, nearest
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, scalars
@@ -32,6 +32,7 @@ class Files(Source):
         every: take every k-th document only, for a thin even sample.
     """
 
+    libraries: ClassVar[tuple[str, ...]] = ("resiliparse", "pyarrow")
     paths: Sequence[str]
     text_column: str = "text"
     url_column: str = "url"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 from ablate.errors import ConfigError, DataError, nearest
-from ablate.pool.source import Document, Skipped, Source, scalars
+from ablate.pool.source import Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
 
 LONGEST = 400
@@ -29,6 +32,7 @@ class Hub(Source):
         kind: "text" or "html": what the text field holds.
     """
 
+    libraries: ClassVar[tuple[str, ...]] = ("datasets", "pyarrow")
     path: str
     name: str | None = None
     split: str = "train"
@@ -49,8 +53,24 @@ class Hub(Source):
             raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
     def request(self) -> dict[str, Any]:
-        """Every parameter; a moving revision is found once and then kept."""
-        return {"hf": dict(vars(self))}
+        """Every parameter, and the files of a local folder; a moving revision is found once and then kept."""
+        local = Path(self.path)
+        files = [path for path in sorted(local.rglob("*")) if path.is_file()] if local.is_dir() else []
+        return {"hf": dict(vars(self)), "files": file_stamps([local] if local.is_file() else files)}
+
+    @contextmanager
+    def _cache(self) -> Iterator[str | None]:
+        """Where the library keeps what it read. Of a local folder it would find that again by size and time of
+        change, so there it is kept for this one reading only; None for the library's own place."""
+        if not Path(self.path).exists():
+            yield None
+            return
+        import datasets
+
+        root = Path(datasets.config.HF_DATASETS_CACHE)
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=root, prefix=".once-", ignore_cleanup_errors=True) as folder:
+            yield folder
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every row, in the data set's order.
@@ -63,12 +83,13 @@ class Hub(Source):
         level = datasets.logging.get_verbosity()
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it logs, its error says too
         try:
-            yield from self._documents()
+            with self._cache() as cache:
+                yield from self._documents(cache)
         finally:
             datasets.logging.set_verbosity(level)
 
-    def _documents(self) -> Iterator[Document | Skipped]:
-        rows = self._rows()
+    def _documents(self, cache: str | None) -> Iterator[Document | Skipped]:
+        rows = self._rows(cache)
         number = 0
         while True:
             try:
@@ -90,12 +111,17 @@ class Hub(Source):
                 yield Skipped(self.path, number, f"unreadable record: {type(error).__name__}: {error}")
             number += 1
 
-    def _rows(self) -> Iterator[Mapping[str, Any]]:
+    def _rows(self, cache: str | None) -> Iterator[Mapping[str, Any]]:
         import datasets
 
         try:
             rows = datasets.load_dataset(
-                self.path, self.name, split=self.split, revision=self.revision, streaming=self.streaming
+                self.path,
+                self.name,
+                split=self.split,
+                revision=self.revision,
+                streaming=self.streaming,
+                cache_dir=cache,
             )
         except Exception as error:
             raise DataError(self._worded(error, "it cannot be loaded")) from error

@@ -32,6 +32,10 @@ class Mixed(Source):
                 requests.append(part.request())
         return {"mixed": requests}
 
+    def versions(self) -> dict[str, str]:
+        """Of the libraries of every part."""
+        return {name: version for part in self.parts.values() for name, version in part.versions().items()}
+
     def documents(self) -> Iterator[Document | Skipped]:
         """Every part's documents."""
         for name, part in self.parts.items():

@@ -34,7 +34,7 @@ from ablate.store import (
     write_json,
 )
 
-FORMAT = 1
+FORMAT = 2
 SHARD_DOCUMENTS = 1_000
 SHARD_BYTES = 24_000_000
 SCHEMA = pa.schema(
@@ -56,7 +56,7 @@ class Pool:
 
     Attributes:
         folder: holds `pool.json`, `shard-*.parquet` and `skipped.jsonl`.
-        digest: identity of the content.
+        digest: names the texts with their kinds and addresses, in order: what measurements and runs depend on.
         bounds: shape (n_shards + 1,): shard i holds rows bounds[i] .. bounds[i + 1] - 1.
         summary: what `pool.json` says.
     """
@@ -68,6 +68,11 @@ class Pool:
 
     def __len__(self) -> int:
         return self.bounds[-1]
+
+    @property
+    def name(self) -> str:
+        """Names all that is in it, what is said of the documents and what was skipped included."""
+        return self.folder.name
 
     def shard_path(self, shard: int) -> Path:
         """The Parquet file of a shard."""
@@ -143,22 +148,22 @@ def build_pool(source: Source, store: Store, shard_documents: int = SHARD_DOCUME
     Raises:
         DataError: when not a single document could be read; says what was skipped and why.
     """
-    root, request = store.root / "pool", digest([FORMAT, source.request()])
+    root, request = store.root / "pool", digest([FORMAT, source.request(), source.versions()])
     ticket, building = root / "requests" / f"{request}.json", root / f".building-{request}"
     with lock(ticket.with_suffix(".lock"), "reading this pool", wait=True):
-        if whole(ticket) and _whole_pool(folder := root / read_json(ticket)["digest"]):
+        if whole(ticket) and _whole_pool(folder := root / read_json(ticket)["name"]):
             return open_pool(folder)
         shutil.rmtree(building, ignore_errors=True)  # of a process that was killed
         building.mkdir(parents=True)
         try:
             summary = _write_shards(source, building, shard_documents)
-            folder = root / summary["digest"]
+            folder = root / summary["name"]
             with making(folder, "reading this pool"):  # another request may give the same pool
                 if not _whole_pool(folder):
                     _move_in(building, folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-        write_json(ticket, {"digest": summary["digest"]}, seal=True)
+        write_json(ticket, {"name": summary["name"]}, seal=True)
         return open_pool(folder)
 
 
@@ -179,7 +184,7 @@ def _move_in(building: Path, folder: Path) -> None:
 
 
 def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[str, Any]:
-    identity = hashlib.blake2b(digest_size=16)
+    texts, rest = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
     seen: Counter[bytes] = Counter()
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
     lost = Counter[str]()
@@ -200,7 +205,9 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
             reasons[record.reason.split(":")[0]] += 1
             if record.lost_bytes:
                 lost[record.file] += record.lost_bytes
-            skipped.write(clean_text(json.dumps(vars(record), ensure_ascii=False)) + "\n")
+            line = clean_text(json.dumps(vars(record), ensure_ascii=False)) + "\n"
+            rest.update(line.encode())
+            skipped.write(line)
 
         for item in track(source.documents(), "reading the pool", unit="doc"):
             if isinstance(item, Skipped):
@@ -227,7 +234,8 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
             seen[name] += 1
             if seen[name] > 1:
                 name = hashlib.blake2b(name + seen[name].to_bytes(8, "little"), digest_size=8).digest()
-            identity.update(name + f"{row['source']}\0{row['language']}\0".encode())
+            texts.update(name)
+            rest.update(name + f"{row['source']}\0{row['language']}\0{row['metadata']}\0".encode())
             rows.append({"key": int.from_bytes(name, "little"), **row})
             kinds[row["kind"]] += 1
             n_bytes += len(raw)
@@ -242,7 +250,8 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check pool.paths")
     summary = {
         "format": FORMAT,
-        "digest": digest([FORMAT, identity.hexdigest()]),
+        "digest": digest([FORMAT, shard_documents, texts.hexdigest()]),
+        "name": digest([FORMAT, shard_documents, texts.hexdigest(), rest.hexdigest()]),
         "documents": bounds[-1],
         "bytes": n_bytes,
         "kinds": dict(sorted(kinds.items())),

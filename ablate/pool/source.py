@@ -8,7 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from ablate.fingerprint import file_stamp, library_versions
 
 MAX_DOCUMENT_BYTES = 10_000_000
 
@@ -52,7 +54,13 @@ class Skipped:
 
 
 class Source(ABC):
-    """An origin of raw documents, built from a `conf/pool/*.yaml`."""
+    """An origin of raw documents, built from a `conf/pool/*.yaml`.
+
+    Attributes:
+        libraries: the distributions that turn bytes into texts; after an upgrade files are read again.
+    """
+
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def documents(self) -> Iterator[Document | Skipped]:
@@ -62,21 +70,28 @@ class Source(ABC):
     def request(self) -> dict[str, Any]:
         """What was asked for, cheap to compute; the same request finds the pool made before.
 
-        Local files stand in it with size and time of change, so a changed file is read again.
+        Local files stand in it with what changes when they do, so a changed file is read again. A pool is
+        named by what was read, wherever that lay.
         """
+
+    def versions(self) -> dict[str, str]:
+        """The installed version of each library whose version may change what is read."""
+        return library_versions(self.libraries)
 
 
 def file_stamps(paths: Sequence[Path]) -> list[list[Any]]:
-    """[path, size, time of change] per file; of one that is not there any more, that it is not."""
+    """[path, what changes when the file does] per file; of one that is not there any more, that it is not.
+
+    They tell whether a file was read before; no pool is named by them.
+    """
     return [[os.fsencode(path.resolve()).decode(errors="backslashreplace"), *_stamp(path)] for path in paths]
 
 
-def _stamp(path: Path) -> list[int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     try:
-        stat = path.stat()
+        return file_stamp(path)
     except OSError:  # a link that leads nowhere, or a file that has vanished: reading it says so
-        return [-1, -1]
-    return [stat.st_size, stat.st_mtime_ns]
+        return (-1,)
 
 
 def scalars(row: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ablate.errors import ConfigError
 from ablate.pool.http_body import is_markup, media_type, unpack
@@ -39,6 +39,7 @@ class Warc(Source):
         limit: at most this many documents; null for all.
     """
 
+    libraries: ClassVar[tuple[str, ...]] = ("fastwarc", "resiliparse")
     paths: Sequence[str]
     limit: int | None = None
 

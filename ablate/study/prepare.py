@@ -103,7 +103,7 @@ class Workshop:
             StageError: when a stage raises.
         """
         stages = make_stages(config)
-        recipe = corpus_key(self.pool.digest, stages)
+        recipe = corpus_key(self.pool.name, stages)
         identity = {"corpus": recipe, "tokenizer": self.tokenizer.digest}
         folder = self.store.folder("corpora", digest(identity), identity)
         if not _whole_corpus(folder):
