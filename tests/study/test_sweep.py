@@ -172,7 +172,8 @@ def test_an_empty_pool_says_what_was_skipped(
     ablate: Run, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "a.jsonl").write_text('{"body": "no text field"}\nnot json\n')
-    base = ["evaluate=heldout", f"evaluate.heldout={here / 'a.jsonl'}", "proxy=tiny"]
+    (here / "held.txt").write_text("The rain fell on a small town.")
+    base = ["evaluate=heldout", f"evaluate.heldout={here / 'held.txt'}", "proxy=tiny"]
     assert ablate("sweep", "pool=files", "pool.paths=[a.jsonl]", "recipe=c4", "study.name=a", *base) == 2
     said = capsys.readouterr().err
     assert "the pool has no documents" in said and "no text in field 'text'" in said and "not JSON" in said
