@@ -304,7 +304,7 @@ class Config:
     evaluate: Any = MISSING
     design: DesignConfig = MISSING
     tracker: Any = field(default=MISSING, metadata=ASIDE)
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None
     randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
     workers: int | None = field(default=None, metadata=ASIDE)

@@ -19,7 +19,7 @@ from ablate.design.base import Factor
 from ablate.design.fractional_factorial import FractionalFactorial
 from ablate.design.full_factorial import FullFactorial
 from ablate.design.leave_one_out import LeaveOneOut
-from ablate.effects.forecast import forecast, typical
+from ablate.effects.detectable import forecast
 from ablate.estimand.base import contrasts_of
 from ablate.report.figures import HELPS, HURTS, INK, NONE, PALE, STYLE
 
@@ -123,13 +123,13 @@ def economy() -> Figure:
         specs = contrasts_of([kind], arms, SEVEN)
         matrix = np.array([[spec.weights.get(arm, 0.0) for arm in arms] for spec in specs])
         seeds = [2, 3, 4, 5, 6, 8, 10, 12, 16] if len(arms) == 8 else [2, 3, 4, 5, 6, 8]
-        values = [typical([found.mde for found in forecast(matrix, n, 1.0)]) for n in seeds]
+        values = [forecast(matrix, n, 1.0) for n in seeds]
         axis.plot([n * len(arms) for n in seeds], values, "o-", color=colour, label=label)
     axis.set_yscale("log")
     axis.set_yticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
     axis.minorticks_off()
     axis.set_xlabel("runs (arms x seeds)")
-    axis.set_ylabel("smallest effect found,\nin sd of a run")
+    axis.set_ylabel("smallest effect called helps or\nhurts (after Holm), in sd of a run")
     axis.grid(color=PALE, linewidth=0.6)
     axis.legend(frameon=False)
     axis.set_title("Seven stages: every run of a factorial informs every stage")

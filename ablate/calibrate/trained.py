@@ -168,7 +168,7 @@ def check(study: Study, seeds: int = 3) -> Trained:
                 abs(e.estimate - truth) <= half, power(truth, sd / math.sqrt(seeds), e.df),
             ))  # fmt: skip
     aa = [p for row in table for p in aa_p_values(row, seeds)]
-    return Trained(seeds, tuple(found), tuple(aa), seed_correlation(table))
+    return Trained(seeds, tuple(found), tuple(aa), seed_correlation(table).value)
 
 
 def aa_p_values(scores: Floats, seeds: int) -> list[float]:

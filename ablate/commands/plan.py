@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
 
 
 def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
-    from ablate.study.forecast import accelerator_seconds
+    from ablate.study.forecast import accelerator_seconds, detectable
 
     predicted = plan.get("predicted")
     if not predicted:
@@ -82,16 +83,25 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
             f"on this machine: {_time(cost['curate_s'])} of curation, then {cost['runs']} runs of {_time(cost['run_s'])}, "
             f"{cost['at_once']} at once: {_time(cost['total_s'])} (arms with the same texts share their runs)"
         )
-    if not predicted["noise"]:
-        return [*lines, "smallest detectable effect: not known without plan.noise=<sd, or an earlier study>"]
     noise = predicted["noise"]
-    for kind, effect in predicted["mde"].items():
-        shown = "none can be detected with one seed" if effect["mde"] is None else f"{effect['mde']:.3g}"
+    for kind, effect in (predicted["mde"] if noise else detectable(plan, 1.0)).items():
         lines.append(
-            f"smallest detectable effect, {kind}: {shown} (80 % power in a single test at 5 %, before Holm; "
-            f"noise {noise['sd']:.3g}, {noise['source']})"
+            f"smallest detectable effect, {kind}: {_smallest(effect, noise, len(plan['contrasts']))}"
+        )
+    if not noise:
+        lines.append(
+            "  plan.noise=<standard deviation of a run, or an earlier study> turns it into the score's units"
         )
     return lines
+
+
+def _smallest(effect: float | None, noise: Mapping[str, Any] | None, gains: int) -> str:
+    if effect is None:
+        return "none can be detected with one seed"
+    called = f"one stage with it is called helps or hurts in 80 % of studies, after Holm over {gains} gains"
+    if noise is None:
+        return f"{effect:.1f} times the noise of a run: {called}"
+    return f"{effect:.3g}, {effect / noise['sd']:.1f} times the noise of a run ({noise['sd']:.3g}, {noise['source']}): {called}"
 
 
 def _goal(plan: dict[str, Any], config: DictConfig) -> list[str]:
@@ -113,7 +123,7 @@ def _goal(plan: dict[str, Any], config: DictConfig) -> list[str]:
         for row in rows
     ]  # fmt: skip
     header = ("design", "what it reports", "arms", "seeds", "runs", "smallest effect", "")
-    title = f"\ncheapest for an effect of {config.goal.mde:g} (80 % power, noise {plan['predicted']['noise']['sd']:.3g}):"
+    title = f"\ncheapest for an effect of {config.goal.mde:g} (called in 80 % of studies, after Holm; noise {plan['predicted']['noise']['sd']:.3g}):"
     note = "the gains of different designs are answers to different questions: docs/choosing_a_design.md"
     return [title, aligned(header, cells, left=2), note, ""]
 

@@ -38,7 +38,7 @@ from ablate.effects.estimate import (
 from ablate.effects.moderate import moderate
 from ablate.effects.noise import homogeneity
 
-METHODS = ("auto", "paired", "pooled")
+METHODS = ("auto", "paired", "pooled", "unpaired")
 LOOKS_EQUAL = 0.5
 """P-value of equal noise in all arms above which contrasts borrow from each other. So large, because with
 three seeds the test sees little: at 0.05 it lets a control with ten times the variance pass four times in
@@ -119,6 +119,42 @@ def pooled_contrast(scores: ArrayLike, weights: ArrayLike, *, level: float = 0.9
     return t_estimate(estimate, variance=variance, df=df, n_seeds=n, method="pooled", level=level)
 
 
+def unpaired_contrast(scores: ArrayLike, weights: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Estimate a contrast from all runs of each of its arms, whatever their seeds.
+
+    For arms that share no seeds, and for shared seeds that bring nothing: pairing halves the degrees of
+    freedom and pays where arms correlate under a seed at more than about 0.3. With a positive correlation
+    the interval is too wide, never too narrow. Right whatever the arms' variances are.
+
+    Args:
+        scores: shape (n_arms, n_seeds), the metric, NaN for a missing run.
+        weights: shape (n_arms,), summing to zero; arms of weight zero are not looked at.
+        level: two-sided coverage of the interval, in (0, 1).
+    Returns:
+        Weighted sum of the arms' means, with Welch's degrees of freedom; `n_seeds` is that of the arm with
+        fewest runs. No interval when an arm has fewer than two runs, or none has a spread.
+    Raises:
+        ValueError: for shapes that do not fit, weights that do not sum to zero, or a bad level.
+    Source: Welch, Biometrika 34 (1947); Satterthwaite (1946). Reference in tests: scipy.stats.ttest_ind.
+    """
+    check_level(level)
+    table = check_scores(scores)
+    vector = check_weights(weights, len(table))
+    used = np.flatnonzero(vector)
+    runs = [table[arm][np.isfinite(table[arm])] for arm in used]
+    fewest = min(one.size for one in runs)
+    if fewest == 0:
+        return unmeasured(float("nan"), 0)
+    estimate = float(sum(w * one.mean() for w, one in zip(vector[used], runs, strict=True)))
+    if fewest < 2:
+        return unmeasured(estimate, fewest)
+    parts = np.array([w**2 * one.var(ddof=1) / one.size for w, one in zip(vector[used], runs, strict=True)])
+    own_df = np.array([one.size - 1.0 for one in runs])
+    total = float(parts.sum())
+    df = total**2 / float((parts**2 / own_df).sum()) if total > 0.0 else 0.0
+    return t_estimate(estimate, variance=total, df=df, n_seeds=fewest, method="unpaired", level=level)
+
+
 def estimate_contrasts(
     scores: ArrayLike,
     weights: ArrayLike,
@@ -132,7 +168,7 @@ def estimate_contrasts(
     Args:
         scores: shape (n_arms, n_seeds), the metric, NaN for a missing run.
         weights: shape (n_contrasts, n_arms), each row summing to zero.
-        method: "paired", "pooled", or "auto", the rule above.
+        method: "paired", "pooled", "unpaired", or "auto", the rule above.
         identical: shape (n_contrasts,), True where the contrast's arms have the same corpus, so that
             their runs are the same run. Equal scores then mean no effect, known without error. Where
             the scores differ all the same (a device that is not deterministic), the flag has no effect.
@@ -141,7 +177,8 @@ def estimate_contrasts(
         One `Estimate` per contrast, in order. With "auto" a contrast whose seeds all give the same
         difference without being flagged identical (both arms at 100 %) takes the mean variance of the
         other contrasts, with its own n_seeds - 1 degrees of freedom ("borrowed"): a spread below what
-        the metric resolves is not certainty. With nothing to borrow from it has no interval.
+        the metric resolves is not certainty. With nothing to borrow from it has no interval. Where fewer
+        than two seeds are shared by its arms, whatever the method, it is "unpaired".
     Raises:
         ValueError: for shapes that do not fit, weights that do not sum to zero, a bad level, or an
             unknown method.
@@ -162,19 +199,29 @@ def estimate_contrasts(
     if method == "auto":
         estimates = _auto(table, vectors, level)
     else:
-        one = paired_contrast if method == "paired" else pooled_contrast
+        one = {"paired": paired_contrast, "pooled": pooled_contrast, "unpaired": unpaired_contrast}[method]
         estimates = [one(table, row, level=level) for row in vectors]
     return [
-        Estimate(0.0, 0.0, 0.0, found.n_seeds, 0.0, float("nan"), 1.0, "identical") if is_same else found
-        for found, is_same in zip(estimates, same, strict=True)
+        Estimate(0.0, 0.0, 0.0, found.n_seeds, 0.0, float("nan"), 1.0, "identical")
+        if is_same
+        else unpaired_contrast(table, row, level=level)
+        if found.n_seeds < 2
+        else found
+        for found, is_same, row in zip(estimates, same, vectors, strict=True)
     ]
 
 
-def _distinct(table: Floats, vectors: list[Floats]) -> tuple[Floats, list[Floats]]:
-    """Arms that are the same runs are one arm, with the sum of their weights.
+def distinct_arms(table: Floats, vectors: Sequence[Floats]) -> tuple[Floats, list[Floats]]:
+    """Take arms that are the same runs as one arm, with the sum of their weights.
 
     The same runs have the same scores to the last bit; arms without a spread are at a ceiling, which
     does not make them one.
+
+    Args:
+        table: shape (n_arms, n_seeds).
+        vectors: weights of each contrast, shape (n_arms,).
+    Returns:
+        The distinct arms' scores, and the contrasts over them.
     """
     moves = np.ptp(table, axis=1) > 0.0
     first = [
@@ -183,14 +230,14 @@ def _distinct(table: Floats, vectors: list[Floats]) -> tuple[Floats, list[Floats
     ]
     kept = sorted(set(first))
     if len(kept) == len(table):
-        return table, vectors
+        return table, list(vectors)
     matrix = np.zeros((len(table), len(vectors)))
     np.add.at(matrix, first, np.array(vectors).T)
     return table[kept], list(matrix[kept].T)
 
 
 def _auto(table: Floats, vectors: list[Floats], level: float) -> list[Estimate]:
-    runs, summed = _distinct(table, vectors)
+    runs, summed = distinct_arms(table, vectors)
     equal = homogeneity(runs)
     alike = [weighs_alike(runs, row) for row in summed]
     rest = [row for row, use in zip(vectors, alike, strict=True) if not use]

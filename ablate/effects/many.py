@@ -14,10 +14,6 @@ from ablate.effects.balanced import DOMINANT, weighs_alike
 from ablate.effects.contrast import LOOKS_EQUAL
 from ablate.effects.estimate import Floats
 from ablate.effects.moderate import FEWEST, OUTLIER
-from ablate.effects.power import detectable_in_a_repeat
-
-GRID = np.geomspace(1.0, 1000.0, 121)
-"""Degrees of freedom between which `detectable_many` interpolates."""
 
 
 def estimate_many(tables: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
@@ -48,30 +44,6 @@ def estimate_many(tables: Floats, weights: Floats) -> tuple[Floats, Floats, Floa
         variance, found = _moderated(own[:, ~alike] / size, n_seeds - 1.0, equal)
         error[:, ~alike], df[:, ~alike] = np.sqrt(variance * size / n_seeds), found
     return estimate, error, df
-
-
-def detectable_many(tables: Floats, weights: Floats, error: Floats, df: Floats) -> Floats:
-    """The effect that each study states beside each contrast (`power.detectable`).
-
-    Args:
-        tables, weights: as for `estimate_many`.
-        error, df: what that gave, shape (n_studies, n_contrasts).
-    Returns:
-        Shape (n_studies, n_contrasts); between a grid of degrees of freedom it is interpolated (to 0.5 %).
-    """
-    own = tables.shape[2] - 1.0
-    alike = np.array([weighs_alike(tables[0], row) for row in weights])
-    grid = GRID[np.searchsorted(GRID, df.min(), "right") - 1 : np.searchsorted(GRID, df.max()) + 1]
-    # A straight line between logarithms: the effect grows without bound towards no degree of freedom.
-    same, mixed = (
-        np.exp(
-            np.interp(
-                np.log(df), np.log(grid), np.log([detectable_in_a_repeat(1.0, d, own_df=o) for d in grid])
-            )
-        )
-        for o in (None, own)
-    )
-    return np.asarray(error * np.where(alike | (df <= own), same, mixed))
 
 
 def _homogeneity(squares: Floats, n_seeds: int) -> Floats:

@@ -88,7 +88,8 @@ def boundaries(looks: tuple[int, ...], spending: str = "pocock") -> Boundaries:
         raise ValueError(f"looks must rise from 2 seeds or more, got {list(looks)}")
     if spending not in SPENDING:
         raise ValueError(f"spending must be one of {', '.join(SPENDING)}, got {spending!r}")
-    t = np.abs(_statistics(np.random.default_rng(0).normal(size=(SIMULATED, looks[-1])), looks))
+    mean, error = look_statistics(np.random.default_rng(0).normal(size=(SIMULATED, looks[-1])), looks)
+    t = np.abs(mean / error)
     critical = np.empty((len(looks), GRID.size))
     spent = np.zeros(GRID.size)
     alive = np.ones((GRID.size, SIMULATED), dtype=bool)
@@ -173,10 +174,17 @@ def _estimate(differences: Floats, found: Boundaries, level: float) -> Estimate:
     return Estimate(mean, mean - half, mean + half, seen.size, error, seen.size - 1.0, p, "sequential")
 
 
-def _statistics(differences: Floats, looks: Sequence[int]) -> Floats:
-    """Shape (n, n_looks): the paired t statistic after each look."""
+def look_statistics(differences: Floats, looks: Sequence[int]) -> tuple[Floats, Floats]:
+    """Mean of the seeds seen and its standard error at each look.
+
+    Args:
+        differences: shape (n, n_seeds), a contrast under each seed.
+        looks: seeds at each look, at least 2.
+    Returns:
+        Both of shape (n, n_looks).
+    """
     n = np.asarray(looks)
     total, squares = differences.cumsum(axis=1)[:, n - 1], (differences**2).cumsum(axis=1)[:, n - 1]
     mean = total / n
     variance = np.maximum(squares - n * mean**2, 1e-300) / (n - 1)
-    return np.asarray(mean / np.sqrt(variance / n))
+    return np.asarray(mean), np.asarray(np.sqrt(variance / n))

@@ -1,68 +1,104 @@
-"""What the numbers say, in words that a reader of the table sees."""
+"""What the numbers say of one gain: a kind, which code asks for, and its words, which a reader sees."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from ablate.effects.estimate import Estimate
 
-IDENTICAL = "no effect: the stage changed nothing here"
-ONE_SEED = "not measured: one seed"
-NO_RUNS = "not measured: runs missing"
-NO_SPREAD = "not measured: no spread between seeds"
+
+class Kind(StrEnum):
+    """What can be said of a gain, and its words without their remarks."""
+
+    HELPS = "helps"
+    HURTS = "hurts"
+    MAY_HELP = "may help (exploration)"
+    MAY_HURT = "may hurt (exploration)"
+    SUGGESTS_HELP = "suggestive: helps"
+    SUGGESTS_HURT = "suggestive: hurts"
+    NONE_SEEN = "no effect seen"
+    IDENTICAL = "no effect: the stage changed nothing here"
+    ONE_SEED = "not measured: one seed"
+    NO_RUNS = "not measured: runs missing"
+    NO_SPREAD = "not measured: no spread between seeds"
+    FAILED = "missing"
+
+
+CLAIMS = (Kind.HELPS, Kind.HURTS)
+"""What is said only of gains that were planned, and that hold after Holm's correction over all of them."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one gain.
+
+    Attributes:
+        kind: what can be said.
+        remark: the rest of the sentence; "" where there is none.
+    """
+
+    kind: Kind
+    remark: str = ""
+
+    def __str__(self) -> str:
+        """The sentence for a table."""
+        return f"{self.kind.value}{self.remark}"
 
 
 def verdict(
     estimate: Estimate,
     *,
     p_adjusted: float,
-    mde: float,
     higher_is_better: bool,
+    claim: bool = True,
     alpha: float = 0.05,
-    power: float = 0.8,
     noise_floor: float = math.nan,
     correction: str = "Holm",
-) -> str:
-    """Put one contrast into words.
+) -> Verdict:
+    """Say what one contrast shows.
+
+    Which effect would have been seen is said once for a table (`detectable.py`), not here.
 
     Args:
         estimate: the contrast, a level minus what it is compared with.
         p_adjusted: its p-value after the correction for multiplicity; NaN exactly where `estimate.p_value` is.
-        mde: minimum detectable effect at `alpha` and `power`, in the metric's units; only read when
-            no effect was seen.
         higher_is_better: direction of the metric.
+        claim: whether the gain was planned, with a correction that bounds the chance of any false claim; what
+            was looked at afterwards gets other words.
         alpha: level of the test.
-        power: of `mde`.
-        noise_floor: standard deviation between runs of one arm, in the metric's units; NaN for unknown.
+        noise_floor: standard deviation of one run, in the metric's units; NaN for unknown.
         correction: whose `p_adjusted` is, for the wording.
     Returns:
-        "helps" or "hurts" when significant after the correction, with a remark when the gain is smaller
-        than what two seeds of one arm differ by; "suggestive: ..." when only before
-        it; else which effect would have been seen; or why nothing was measured.
+        HELPS or HURTS for a claim that is significant after the correction, MAY_HELP or MAY_HURT for exploration,
+        each with a remark when the gain is smaller than one run's noise; SUGGESTS_HELP or SUGGESTS_HURT when
+        only before it; else that none was seen, or why nothing was measured.
     Raises:
         ValueError: when `p_adjusted` is NaN, or below the p-value that it corrects, for a contrast
-            with a p-value; or when `mde` is needed and not above zero.
+            with a p-value.
     """
     if estimate.method == "identical":
-        return IDENTICAL
+        return Verdict(Kind.IDENTICAL)
     if estimate.n_seeds < 2:
-        return ONE_SEED if estimate.n_seeds == 1 else NO_RUNS
+        return Verdict(Kind.ONE_SEED if estimate.n_seeds == 1 else Kind.NO_RUNS)
     if math.isnan(estimate.p_value):
-        return NO_RUNS if math.isnan(estimate.estimate) else NO_SPREAD
+        return Verdict(Kind.NO_RUNS if math.isnan(estimate.estimate) else Kind.NO_SPREAD)
     if not p_adjusted >= estimate.p_value:
         raise ValueError(f"p_adjusted must be at least p_value = {estimate.p_value}, got {p_adjusted}")
-    direction = "helps" if (estimate.estimate > 0.0) == higher_is_better else "hurts"
+    better = (estimate.estimate > 0.0) == higher_is_better
     if p_adjusted <= alpha:
+        kind = (
+            (Kind.HELPS if better else Kind.HURTS) if claim else (Kind.MAY_HELP if better else Kind.MAY_HURT)
+        )
         below = abs(estimate.estimate) < noise_floor
-        return direction + (f", by less than one run's noise ({_short(noise_floor)})" if below else "")
+        return Verdict(kind, f", by less than one run's noise ({_short(noise_floor)})" if below else "")
     if estimate.p_value <= alpha:
-        return f"suggestive: {direction} (not after {correction})"
-    if not mde > 0.0:
-        raise ValueError(f"mde must be above zero for a contrast with a spread, got {mde}")
-    shown = _short(mde)
-    return f"no effect seen: one larger than {shown} would have been ({100 * power:.0f} % power)"
+        kind = Kind.SUGGESTS_HELP if better else Kind.SUGGESTS_HURT
+        return Verdict(kind, f" (not after {correction})")
+    return Verdict(Kind.NONE_SEEN)
 
 
 def _short(value: float) -> str:

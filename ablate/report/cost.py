@@ -62,7 +62,7 @@ def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
         share = UNKNOWN if seconds is None or not total else f"{100 * seconds / total:.0f} %"
         shown = UNKNOWN if seconds is None else f"{seconds:,.1f}"
         cells.append(
-            [contrast_name(row), signed(row["estimate"]), interval(row), shown, share, row["verdict"]]
+            [contrast_name(row), signed(row["estimate"]), interval(row), shown, share, str(row["verdict"])]
         )
     text = (
         f"Gain in **{study.primary}** ({scale(study)}) beside the CPU-seconds that the stage's measurements took on the "

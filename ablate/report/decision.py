@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ablate.effects.aggregate import aggregate
-from ablate.effects.decision import Agreement, agreement, clear_pairs, seed_ceiling
+from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling
 from ablate.errors import DataError
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import markdown
@@ -87,15 +87,24 @@ def _row(
 ) -> Row:
     dear = score_table(large, task, metric)[list(kept)]
     order = [small.arms.index(large.arms[number]) for number in kept]
-    return compared(cheap, task, metric, score_table(small, task, metric, point)[order], dear)
+    little = score_table(small, task, metric, point)[order]
+    return compared(cheap, task, metric, little, dear, same_runs=point is not None)
 
 
-def compared(cheap: str, task: str, metric: str, little: np.ndarray, dear: np.ndarray) -> Row:
-    """One row: the same arms scored cheaply and dearly, shape (n_arms, n_seeds) each."""
-    clear = clear_pairs(dear)
-    means = _means(little), _means(dear)
-    among = agreement(*means, pairs=clear)
-    found: Agreement = agreement(*means)
+def compared(
+    cheap: str, task: str, metric: str, little: np.ndarray, dear: np.ndarray, *, same_runs: bool = False
+) -> Row:
+    """One row: the same arms scored cheaply and dearly, shape (n_arms, n_seeds) each.
+
+    Args:
+        same_runs: whether the cheap scores are earlier points of the dear ones' runs; they are then taken from
+            other seeds.
+    """
+    if same_runs:
+        found, among = agreement_across_seeds(little, dear)
+    else:
+        means = _means(little), _means(dear)
+        found, among = agreement(*means), agreement(*means, pairs=clear_pairs(dear))
     return {
         "cheap": cheap, "task": task, "metric": metric, **asdict(found), "clear_pairs": among.n_pairs,
         "clear_accuracy": among.accuracy, "seed_ceiling": seed_ceiling(dear),
@@ -142,8 +151,9 @@ def _plain(value: float) -> str:
 
 EXPLAINED = (
     "`ranked alike` is decision accuracy (DataDecide, Magnusson et al. 2025): of all pairs of arms, the share that the "
-    "cheap run puts in the same order as the full one, means over seeds. Its interval is for arms like these, not only "
-    "for these. `clear pairs` are those that the full runs tell apart (t over seeds, 5 %). `one seed alone` is "
+    "cheap run puts in the same order as the full one, means over seeds. An earlier point of a run shares its seed's luck, so "
+    "it is asked of one half of the seeds and the full runs of the other, averaged over the ways to halve them. "
+    "The interval is for arms like these, not only for these. `clear pairs` are those that the full runs tell apart (t over seeds, 5 %). `one seed alone` is "
     "what one seed of the full budget reaches against the others: a cheap run cannot be asked for more."
 )
 

@@ -7,31 +7,39 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
+from ablate.effects.detectable import Looks, detectable_effect
 from ablate.effects.estimate import Estimate
-from ablate.effects.items import aggregate_item_error, item_error
+from ablate.effects.items import (
+    ItemVariance,
+    aggregate_item_error,
+    item_error,
+    item_variance,
+    seeds_and_items,
+)
 from ablate.effects.multiplicity import benjamini_hochberg, holm
 from ablate.effects.noise import noise_floor
-from ablate.effects.power import detectable
 from ablate.effects.sequential import sequential_contrasts
-from ablate.effects.verdict import verdict
+from ablate.effects.verdict import Kind, Verdict, verdict
 from ablate.report.records import AGGREGATE, Study
 
 COLUMNS = (
     "factor", "level", "versus", "estimand", "task", "metric", "higher_is_better", "estimate", "ci_low",
-    "ci_high", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted", "verdict", "mde", "df", "method", "correction", "noise_floor",
+    "ci_high", "ci_low_items", "ci_high_items", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted", "verdict",
+    "mde", "tests", "df", "method", "correction", "noise_floor", "runs_failed",
 )  # fmt: skip
-FAMILIES = (
-    "Claims, which are the gains that the plan froze in the primary metric, have Holm's p: the aggregate's rows "
-    "make one family per estimand (those of the only task too, where there is just one), the rows of single "
-    "tasks another, over stages x tasks. All else is exploration and has Benjamini and Hochberg's: other "
-    "metrics, and gains that were asked for afterwards, a family per estimand and metric over stages x tasks."
+CLAIMS = (
+    "Claims, the only rows that say `helps` or `hurts`, are the planned gains in the primary metric. The aggregate's rows, of "
+    "all planned estimands together, have Holm's p. A single task of the aggregate has Holm's over stages x tasks, and "
+    "never one below its stage's in the aggregate: where the aggregate shows nothing, a task cannot. So the chance of any false claim in this "
+    "report, were no stage to do anything, is at most 5 %. All else is exploration, has Benjamini and Hochberg's p (a family per "
+    "estimand and metric over stages x tasks) and says `may help`: other metrics, tasks outside the aggregate, gains asked for afterwards."
 )
 HOLM, BH = "Holm", "Benjamini-Hochberg"
 Row = dict[str, Any]
@@ -45,14 +53,23 @@ def effects_table(study: Study) -> list[Row]:
     weights = np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in contrasts])
     same = [study.identical(c["weights"]) for c in contrasts]
     rows: list[Row] = []
+    tables: dict[tuple[str, str], np.ndarray] = {}
     for metric, better in study.metrics.items():
-        for task, scores, errors in _tables(study, metric, weights, same):
-            floor = noise_floor(scores[study.distinct]).seed_sd
-            for number, estimate in enumerate(_estimates(study, scores, weights, same)):
-                row = _row(contrasts[number], task, metric, better, estimate, errors[number])
-                claim = metric == study.primary and number < len(study.plan["contrasts"])
-                rows.append(row | {"noise_floor": floor, "correction": HOLM if claim else BH})
+        for found in _tables(study, metric, weights, same):
+            tables[metric, found.task] = found.scores
+            floor = noise_floor(found.scores[study.distinct]).seed_sd
+            for number, estimate in enumerate(_estimates(study, found.scores, weights, same)):
+                planned = number < len(study.plan["contrasts"])
+                claim = metric == study.primary and planned and found.task in study.claimed
+                both = seeds_and_items(estimate, [part[number] for part in found.variances], found.scales)
+                rows.append({
+                    **_row(contrasts[number], found.task, metric, better, estimate, found.errors[number]),
+                    "ci_low_items": both[0], "ci_high_items": both[1], "number": number,
+                    "noise_floor": floor, "correction": HOLM if claim else BH,
+                    "runs_failed": _failed(study, contrasts[number]["weights"]),
+                })  # fmt: skip
     _adjust(rows, study)
+    _see(rows, study, tables, weights)
     for row in rows:
         row["verdict"] = _words(row, study)
     order = {_key(contrast): number for number, contrast in enumerate(contrasts)}
@@ -62,45 +79,90 @@ def effects_table(study: Study) -> list[Row]:
     return rows
 
 
+def _looks(study: Study) -> Looks | None:
+    rule = study.plan.get("sequential")
+    return None if rule is None else Looks(tuple(rule["rounds"]), rule["spending"])
+
+
+def _alpha(study: Study) -> float:
+    rule = study.plan.get("sequential")
+    return 0.05 if rule is None else float(rule["alpha"])
+
+
 def _estimates(study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequence[bool]) -> list[Estimate]:
     """Every contrast of a table; where seeds came in rounds, with inference that allows for the looks."""
-    rule = study.plan.get("sequential")
+    rule = _looks(study)
     if rule is None:
         return estimate_contrasts(scores, weights, identical=same)
     return sequential_contrasts(
-        scores, weights, rule["rounds"], spending=rule["spending"], identical=same, level=1 - rule["alpha"]
+        scores, weights, rule.seeds, spending=rule.spending, identical=same, level=1 - _alpha(study)
     )
+
+
+def _failed(study: Study, weights: Mapping[str, float]) -> str:
+    """Which arms of a gain lack runs, e.g. "without_a 3 of 5, full 0 of 5"; "" where none is missing."""
+    used = [arm for arm in study.arms if weights.get(arm)]
+    lost = {arm: sum(name == arm for name, _ in study.failed) for arm in used}
+    if not any(lost.values()) or len(used) > 2:
+        lost = {arm: count for arm, count in lost.items() if count}
+    return ", ".join(f"{arm} {count} of {len(study.seeds)}" for arm, count in lost.items())
 
 
 def _key(contrast: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(contrast[name] for name in ("estimand", "factor", "level", "versus"))
 
 
-def _tables(
-    study: Study, metric: str, weights: np.ndarray, same: Sequence[bool]
-) -> list[tuple[str, np.ndarray, list[float]]]:
-    """(task, scores, item error per contrast) for the aggregate and each task with the metric."""
-    tables, errors = {}, {}
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """One metric on one task, or on the aggregate of several.
+
+    Attributes:
+        task: its name.
+        scores: shape (n_arms, n_seeds).
+        errors: item error of each contrast.
+        variances: for each task behind it, what items add to each contrast.
+        scales: what each task's score is multiplied by.
+    """
+
+    task: str
+    scores: np.ndarray
+    errors: list[float]
+    variances: list[list[ItemVariance | None]]
+    scales: list[float]
+
+
+def _tables(study: Study, metric: str, weights: np.ndarray, same: Sequence[bool]) -> list[_Scores]:
+    """The aggregate and each task that has the metric."""
+    found: dict[str, _Scores] = {}
     for task, info in study.tasks.items():
         if metric in info["higher_is_better"]:
-            tables[task] = study.scores(task, metric)
             items = study.items(task, metric)
-            errors[task] = [
-                0.0 if equal else math.nan if items is None else item_error(items, row)
-                for row, equal in zip(weights, same, strict=True)
+            known = [None if equal or items is None else items for equal in same]
+            errors = [
+                0.0 if equal else math.nan if some is None else item_error(some, row)
+                for some, row, equal in zip(known, weights, same, strict=True)
             ]
-    found = [(task, tables[task], errors[task]) for task in tables]
+            parts = [
+                None if some is None else item_variance(some, row)
+                for some, row in zip(known, weights, strict=True)
+            ]
+            found[task] = _Scores(task, study.scores(task, metric), errors, [parts], [1.0])
     members = study.aggregated(metric)
-    if members:
-        levels = [study.tasks[task]["chance"].get(metric) for task in members]
-        chance = None if None in levels else [float(level) for level in levels]
-        together = aggregate(np.stack([tables[task] for task in members]), chance)
-        combined = [
-            aggregate_item_error([errors[task][number] for task in members], chance)
+    if not members:
+        return list(found.values())
+    levels = [study.tasks[task]["chance"].get(metric) for task in members]
+    chance = None if None in levels else [float(level) for level in levels]
+    together = _Scores(
+        AGGREGATE,
+        aggregate(np.stack([found[task].scores for task in members]), chance),
+        [
+            aggregate_item_error([found[task].errors[number] for task in members], chance)
             for number in range(len(weights))
-        ]
-        found.insert(0, (AGGREGATE, together, combined))
-    return found
+        ],
+        [found[task].variances[0] for task in members],
+        [1.0 / (1.0 - guess) / len(members) for guess in chance or [0.0] * len(members)],
+    )
+    return [together, *found.values()]
 
 
 def _row(
@@ -114,36 +176,95 @@ def _row(
         "higher_is_better": better,
         **asdict(estimate),
         "item_error": item,
-        "mde": detectable(estimate),
+        "mde": math.nan,
+        "tests": 0,
         "p_adjusted": math.nan,
     }
 
 
+def _tested(row: Row) -> bool:
+    """Whether something was tested; arms with the same texts are one arm."""
+    return row["method"] != "identical" and not math.isnan(row["p_value"])
+
+
 def _adjust(rows: list[Row], study: Study) -> None:
-    families: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    """Correct p-values family by family; a task of the aggregate is no surer than the aggregate."""
     members = study.aggregated(study.primary)
-    alone = members[0] if len(members) == 1 else None
+    families: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    gates: dict[int, Row] = {}
     for row in rows:
-        leads = row["metric"] == study.primary and row["task"] in (AGGREGATE, alone)
-        families[row["estimand"], row["metric"], row["task"] if leads else None].append(row)
-    for family in families.values():
-        # Arms with the same texts are one arm: nothing was tested there, so nothing is corrected for.
-        tested = [math.nan if row["method"] == "identical" else row["p_value"] for row in family]
-        adjusted = holm(tested) if family[0]["correction"] == HOLM else benjamini_hochberg(tested)
+        if row["correction"] == BH:
+            families[BH, row["estimand"], row["metric"]].append(row)
+        elif row["task"] in members:
+            families[HOLM, "tasks"].append(row)
+        else:
+            families[HOLM, "lead"].append(row)
+            if row["task"] == AGGREGATE:
+                gates[row["number"]] = row
+    for (kind, *_), family in families.items():
+        p = [row["p_value"] if _tested(row) else math.nan for row in family]
+        adjusted = holm(p) if kind == HOLM else benjamini_hochberg(p)
         for row, value in zip(family, adjusted, strict=True):
             row["p_adjusted"] = 1.0 if row["method"] == "identical" else float(value)
+            row["tests"] = sum(map(_tested, family))
+    for row in families.get((HOLM, "tasks"), []):
+        gate = gates[row["number"]]
+        if len(members) == 1:  # the aggregate is this task on another scale
+            row["p_adjusted"], row["tests"] = max(row["p_value"], gate["p_adjusted"]), gate["tests"]
+        elif _tested(row):
+            row["p_adjusted"] = max(row["p_adjusted"], gate["p_adjusted"] if _tested(gate) else 1.0)
 
 
-def _words(row: Row, study: Study) -> str:
+def _see(
+    rows: list[Row], study: Study, tables: Mapping[tuple[str, str], np.ndarray], weights: np.ndarray
+) -> None:
+    """Say for each table of gains which effect it can see (`mde`)."""
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if _tested(row):
+            groups[row["metric"], row["task"], row["estimand"]].append(row)
+    for (metric, task, _), group in groups.items():
+        found = detectable_effect(
+            tables[metric, task], weights[[row["number"] for row in group]],
+            tests=group[0]["tests"], alpha=_alpha(study), looks=_looks(study),
+        )  # fmt: skip
+        for row in group:
+            row["mde"], row["mde_noise"], row["mde_df"] = found.effect, found.noise, found.df
+
+
+def sees(row: Row) -> str:
+    """Say which effect the table that a row stands in can see; "" where nothing was measured."""
+    if math.isnan(row["mde"]):
+        return ""
+    if row["correction"] == HOLM:
+        corrected = f"after Holm over {row['tests']} tests" if row["tests"] > 1 else "the only test"
+        called = f"called `helps` or `hurts` ({corrected})"
+    else:
+        called = f"called `may help` or `may hurt` (after Benjamini and Hochberg over {row['tests']} tests)"
+    return (
+        f"An effect of {short(row['mde'])} in one stage is {called} by 80 % of repeats of this study; "
+        f"noise of a run {short(row['mde_noise'])}, from {row['mde_df']:.0f} degrees of freedom."
+    )
+
+
+def short(value: float) -> str:
+    """Two digits."""
+    return str(np.format_float_positional(value, precision=2, fractional=False, trim="-"))
+
+
+def _words(row: Row, study: Study) -> Verdict:
     lost = sorted({arm for arm, _ in study.failed if row["weights"].get(arm)}, key=study.arms.index)
-    lost = [arm for arm in lost if study.first_record(arm) is None]
-    if lost:
-        return f"missing: {', '.join(lost)} failed"
+    gone = [arm for arm in lost if study.first_record(arm) is None]
+    if gone:
+        return Verdict(Kind.FAILED, f": {', '.join(gone)} failed")
     estimate = Estimate(**{name: row[name] for name in Estimate.__dataclass_fields__})
-    return verdict(
-        estimate, p_adjusted=row["p_adjusted"], mde=row["mde"], higher_is_better=row["higher_is_better"],
-        noise_floor=row["noise_floor"], correction=row["correction"],
+    found = verdict(
+        estimate, p_adjusted=row["p_adjusted"], higher_is_better=row["higher_is_better"], claim=row["correction"] == HOLM,
+        alpha=_alpha(study), noise_floor=row["noise_floor"], correction=row["correction"],
     )  # fmt: skip
+    if not row["runs_failed"]:
+        return found
+    return Verdict(found.kind, f"{found.remark}; runs missing: {row['runs_failed']}")
 
 
 def by_estimand(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -158,6 +279,19 @@ def headline(rows: Sequence[Row], study: Study) -> list[Row]:
     """The rows that the report leads with: the aggregate of the primary metric."""
     chosen = [row for row in rows if row["metric"] == study.primary and row["task"] == AGGREGATE]
     return chosen or [row for row in rows if row["metric"] == study.primary]
+
+
+def headline_scores(study: Study) -> np.ndarray | None:
+    """The primary aggregate (or its first task), shape (n_arms, n_seeds)."""
+    members = (
+        study.aggregated(study.primary)
+        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
+    )
+    if not members:
+        return None
+    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
+    chance = None if None in levels else [float(level) for level in levels]
+    return aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance)
 
 
 def number(value: float, digits: int = 6) -> str:

@@ -16,12 +16,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from ablate.effects.verdict import CLAIMS, Kind
 from ablate.report.effects_table import Row, by_estimand, headline
 from ablate.report.records import AGGREGATE, HELDOUT, Study
 from ablate.report.tables import contrast_name
 from ablate.store import atomic
 
 HELPS, HURTS, NONE, INK, PALE = "#0072b2", "#d55e00", "#9a9a9a", "#222222", "#dddddd"
+COLOURS = {
+    **dict.fromkeys((Kind.HELPS, Kind.MAY_HELP, Kind.SUGGESTS_HELP), HELPS),
+    **dict.fromkeys((Kind.HURTS, Kind.MAY_HURT, Kind.SUGGESTS_HURT), HURTS),
+}
+"""Of a gain by its verdict; others are grey."""
 """Okabe & Ito's palette: told apart with any colour vision."""
 LINES = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 STYLE: Any = {
@@ -58,10 +64,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list
 
 
 def _colour(row: Row) -> str:
-    words = row["verdict"].removeprefix("suggestive: ")
-    if words.startswith("helps"):
-        return HELPS
-    return HURTS if words.startswith("hurts") else NONE
+    return COLOURS.get(row["verdict"].kind, NONE)
 
 
 def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
@@ -108,8 +111,7 @@ def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> Non
                 linewidth=2.2,
                 solid_capstyle="butt",
             )
-        suggestive = row["verdict"].startswith("suggestive")
-        face = "white" if suggestive or colour == NONE else colour
+        face = colour if row["verdict"].kind in CLAIMS else "white"
         axis.plot(
             sign * row["estimate"], position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3
         )

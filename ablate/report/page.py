@@ -12,11 +12,22 @@ import numpy as np
 
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.aggregate import aggregate
+from ablate.effects.failures import failure_p, worst_case
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
 from ablate.report import decision, leaks, rounds, stability, trust
 from ablate.report.cost import cost_csv, cost_page
-from ablate.report.effects_table import FAMILIES, HOLM, Row, by_estimand, effects_table, headline, to_csv
+from ablate.report.effects_table import (
+    CLAIMS,
+    HOLM,
+    Row,
+    by_estimand,
+    effects_table,
+    headline,
+    headline_scores,
+    sees,
+    to_csv,
+)
 from ablate.report.figures import write_figures
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.screening import chosen, screening_csv, section
@@ -29,6 +40,7 @@ from ablate.report.tables import (
     effect_header,
     funnel_cells,
     interval,
+    interval_items,
     latex,
     markdown,
     p_text,
@@ -68,7 +80,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     if plan["prediction"]:
         parts.append(f"**Prediction, written before the runs.** {plan['prediction']}")
     if study.failed:
-        parts += ["## Missing runs", _missing(study)]
+        parts += ["## Missing runs", _missing(study), *_failures(study, rows)]
     if not study.records:
         return "\n\n".join([*parts, "No run has finished yet."]) + "\n"
     if lost := _scores_missing(study):
@@ -76,7 +88,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     if rows:
         parts += [
             "## What each stage is worth",
-            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{FAMILIES}",
+            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{_families(study)}",
         ]
         for number, (estimand, group) in enumerate(by_estimand(rows).items()):
             parts += _gains(study, estimand, group)
@@ -145,6 +157,35 @@ def _scores_missing(study: Study) -> str:
     )
 
 
+def _failures(study: Study, rows: Sequence[Row]) -> list[str]:
+    """How often arms failed, and what the gains would be if their missing runs were the worst of all."""
+    lost = {arm: sum(name == arm for name, _ in study.failed) for arm in study.arms}
+    table, n = headline_scores(study), len(study.seeds)
+    cells = []
+    for row in headline(rows, study):
+        ends = [arm for arm in study.arms if row["weights"].get(arm)]
+        if table is None or not row["runs_failed"] or len(ends) != 2:
+            continue
+        p = failure_p(lost[ends[0]], n, lost[ends[1]], n)
+        weights = [row["weights"].get(arm, 0.0) for arm in study.arms]
+        bound = worst_case(table, weights, higher_is_better=row["higher_is_better"])
+        cells.append(
+            [contrast_name(row), row["runs_failed"], p_text(p), signed(row["estimate"]), signed(bound)]
+        )
+    if not cells:
+        return []
+    text = (
+        "A stage may change how often a run fails: Fisher's exact test, uncorrected. The gain is that of the runs that came "
+        "through; beside it stands what it would be if every missing run had the worst score of all runs."
+    )
+    return [
+        text,
+        markdown(
+            ("stage", "runs missing", "p", "gain", "gain, missing runs at the worst score"), cells, left=2
+        ),
+    ]
+
+
 def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
     lead = headline(rows, study)
     tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
@@ -153,12 +194,21 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
         header.insert(-1, "documents kept")
         for row, line in zip(lead, cells, strict=True):
             line.insert(-1, kept.get(row["factor"], "–"))
-    asked = "" if lead[0]["correction"] == HOLM else " Asked for after the plan: exploration, not a claim."
+    asked = "" if lead[0]["correction"] == HOLM else " Exploration, not a claim."
     caption = (
         f"Gain in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
         f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
     )
-    return [caption, markdown(header, cells)]
+    return [caption, markdown(header, cells), *dict.fromkeys(line for line in map(sees, lead) if line)]
+
+
+def _families(study: Study) -> str:
+    if "imported" not in study.plan:
+        return CLAIMS
+    return (
+        "These results were imported: nothing here was planned before they existed, and `planned` below means named when "
+        f"importing. {CLAIMS}"
+    )
 
 
 def _averaged(study: Study) -> str:
@@ -282,10 +332,19 @@ def _corpora(study: Study) -> list[str]:
 def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
     chosen = [row for row in rows if row["metric"] == study.primary and row["task"] != AGGREGATE]
     cells = [
-        [row["task"], contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["item_error"]), p_text(row["p_adjusted"]), row["verdict"]]
+        [row["task"], contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["item_error"]), interval_items(row), p_text(row["p_adjusted"]), str(row["verdict"])]
         for row in chosen
     ]  # fmt: skip
-    header = ("task", "stage", "gain", "95 % interval", "item error", "p Holm", "verdict")
+    header = (
+        "task",
+        "stage",
+        "gain",
+        "95 % interval",
+        "item error",
+        "95 % interval, items too",
+        "p adj.",
+        "verdict",
+    )
     return [
         f"Gains in {study.primary}; every other metric is in `effects.csv`.",
         markdown(header, cells, left=2),
@@ -297,12 +356,14 @@ def _reading(study: Study) -> str:
         "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
         "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
         "and data order), with each gain's own variance, steadied by the "
-        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike. The item error, in its own column, "
-        "is how far the gain would move with other test items; the two are never merged.\n"
-        "- `helps` and `hurts` hold after the correction named in the table's caption; `suggestive` only before it. A gain "
-        "smaller than the noise floor (what two seeds of one arm differ by) is said to be so. `no effect seen` names the "
-        "effect that a repeat of this study would find in 80 % of cases, by a single test at 5 % (before any correction), allowing for "
-        "how little is known of the noise: anything smaller may be there.\n"
+        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike. Intervals, p-values and verdicts speak of "
+        "other seeds of these arms: the same pool, the same items, the same tokenizer and choices of deduplication. The item error is how far a gain "
+        "would move with other test items, and the interval with items too is over both.\n"
+        "- `helps` and `hurts` are claims (see above); `may help` is exploration: a reason to plan a study, not a finding; `suggestive` holds only "
+        "before the correction. A gain smaller than the spread of one run (the noise floor) is said to be so. `no effect seen` is no proof of none: below "
+        "each table stands the effect that a repeat of this study would call in 80 % of cases, from the noise of all arms, allowing for "
+        "how little is known of it. In one study that figure is off as its noise is: of repeats at a figure in the lowest tenth of its luck, "
+        "fewer find it (about 60 %, not 80).\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
         "- Gain beside cost is in `COST.md`, every run's cost in `cost.csv`; both differ between machines."
     )

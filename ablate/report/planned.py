@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ablate.effects.forecast import typical
 from ablate.effects.noise import run_noise
 from ablate.report.decision import score_table
-from ablate.report.effects_table import Row, effects_table, headline
+from ablate.report.effects_table import effects_table, headline, headline_scores
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import aligned
 from ablate.store import say
@@ -28,7 +28,8 @@ def seed_noise(study: Study) -> float:
     Pooled over all arms. Not read off the errors of the gains: those of a leave-one-out share their
     reference, and whether its few seeds lie close together is luck.
     """
-    return run_noise(_headline_scores(study)[study.distinct])
+    table = headline_scores(study)
+    return math.nan if table is None else run_noise(table[study.distinct])
 
 
 def checkpoint_noise(study: Study) -> float:
@@ -41,19 +42,6 @@ def checkpoint_noise(study: Study) -> float:
     runs = np.stack([score_table(study, task, study.primary, point) for point in tail])[:, study.distinct]
     runs = runs.reshape(len(tail), -1)
     return typical(runs[:, np.isfinite(runs).all(axis=0)].std(axis=0, ddof=1))
-
-
-def _headline_scores(study: Study) -> np.ndarray:
-    """Shape (n_arms, n_seeds)."""
-    if study.aggregated(study.primary):
-        return score_table(study, AGGREGATE, study.primary)
-    task = next(task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
-    return score_table(study, task, study.primary)
-
-
-def _measured(rows: list[Row]) -> list[Row]:
-    """Rows with a spread of their own; arms with the same texts have none."""
-    return [row for row in rows if row["seed_error"] > 0 and row["method"] != "identical"]
 
 
 def compare(study: Study) -> list[list[str]]:
@@ -108,22 +96,24 @@ def _sweeps(study: Study) -> list[dict[str, Any]]:
     return found
 
 
-def _effects(study: Study, planned: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
-    """Two lines an estimand: what the design sees at the noise that was met, and what the gains' own errors say."""
+def _effects(study: Study, planned: Mapping[str, float | None]) -> list[list[str]]:
+    """Two lines an estimand: what the design sees at the noise that was met, and what the report states."""
     from ablate.study.forecast import detectable
 
     noise = seed_noise(study) if planned else math.nan
     met = detectable(study.plan, noise) if noise > 0 else {}
-    rows = _measured(headline(effects_table(study), study)) if planned else []
+    rows = headline(effects_table(study), study) if planned else []
     cells = []
     for kind, effect in planned.items():
+        foreseen = math.nan if effect is None else effect
+        there = met.get(kind)
         cells.append(_line(
-            f"smallest effect, {kind}", effect["mde"] or math.nan, met.get(kind, {}).get("mde") or math.nan, "",
-            "by the plan's formula, at the noise that was met",
+            f"smallest effect, {kind}", foreseen, math.nan if there is None else there, "",
+            "by the plan's formula, at the noise that was met; after the correction",
         ))  # fmt: skip
         cells.append(_line(
-            "  as the report states it", effect["stated"] or math.nan, typical([row["mde"] for row in rows if row["estimand"] == kind]), "",
-            "median over the gains; each knows the noise from few seeds, and allows for that",
+            "  as the report states it", foreseen, typical([row["mde"] for row in rows if row["estimand"] == kind]), "",
+            "arms that are the same runs are not tested; larger where the noise is known from few runs",
         ))  # fmt: skip
     return cells
 
@@ -138,3 +128,10 @@ def planned_text(study: Study) -> str:
     """The comparison as a table for the terminal; empty when there is none."""
     cells = compare(study)
     return f"Planned against realised:\n{aligned(HEADER, cells)}" if cells else ""
+
+
+def typical(values: ArrayLike) -> float:
+    """Median of what was measured; NaN without any."""
+    array = np.asarray(values, dtype=np.float64)
+    array = array[np.isfinite(array)]
+    return float(np.median(array)) if array.size else math.nan

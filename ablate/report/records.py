@@ -126,6 +126,14 @@ class Study:
             found = [task for task in found if not self.screened[task, metric].failed]
         return found
 
+    @cached_property
+    def claimed(self) -> set[str]:
+        """Tasks, the aggregate among them, whose planned gains in the primary metric are claims."""
+        members = self.aggregated(self.primary)
+        if members:
+            return {AGGREGATE, *members}
+        return {task for task, info in self.tasks.items() if self.primary in info["higher_is_better"]}
+
     @property
     def average_last(self) -> int:
         """Checkpoints that a run's score is the mean of."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ablate.report.effects_table import BH, Row, by_estimand, headline
+from ablate.effects.verdict import CLAIMS
+from ablate.report.effects_table import BH, Row, by_estimand, headline, sees
 from ablate.report.records import AGGREGATE, Study
 
 Cells = Sequence[Sequence[str]]
@@ -63,6 +64,11 @@ def interval(row: Mapping[str, Any]) -> str:
     return f"[{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
 
 
+def interval_items(row: Mapping[str, Any]) -> str:
+    """[low, high] over seeds and items together, or a dash where it was not measured."""
+    return interval({"ci_low": row["ci_low_items"], "ci_high": row["ci_high_items"]})
+
+
 def contrast_name(row: Mapping[str, Any]) -> str:
     """The factor, with its levels unless they are on and off; two arms, where it is about no factor."""
     if (row["level"], row["versus"]) == ("on", "off"):
@@ -79,7 +85,7 @@ def effect_cells(rows: Sequence[Row]) -> list[list[str]]:
     return [
         [
             contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["seed_error"]),
-            unsigned(row["item_error"]), p_text(row["p_value"]), p_text(row["p_adjusted"]), row["verdict"],
+            unsigned(row["item_error"]), p_text(row["p_value"]), p_text(row["p_adjusted"]), str(row["verdict"]),
         ]
         for row in rows
     ]  # fmt: skip
@@ -118,12 +124,13 @@ def _estimand_table(study: Study, estimand: str, rows: Sequence[Row]) -> str:
         f"on {on}: {scale(study)}"
     )
     text = f"{title}\n{aligned(effect_header(lead), effect_cells(lead))}"
+    text += "".join(f"\n{line}" for line in dict.fromkeys(map(sees, lead)) if line)
     others = [
         row
         for row in rows
         if row["metric"] == study.primary and row["task"] not in (AGGREGATE, lead[0]["task"])
     ]
-    found = [row for row in others if row["verdict"].startswith(("helps", "hurts"))]
+    found = [row for row in others if row["verdict"].kind in CLAIMS]
     if found:
         cells = [[row["task"], *line] for row, line in zip(found, effect_cells(found), strict=True)]
         text += (

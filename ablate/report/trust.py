@@ -8,58 +8,43 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ablate.design.base import Assignment, Factor
-from ablate.effects.aggregate import aggregate
 from ablate.effects.balanced import DOMINANT, arm_variances
 from ablate.effects.best_subset import best_subset
-from ablate.effects.bootstrap import hierarchical_bootstrap
 from ablate.effects.components import percent, variance_components
 from ablate.effects.contrast import LOOKS_EQUAL
 from ablate.effects.lack_of_fit import lack_of_fit
 from ablate.effects.noise import homogeneity
-from ablate.effects.pairing import seed_correlation
+from ablate.effects.pairing import WORTH_IT, seed_correlation
 from ablate.effects.ratio import ratio_of_means
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
-from ablate.report.effects_table import Row, headline
+from ablate.report.effects_table import Row, headline, headline_scores
 from ablate.report.mixed_model import mixed_contrast
 from ablate.report.records import AVERAGED, Study
-from ablate.report.tables import contrast_name, interval, markdown, p_text, signed, unsigned
+from ablate.report.tables import contrast_name, interval, interval_items, markdown, p_text, signed, unsigned
 from ablate.study.plan import factors_of
 
 DOUBT = 0.05
-RESAMPLES = 2_000
 
 
 def section(study: Study, rows: Sequence[Row]) -> list[str]:
     """Findings and warnings about the headline's gains, as Markdown."""
-    table, chance = _headline_table(study)
+    table = headline_scores(study)
     if table is None:
         return ["No score to look at."]
     findings = [
         *_gone(study),
-        *_pairing(study, table),
+        *_pairing(table, study),
+        *_shared(study, table, rows),
         *_seeds(study, rows),
         *_equal_noise(study, table, rows),
         *_fit(study, table, rows),
     ]
     parts = ["\n".join(f"- {line}" for line in findings)]
-    parts += _aliases(study, rows) + _items(study, rows, chance) + _unbalanced(study, table, rows)
+    parts += _aliases(study, rows) + _items(rows, study) + _unbalanced(study, table, rows)
     parts += _best(study, table, rows) + _turning(study, table) + _components(study, table)
     return parts
-
-
-def _headline_table(study: Study) -> tuple[np.ndarray | None, list[float] | None]:
-    """The primary aggregate (or its first task), shape (n_arms, n_seeds), and the chances behind it."""
-    members = (
-        study.aggregated(study.primary)
-        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
-    )
-    if not members:
-        return None, None
-    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
-    chance = None if None in levels else [float(level) for level in levels]
-    return aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance), chance
 
 
 def _levels(study: Study) -> dict[str, Assignment]:
@@ -81,16 +66,41 @@ def _gone(study: Study) -> list[str]:
     ]
 
 
-def _pairing(study: Study, table: np.ndarray) -> list[str]:
-    r = seed_correlation(table[study.distinct])
-    if math.isnan(r):
+def _pairing(table: np.ndarray, study: Study) -> list[str]:
+    found = seed_correlation(table[study.distinct])
+    if math.isnan(found.value):
         return []
-    worth = (
-        f"a paired difference has {100 * (1 - r):.0f} % of the variance of an unpaired one"
-        if r > 0.0
-        else "sharing seeds brought nothing here"
-    )
-    return [f"**Pairing by seed**: correlation between arms under one seed {r:+.2f}; {worth}."]
+    known = "" if math.isnan(found.low) else f" [{found.low:+.2f}, {found.high:+.2f}]"
+    return [
+        f"**Pairing by seed**: correlation between arms under one seed {found.value:+.2f}{known} (too low on average where seeds are "
+        f"few). Pairing finds more above about {WORTH_IT:g}."
+    ]
+
+
+def _shared(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
+    """How far gains over a common arm move together with its luck."""
+    lead = [
+        row
+        for row in headline(rows, study)
+        if not math.isnan(row["p_value"]) and row["method"] != "identical"
+    ]
+    weights = np.array([[row["weights"].get(arm, 0.0) for arm in study.arms] for row in lead])
+    whole = np.isfinite(table).all(axis=1)
+    if len(lead) < 2 or table.shape[1] < 2 or (weights[:, ~whole] != 0).any():
+        return []
+    shared = (weights != 0).all(axis=0)
+    differences = weights[:, whole] @ table[whole]
+    spread = np.cov(differences)
+    if not shared.any() or not (np.diag(spread) > 0).all():
+        return []
+    sd = np.sqrt(np.diag(spread))
+    pairs = np.triu_indices(len(lead), k=1)
+    mean = float((spread / np.outer(sd, sd))[pairs].mean())
+    arms = ", ".join(f"`{study.arms[place]}`" for place in np.flatnonzero(shared))
+    return [
+        f"**Gains share an arm** ({arms}), so they rise and fall together with its luck: correlation between the gains' "
+        f"seed by seed differences {mean:+.2f} on average."
+    ]
 
 
 def _seeds(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -116,10 +126,15 @@ def _equal_noise(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[s
     warning = _loudest(study, runs)
     if math.isnan(p):
         return [f"**Equal noise** cannot be tested (too few arms, or an arm without a spread){used}."]
-    if p > LOOKS_EQUAL:
-        return [f"**Equal noise** in all arms is not contradicted (p = {p_text(p)}){used}."]
+    if p > DOUBT:
+        alone = (
+            ""
+            if p > LOOKS_EQUAL
+            else "; not so clearly that gains between two arms may borrow from each other"
+        )
+        return [f"**Equal noise** in all arms is not contradicted (p = {p_text(p)}){alone}{used}.{warning}"]
     return [
-        f"**Noise may differ between arms** (p of equal noise {p_text(p)}), so gains between two arms stand on their own "
+        f"**Noise differs between arms** (p of equal noise {p_text(p)}), so gains between two arms stand on their own "
         f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms.{warning}"
     ]
 
@@ -201,24 +216,17 @@ def _aliases(study: Study, rows: Sequence[Row]) -> list[str]:
     return [text, markdown(("effect", "is mixed with"), alias_table(found))]
 
 
-def _items(study: Study, rows: Sequence[Row], chance: list[float] | None) -> list[str]:
-    """Intervals over seeds and items together, for a headline of one task."""
-    members = study.aggregated(study.primary)
-    lead = [row for row in headline(rows, study) if row["method"] != "identical"]
-    items = study.items(members[0], study.primary) if len(members) == 1 else None
-    if items is None or not lead or len(study.seeds) < 2:
+def _items(rows: Sequence[Row], study: Study) -> list[str]:
+    """Intervals of the headline over seeds and items together."""
+    lead = [row for row in headline(rows, study) if not math.isnan(row["ci_low_items"])]
+    if not lead:
         return []
-    scale = 1.0 if chance is None else 1.0 / (1.0 - chance[0])
-    rng = np.random.default_rng(0)
-    cells = []
-    for row in lead:
-        weights = np.array([row["weights"].get(arm, 0.0) for arm in study.arms])
-        low, high = hierarchical_bootstrap(items, weights, rng, resamples=RESAMPLES)
-        both = {"ci_low": scale * low, "ci_high": scale * high}
-        cells.append([contrast_name(row), signed(row["estimate"]), interval(row), interval(both)])
+    cells = [
+        [contrast_name(row), signed(row["estimate"]), interval(row), interval_items(row)] for row in lead
+    ]
     text = (
-        "Seeds and items drawn anew together (hierarchical bootstrap, items paired between arms): how far a gain would "
-        "move with other seeds *and* other questions of the same kind."
+        "Seeds and items drawn anew together (crossed random effects, items paired between arms, each task's items "
+        "its own): how far a gain would move with other seeds *and* other questions of the same kind."
     )
     return [text, markdown(("stage", "gain", "95 % interval, seeds", "seeds and items"), cells)]
 
@@ -268,16 +276,21 @@ def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     recipe = f"the full recipe without {', '.join(without)}" if without else "the full recipe"
     wanted = {f.name: f.full if keep else f.bare for f, keep in zip(factors, found.keep, strict=True)}
     was_run = next((arm for arm, levels in arms.items() if levels == wanted), None)
+    state = f"It was run, as `{was_run}`." if was_run else "It was not run: run it before you believe it."
+    model = linear_model({study.arms[i]: arms[study.arms[i]] for i in np.flatnonzero(here)}, factors)
+    fit = lack_of_fit(table[here], model.matrix)
+    if fit.p_value < DOUBT:
+        return [
+            f"**Best subset of an additive model**: {recipe}. Gains do not add up here (above), so neither its score nor an interval "
+            f"is given. {state}"
+        ]
     gain = (
-        f"; {signed(found.gain)} over the full recipe, {interval({'ci_low': found.ci_low, 'ci_high': found.ci_high})} "
-        "simultaneously for all subsets, so that the choice does not flatter it"
+        f": between {interval({'ci_low': found.ci_low, 'ci_high': found.ci_high})} over the full recipe, simultaneously for all "
+        "subsets; the middle of it flatters, since the subset was picked for its luck too"
         if without
         else ""
     )
-    state = (
-        f"It was run, as `{was_run}`." if was_run else "It was not run: a prediction of the additive model."
-    )
-    return [f"**Best subset predicted**: {recipe}, at {unsigned(found.score)}{gain}. {state}"]
+    return [f"**Best subset predicted**: {recipe}{gain}. {state}"]
 
 
 def _turning(study: Study, table: np.ndarray) -> list[str]:
@@ -290,6 +303,13 @@ def _turning(study: Study, table: np.ndarray) -> list[str]:
         scores = table[[study.arms.index(name) for name in names]]
         scores = scores[:, np.isfinite(scores).all(axis=0)]
         if len(values) < 3 or scores.shape[1] < 1:
+            continue
+        fit = lack_of_fit(scores, np.vander(values, 3))
+        if fit.p_value < DOUBT:
+            lines.append(
+                f"**No turning point** of {factor.name}: the scores are not a parabola (lack of fit p = {p_text(fit.p_value)}), whose turning "
+                "point would then be elsewhere than the curve's. Read the arms themselves, or run values closer around the best of them."
+            )
             continue
         _, slope, curvature = polynomial(values, 2) @ scores
         at, low, high = ratio_of_means(-slope, 2 * curvature)

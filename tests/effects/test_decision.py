@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.effects.decision import agreement, clear_pairs, seed_ceiling
+from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling
 
 
 @given(
@@ -83,3 +83,25 @@ def test_the_ceiling_is_one_seed_against_the_others() -> None:
     # Seed 0 ranks a < b < c, seed 1 ranks c < a < b: of three pairs only (a, b) agrees.
     assert seed_ceiling(table) == pytest.approx(1 / 3)
     assert np.isnan(seed_ceiling(table[:, :1]))
+
+
+def test_a_run_is_not_compared_with_its_own_future() -> None:
+    """Arms that are all the same: whatever early and late points of one run share, no ranking can be right."""
+    rng, same, across = np.random.default_rng(3), [], []
+    for _ in range(60):
+        luck = rng.normal(size=(8, 6))  # of each run, and it stays
+        early, late = luck + 0.1 * rng.normal(size=(8, 6)), luck + 0.1 * rng.normal(size=(8, 6))
+        same.append(agreement(early.mean(axis=1), late.mean(axis=1)).accuracy)
+        across.append(agreement_across_seeds(early, late)[0].accuracy)
+    assert np.mean(same) > 0.9
+    assert stats.ttest_1samp(across, 0.5).pvalue > 0.001
+
+
+def test_two_seeds_are_halved_in_both_ways_and_one_cannot_be() -> None:
+    early, late = np.array([[1.0, 3.0], [2.0, 2.0]]), np.array([[1.0, 4.0], [2.0, 3.0]])
+    # Seed 0 early against seed 1 late: 1 < 2 but 4 > 3, wrong; seed 1 early against seed 0 late: 3 > 2 but 1 < 2, wrong.
+    found, clear = agreement_across_seeds(early, late)
+    assert (found.accuracy, found.n_pairs, clear.n_pairs) == (0.0, 1, 0)
+    assert np.isnan(agreement_across_seeds(early[:, :1], late[:, :1])[0].accuracy)
+    with pytest.raises(ValueError, match="one shape"):
+        agreement_across_seeds(early, late[:, :1])

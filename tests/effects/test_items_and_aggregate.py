@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from ablate.effects.aggregate import aggregate, rescale
-from ablate.effects.items import aggregate_item_error, item_error
+from ablate.effects.contrast import paired_contrast
+from ablate.effects.items import aggregate_item_error, item_error, item_variance, seeds_and_items
 
 NAN = math.nan
 
@@ -93,3 +94,45 @@ def test_a_missing_task_leaves_no_aggregate():
 def test_wrong_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n_seeds", [3, 6])
+@pytest.mark.parametrize(("item", "rest", "seed", "n_items"), [(0.5, 0.6, 0.03, 40), (0.2, 0.4, 0.04, 300)])
+def test_the_interval_over_seeds_and_items_covers_the_truth_over_both(n_seeds, item, rest, seed, n_items):
+    rng, n, hits, alone = np.random.default_rng(7), 1000, 0, 0
+    for _ in range(n):
+        drawn = seed * rng.normal(size=(n_seeds, 1)) + item * rng.normal(size=n_items)
+        drawn = drawn + rest * rng.normal(size=(n_seeds, n_items))
+        items = np.stack([drawn, np.zeros_like(drawn)])
+        gain = paired_contrast(items.mean(axis=2), [1, -1])
+        low, high = seeds_and_items(gain, [item_variance(items, [1, -1])], [1.0])
+        assert low <= gain.ci_low and gain.ci_high <= high
+        hits, alone = hits + (low <= 0 <= high), alone + (gain.ci_low <= 0 <= gain.ci_high)
+    assert stats.binomtest(hits, n, 0.95, alternative="less").pvalue > 0.001 and hits < 0.985 * n
+    if n_items == 40 and n_seeds == 6:
+        assert alone < 0.8 * n  # an interval over seeds alone misses the truth over other items
+
+
+def test_the_mean_squares_of_a_table_are_a_hand_count():
+    # Seeds in rows: means by item 1, 3; residuals -1, 1 and 1, -1.
+    table = np.array([[[0.0, 4.0], [2.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    found = item_variance(table, [1, -1])
+    assert (found.item, found.item_df) == (pytest.approx(2.0 / 2), 1.0)
+    assert (found.residual, found.residual_df) == (pytest.approx(4.0 / 1 / 4), 1.0)
+    assert item_variance(table[:, :1], [1, -1]) is None and item_variance(table[..., :1], [1, -1]) is None
+
+
+def test_tasks_add_their_items_and_share_their_seeds():
+    rng = np.random.default_rng(8)
+    tables = [rng.normal(size=(2, 4, 30)), rng.normal(size=(2, 4, 50))]
+    gain = paired_contrast(np.mean([one.mean(axis=2) for one in tables], axis=0), [1, -1])
+    parts = [item_variance(one, [1, -1]) for one in tables]
+    low, high = seeds_and_items(gain, parts, [0.5, 0.5])
+    variance = gain.seed_error**2 + sum(0.25 * (p.item - p.residual) for p in parts)
+    df = variance**2 / (
+        gain.seed_error**4 / 3
+        + sum((0.25 * p.item) ** 2 / p.item_df + (0.25 * p.residual) ** 2 / p.residual_df for p in parts)
+    )
+    wanted = max(stats.t.isf(0.025, df) * np.sqrt(variance), stats.t.isf(0.025, 3) * gain.seed_error)
+    assert high - gain.estimate == pytest.approx(wanted) and gain.estimate - low == pytest.approx(wanted)
+    assert np.isnan(seeds_and_items(gain, [parts[0], None], [0.5, 0.5])).all()

@@ -1,4 +1,4 @@
-"""Lack of fit, pairing, components, bootstrap, ratio, best subset: against references and simulation."""
+"""Lack of fit, pairing, components, ratio, best subset: against references and simulation."""
 
 from itertools import product
 
@@ -10,7 +10,6 @@ from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
 from ablate.effects.best_subset import best_subset
-from ablate.effects.bootstrap import bootstrap_sd, hierarchical_bootstrap
 from ablate.effects.components import variance_components
 from ablate.effects.contrast import paired_contrast
 from ablate.effects.lack_of_fit import lack_of_fit
@@ -53,14 +52,22 @@ def test_a_saturated_model_cannot_be_tested():
     assert np.isnan(lack_of_fit(np.ones((8, 3)), MODEL).p_value)  # no spread
 
 
-def test_seed_correlation_is_recovered():
+def test_seed_correlation_is_recovered_and_covered():
     rng = np.random.default_rng(3)
     found = [
         seed_correlation(rng.normal(size=(6, 200)) + np.sqrt(1.5) * rng.normal(size=(1, 200)))
         for _ in range(50)
     ]
-    assert np.mean(found) == pytest.approx(0.6, abs=0.02)
-    assert np.isnan(seed_correlation([[1.0, 2.0]])) and np.isnan(seed_correlation(np.ones((3, 3))))
+    assert np.mean([one.value for one in found]) == pytest.approx(0.6, abs=0.02)
+    few = [
+        seed_correlation(rng.normal(size=(6, 3)) + np.sqrt(1.5) * rng.normal(size=(1, 3)))
+        for _ in range(2000)
+    ]
+    covered = sum(one.low <= 0.6 <= one.high for one in few)
+    assert stats.binomtest(covered, 2000, 0.95).pvalue > 0.001
+    assert np.isnan(seed_correlation([[1.0, 2.0]]).value) and np.isnan(
+        seed_correlation(np.ones((3, 3))).value
+    )
 
 
 def test_components_are_unbiased_and_agree_with_a_mixed_model():
@@ -84,28 +91,6 @@ def test_components_are_unbiased_and_agree_with_a_mixed_model():
     assert variance_components(np.arange(3.0), ("weights",)) == {"weights": 1.0}
     with pytest.raises(ValueError, match="two or more draws"):
         variance_components(np.ones((1, 3)), ("weights", "order"))
-
-
-def test_bootstrap_over_seeds_and_items_has_the_spread_of_the_two_way_table():
-    """A mean of n seeds x m items varies by var_seed / n + var_item / m + var_rest / nm."""
-    rng = np.random.default_rng(5)
-    n, m = 4, 200
-    wanted = 0.3**2 / n + 1.0 / m + 0.5**2 / (n * m)
-    squares = [
-        bootstrap_sd(0.3 * rng.normal(size=(n, 1)) + rng.normal(size=(1, m)) + 0.5 * rng.normal(size=(n, m)),
-                     rng, 400) ** 2
-        for _ in range(300)
-    ]  # fmt: skip
-    assert np.mean(squares) == pytest.approx(wanted, rel=0.12)
-
-
-def test_bootstrap_pairs_items_between_arms():
-    rng = np.random.default_rng(6)
-    difficulty = 10 * rng.normal(size=(1, 1, 50))
-    items = difficulty + 0.1 * rng.normal(size=(2, 3, 50)) + np.array([0.5, 0.0])[:, None, None]
-    low, high = hierarchical_bootstrap(items, [1, -1], rng)
-    assert low < 0.5 < high and high - low < 0.5  # the difficulty cancels
-    assert np.isnan(hierarchical_bootstrap(items[:, :1], [1, -1], rng)).all()
 
 
 def test_the_ratio_of_means_is_covered():

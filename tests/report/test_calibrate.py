@@ -50,7 +50,7 @@ def test_a_cell_is_covered_at_the_nominal_rate(name: str, estimand: str) -> None
     assert stats.binomtest(cell.any_rejected, cell.studies, 0.05, alternative="greater").pvalue > 0.001
     # Gains of one study are not independent of each other; the studies are.
     repeats = round(cell.repeats / cell.contrasts)
-    assert stats.binomtest(repeats, cell.studies, 0.8).pvalue > 0.001
+    assert stats.binomtest(repeats, cell.stated, 0.8).pvalue > 0.001
 
 
 def test_aliased_main_effects_are_seen_to_miss_the_truth() -> None:

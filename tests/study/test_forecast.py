@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.effects.forecast import forecast, typical
+from ablate.effects.detectable import forecast
 from ablate.report.planned import compare, seed_noise
 from ablate.report.records import load_study
 from ablate.study.forecast import PEAKS, accelerator_seconds, cheapest
@@ -28,7 +28,7 @@ def test_predictions_are_frozen_and_compared(
     shown = capsys.readouterr().out
     assert "4 arms x 2 seeds = 8 runs" in shown and "training FLOPs" in shown and "on this machine:" in shown
     plan = frozen(here)
-    cost, mde = plan["predicted"]["cost"], plan["predicted"]["mde"]["leave_one_out"]["mde"]
+    cost, mde = plan["predicted"]["cost"], plan["predicted"]["mde"]["leave_one_out"]
     assert cost["runs"] == 8 and cost["probe"]["documents"] == 160
     assert all(cost[name] > 0 for name in ("curate_s", "run_s", "total_s"))
     assert cost["total_s"] == pytest.approx(cost["curate_s"] + cost["probe"]["start_s"] + 8 * cost["run_s"])
@@ -107,12 +107,13 @@ def test_the_cheapest_design_reaches_the_goal_and_one_seed_less_does_not(
     (alone,) = [row for row in rows if row["design"] == "leave_one_out"]
     assert alone["arms"] == len(LeaveOneOut().arms(factors)) == 8
     matrix = [[1.0] + [-1.0 if other == number else 0.0 for other in range(7)] for number in range(7)]
-    reached = [
-        typical([f.mde for f in forecast(matrix, n, 0.05)]) for n in (alone["seeds"] - 1, alone["seeds"])
-    ]
+    reached = [forecast(matrix, n, 0.05) for n in (alone["seeds"] - 1, alone["seeds"])]
     assert reached[1] <= 0.06 < reached[0]
     (fraction,) = [row for row in rows if row["design"] == "fractional_factorial"]
     assert fraction["runs"] < alone["runs"], "every run informs every stage"
+    assert not any(row["design"] == "plackett_burman" for row in rows), "aliased designs have to be asked for"
+    (asked,) = cheapest(factors, 0.05, 0.06, ["plackett_burman"])
+    assert asked["runs"]
     assert ablate("plan", *tiny, "goal.mde=0.1", "goal.designs=[leave_one_out]") == 0
     assert "cheapest for an effect of 0.1" in capsys.readouterr().out
 
