@@ -14,7 +14,7 @@ import numpy as np
 
 from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
-from ablate.effects.detectable import Looks, detectable_effect
+from ablate.effects.detectable import detectable_effect
 from ablate.effects.estimate import Estimate
 from ablate.effects.items import (
     ItemVariance,
@@ -59,8 +59,7 @@ def effects_table(study: Study) -> list[Row]:
             tables[metric, found.task] = found.scores
             floor = noise_floor(found.scores[study.distinct]).seed_sd
             for number, estimate in enumerate(_estimates(study, found.scores, weights, same)):
-                planned = number < len(study.plan["contrasts"])
-                claim = metric == study.primary and planned and found.task in study.claimed
+                claim = metric == study.primary and found.task in study.claimed and study.claims_gain(number)
                 both = seeds_and_items(estimate, [part[number] for part in found.variances], found.scales)
                 rows.append({
                     **_row(contrasts[number], found.task, metric, better, estimate, found.errors[number]),
@@ -79,11 +78,6 @@ def effects_table(study: Study) -> list[Row]:
     return rows
 
 
-def _looks(study: Study) -> Looks | None:
-    rule = study.plan.get("sequential")
-    return None if rule is None else Looks(tuple(rule["rounds"]), rule["spending"])
-
-
 def _alpha(study: Study) -> float:
     rule = study.plan.get("sequential")
     return 0.05 if rule is None else float(rule["alpha"])
@@ -91,7 +85,7 @@ def _alpha(study: Study) -> float:
 
 def _estimates(study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequence[bool]) -> list[Estimate]:
     """Every contrast of a table; where seeds came in rounds, with inference that allows for the looks."""
-    rule = _looks(study)
+    rule = study.looks
     if rule is None:
         return estimate_contrasts(scores, weights, identical=same)
     return sequential_contrasts(
@@ -226,7 +220,7 @@ def _see(
     for (metric, task, _), group in groups.items():
         found = detectable_effect(
             tables[metric, task], weights[[row["number"] for row in group]],
-            tests=group[0]["tests"], alpha=_alpha(study), looks=_looks(study),
+            tests=group[0]["tests"], alpha=_alpha(study), looks=study.looks,
         )  # fmt: skip
         for row in group:
             row["mde"], row["mde_noise"], row["mde_df"] = found.effect, found.noise, found.df

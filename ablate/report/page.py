@@ -204,11 +204,25 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
 
 def _families(study: Study) -> str:
     if "imported" not in study.plan:
-        return CLAIMS
+        return CLAIMS + _history(study)
     return (
         "These results were imported: nothing here was planned before they existed, and `planned` below means named when "
         f"importing. {CLAIMS}"
     )
+
+
+def _history(study: Study) -> str:
+    """What the journal of plans says against taking the plan at its word."""
+    history, told = study.history, ""
+    if history.changed:
+        told += f" **Nothing here is a claim**: {history.changed}."
+    if len(history.looks) > 1 and "sequential" not in study.plan:
+        seen = ", ".join(map(str, history.looks[:-1]))
+        told += (
+            f" **Seeds were added** after results with {seen} could be seen, so p-values, intervals and claims are those of a sequential "
+            f"study with looks at {', '.join(map(str, history.looks))} seeds (Pocock's spending, Lan & DeMets 1983)."
+        )
+    return told
 
 
 def _averaged(study: Study) -> str:

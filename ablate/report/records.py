@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
 from ablate.store import check, read_json, read_table
+from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, standing
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import read_record
 
@@ -34,6 +36,7 @@ class Study:
         records: (arm, seed) -> `record.json` of every finished run.
         failed: (arm, seed) -> one line of why, for every run that has none.
         further: contrasts asked for when reporting, beside those that the plan claims.
+        history: what the journal of plans leaves of the plan: order of the seeds, looks, claims.
     """
 
     folder: Path
@@ -41,6 +44,7 @@ class Study:
     records: Mapping[tuple[str, int], Mapping[str, Any]]
     failed: Mapping[tuple[str, int], str]
     further: Sequence[Mapping[str, Any]] = ()
+    history: Standing = AT_ITS_WORD
     _items: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -50,8 +54,8 @@ class Study:
 
     @property
     def seeds(self) -> list[int]:
-        """In the plan's order."""
-        return list(self.plan["seeds"])
+        """In the order in which they were first planned."""
+        return list(self.history.seeds or self.plan["seeds"])
 
     @cached_property
     def contrasts(self) -> list[Mapping[str, Any]]:
@@ -133,6 +137,21 @@ class Study:
         if members:
             return {AGGREGATE, *members}
         return {task for task, info in self.tasks.items() if self.primary in info["higher_is_better"]}
+
+    def claims_gain(self, number: int) -> bool:
+        """Whether contrast `number` was planned before any run was seen, under the headline that stands."""
+        if number >= len(self.plan["contrasts"]) or self.history.changed:
+            return False
+        planned = self.history.gains
+        return planned is None or gain_key(self.contrasts[number]) in planned
+
+    @cached_property
+    def looks(self) -> Looks | None:
+        """How often results were looked at, by plan or because seeds were added; None for once."""
+        rule = self.plan.get("sequential")
+        if rule is not None:
+            return Looks(tuple(rule["rounds"]), rule["spending"])
+        return Looks(self.history.looks, "pocock") if len(self.history.looks) > 1 else None
 
     @property
     def average_last(self) -> int:
@@ -285,6 +304,7 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             elif "sequential" not in plan:  # there, a run may not be needed any more
                 failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
+    history = AT_ITS_WORD if "imported" in plan else standing(plan, read_journal(folder))
     frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
-    return Study(folder, plan, records, failed, [asdict(spec) for spec in further])
+    return Study(folder, plan, records, failed, [asdict(spec) for spec in further], history)

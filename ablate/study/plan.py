@@ -17,6 +17,7 @@ from ablate.errors import AblateError, ConfigError, DataError
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import counts, digest
 from ablate.store import read_json, write_json
+from ablate.study.journal import note_plan, seeds_seen
 from ablate.study.rounds import check_rounds
 from ablate.study.tokenizer_text import with_text
 
@@ -302,6 +303,13 @@ def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str
     Raises:
         AblateError: when the folder holds another plan; says what differs and what to do.
     """
+    seen = seeds_seen(folder)
+    frozen = _freeze(plan, folder, replan)
+    note_plan(frozen, folder, seen)
+    return frozen
+
+
+def _freeze(plan: dict[str, Any], folder: Path, replan: bool) -> dict[str, Any]:
     path = folder / "plan.json"
     if not path.exists():
         write_json(path, plan)
