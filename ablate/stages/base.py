@@ -149,9 +149,8 @@ class Filter(Stage):
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """Measure a batch; every column has `len(texts)` rows. Must not depend on the batching."""
-        rows = [self.measure(text) for text in texts]
-        names = rows[0] if rows else self.measure("")
-        return {name: np.asarray([row[name] for row in rows]) for name in names}
+        rows = [self.measure(text) for text in texts or [""]]
+        return {name: np.asarray([row[name] for row in rows])[: len(texts)] for name in rows[0]}
 
     @abstractmethod
     def decide(self, measured: Table) -> Verdict:

@@ -6,22 +6,36 @@ name: `python tests/stages/test_golden_texts.py`.
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from ablate.classifier.linear import Linear
+from ablate.classifier.student import train_student
+from ablate.config import CONF, RESERVED, make
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
-from ablate.stages.decontamination import CutHits, FindItems
+from ablate.stages.c4_quality import C4Quality
+from ablate.stages.classifier_quality import ClassifierQuality
+from ablate.stages.decontamination import CountPieces, CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import METHODS, Extraction
+from ablate.stages.fineweb_quality import FineWebQuality
+from ablate.stages.gopher_quality import GopherQuality
+from ablate.stages.gopher_repetition import GopherRepetition
 from ablate.stages.language import Language
 from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
-from ablate.stages.pii import Pii
+from ablate.stages.pii import CountPii, Pii
 from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
+from ablate.stages.url_filter import UrlFilter
+from ablate.testing.contract import variations
 
 GOLDEN = Path(__file__).parent / "golden"
 ITEM = "The heron stood on one leg beside the mill pond until the last of the light had gone"
@@ -54,6 +68,30 @@ PAGES = [
     "</article><footer>Imprint</footer></body></html>"
     for n, text in enumerate(TEXTS)
 ]
+ADDRESSES = [
+    "",
+    "https://good.example/a",
+    "http://www.bad.example/b",
+    "https://shop.example/cheap-pills/list",
+    "https://a.example/xpillsx",
+]
+
+
+def given() -> Path:
+    """Lists and a student with known weights, for stages that read files."""
+    folder = Path(tempfile.mkdtemp(prefix="ablate-golden-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "words.txt").write_text("cheap\n")
+    (folder / "parts.txt").write_text("pills\n")
+    (folder / "lists" / "adult").mkdir(parents=True)
+    (folder / "lists" / "adult" / "domains").write_text("bad.example\n")
+    train_student(
+        Linear(buckets=64), [TEXTS[3], TEXTS[19]], np.array([1.0, 0.0]), folder / "student", binary=True, seed=0, recipe={}
+    )  # fmt: skip
+    return folder
+
+
+GIVEN = given()
 STAGES: dict[str, Stage] = {
     **{f"extraction-{method}": Extraction(method=method) for method in METHODS},
     "language": Language(),
@@ -64,7 +102,17 @@ STAGES: dict[str, Stage] = {
     "pii": Pii(),
     "substring_dedup": SubstringDedup(),
     **{f"line_dedup-{unit}": LineDedup(unit=unit) for unit in UNITS},
-}
+    "decontamination-pieces": CountPieces(references=REFERENCES, window=5, max_pieces=10),
+    "pii_counts": CountPii(),
+    "gopher_quality": GopherQuality(),
+    "gopher_repetition": GopherRepetition(),
+    "fineweb_quality": FineWebQuality(),
+    "c4_lines": next(step for step in C4Quality(min_words_per_line=2).steps() if isinstance(step, Transform)),
+    "c4_documents": next(step for step in C4Quality().steps() if isinstance(step, Filter)),
+    "url_filter": UrlFilter(banned_words=str(GIVEN / "words.txt"), banned_subwords=str(GIVEN / "parts.txt"),
+                            blocklists=(str(GIVEN / "lists"),)),
+    "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
+}  # fmt: skip
 
 
 def made(stage: Stage) -> object:
@@ -75,11 +123,27 @@ def made(stage: Stage) -> object:
         texts = [*TEXTS, "\n".join(TEXTS)] if isinstance(stage, SpanRelation) else TEXTS
         return [[f"{value:016x}" for value in row.tolist()] for row in stage.sketch_many(texts)]
     assert isinstance(stage, Filter)
-    return {name: np.round(column, 4).tolist() for name, column in stage.measure_many(TEXTS).items()}
+    texts = ADDRESSES if stage.reads == "url" else TEXTS
+    measured = stage.measure_many(texts).items()
+    return {
+        name: (column if column.dtype == bool else np.round(column, 4)).tolist() for name, column in measured
+    }
 
 
 def golden(name: str) -> Path:
     return GOLDEN / f"{name}-v{STAGES[name].version}.json"
+
+
+def test_no_step_of_any_stage_is_without_one() -> None:
+    """Steps of every stage in `conf/stages`, with other values of its fields, which may make other steps of it."""
+    there = {type(stage) for stage in STAGES.values()}
+    for path in (CONF / "stages").glob("*.yaml"):
+        node = yaml.safe_load(path.read_text())
+        outside = {"snapshot": None, "tasks": [], "model": str(GIVEN / "student")}
+        given = {key: outside.get(key, value) for key, value in node.items()}
+        stage = make(given, path.stem, leave_out=RESERVED)
+        for one in (stage, *(changed for _, _, changed in variations(stage))):
+            assert {type(step) for step in one.steps()} <= there, path.stem
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -1,0 +1,31 @@
+"""Contracts: whether a stage, source, student or tokenizer of one's own keeps what the store relies on.
+
+Texts and measurements are kept under names. If something that changes them is missing from the name, the
+store gives back what another configuration measured, and nothing says so. These checks try to bring that about:
+
+    from ablate.testing import check_stage
+
+    def test_my_stage() -> None:
+        check_stage(MyStage())
+
+A check that fails raises `ContractError`, an AssertionError, with the field, the texts and what differs.
+Part of what is tried is drawn by hypothesis, which must be installed (`pip install hypothesis`).
+"""
+
+from ablate.testing.contract import ContractError
+from ablate.testing.golden import check_golden
+from ablate.testing.libraries import check_libraries
+from ablate.testing.source import check_source
+from ablate.testing.stage import check_stage
+from ablate.testing.student import check_student
+from ablate.testing.tokenizer import check_tokenizer
+
+__all__ = [
+    "ContractError",
+    "check_golden",
+    "check_libraries",
+    "check_source",
+    "check_stage",
+    "check_student",
+    "check_tokenizer",
+]
