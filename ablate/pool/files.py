@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ablate.errors import ConfigError, nearest
-from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps, scalars
+from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
 from ablate.reading.paths import Found, find_files, shown
 from ablate.reading.records import FORMATS, READABLE, TEXTS, Fault, Part, is_readable, parts, records, texts
 from ablate.reading.unpack import UNPACK_ERRORS, Damaged, worded
 
-READER = 2
+READER = 3
 """Raise it when the same file gives other documents: pools that were read before are then read anew."""
 
 
@@ -116,6 +116,8 @@ class Files(Source):
         if not isinstance(text, str):
             hint = nearest(self.text_column, [name for name, value in row.items() if isinstance(value, str)])
             return Skipped(part.name, number, f"no text in field {self.text_column!r} ({hint})")
+        if not text.strip():
+            return Skipped(part.name, number, NO_TEXT)
         return Document(
             text,
             self.kind,
@@ -132,6 +134,8 @@ def _text(part: Part) -> Iterator[Document | Skipped]:
     for text in texts(part, MAX_DOCUMENT_BYTES):
         if isinstance(text, Fault):
             yield Skipped(part.name, 0, text.reason)
+        elif not text.strip():
+            yield Skipped(part.name, 0, NO_TEXT)
         else:
             yield Document(text, kind, source=source)
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from ablate.errors import ConfigError, DataError, nearest
-from ablate.pool.source import Document, Skipped, Source, file_stamps, scalars
+from ablate.pool.source import NO_TEXT, Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
 
 LONGEST = 400
@@ -80,13 +80,17 @@ class Hub(Source):
         """
         import datasets
 
-        level = datasets.logging.get_verbosity()
+        level, bars = datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it logs, its error says too
+        if Path(self.path).exists():  # else they say how a download goes on
+            datasets.disable_progress_bars()
         try:
             with self._cache() as cache:
                 yield from self._documents(cache)
         finally:
             datasets.logging.set_verbosity(level)
+            if not bars:
+                datasets.enable_progress_bars()
 
     def _documents(self, cache: str | None) -> Iterator[Document | Skipped]:
         rows = self._rows(cache)
@@ -158,6 +162,8 @@ class Hub(Source):
             text = decode(text)
         if not isinstance(text, str):
             return Skipped(self.path, number, f"no text in column {self.text_column!r}")
+        if not text.strip():
+            return Skipped(self.path, number, NO_TEXT)
         return Document(
             text,
             self.kind,

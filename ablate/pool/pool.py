@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from ablate.errors import DataError
 from ablate.fingerprint import digest
-from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source
+from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source
 from ablate.progress import track
 from ablate.reading.records import clean_text, cleaned
 from ablate.store import (
@@ -224,7 +224,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
                 skip(Skipped(str(item.source), place, f"unreadable record: {type(error).__name__}: {error}"))
                 continue
             if not row["text"].strip():
-                skip(Skipped(row["source"], place, "no text"))
+                skip(Skipped(row["source"], place, NO_TEXT))
                 continue
             if len(raw) > MAX_DOCUMENT_BYTES:
                 reason = f"larger than {MAX_DOCUMENT_BYTES:,} bytes: {len(raw):,}"

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 from ablate.fingerprint import file_stamp, library_versions
 
 MAX_DOCUMENT_BYTES = 10_000_000
+NO_TEXT = "no text"
+"""Why a record whose text is blank is skipped."""
 
 
 @dataclass(frozen=True)

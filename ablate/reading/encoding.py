@@ -112,8 +112,8 @@ def decode(body: bytes, declared: str | None = None) -> str:
             marked = body.decode(name, "replace").lstrip("\ufeff")
             if name != "utf-8" or _believable(marked):
                 return marked
-    if wide := _wide(body):
-        return body.decode(wide, "replace")
+    if codec := wide(body):
+        return body.decode(codec, "replace")
     escaped = b"\x1b$" in body  # ISO-2022 is 7-bit, so it is valid UTF-8 as well
     if not escaped:
         try:
@@ -149,7 +149,7 @@ def is_binary(body: bytes, declared: str | None = None) -> bool:
     """
     if body.startswith(NO_TEXT):
         return True
-    if b"\0" not in body[:512] or body.startswith(tuple(mark for mark, _ in BOMS)) or _wide(body):
+    if b"\0" not in body[:512] or body.startswith(tuple(mark for mark, _ in BOMS)) or wide(body):
         return False
     return not (codec_of(declared or "") or "").startswith(WIDER)
 
@@ -163,7 +163,7 @@ def _codec_of_guess(name: str) -> str | None:
     return CODECS.get(found, found)
 
 
-def _wide(body: bytes) -> str | None:
+def wide(body: bytes) -> str | None:
     """UTF-16 without a mark, as XML 1.0 (appendix F) tells it: the first two characters are ASCII."""
     return next((name for name, start in WIDE.items() if start.match(body)), None)
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablate.errors import DataError
-from ablate.reading.encoding import BOMS, decode, is_binary
+from ablate.reading.encoding import BOMS, decode, is_binary, wide
 from ablate.reading.paths import shown
 from ablate.reading.unpack import PACKINGS, PIECE, Damage, Damaged, Unpacked, unpacked, worded, zip_members
 
@@ -198,18 +198,29 @@ def read_text(path: str | Path, key: str) -> str:
     Raises:
         DataError: for anything that cannot be read; names the file.
     """
-    found = []
-    for part in _parts(path, key):
-        for text in texts(part):
-            if isinstance(text, Fault):
-                raise DataError(f"{key}: cannot read {shown(str(path))}: {text.reason}")
-            found.append(text)
-    return "\n\n".join(found)
+    return "\n\n".join(_whole_text(part, shown(str(path)), key) for part in _parts(path, key))
 
 
 def read_lines(path: str | Path, key: str) -> list[str]:
     """Lines of a text file, cut at LF, CR or both, without them."""
-    return re.split("\r\n|\n|\r", read_text(path, key).removesuffix("\n"))
+    return _cut(read_text(path, key))
+
+
+def part_lines(part: Part, key: str) -> list[str]:
+    """Lines of a part likewise."""
+    return _cut(_whole_text(part, part.name, key))
+
+
+def _cut(text: str) -> list[str]:
+    return re.split("\r\n|\n|\r", text.removesuffix("\n"))
+
+
+def _whole_text(part: Part, name: str, key: str) -> str:
+    found = list(texts(part))
+    for text in found:
+        if isinstance(text, Fault):
+            raise DataError(f"{key}: cannot read {name}: {text.reason}")
+    return "".join(map(str, found))
 
 
 def clean_text(text: str) -> str:
@@ -266,13 +277,14 @@ def _lines(part: Part) -> Iterator[tuple[int, bytes | Fault]]:
 
 
 def _as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Pieces without a byte order mark, and what it says to be UTF-16 or UTF-32 in UTF-8."""
+    """Pieces without a byte order mark; UTF-16 and UTF-32, as the mark or the first two characters say, in UTF-8."""
     first = b""
     for piece in pieces:
         first += piece
         if len(first) >= 4:
             break
-    mark, name = next(((mark, name) for mark, name in BOMS if first.startswith(mark)), (b"", "utf-8"))
+    unmarked = b"", wide(first) or "utf-8"
+    mark, name = next(((mark, name) for mark, name in BOMS if first.startswith(mark)), unmarked)
     first = first[len(mark) :]
     if name == "utf-8":
         if first:

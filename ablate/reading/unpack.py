@@ -175,13 +175,18 @@ class Unpacked(io.RawIOBase):
 
 def unpacked(path: Path) -> Iterator[bytes]:
     """Pieces of a file's bytes, unpacked as its name's ending says; raises Damaged or an OSError."""
-    packing = PACKINGS.get(path.suffix.lower())
     with path.open("rb") as file:
-        if packing is None:
-            while piece := file.read(PIECE):
-                yield piece
-        else:
-            yield from _members(file, packing)
+        yield from unpacked_file(file, path.suffix)
+
+
+def unpacked_file(file: IO[bytes], ending: str) -> Iterator[bytes]:
+    """Pieces of the bytes of an open file, unpacked as the ending of its name says; raises likewise."""
+    packing = PACKINGS.get(ending.lower())
+    if packing is not None:
+        yield from _members(file, packing)
+        return
+    while piece := file.read(PIECE):
+        yield piece
 
 
 def zip_members(path: Path) -> list[tuple[str, Callable[[], Iterator[bytes]]]]:

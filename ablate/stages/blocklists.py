@@ -11,13 +11,12 @@ are shipped. Lists run to millions of entries, so they are kept as 64-bit hashes
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import urlsplit
@@ -26,7 +25,9 @@ import numpy as np
 
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import digest, file_stamp
-from ablate.reading.records import read_lines
+from ablate.reading.paths import shown
+from ablate.reading.records import Part, clean_text, part_lines, read_lines
+from ablate.reading.unpack import UNPACK_ERRORS, unpacked_file, worded
 
 KINDS = ("domains", "urls")
 COMMON_HOSTS = re.compile(r"^(?:www|web|ftp)\d*\.(?=[^.]+\.)")
@@ -234,7 +235,10 @@ def _lists(path: Path) -> Iterator[tuple[str, str, Iterable[str]]]:
                 name = PurePosixPath(member.name)
                 kind = name.name.removesuffix(".gz")
                 if member.isfile() and kind in KINDS and (raw := archive.extractfile(member)):
-                    content = gzip.decompress(raw.read()) if name.suffix == ".gz" else raw.read()
-                    yield name.parent.name, kind, content.decode("utf-8", "replace").splitlines()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(f"{path}: expected a folder or a .tar.gz of blocklists ({error})") from error
+                    pieces = partial(unpacked_file, raw, name.suffix)
+                    list_ = Part(f"{shown(str(path))}/{clean_text(member.name)}", ".txt", pieces, path)
+                    yield name.parent.name, kind, part_lines(list_, "a blocklist")
+    except (tarfile.TarError, *UNPACK_ERRORS) as error:
+        raise DataError(
+            f"{shown(str(path))}: expected a folder or a .tar.gz of blocklists ({worded(error)})"
+        ) from error

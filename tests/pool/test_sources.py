@@ -168,7 +168,22 @@ def test_one_bad_record_costs_itself(tmp_path: Path, store: Store, make_pool: An
     assert [record.reason.split(":")[0] for record in pool.skipped()] == ["unreadable record"]
 
 
-def test_columns_that_differ_end_in_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+def test_a_blank_text_is_skipped_where_it_stands(tmp_path: Path, store: Store) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(
+        '{"text": "one"}\n\n{"text": " \\u2028"}\n{"text": "two"}\n{"text": ""}\n'
+    )
+    (folder / "b.txt").write_text("\n")
+    pool = build_pool(Files(paths=[str(folder)]), store)
+    expected = [("a.jsonl", 3, "no text"), ("a.jsonl", 5, "no text"), ("b.txt", 0, "no text")]
+    assert [(s.file, s.offset, s.reason) for s in pool.skipped()] == expected
+    (folder / "b.txt").unlink()
+    _, skipped = split(Hub(path=str(folder), split="train[:3]").documents())
+    assert [(s.offset, s.reason) for s in skipped] == [(1, "no text")]
+
+
+def test_columns_that_differ_end_in_one_line_that_says_what_to_do(tmp_path: Path, capfd: Any) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "one", "id": 0}\n')
     (tmp_path / "b.jsonl").write_text('{"text": "two", "id": 1, "extra": "x"}\n')
     for streaming in (False, True):
@@ -176,5 +191,6 @@ def test_columns_that_differ_end_in_one_line_that_says_what_to_do(tmp_path: Path
             list(Hub(path=str(tmp_path), streaming=streaming, limit=9).documents())
         assert "different columns" in str(caught.value) and "pool=files" in str(caught.value)
         assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", ""), "the library says nothing beside"
     documents, _ = split(Files(paths=[str(tmp_path)]).documents())
     assert [d.text for d in documents] == ["one", "two"]

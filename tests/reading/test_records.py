@@ -183,13 +183,15 @@ def test_an_archive_holds_files_of_any_kind(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"", "utf-16", "utf-32", "utf-16-be"])
+@pytest.mark.parametrize(
+    "mark", [b"\xef\xbb\xbf", b"", "utf-16", "utf-32", "utf-16-be", "bare utf-16-le", "bare utf-16-be"]
+)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines_end_at_line_feeds_only_and_a_mark_costs_nothing(tmp_path: Path, mark: Any, end: str) -> None:
     content = [{"text": f"a{odd}b"} for odd in "\u2028\u2029\x85\x0b\x0c\x1c"] + [{"text": "ä€"}]
     lines = "".join(json.dumps(row, ensure_ascii=False) + end for row in content).replace("\x0b", "\\u000b")
     lines = lines.replace("\x0c", "\\u000c").replace("\x1c", "\\u001c") + end + "  " + end
-    encoded = lines.encode() if isinstance(mark, bytes) else lines.encode(mark)
+    encoded = lines.encode() if isinstance(mark, bytes) else lines.encode(mark.removeprefix("bare "))
     marked = mark if isinstance(mark, bytes) else (b"\xfe\xff" if mark == "utf-16-be" else b"")
     (tmp_path / "a.jsonl").write_bytes(marked + encoded)
     assert read(tmp_path / "a.jsonl") == (content, [])

@@ -260,6 +260,41 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         UrlFilter(blocklists=(str(tmp_path / "broken.tar.gz"),)).identity()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_lists_in_an_archive_are_read_like_files(tmp_path: Path, packed: bool) -> None:
+    raw = "# of 2026\u2028no.example\nказино.рф\r\nbad.example".encode("utf-16")
+    _archive(tmp_path / "lists.tar.gz", "mine/domains.gz" if packed else "mine/domains", _gzip(raw, packed))
+    stage = UrlFilter(blocklists=(str(tmp_path / "lists.tar.gz"),))
+    found = stage.measure_many(["http://no.example", "http://xn--80aodfsg.xn--p1ai/a", "http://bad.example"])
+    assert found["domains"].tolist() == [False, True, True]
+
+
+def test_damage_in_an_archive_of_lists_is_said(tmp_path: Path) -> None:
+    raw = _gzip("\n".join(f"bad{n}.example" for n in range(999)).encode(), packed=True)
+    for name, content in (("cut", raw[:-9]), ("wrong", raw[:50] + bytes([raw[50] ^ 0xFF]) + raw[51:])):
+        path = tmp_path / f"{name}.tar.gz"
+        _archive(path, "mine/domains.gz", content)
+        with pytest.raises(
+            DataError, match=rf"{name}\.tar\.gz/mine/domains\.gz: unreadable from here: it is"
+        ):
+            UrlFilter(blocklists=(str(path),)).identity()
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(DataError, match=rf"{name}\.tar\.gz"):
+            UrlFilter(blocklists=(str(path),)).identity()
+
+
+def _gzip(raw: bytes, packed: bool) -> bytes:
+    return gzip.compress(raw) if packed else raw
+
+
+def _archive(path: Path, name: str, content: bytes) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+
+
 @given(
     st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(".".join), max_size=8),
     st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(".".join), max_size=8),
