@@ -115,7 +115,7 @@ class Files(Source):
             text = decode(text)
         if not isinstance(text, str):
             hint = nearest(self.text_column, [name for name, value in row.items() if isinstance(value, str)])
-            return Skipped(part.name, number, f"no text in field {self.text_column!r} ({hint})")
+            return Skipped(part.name, number, f"no text in field {self.text_column!r}: {hint}")
         if not text.strip():
             return Skipped(part.name, number, NO_TEXT)
         return Document(

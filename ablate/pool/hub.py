@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from typing import Any, ClassVar
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.pool.source import NO_TEXT, Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
+from ablate.reading.paths import shown
 
+UNLIKE = re.compile("column names|Schema at index|Failed to parse string|changed from|Couldn't cast")
+"""What pyarrow and the library say of files that do not fit together."""
 LONGEST = 400
 """Characters of an error of the library that are shown."""
 
@@ -94,6 +98,7 @@ class Hub(Source):
 
     def _documents(self, cache: str | None) -> Iterator[Document | Skipped]:
         rows = self._rows(cache)
+        yield from self._left_out(cache)
         number = 0
         while True:
             try:
@@ -114,6 +119,21 @@ class Hub(Source):
             except Exception as error:  # whatever one record holds, the others count
                 yield Skipped(self.path, number, f"unreadable record: {type(error).__name__}: {error}")
             number += 1
+
+    def _left_out(self, cache: str | None) -> Iterator[Skipped]:
+        """Files of a local folder that the library does not read: it takes those of one format."""
+        import datasets
+
+        folder = Path(self.path)
+        if not folder.is_dir():
+            return
+        config = datasets.load_dataset_builder(self.path, self.name, cache_dir=cache).config
+        taken = {Path(file).resolve() for files in (config.data_files or {}).values() for file in files}
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.is_file() and not hidden and path.resolve() not in taken:
+                name = shown(path.relative_to(folder).as_posix())
+                yield Skipped(name, 0, f"not read ({path.suffix.lower() or 'no ending'})")
 
     def _rows(self, cache: str | None) -> Iterator[Mapping[str, Any]]:
         import datasets
@@ -143,17 +163,21 @@ class Hub(Source):
             kinds.append(type(error).__name__)
         said = " ".join(f"{error}".split()).rstrip(".")
         said = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
-        if "CastError" in kinds or "column names" in said:
-            hint = "its files have different columns"
+        if "save_to_disk" in said:
+            hint = "write it as Parquet (Dataset.to_parquet) and give that folder"
+        elif "CastError" in kinds or UNLIKE.search(said):
+            hint = "its files have different columns, or values of different types in one; pool.name=<configuration>"
+            hint += " takes those of one kind"
+        elif Path(self.path).exists():
+            hint = "check pool.name, pool.split and the files in pool.path"
         else:
             hint = (
                 "check pool.path, pool.name, pool.split and pool.revision, and that its host can be reached"
             )
         local = "pool=files 'pool.paths=[<folder>]' reads local files one by one, whatever columns each has"
-        several = "; pool.name=<configuration> takes those of one kind" if "columns" in hint else ""
         return (
             f"data set {self.path!r} (pool.name {self.name}, pool.split {self.split}), {where}: "
-            f"{said or kinds[-1]}. What to do: {hint}{several}; {local}"
+            f"{said or kinds[-1]}. What to do: {hint}; {local}"
         )
 
     def _document(self, row: Mapping[str, Any], number: int) -> Document | Skipped:

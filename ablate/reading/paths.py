@@ -6,9 +6,10 @@ import glob
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ablate.errors import FieldError
+from ablate.reading.unpack import PACKINGS
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def find_files(paths: str | Sequence[str], wanted: Callable[[Path], bool], what:
     entries = [paths] if isinstance(paths, str) else list(paths)
     if not entries:
         raise FieldError(f"paths is empty: give the {what} to read, e.g. [data/*.gz]")
-    files: dict[Path, None] = {}
+    files: dict[Path, Path] = {}
     others: dict[Path, str] = {}
     for entry in entries:
         if not isinstance(entry, str) or not entry.strip():
@@ -60,14 +61,15 @@ def find_files(paths: str | Sequence[str], wanted: Callable[[Path], bool], what:
                     raise FieldError(f"paths: {shown(entry)!r} is not read: {why} (expected {what})")
                 others[path] = why
             else:
-                files[path] = None
+                files.setdefault(path.parent.resolve() / path.name, path)
                 kept += 1
         if not kept:
             whys = ", ".join(sorted(set(map(others.__getitem__, matches))))
             raise FieldError(
                 f"paths: none of {len(matches)} files of {shown(entry)!r} is read: {whys} (expected {what})"
             )
-    return Found(tuple(files), tuple((path, why) for path, why in others.items() if path not in files))
+    read = tuple(files.values())
+    return Found(read, tuple((path, why) for path, why in others.items() if path not in read))
 
 
 def _matches(entry: str) -> tuple[list[Path], bool]:
@@ -88,4 +90,8 @@ def _unread(path: Path, wanted: Callable[[Path], bool]) -> str:
         return "a link to nothing"
     if not path.is_file():
         return "a folder" if path.is_dir() else "not a file"
-    return "" if wanted(path) else path.suffix.lower() or "no ending"
+    if wanted(path):
+        return ""
+    ending = path.suffix.lower()
+    inner = PurePath(path.stem).suffix.lower() if ending in PACKINGS else ""
+    return inner + ending or "no ending"

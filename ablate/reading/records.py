@@ -302,7 +302,7 @@ def _json_lines(part: Part, unique: bool) -> Iterator[Record]:
     for number, line in _lines(part):
         if isinstance(line, Fault):
             yield number, line
-        elif not line.isspace():
+        elif line.removeprefix(codecs.BOM_UTF8).strip():
             yield number, _object(line, unique)
 
 
@@ -312,7 +312,7 @@ def _object(line: bytes, unique: bool) -> Row | Fault:
             text = line.decode()
         except UnicodeDecodeError:
             text = decode(line)
-        row = _loads(text, unique)
+        row = _loads(text.lstrip("\ufeff"), unique)  # files with a mark each that were joined
         if b"\\ud" in line or b"\\uD" in line:
             row = cleaned(row)
     except _TwiceNamed as error:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ablate.errors import DataError
+from ablate.errors import DataError, FieldError
 from ablate.pool.files import Files
 from ablate.pool.hub import Hub
 from ablate.pool.mixed import Mixed
@@ -166,6 +166,47 @@ def test_one_bad_record_costs_itself(tmp_path: Path, store: Store, make_pool: An
     )
     assert pool.column("url").to_pylist() == ["\ufffd", ""]
     assert [record.reason.split(":")[0] for record in pool.skipped()] == ["unreadable record"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.csv": "text,url\none,u\n", "b.csv": "text,url,stars\ntwo,u,1\n"},
+        {"a.jsonl": '{"text": "one", "id": 1}\n', "b.jsonl": '{"text": "two", "id": "x"}\n'},
+    ],
+)
+def test_files_that_do_not_fit_together_are_told_so(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match="its files have different columns, or values of different types"):
+        list(Hub(path=str(tmp_path)).documents())
+
+
+def test_files_that_the_library_leaves_out_are_listed(tmp_path: Path) -> None:
+    for name in ("train-0.jsonl", "train-1.jsonl", "test.jsonl"):
+        (tmp_path / name).write_text('{"text": "one"}\n')
+    (tmp_path / "train-2.csv").write_text("text\ntwo\n")
+    documents, skipped = split(Hub(path=str(tmp_path)).documents())
+    assert [d.text for d in documents] == ["one", "one"]
+    assert [(s.file, s.reason) for s in skipped] == [("train-2.csv", "not read (.csv)")]
+
+
+def test_a_file_that_is_named_in_two_ways_is_read_once(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n')
+    monkeypatch.chdir(tmp_path)
+    paths = ["a.jsonl", str(tmp_path / "a.jsonl"), "sub/../a.jsonl", "*.jsonl"]
+    documents, skipped = split(Files(paths=paths).documents())
+    assert [d.text for d in documents] == ["one"] and not skipped
+
+
+def test_what_is_not_read_is_named_by_its_whole_ending(tmp_path: Path) -> None:
+    for name in ("a.parquet.gz", "b.tar.GZ"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(FieldError, match=r"'.*b\.tar\.GZ' is not read: \.tar\.gz"):
+        list(Files(paths=[str(tmp_path / "b.tar.GZ")]).documents())
+    with pytest.raises(FieldError, match=r"is read: \.parquet\.gz, \.tar\.gz"):
+        list(Files(paths=[str(tmp_path)]).documents())
 
 
 def test_a_blank_text_is_skipped_where_it_stands(tmp_path: Path, store: Store) -> None:

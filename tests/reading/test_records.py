@@ -197,6 +197,16 @@ def test_lines_end_at_line_feeds_only_and_a_mark_costs_nothing(tmp_path: Path, m
     assert read(tmp_path / "a.jsonl") == (content, [])
 
 
+def test_files_that_were_joined_keep_their_marks_without_loss(tmp_path: Path) -> None:
+    marked = b"\xef\xbb\xbf" + as_lines(rows(2))
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + marked + marked + b"\xef\xbb\xbf\n")
+    assert read(tmp_path / "a.jsonl") == (rows(2) * 2, [])
+    (tmp_path / "b.jsonl").write_bytes(
+        ("\ufeff" + as_lines(rows(2)).decode()).encode("utf-16") + marked.decode().encode("utf-16-le")
+    )
+    assert read(tmp_path / "b.jsonl") == (rows(2) * 2, [])
+
+
 def test_odd_lines_cost_themselves_only(tmp_path: Path) -> None:
     odd = [
         b'{"text": "\\ud800", "\\udfff": 1}',
