@@ -152,7 +152,7 @@ def test_a_file_that_is_named_is_read_or_refused_and_one_beside_others_is_listed
     assert [d.text for d in documents] == ["one", "two"]
     assert [(s.file, s.reason.split("(")[0]) for s in skipped] == [
         ("c.md", "not read "), ("d.jsonl", "not read "),
-        ("b.json.gz", "no text in field 'text' "), ("b.json.gz", "no text in field 'text' "),
+        ("b.json.gz", "no text in field 'text': known: "), ("b.json.gz", "no text in field 'text': known: "),
     ]  # fmt: skip
     for named in ("c.md", "d.jsonl", "nothing", ""):
         with pytest.raises(DataError, match="paths"):
