@@ -30,7 +30,7 @@ class TrainConfig:
             has matrix units for it (GPUs, and CPUs with AMX), else fp32.
         compile: use torch.compile.
         evaluations: fractions of the budget at which to evaluate; 1.0 is always among them.
-        checkpoint_s: seconds between checkpoints.
+        checkpoint_s: seconds between checkpoints; 0 for one after every step.
         device: auto, cpu, cuda or mps.
         threads: CPU threads; null leaves torch's choice.
         micro_batch: most sequences per forward pass; null takes the whole batch at once. Where memory
@@ -64,8 +64,7 @@ class TrainConfig:
             raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ConfigError(f"precision must be auto, fp32 or bf16, got {self.precision!r}")
-        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "together",
-                     "checkpoint_s"):  # fmt: skip
+        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "together"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")
@@ -74,8 +73,9 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if not 0 <= self.min_lr_ratio <= 1:
             raise ConfigError(f"min_lr_ratio must be in [0, 1], got {self.min_lr_ratio}")
-        if not self.weight_decay >= 0:
-            raise ConfigError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        for name in ("weight_decay", "checkpoint_s"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
         if not all(0 < share <= 1 for share in self.evaluations):
             raise ConfigError(f"evaluations must lie in (0, 1], got {list(self.evaluations)}")
 

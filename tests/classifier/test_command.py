@@ -121,7 +121,7 @@ def test_the_split_takes_the_same_share_of_each_score() -> None:
         (["classifier.reference=[l.jsonl]"], "give classifier.reference and classifier.background together"),
         (["classifier.validation=0"], "classifier.validation must be in (0, 1)"),
         (["student=embedding"], "student.encoder is not set"),
-        (["student.c=-1"], "c above 0"),
+        (["student.c=-1"], "student.c must be above 0"),
         (["classifier.labels=[nowhere.jsonl]"], "nothing matches 'nowhere.jsonl'"),
     ],
 )

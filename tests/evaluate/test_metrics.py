@@ -152,7 +152,7 @@ def test_a_text_of_a_snapshot_must_be_one(
 
 @pytest.mark.parametrize("name", ["limit", "heldout_limit"])
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"evaluate.{name} must be 1 or more"):
+    with pytest.raises(ConfigError, match=f"^{name} must be 1 or more"):
         EvaluateConfig(tasks=("t",), **{name: 0})
 
 

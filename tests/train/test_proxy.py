@@ -82,7 +82,7 @@ def test_flops_by_hand(tied):
 
 @pytest.mark.parametrize("wrong", [{"heads": 3}, {"context": 4}])
 def test_an_impossible_shape_is_refused(wrong):
-    with pytest.raises(ConfigError, match=r"proxy\."):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
         ProxyConfig(
             **({"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "context": 16} | wrong)
         )
