@@ -3,7 +3,7 @@
 Writes plan.json to the study's folder and prints what a sweep would do. A sweep makes the same plan
 itself when there is none; planning first lets you read it, and lets the report compare the predictions
 with what happened. What cannot run is refused here: every task that lm-eval gives by name is asked for its
-requests and scored with made-up answers once.
+requests and scored with made-up answers once. Prompts that look longer than the proxy's context are warned of.
 
   plan.noise=0.03                the standard deviation of a run's headline score (beyond what its seed does to all
                                  arms alike), or
@@ -32,11 +32,14 @@ from ablate.report.tables import aligned
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan
 from ablate.train.config import check_budget
 
+PRETRAINED = 32_000
+"""Entries that a pretrained tokenizer is taken to have before it is loaded."""
+
 
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Plan; returns the exit status."""
     plan = make_plan(config)
-    check(plan, Path(config.store))
+    warnings = check(plan, Path(config.store))
     folder = folder_of(config)
     plan["predicted"] = predict(plan, config)
     frozen = freeze(plan, folder, config.study.replan)
@@ -45,6 +48,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     if frozen.get("predicted") != plan["predicted"]:
         print("runs have been done, so the predictions stay as they were frozen")
     print("\n".join(_goal(frozen, config)), end="")
+    print("".join(f"{warning}\n" for warning in warnings), end="")
     print(f"frozen in {folder / 'plan.json'}; run it with the same command and `sweep` in place of `plan`")
     return 0
 
@@ -172,17 +176,21 @@ def _aliases(plan: dict[str, Any]) -> list[str]:
     return ["aliases in these arms, up to interactions of two stages:", table]
 
 
-def check(plan: dict[str, Any], store: Path) -> None:
+def check(plan: dict[str, Any], store: Path) -> list[str]:
     """Refuse what could not run, before anything is curated: a wrong setting, a task that cannot be asked.
+
+    Returns:
+        Warnings: which tasks have prompts that the proxy cannot read whole.
 
     Raises:
         ConfigError, DataError: names the setting or the task.
     """
     from ablate.config import make
-    from ablate.evaluate.evaluator import check_tasks
+    from ablate.evaluate.evaluator import check_tasks, too_long
     from ablate.store import Store
 
     checked = set()
+    warnings: list[str] = []
     for arm in plan["arms"].values():
         config = arm["config"]
         train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")
@@ -193,4 +201,8 @@ def check(plan: dict[str, Any], store: Path) -> None:
             asked not in checked and int(os.environ.get("RANK", 0)) == 0
         ):  # torchrun's other processes need not
             checked.add(asked)
-            check_tasks(evaluate, Store(store), made_later=config["pool"].get("folder"))
+            sources = check_tasks(evaluate, Store(store), made_later=config["pool"].get("folder"))
+            tokenizer = config["tokenizer"]
+            vocab_size = PRETRAINED if tokenizer["pretrained"] else int(tokenizer["vocab_size"])
+            warnings += too_long(sources, context=proxy.context, vocab_size=vocab_size)
+    return warnings

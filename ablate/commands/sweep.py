@@ -43,7 +43,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     from ablate.study.sweep import sweep, sweep_together
 
     plan = make_plan(config)
-    planning.check(plan, Path(config.store))
+    warnings = planning.check(plan, Path(config.store))
     plan = freeze(plan, folder, config.study.replan)
     store = Store(Path(config.store))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -53,7 +53,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
         if int(os.environ.get("RANK", 0)) > 0:
             return 0
     else:
-        say(planning.describe(plan))
+        say("\n".join([planning.describe(plan), *warnings]))
         failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, hydra, say)
     from ablate.report.effects_table import COLUMNS
     from ablate.report.page import write_report

@@ -90,6 +90,18 @@ def build(source: TaskSource) -> Built:
     return Built(documents, tuple(names[number] for number in chosen), asked)
 
 
+def sizes_of(built: Built) -> list[int]:
+    """UTF-8 bytes of each item's longest prompt, its ending included; none for a task that scores whole texts."""
+    if any(instance.request_type == "loglikelihood_rolling" for instance in built.instances):
+        return []
+    return [max(map(_size, own)) for own in built.documents]
+
+
+def _size(instance: Any) -> int:
+    ending = instance.args[1] if instance.request_type == "loglikelihood" else ""
+    return len(f"{instance.args[0]}{ending}".encode(errors="replace"))
+
+
 @contextmanager
 def _listening(task: Any, turns: list[list[str]]) -> Iterator[None]:
     """Note the text of each example that is put before each item, and mend what lm-eval lets pass.

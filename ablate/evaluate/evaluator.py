@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ HELDOUT = "heldout"
 BLANK_LINE = re.compile(r"\n[ \t]+(?=\n)")
 """A line of blanks only counts as an empty one."""
 AGGREGATES = ("all", "screened")
+ROLLING = ("loglikelihood_rolling", "heldout", "own_rolling")
+"""Kinds of task that score whole texts, in windows: nothing of them is cut off."""
 SCORED = 2
 """How answers become scores; another number is another evaluation."""
 Part = TaskRequests | LmEvalTask | Memorisation
@@ -133,7 +136,22 @@ class Evaluator:
 
     @property
     def info(self) -> dict[str, Any]:
-        """Per task: chance level per metric, items, digest and which way each metric is better."""
+        """Per task: chance level per metric, items, digest and which way each metric is better.
+
+        Also how many items lost the beginning of their prompt, for it is longer than the model's context
+        (`cut`), and how many name no right answer among their choices, so that nobody gets them right
+        (`no_answer`).
+        """
+        asked = {
+            task.name: {"cut": task.cut_items(self._context), "no_answer": task.no_answer}
+            for task in self.tasks
+            if task.kind not in ROLLING
+        }
+        return {name: {**told, **asked.get(name, {})} for name, told in self._asked.items()}
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What records say of the tasks whatever the model."""
         parts: list[Part] = [*self.tasks, *([self._probe] if self._probe else [])]
         return {part.name: self._told(part.name, part.info) for part in parts}
 
@@ -155,7 +173,7 @@ class Evaluator:
     @property
     def digest(self) -> str:
         """Of all tasks as they are scored, and of what the record says of them."""
-        return digest([SCORED, self.info, self._stands_in])
+        return digest([SCORED, self._asked, self._stands_in])
 
     def evaluate(self, model: Any, trained: Trained | None = None) -> Scores:
         """Score a model on every task.
@@ -210,7 +228,7 @@ class Evaluator:
             parts, owners, greedy = [], [], []
             for task in self.tasks:
                 sequences, owner = task.sequences, np.arange(len(task.sequences))
-                if task.kind in ("loglikelihood_rolling", "heldout", "own_rolling"):
+                if task.kind in ROLLING:
                     sequences, owner = rolling_windows(sequences, self._context, self._prefix)
                 parts.append(sequences.cut(self._context))
                 owners.append(owner)
@@ -235,8 +253,8 @@ def sources_of(config: EvaluateConfig, store: Store | None) -> list[TaskSource]:
     )
 
 
-def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None = None) -> None:
-    """Refuse tasks that cannot be asked or scored, and held-out text that cannot be read.
+def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None = None) -> list[TaskSource]:
+    """Refuse tasks that cannot be asked or scored, and held-out text that cannot be read; returns the tasks.
 
     Args:
         store: remembers what was found out.
@@ -253,11 +271,36 @@ def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None 
 
     if later(config.snapshot):
         named = tuple(name for name in config.tasks if name.startswith(HUB_PREFIX))
-        find_tasks(named, snapshot=None, limit=config.limit, store=store, unsafe_code=config.unsafe_code)
+        found = find_tasks(
+            named, snapshot=None, limit=config.limit, store=store, unsafe_code=config.unsafe_code
+        )
     else:
-        sources_of(config, store)
+        found = sources_of(config, store)
     if config.heldout and not later(config.heldout):
         read_heldout(Path(config.heldout))
+    return found
+
+
+def too_long(sources: Sequence[TaskSource], *, context: int, vocab_size: int) -> list[str]:
+    """A warning for each task with prompts that look longer than a model's context, which lose their beginning.
+
+    How many tokens a prompt takes is only known once there is a tokenizer; here it is guessed from its bytes.
+
+    Args:
+        context: of the model, in tokens.
+        vocab_size: of the tokenizer.
+    """
+    bytes_per_token = 1 + math.log2(max(vocab_size, 256) / 256) / 2  # 1 for bytes, 3 for 4,096, 4 for 16,384
+    warnings = []
+    for source in sources:
+        long = sum(size / bytes_per_token > context for size in source.sizes)
+        if long:
+            warnings.append(
+                f"warning: {source.name}: about {long:,} of {len(source.sizes):,} prompts are longer than "
+                f"proxy.context={context} (guessed from their bytes) and lose their beginning, examples first; raise "
+                "proxy.context, or ask with fewer examples"
+            )
+    return warnings
 
 
 def _table(tasks: Sequence[Part], items: list[dict[str, np.ndarray]]) -> pa.Table:

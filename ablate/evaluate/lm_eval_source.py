@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import ConfigError, DataError
-from ablate.evaluate.building import build
+from ablate.evaluate.building import build, sizes_of
 from ablate.evaluate.squad_metrics import stand_in
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
 from ablate.store import Store, read_json, whole, write_json
 
 FORMAT = 2
-"""Of what is remembered, and of the digests in it."""
+"""Of the digests of tasks."""
+REMEMBERED = 3
+"""Of what is remembered of tasks."""
 NAMES = {
     "task", "task_alias", "tag", "dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "metadata",
     "should_decontaminate", "doc_to_decontamination_query",
@@ -51,7 +53,7 @@ def of_lm_eval(
         ConfigError, DataError: see `find_tasks`.
     """
     asked = {
-        "format": FORMAT, "name": name, "limit": limit, "examples": examples, "lm_eval": version("lm_eval"),
+        "format": REMEMBERED, "name": name, "limit": limit, "examples": examples, "lm_eval": version("lm_eval"),
     }  # fmt: skip
     index = None if store is None else store.folder("tasks", digest(asked), asked) / "members.json"
     known = read_json(index) if index is not None and whole(index) else None
@@ -62,17 +64,20 @@ def of_lm_eval(
     of = digest(known["made_of"])
     for label, member in known["members"].items():
         _refuse_unsafe(label, member["unsafe"], unsafe_code)
-        yield _source(name, label, examples=examples, limit=limit, of=of, key=member["digest"])
+        sizes = tuple(member["sizes"])
+        yield _source(name, label, examples=examples, limit=limit, of=of, key=member["digest"], sizes=sizes)
 
 
 def _source(
-    name: str, label: str, *, examples: int | None, limit: int | None, of: str, key: str
-) -> TaskSource:
+    name: str, label: str, *, examples: int | None, limit: int | None, of: str, key: str,
+    sizes: tuple[int, ...] = (),
+) -> TaskSource:  # fmt: skip
     return TaskSource(
         name=label if examples is None else f"{label}@{examples}",
         digest=key,
         make=lambda: _load(name, examples=examples, of=of)[label],
         limit=limit,
+        sizes=sizes,
     )
 
 
@@ -96,7 +101,7 @@ def _find_out(name: str, *, examples: int | None, limit: int | None, unsafe_code
             for own in built.documents
         ]
         identity = [FORMAT, version("lm_eval"), _configured(task), _code(entries, label), requests]
-        members[label] = {"digest": digest(identity), "unsafe": unsafe}
+        members[label] = {"digest": digest(identity), "unsafe": unsafe, "sizes": sizes_of(built)}
     return {"made_of": made_of, "members": members}
 
 

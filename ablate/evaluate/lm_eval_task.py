@@ -13,7 +13,7 @@ import torch
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.building import Built, build
 from ablate.evaluate.metrics import SMOOTH, TaskScores, finite
-from ablate.evaluate.requests import Sequences, encode_pairs, info_of
+from ablate.evaluate.requests import Sequences, encode_pairs, info_of, lacks_answer
 from ablate.evaluate.tasks import TaskSource
 from ablate.text.encoder import encode_texts
 
@@ -55,6 +55,33 @@ class LmEvalTask:
                 if metric not in SMOOTH
             }
             self.info["chance"].pop("prob", None)
+
+    @property
+    def no_answer(self) -> int:
+        """Items that name no right answer among their choices."""
+        if self.task.OUTPUT_TYPE != "multiple_choice":
+            return 0
+        return sum(lacks_answer(self.task, own[0].doc) for own in self.documents)
+
+    def cut_items(self, context: int) -> int:
+        """Items of which a prompt is longer than a model of this context reads."""
+        likelihood = iter(self.sequences.too_long(context).tolist())
+        asked = [tuple(i.args[:2]) for i in self.generations]
+        generation = iter(
+            [
+                len(ids) > room
+                for ids, room in zip(
+                    encode_texts(self.tokenizer, [prompt for prompt, _ in asked]),
+                    [context - length for length in generated_lengths(asked, context)],
+                    strict=True,
+                )
+            ]
+        )
+        long = [
+            [next(generation if i.request_type == "generate_until" else likelihood) for i in own]
+            for own in self.documents
+        ]
+        return sum(map(any, long))
 
     def score(self, model: Any, values: np.ndarray, greedy: np.ndarray, context: int) -> TaskScores:
         """Hand lm-eval the answers; its task computes and aggregates the metrics."""
@@ -180,7 +207,7 @@ def generate(
 
     eos = int(tokenizer.eos_token_id)
     asked = [normalize_gen_kwargs(options, GENERATED_TOKENS) for _, options in requests]
-    lengths = [min(int(options["max_gen_toks"]), context - 1) for options in asked]
+    lengths = generated_lengths(requests, context)
     prompts = encode_texts(tokenizer, [prompt for prompt, _ in requests])
     prompts = [ids[-(context - length) :] or [eos] for ids, length in zip(prompts, lengths, strict=True)]
     stops = [[stop for stop in options["until"] if stop] for options in asked]
@@ -193,6 +220,14 @@ def generate(
         for row, text in zip(rows, made, strict=True):
             texts[row] = text
     return texts
+
+
+def generated_lengths(requests: Sequence[tuple[str, dict[str, Any]]], context: int) -> list[int]:
+    """Tokens that each request may generate; the rest of the model's context is for its prompt."""
+    from lm_eval.models.utils import normalize_gen_kwargs
+
+    asked = [normalize_gen_kwargs(options, GENERATED_TOKENS) for _, options in requests]
+    return [min(int(options["max_gen_toks"]), context - 1) for options in asked]
 
 
 def check_greedy(name: str, options: dict[str, Any]) -> None:

@@ -74,6 +74,10 @@ class Sequences:
             np.concatenate([part.start for part in parts]),
         )
 
+    def too_long(self, context: int) -> np.ndarray:
+        """Shape (n,), bool: which of them `cut` shortens."""
+        return np.diff(self.bounds) > context + 1
+
     def cut(self, context: int) -> Sequences:
         """The last `context` + 1 tokens of each, as lm-eval cuts what a model cannot read."""
         sizes = np.diff(self.bounds)
@@ -115,6 +119,15 @@ class TaskRequests:
     n_bytes: np.ndarray
     ending_bytes: np.ndarray
     n_words: np.ndarray
+
+    @property
+    def no_answer(self) -> int:
+        """Items that name no right answer among their choices."""
+        return int((self.gold < 0).sum()) if self.kind == "multiple_choice" else 0
+
+    def cut_items(self, context: int) -> int:
+        """Items of which a prompt is longer than a model of this context reads."""
+        return np.unique(self.doc[self.sequences.too_long(context)]).size
 
 
 ARRAYS = ("gold", "doc", "n_chars", "n_bytes", "ending_bytes", "n_words")
@@ -258,6 +271,14 @@ def aggregations_of(task: Any) -> dict[str, str] | None:
             return None
         names[metric] = known[0]
     return names
+
+
+def lacks_answer(task: Any, doc: Any) -> bool:
+    """Whether an item of multiple choice names nothing among its choices as right."""
+    gold = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
+    choices = task.doc_to_choice(doc)
+    named = [gold] if isinstance(gold, str) or not isinstance(gold, Iterable) else list(gold)
+    return not any(one in choices if isinstance(one, str) else 0 <= int(one) < len(choices) for one in named)
 
 
 def _gold(task: Any, doc: Any) -> int:

@@ -54,6 +54,12 @@ class SnapshotTask:
         """The question alone; of a partial context the shared ending."""
         return str(item["continuation"] if self.kind == "partial" else item["query"]).strip()
 
+    def longest(self, item: Item) -> int:
+        """UTF-8 bytes of the longest text that a model is given of an item."""
+        starts = item.get("contexts", [item.get("query", "")])
+        ends = item.get("choices", [item.get("continuation", "")])
+        return max(len(f"{start} {end}".encode()) for start in starts for end in ends)
+
     def reference_text(self, item: Item) -> str:
         """Question and right answer: what a leaked copy would contain."""
         if self.kind == "choice":

@@ -24,6 +24,7 @@ class TaskSource:
         make: builds lm-eval's task object.
         ids: the items' names by position, where the snapshot gives them.
         limit: at most this many items, evenly spread; None where the items are already chosen.
+        sizes: UTF-8 bytes of each item's longest prompt and ending; empty for a task that scores whole texts.
     """
 
     name: str
@@ -31,6 +32,7 @@ class TaskSource:
     make: Callable[[], Any]
     ids: tuple[str, ...] | None = None
     limit: int | None = None
+    sizes: tuple[int, ...] = ()
 
     @cached_property
     def task(self) -> Any:
@@ -92,6 +94,7 @@ def _of_snapshot(task: SnapshotTask) -> TaskSource:
         digest=digest([task.digest, version("lm_eval")]),
         make=lambda: _configurable(task),
         ids=tuple(str(item["id"]) for item in task.items),
+        sizes=tuple(task.longest(item) for item in task.items),
     )
 
 

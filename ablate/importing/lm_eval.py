@@ -17,7 +17,7 @@ from ablate.errors import ConfigError, DataError
 from ablate.evaluate.metrics import SMOOTH, bits_per_byte
 from ablate.importing.gold import choices_of, right_choices
 from ablate.importing.results import Results, Run, Task, direction
-from ablate.reading.records import read_rows, read_text
+from ablate.reading.records import PACKED, Place, read_rows, read_text
 
 FIELDS = {"arm": r"(?P<arm>[^/]+?)", "seed": r"(?P<seed>\d+)", "tokens": r"(?P<tokens>\d+)"}
 Found = tuple[Run, int | None, Path, list[Path], dict[str, str]]
@@ -258,17 +258,27 @@ def _facts(
 def _samples(file: Path, task: str) -> list[dict[str, Any]]:
     """The samples logged together with a results file; none when they were not."""
     date = DATED.search(file.stem)
-    path = file.with_name(f"samples_{task}{date[0] if date else ''}.jsonl")
-    if not path.exists():
-        return []
+    name = f"samples_{task}{date[0] if date else ''}.jsonl"
+    logged = [path for packing in ("", *PACKED) if (path := file.with_name(name + packing)).exists()]
+    if len(logged) > 1:
+        raise DataError(
+            f"{file.parent}: {' and '.join(path.name for path in logged)} are the same samples; keep one"
+        )
     samples = []
-    for place, sample in read_rows(path, "results.lm_eval"):
+    seen: dict[tuple[str, int], Place] = {}
+    for place, sample in read_rows(logged[0], "results.lm_eval") if logged else ():
         if (
             not isinstance(sample.get("doc_id"), int)
             or not isinstance(sample.get("metrics"), list)
             or not isinstance(sample.get("filter"), str)
         ):
             raise DataError(f"{place}: expected a sample of lm-eval, with doc_id, metrics and filter")
+        first = seen.setdefault((sample["filter"], sample["doc_id"]), place)
+        if first is not place:
+            raise DataError(
+                f"{place} repeats {first.unit} {first.number}: doc {sample['doc_id']}, filter {sample['filter']}. "
+                "Keep one"
+            )
         samples.append(dict(sample))
     return sorted(samples, key=lambda sample: (sample["filter"], sample["doc_id"]))
 

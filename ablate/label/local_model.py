@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ablate.errors import AblateError
 from ablate.fingerprint import folder_digest
 from ablate.label.teacher import Answer, Document, Prompted
+from ablate.text.encoder import encode_texts, text_encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +50,8 @@ class LocalModel(Prompted):
         import torch
 
         tokenizer, model = self._loaded
-        chat = bool(tokenizer.chat_template)
-        texts = [self.question(document) for document in documents]
-        if chat:
-            messages = [[{"role": "user", "content": text}] for text in texts]
-            texts = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        inputs = tokenizer(
-            texts, return_tensors="pt", padding=True, add_special_tokens=not chat, return_token_type_ids=False
-        ).to(model.device)
+        asked = [{"input_ids": question_ids(tokenizer, self.question(document))} for document in documents]
+        inputs = tokenizer.pad(asked, return_tensors="pt", padding=True).to(model.device)
         with torch.inference_mode():
             made = model.generate(**inputs, max_new_tokens=self.max_tokens, do_sample=False)
         new = made[:, inputs["input_ids"].shape[1] :]
@@ -75,3 +71,33 @@ class LocalModel(Prompted):
         device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         model: Any = AutoModelForCausalLM.from_pretrained(self.model, dtype="auto")
         return tokenizer, model.to(device).eval()
+
+
+def question_ids(tokenizer: Any, question: str) -> list[int]:
+    """Token ids of a question, in the tokenizer's chat template where it has one.
+
+    A page that spells a control token writes about it: it neither ends the question nor opens an answer.
+
+    Args:
+        tokenizer: a fast tokenizer of `transformers`.
+        question: as the user's turn.
+    Raises:
+        AblateError: when the chat template changes a question that spells a control token.
+    """
+    control = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    spelled = any(token in question for token in control)
+    if not tokenizer.chat_template:
+        if not spelled:
+            return list(tokenizer(question)["input_ids"])
+        return list(text_encoder(tokenizer).encode(question, add_special_tokens=True).ids)
+    message = [{"role": "user", "content": question}]
+    turn = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+    if not spelled:
+        return list(tokenizer(turn, add_special_tokens=False)["input_ids"])
+    before, found, after = turn.partition(question.strip())
+    if not found:
+        raise AblateError(
+            "the model's chat template changes the question, which spells one of its control tokens"
+        )
+    frame = [tokenizer(part, add_special_tokens=False)["input_ids"] for part in (before, after)]
+    return [*frame[0], *encode_texts(tokenizer, [found])[0], *frame[1]]

@@ -38,6 +38,9 @@ STYLE: Any = {
     "text.parse_math": False,  # a `$` in a title, an arm or a level is a dollar
 }  # fmt: skip
 
+HALF = 30
+"""Characters of a long name that are shown at each end."""
+
 
 def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     """Draw every figure that the records allow; returns their names."""
@@ -61,6 +64,11 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(1, columns, squeeze=False)[0]
     return figure, list(axes)
+
+
+def _short(name: str) -> str:
+    """A name that fits beside an axis: the middle of a longer one is left out."""
+    return name if len(name) <= 2 * HALF else f"{name[: HALF - 1]} … {name[1 - HALF :]}"
 
 
 def _colour(row: Row) -> str:
@@ -115,7 +123,9 @@ def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> Non
         axis.plot(
             sign * row["estimate"], position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3
         )
-    axis.set_yticks(range(len(rows)), [contrast_name(row) for row in rows] if first else [""] * len(rows))
+    axis.set_yticks(
+        range(len(rows)), [_short(contrast_name(row)) for row in rows] if first else [""] * len(rows)
+    )
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color=PALE, linewidth=0.6)
@@ -161,7 +171,7 @@ def curves(study: Study) -> Figure | None:
                     style,
                     color=colour,
                     linewidth=width,
-                    label=arm,
+                    label=_short(arm),
                     zorder=3 if width > 2 else 2,
                 )
                 if runs.shape[1] > 1:
@@ -212,7 +222,7 @@ def funnel(study: Study) -> Figure | None:
                 label = f"{value:,.0f}" if scale == 1 else f"{value:,.1f}"
                 axis.text(value, position, f" {label}{share}", va="center", fontsize=8.5)
             names = [line["stage"] for line in lines] if axis is axes[0] else [""] * len(lines)
-            axis.set_yticks(range(len(lines)), names)
+            axis.set_yticks(range(len(lines)), [_short(name) for name in names])
             axis.set_ylim(len(lines) - 0.5, -0.6)
             axis.set_xlim(0, max(values) * 1.32)
             axis.tick_params(axis="y", length=0)

@@ -388,12 +388,23 @@ def _examples(info: Mapping[str, Any]) -> str:
     return f" with {info['examples']} examples in the prompt" if info.get("examples") is not None else ""
 
 
+def _lacking(info: Mapping[str, Any]) -> str:
+    """What of a task's items the proxy was not asked, or could not get right."""
+    cut, none = info.get("cut") or 0, info.get("no_answer") or 0
+    said = (
+        f"; **{cut:,} have a prompt longer than the proxy's context, which lost its beginning**"
+        if cut
+        else ""
+    )
+    return said + (f"; {none:,} name no right answer among their choices and count 0" if none else "")
+
+
 def _facts(study: Study) -> str:
     record, plan = next(iter(study.records.values()), None), study.plan
     lines = [
         f"- plan digest `{plan['digest']}`, design `{plan['design']}`, seeds {study.seeds}",
         *(
-            f"- task `{task}`: {info['n_items']:,} items{_examples(info)}, digest `{info['digest']}`"
+            f"- task `{task}`: {info['n_items']:,} items{_examples(info)}, digest `{info['digest']}`{_lacking(info)}"
             for task, info in study.tasks.items()
             if info["n_items"]
         ),

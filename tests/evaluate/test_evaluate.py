@@ -12,7 +12,11 @@ import pytest
 import torch
 
 from ablate.errors import ConfigError, DataError
+from ablate.evaluate.evaluator import EvaluateConfig, Evaluator, sources_of, too_long
+from ablate.evaluate.lm_eval_task import LmEvalTask
+from ablate.evaluate.requests import requests_of
 from ablate.evaluate.snapshot import read_snapshot, references
+from ablate.evaluate.tasks import TaskSource
 
 
 def test_smooth_scores_follow_from_the_log_likelihoods(scores: Any, snapshot: Path) -> None:
@@ -170,3 +174,35 @@ def test_a_snapshot_is_fetched_through_lm_evals_own_task(tmp_path: Path) -> None
         "revision",
         "lm_eval_version",
     }
+
+
+def test_the_record_counts_items_whose_prompt_lost_its_beginning(
+    evaluator: Any, snapshot: Path, tokenizer: Any
+) -> None:
+    found = {task: told.get("cut") for task, told in evaluator.info.items()}
+    assert found == {"choice": 0, "pairs": 0, "partial": 0, "word": 0, "long": 4, "heldout": None}
+    config = EvaluateConfig(tasks=("choice", "long"), snapshot=str(snapshot))
+    assert Evaluator(config, tokenizer, 4096).info["long"]["cut"] == 0
+    (warning,) = too_long(sources_of(config, None), context=48, vocab_size=300)
+    assert "long: about 4 of 4 prompts" in warning
+    assert not too_long(sources_of(config, None), context=4096, vocab_size=300)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_items_without_a_right_answer_are_counted(several: bool, tokenizer: Any) -> None:
+    import datasets
+    from lm_eval.api.task import ConfigurableTask
+
+    golds = [0, 1, 2, -100]  # of two choices
+    rows = [{"q": "the cat", "c": ["sat", "ran"], "gold": [g] if several else g} for g in golds]
+    config = {
+        "task": "t", "dataset_path": "none", "test_split": "test", "output_type": "multiple_choice",
+        "custom_dataset": lambda **_: {"test": datasets.Dataset.from_list(rows)},
+        "doc_to_text": "q", "doc_to_choice": "c", "doc_to_target": "gold",
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+    }  # fmt: skip
+    source = TaskSource(name="t", digest="t", make=lambda: ConfigurableTask(config=config))
+    task = requests_of(source, tokenizer, None) or LmEvalTask(source, tokenizer)
+    assert isinstance(task, LmEvalTask) == several
+    assert task.no_answer == 2
+    assert task.cut_items(48) == 0 and task.cut_items(1) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -225,3 +226,33 @@ def test_another_import_under_the_same_name_is_refused(
     assert take("results.csv=scores.csv", "study.replan=true") == 0
     assert take() == 2
     assert "give results.csv=<file>, or results.lm_eval=[<folder>]" in capsys.readouterr().err
+
+
+def test_packed_samples_are_read_and_a_repeated_one_is_named(
+    take: Import, tmp_path: Path, written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(written[0], tmp_path / "out")
+    assert take("results.lm_eval=[out]", "results.primary=acc") == 0
+    plain = {run: _items(study(tmp_path), run) for run in (("full", 0), ("without_a", 1))}
+    for path in (tmp_path / "out").rglob("samples_*.jsonl"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert take("results.lm_eval=[out]", "results.primary=acc", "study.replan=true") == 0
+    assert {run: _items(study(tmp_path), run) for run in plain} == plain
+    packed = next((tmp_path / "out" / "full" / "seed-1").rglob("samples_quiz*"))
+    lines = gzip.decompress(packed.read_bytes()).splitlines(keepends=True)
+    packed.write_bytes(gzip.compress(b"".join([*lines, lines[0]])))
+    assert take("results.lm_eval=[out]", "results.primary=acc", "study.replan=true") == 2
+    said = capsys.readouterr().err
+    assert f"line {len(lines) + 1} repeats line 1: doc" in said and packed.name in said
+
+
+def test_names_of_arms_may_be_longer_than_a_figure_is_wide(take: Import, tmp_path: Path) -> None:
+    rows = [
+        f"{arm},{seed},quiz,0.{(seed + 2) * n}"
+        for n, arm in enumerate(("full", "x" * 8_000), 1)
+        for seed in (0, 1)
+    ]
+    (tmp_path / "scores.csv").write_text("\n".join(["arm,seed,task,score", *rows]))
+    assert take("results.csv=scores.csv") == 0
+    assert (tmp_path / "studies" / "theirs" / "gains.png").stat().st_size > 0
