@@ -255,4 +255,4 @@ def test_names_of_arms_may_be_longer_than_a_figure_is_wide(take: Import, tmp_pat
     ]
     (tmp_path / "scores.csv").write_text("\n".join(["arm,seed,task,score", *rows]))
     assert take("results.csv=scores.csv") == 0
-    assert (tmp_path / "studies" / "theirs" / "gains.png").stat().st_size > 0
+    assert (tmp_path / "studies" / "theirs" / "figures" / "gains.png").stat().st_size > 0
