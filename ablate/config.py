@@ -21,7 +21,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import ASIDE, counts, digest
@@ -360,12 +360,18 @@ def compose(overrides: Sequence[str], hydra: Hydra | None = None) -> DictConfig:
             that is not YAML.
     """
     hydra = hydra or open_hydra()
+    for override in overrides:
+        name, _, option = override.partition("=")
+        if option in ("null", "~") and "." not in name and hydra.config_loader.get_group_options(name):
+            options = ", ".join(sorted(hydra.config_loader.get_group_options(name)))
+            raise ConfigError(f"{override}: expected the name of one of its options (known: {options})")
     try:
         config: DictConfig = hydra.compose_config(
             config_name="config", overrides=list(overrides), run_mode=RunMode.MULTIRUN,
             with_log_configuration=False, validate_sweep_overrides=False,
         )  # fmt: skip
         check_settings(config)
+        _check_stages(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, overrides, hydra)) from error
     except (yaml.YAMLError, UnicodeError, RecursionError) as error:
@@ -377,6 +383,15 @@ def compose(overrides: Sequence[str], hydra: Hydra | None = None) -> DictConfig:
         for surprise in surprises(path):
             raise ConfigError(surprise)
     return config
+
+
+def _check_stages(config: DictConfig) -> None:
+    for name in config.stages:
+        if not OmegaConf.is_dict(config.stages[name]):
+            raise ConfigError(
+                f"stages.{name} must be a mapping, got {shown(plain(config.stages[name]))}; a stage is switched off by "
+                f"stages.{name}.enabled=false"
+            )
 
 
 def _own_folders(hydra: Hydra) -> list[Path]:
@@ -394,6 +409,11 @@ def _own_files(config: DictConfig, hydra: Hydra) -> list[Path]:
 
 def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
     text = str(error).strip()
+    if isinstance(cause := error.__cause__, KeyValidationError):
+        where = f"a key of {cause.full_key}" if cause.full_key else "a key"
+        kind = re.search(r"'(\w+)'", str(cause))
+        got = kind[1].replace("NoneType", "null") if kind else "something else"
+        return f"{where} must be text, got {got}; write it in quotes"
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
         group, name = option.groups()
         options = hydra.config_loader.get_group_options(group)

@@ -432,6 +432,26 @@ def test_what_a_study_file_may_say(tmp_path: Path) -> None:
     assert list(config.stages.language.languages) == ["en", "no"]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("evaluate: {~: 3}\n", "a key of evaluate must be text, got null; write it in quotes"),
+        ("stages: {language: no}\n", "stages.language must be a mapping, got false; a stage is switched off by "),
+        ("stages: {language: ~}\n", "stages.language must be a mapping, got null; a stage is switched off by "),
+    ],
+)  # fmt: skip
+def test_a_mapping_that_is_none_is_refused_by_its_key(tmp_path: Path, more: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        own_study(tmp_path, more.encode())
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("group", ["evaluate", "proxy", "design", "recipe"])
+def test_a_group_set_to_null_is_told_its_options(group: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{group}=null: expected the name of one of its options"):
+        compose(["study=demo", f"{group}=null"])
+
+
 def test_the_command_line_reads_no_as_a_word() -> None:
     config = compose(["study=demo", "stages.language.languages=[en,no]", "study.name=off"])
     assert list(config.stages.language.languages) == ["en", "no"] and config.study.name == "off"
