@@ -66,7 +66,14 @@ def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
     if config.plan.probe:
         named = any(override.startswith("hydra/launcher=") for override in config.hydra.overrides.hydra)
         jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if named else None
-        measured = probe(plan, Store(Path(config.store)), config.workers, config.plan.sample, jobs, print)
+        measured = probe(
+            plan,
+            Store(Path(config.store)),
+            workers=config.workers,
+            sample=config.plan.sample,
+            jobs=jobs,
+            say=print,
+        )
         found["cost"] = cost_of(plan, measured)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from ablate.reading.records import Place, read_rows
 
 NEEDED = ("arm", "seed", "task", "score")
 RESERVED = (*NEEDED, "metric", "tokens")
+NUMBER = re.compile(r"[-+0-9.eE]+")
+"""Python also reads 1_0 as ten, and digits of every script."""
 
 
 def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]) -> Results:
@@ -79,7 +82,7 @@ def _cell(value: Any) -> str:
 
 def _number(cell: str, where: str, of: str = "") -> float:
     try:
-        value = float(cell)
+        value = float(cell) if NUMBER.fullmatch(cell) else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

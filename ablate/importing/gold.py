@@ -189,7 +189,9 @@ def _contradicted(
     """The first sample whose accuracy cannot be that of this right choice; None when there is none."""
     for number, (sample, one, gold) in enumerate(zip(samples, choices, golds, strict=True)):
         accuracy = _accuracy(sample)
-        if accuracy is None or gold is None:
+        if (
+            accuracy is None or gold is None or np.isnan(one.lls).any()
+        ):  # a likelihood that is none says nothing
             continue
         best = np.flatnonzero(one.lls >= one.lls.max() - SAME * abs(one.lls.max()))
         if (gold not in best) if accuracy else (best.tolist() == [gold]):

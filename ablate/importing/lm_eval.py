@@ -148,7 +148,8 @@ def _read_run(
         content = _content(file)
         for task in _wanted(content, tasks):
             values, bad = _values(content["results"][task])
-            samples = _samples(file, task)
+            effective = content["n-samples"].get(task, {}).get("effective")
+            samples = _samples(file, task, effective)
             scored = _smooth(samples, content["configs"].get(task) or {}, file)
             fact, smooth = _facts(content, task, [*values, *bad], scored, better)
             bad |= {name: value for name, value in smooth.items() if not math.isfinite(value)}
@@ -166,6 +167,9 @@ def _read_run(
             scores[task] = values
             known, where = facts.setdefault(task, (fact, file))
             for key, value in fact.items():
+                if isinstance(value, dict):  # by metric, which a run may lack
+                    known[key] |= {metric: one for metric, one in value.items() if metric not in known[key]}
+                    value = known[key] | value
                 if known[key] != value:
                     raise DataError(
                         f"task {task!r} is not the same everywhere: {key} is {value} in {file}, {known[key]} in {where}"
@@ -255,8 +259,8 @@ def _facts(
     return fact, smooth
 
 
-def _samples(file: Path, task: str) -> list[dict[str, Any]]:
-    """The samples logged together with a results file; none when they were not."""
+def _samples(file: Path, task: str, effective: Any) -> list[dict[str, Any]]:
+    """The samples logged together with a results file, of all its `effective` items; none when they were not."""
     date = DATED.search(file.stem)
     name = f"samples_{task}{date[0] if date else ''}.jsonl"
     logged = [path for packing in ("", *PACKED) if (path := file.with_name(name + packing)).exists()]
@@ -280,6 +284,12 @@ def _samples(file: Path, task: str) -> list[dict[str, Any]]:
                 "Keep one"
             )
         samples.append(dict(sample))
+    items = len({doc for _, doc in seen})
+    if logged and isinstance(effective, int) and items != effective:
+        raise DataError(
+            f"{logged[0]} has samples of {items} items, and {file.name} scores of {effective}: smooth scores would be "
+            "of other items. Log the samples again, or take the file away"
+        )
     return sorted(samples, key=lambda sample: (sample["filter"], sample["doc_id"]))
 
 

@@ -75,7 +75,7 @@ BEFORE = 32
 """Characters looked at before a number."""
 
 
-def scrub(text: str, emails: str | None, ips: str | None) -> tuple[str, int, int]:
+def scrub(text: str, *, emails: str | None, ips: str | None) -> tuple[str, int, int]:
     """Replace addresses.
 
     Args:
@@ -155,7 +155,7 @@ class CountPii(Filter):
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
         """How many of each kind."""
-        _, emails, ips = scrub(text, "" if self.emails else None, "" if self.ips else None)
+        _, emails, ips = scrub(text, emails="" if self.emails else None, ips="" if self.ips else None)
         return {"emails": emails, "ips": ips}
 
     def decide(self, measured: Table) -> Verdict:
@@ -187,4 +187,4 @@ class Pii(Transform):
     def transform(self, text: str) -> str:
         """Private, reserved and loopback addresses stay."""
         emails = self.email_replacement if self.emails else None
-        return scrub(text, emails, self.ip_replacement if self.ips else None)[0]
+        return scrub(text, emails=emails, ips=self.ip_replacement if self.ips else None)[0]

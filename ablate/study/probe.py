@@ -74,7 +74,7 @@ class _Sample(Source):
 
 
 def probe(
-    plan: Mapping[str, Any], store: Store, workers: int | None, sample: int, jobs: int | None, say: Say
+    plan: Mapping[str, Any], store: Store, *, workers: int | None, sample: int, jobs: int | None, say: Say
 ) -> Probe:
     """Measure what a plan's runs will cost here.
 

@@ -104,7 +104,7 @@ def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, s
 
 
 def run_jobs(
-    study: Path, store: Store, runs: Sequence[RunName], workers: int | None = 1, threads: int | None = None
+    study: Path, store: Store, runs: Sequence[RunName], *, workers: int | None = 1, threads: int | None = None
 ) -> bool:
     """Do some runs of a planned study, whatever happens; True when all their records are there.
 

@@ -67,7 +67,7 @@ def score(data: Path, out: Path, scratch: Path) -> None:
     pages = []
     for kind, title in (("gold", "Known main texts"), ("segments", "Known segments")):
         file = str(data / f"web/extraction_{kind}.jsonl.gz")
-        gold = gold_of(file, None) if kind == "gold" else gold_of(None, file)
+        gold = gold_of(gold=file, segments=None) if kind == "gold" else gold_of(gold=None, segments=file)
         print(write(scratch, title, gold, pool, methods, 1_000), flush=True)
         pages.append((scratch / "extraction.md").read_text(encoding="utf-8"))
         out.with_name(f"{out.stem}_{kind}.csv").write_bytes((scratch / "extraction.csv").read_bytes())

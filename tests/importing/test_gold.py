@@ -72,3 +72,10 @@ def test_a_tie_contradicts_nothing() -> None:
     one = sample("1", best=1, acc=0.0, choices="red blue")
     one["filtered_resps"] = [["-1.0", "False"], ["-1.0", "False"]]
     assert gold([one]) == [1]
+
+
+def test_a_likelihood_that_is_no_number_contradicts_nothing() -> None:
+    one = sample("2", best=1, acc=1.0)
+    lost = sample("2", best=1, acc=1.0)
+    lost["filtered_resps"][0] = ["nan", "False"]
+    assert gold([one, lost]) == [1, 1]

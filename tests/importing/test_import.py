@@ -256,3 +256,44 @@ def test_names_of_arms_may_be_longer_than_a_figure_is_wide(take: Import, tmp_pat
     (tmp_path / "scores.csv").write_text("\n".join(["arm,seed,task,score", *rows]))
     assert take("results.csv=scores.csv") == 0
     assert (tmp_path / "studies" / "theirs" / "figures" / "gains.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_metric_that_one_run_lacks_is_named_by_run_or_missing(
+    take: Import, tmp_path: Path, written: Written, allowed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(written[0], tmp_path / "out")
+    _edit(tmp_path / "out" / "full" / "seed-1", lambda c: c["results"]["quiz"].pop("acc,none"))
+    overrides = [
+        "results.lm_eval=[out]",
+        "results.primary=acc",
+        f"results.allow_missing={str(allowed).lower()}",
+    ]
+    assert take(*overrides) == (0 if allowed else 2)
+    if not allowed:
+        assert "arm 'full', seed 1: no acc of 'quiz'" in capsys.readouterr().err
+        return
+    scores = json.loads((tmp_path / "studies/theirs/runs/full/seed-1/record.json").read_text())["scores"]
+    assert "acc" not in scores["quiz"] and {"acc_norm", "prob", "bpb"} <= set(scores["quiz"])
+    assert "acc" in scores["word"]
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_samples_of_fewer_items_than_were_scored_are_named(
+    take: Import, tmp_path: Path, written: Written, kept: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(written[0], tmp_path / "out")
+    path = next((tmp_path / "out" / "full" / "seed-1").rglob("samples_quiz*"))
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:kept]))
+    assert take("results.lm_eval=[out]", "results.primary=acc") == 2
+    said = capsys.readouterr().err
+    assert path.name in said and f"has samples of {kept} items" in said
+
+
+@pytest.mark.parametrize("cell", ["1_0", "\u0660.\u0665", "0x1", "nan", "1e400", "N/A"])
+def test_a_score_that_only_python_reads_as_a_number_is_named(
+    take: Import, tmp_path: Path, cell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scores.csv").write_text(f"arm,seed,task,score\na,0,quiz,0.5\nb,0,quiz,{cell}\n")
+    assert take("results.csv=scores.csv") == 2
+    assert "line 3: score must be a finite number" in capsys.readouterr().err

@@ -38,7 +38,7 @@ from ablate.study.plan import folder_of
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Score; returns the exit status."""
     at_least(config, resamples=1)
-    gold = gold_of(config.inspect.gold, config.inspect.segments)
+    gold = gold_of(gold=config.inspect.gold, segments=config.inspect.segments)
     methods = {name: Extraction(method=name).transform for name in _chosen(plain(config.inspect.methods))}
     with under("pool"):
         pool = build_pool(make(config.pool, "pool"), Store(Path(config.store)))
@@ -57,7 +57,7 @@ def _chosen(methods: list[str] | None) -> list[str]:
     return list(methods or METHODS)
 
 
-def gold_of(gold: str | None, segments: str | None) -> list[Gold]:
+def gold_of(*, gold: str | None, segments: str | None) -> list[Gold]:
     """What is known of the pages.
 
     Raises:
