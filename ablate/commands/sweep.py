@@ -55,7 +55,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     else:
         say("\n".join([planning.describe(plan), *warnings]))
         failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, hydra, say)
-    from ablate.report.effects_table import COLUMNS
+    from ablate.report.effects_table import COLUMNS, in_words
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text
     from ablate.report.records import load_study
@@ -68,7 +68,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
         print(f"\n{planned}")
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
     try:
-        make(plan["tracker"], "tracker").summary(plan["study"], COLUMNS, rows)
+        make(plan["tracker"], "tracker").summary(plan["study"], COLUMNS, in_words(rows))
     except Exception as problem:
         print(f"tracker: the effects could not be sent ({problem}); the report has them", file=sys.stderr)
     for (arm, seed), error in failures.items():

@@ -293,6 +293,11 @@ def number(value: float, digits: int = 6) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}g}"
 
 
+def in_words(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with their verdicts as text, for whoever shows them elsewhere."""
+    return [{**row, "verdict": str(row["verdict"])} for row in rows]
+
+
 def to_csv(rows: Sequence[Row]) -> str:
     """`effects.csv`: an empty cell is a value that was not measured."""
     out = io.StringIO()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import struct
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ablate.config import compose, make
 from ablate.errors import ConfigError
+from ablate.report.effects_table import COLUMNS, effects_table, in_words
+from ablate.report.records import Study
 from ablate.report.tracker import NoTracker, Wandb
 
 
@@ -40,13 +44,22 @@ def datastore(path: Path) -> str:
     return "\n".join(found)
 
 
+def settled(path: Path) -> str:
+    """What a run wrote, once wandb's own process has written that it ended."""
+    for _ in range(600):
+        if "exit {" in (written := datastore(path)):
+            return written
+        time.sleep(0.1)
+    raise AssertionError(f"{path} holds no end of the run after a minute")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_runs_are_grouped_by_study_and_named_by_arm_and_seed(offline: Wandb, tmp_path: Path) -> None:
     with offline.run("demo", "without_language", 3, {"train": {"tokens": 10}}) as run:
         run.log(5, {"facts": {"acc": 0.25}})
         run.log(10, {"facts": {"acc": 0.75}})
     (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
-    written = datastore(path)
+    written = settled(path)
     assert 'run_group: "demo"' in written and 'display_name: "without_language-seed3"' in written
     assert "facts/acc" in written and "0.75" in written and 'project: "ablate"' in written
 
@@ -62,7 +75,7 @@ def test_a_failed_run_is_marked_so(offline: Wandb, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), offline.run("demo", "full", 0, {}):
         raise RuntimeError
     (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
-    assert "exit_code: 1" in datastore(path)
+    assert "exit_code: 1" in settled(path)
 
 
 def test_trackers_come_from_the_configuration() -> None:
@@ -71,3 +84,15 @@ def test_trackers_come_from_the_configuration() -> None:
     assert make(compose(["study=demo"]).tracker, "tracker") == NoTracker()
     with pytest.raises(ConfigError, match="online, offline, disabled"):
         make(compose(["study=demo", "tracker=wandb", "tracker.mode=of"]).tracker, "tracker")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_effects_are_sent_with_their_verdicts_in_words(
+    offline: Wandb, make_study: Callable[..., Study], tmp_path: Path
+) -> None:
+    study = make_study({"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53]})
+    offline.summary("demo", COLUMNS, in_words(effects_table(study)))
+    (table,) = tmp_path.glob("wandb-runs/**/effects*.table.json")
+    sent = json.loads(table.read_text())
+    place = sent["columns"].index("verdict")
+    assert "helps" in {row[place] for row in sent["data"]}
