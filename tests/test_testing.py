@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["files", "warc", "hf", "mixed"])
+@pytest.mark.parametrize("kind", ["files", "warc", pytest.param("hf", marks=pytest.mark.slow), "mixed"])
 def test_every_source_keeps_the_contract(kind: str, folder: Path) -> None:
     files, warc = Files(paths=[str(folder / "data")]), Warc(paths=[str(folder / "b.warc")])
     hub = Hub(path=str(folder / "data"), limit=4)
