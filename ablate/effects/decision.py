@@ -112,7 +112,7 @@ def agreement_across_seeds(
     found, clear = [], []
     for half in halves:
         rest = [seed for seed in range(n_seeds) if seed not in half]
-        means = _means(one[:, list(half)]), _means(two[:, rest])
+        means = seed_means(one[:, list(half)]), seed_means(two[:, rest])
         found.append(agreement(*means, level=level))
         clear.append(agreement(*means, pairs=clear_pairs(two[:, rest]), level=level))
     return _averaged(found, len(one)), _averaged(clear, len(one))
@@ -135,7 +135,7 @@ def _averaged(found: Sequence[Agreement], n_arms: int) -> Agreement:
     return Agreement(mean[0], mean[1], mean[2], arms, pairs, mean[3], mean[4], mean[5])
 
 
-def _means(table: Floats) -> Floats:
+def seed_means(table: Floats) -> Floats:
     """Mean over seeds of each arm, shape (n_arms,); NaN for an arm without a score."""
     return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
 

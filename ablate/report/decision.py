@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ablate.effects.aggregate import aggregate
-from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling
+from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling, seed_means
 from ablate.errors import DataError
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import markdown
@@ -103,16 +103,12 @@ def compared(
     if same_runs:
         found, among = agreement_across_seeds(little, dear)
     else:
-        means = _means(little), _means(dear)
+        means = seed_means(little), seed_means(dear)
         found, among = agreement(*means), agreement(*means, pairs=clear_pairs(dear))
     return {
         "cheap": cheap, "task": task, "metric": metric, **asdict(found), "clear_pairs": among.n_pairs,
         "clear_accuracy": among.accuracy, "seed_ceiling": seed_ceiling(dear),
     }  # fmt: skip
-
-
-def _means(table: np.ndarray) -> np.ndarray:
-    return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
 
 
 def to_csv(rows: Sequence[Row]) -> str:
