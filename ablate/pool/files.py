@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from ablate.errors import ConfigError, nearest
 from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
-from ablate.reading.paths import Found, find_files, shown
+from ablate.reading.paths import Found, find_files, is_hidden, shown
 from ablate.reading.records import FORMATS, READABLE, TEXTS, Fault, Part, is_readable, parts, records, texts
 from ablate.reading.unpack import UNPACK_ERRORS, Damaged, worded
 
-READER = 3
+READER = 4
 """Raise it when the same file gives other documents: pools that were read before are then read anew."""
 
 
@@ -87,7 +87,9 @@ class Files(Source):
     def _read(self, path: Path) -> Iterator[Document | Skipped]:
         try:
             for part in parts(path):
-                if part.format in TEXTS:
+                if is_hidden(PurePosixPath(part.name.removeprefix(shown(path.name)))):
+                    yield Skipped(part.name, 0, "not read (hidden)")
+                elif part.format in TEXTS:
                     yield from _text(part)
                 elif part.format in FORMATS:
                     yield from self._records(part)

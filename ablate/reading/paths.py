@@ -30,6 +30,15 @@ def shown(name: str) -> str:
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
 
 
+def is_hidden(place: PurePath) -> bool:
+    """Whether a file, said from the folder or archive that was given, is one that its owner never sees.
+
+    Names that begin with a dot (editors, checksums of Spark and Hadoop, `._name` of macOS), and what lies in
+    such a folder or in the `__MACOSX` of an archive. They bear the endings of the files that they go with.
+    """
+    return any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
+
+
 def find_files(paths: str | Sequence[str], wanted: Callable[[Path], bool], what: str) -> Found:
     """Expand files, globs and folders, in the order given, each glob and folder sorted.
 
@@ -51,12 +60,14 @@ def find_files(paths: str | Sequence[str], wanted: Callable[[Path], bool], what:
             raise FieldError(
                 f"paths holds {entry!r}: give a file, a glob or a folder; the working folder is '.'"
             )
+        folder = Path(entry).expanduser()
         matches, named = _matches(entry)
         if not matches:
             raise FieldError(f"paths: nothing matches {shown(entry)!r} (expected {what})")
         kept = 0
         for path in matches:
-            if why := _unread(path, wanted):
+            hidden = not named and path.is_relative_to(folder) and is_hidden(path.relative_to(folder))
+            if why := "hidden" if hidden else _unread(path, wanted):
                 if named:
                     raise FieldError(f"paths: {shown(entry)!r} is not read: {why} (expected {what})")
                 others[path] = why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,29 @@ def test_a_file_that_is_named_is_read_or_refused_and_one_beside_others_is_listed
     for named in ("c.md", "d.jsonl", "nothing", ""):
         with pytest.raises(DataError, match="paths"):
             list(Files(paths=[str(tmp_path / "a.JSONL.GZ"), named and str(tmp_path / named)]).documents())
+
+
+def test_hidden_files_are_no_documents(tmp_path: Path, monkeypatch: Any) -> None:
+    """Spark's checksums, editors' copies and macOS's halves of files bear the endings of the files beside them."""
+    line = '{"text": "%s"}\n'
+    (tmp_path / ".git").mkdir()
+    for name in (".a.jsonl", "._a.jsonl", ".git/a.jsonl", "a.jsonl"):
+        (tmp_path / name).write_text(line % name)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for name in ("b.jsonl", "__MACOSX/._b.jsonl", "__MACOSX/b.txt"):
+            archive.writestr(name, line % name)
+    monkeypatch.chdir(tmp_path / ".git")
+    for path in (str(tmp_path), "..", "../.git/.."):
+        documents, skipped = split(Files(paths=[path]).documents())
+        assert [d.text for d in documents] == ["a.jsonl", "b.jsonl"]
+        assert sorted((s.file, s.reason) for s in skipped) == [
+            ("._a.jsonl", "not read (hidden)"), (".a.jsonl", "not read (hidden)"), ("a.jsonl", "not read (hidden)"),
+            ("b.zip/__MACOSX/._b.jsonl", "not read (hidden)"), ("b.zip/__MACOSX/b.txt", "not read (hidden)"),
+        ]  # fmt: skip
+    documents, _ = split(Files(paths=["../.a.jsonl", "."]).documents())
+    assert [d.text for d in documents] == [".a.jsonl", ".git/a.jsonl"], (
+        "a file or folder that is named is read"
+    )
 
 
 def test_one_bad_record_costs_itself(tmp_path: Path, store: Store, make_pool: Any) -> None:
