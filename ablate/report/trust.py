@@ -35,6 +35,7 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
         return ["No score to look at."]
     findings = [
         *_gone(study),
+        *_arithmetic(study),
         *_pairing(table, study),
         *_shared(study, table, rows),
         *_seeds(study, rows),
@@ -63,6 +64,27 @@ def _gone(study: Study) -> list[str]:
     return [
         f"**Arms without a run**: {', '.join(gone)}. Averages over arms are least squares over the others, which need "
         "no longer be balanced."
+    ]
+
+
+def _arithmetic(study: Study) -> list[str]:
+    """Runs of one study that were computed in unlike ways, which the seeds' noise does not hold."""
+    kinds: dict[str, dict[str, int]] = {}
+    for (arm, _), record in study.records.items():
+        torch = (record.get("provenance", {}).get("versions") or {}).get("torch")
+        said = [record["cost"].get("precision"), torch and f"torch {torch}"]
+        if any(said):
+            arms = kinds.setdefault(", ".join(filter(None, said)), {})
+            arms[arm] = arms.get(arm, 0) + 1
+    if len(kinds) < 2:
+        return []
+    shown = "; ".join(
+        f"{kind} in {', '.join(f'{count} of {arm}' for arm, count in arms.items())}"
+        for kind, arms in sorted(kinds.items())
+    )
+    return [
+        f"**Runs were not computed alike**: {shown}. What arms differ by may be what their arithmetic differs by: set "
+        "`train.precision`, use one version of torch, and do the fewer ones again."
     ]
 
 

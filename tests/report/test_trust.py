@@ -222,3 +222,15 @@ def test_ties_between_arms_are_no_effect(make_study: Callable[..., Study]) -> No
     assert all(
         row["estimate"] == pytest.approx(0.0) and row["verdict"].kind is Kind.NONE_SEEN for row in rows
     )
+
+
+def test_runs_of_unlike_arithmetic_are_named(make: Make) -> None:
+    study = make(LeaveOneOut(), lambda levels: 0.5, SWITCHES[:2])
+    assert "computed alike" not in report(study)
+    for (arm, seed), record in study.records.items():
+        record["cost"]["precision"] = "bf16" if arm == "without_a" and seed else "fp32"
+    write_report(study)
+    assert (
+        "**Runs were not computed alike**: bf16 in 2 of without_a; fp32 in 3 of full, 1 of without_a, 3 of without_b."
+        in (study.folder / "REPORT.md").read_text()
+    )
