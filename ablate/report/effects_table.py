@@ -23,7 +23,7 @@ from ablate.effects.items import (
     item_variance,
     seeds_and_items,
 )
-from ablate.effects.multiplicity import benjamini_hochberg, holm
+from ablate.effects.multiplicity import benjamini_hochberg, correct_claims
 from ablate.effects.noise import noise_floor
 from ablate.effects.sequential import sequential_contrasts
 from ablate.effects.verdict import Kind, Verdict, verdict
@@ -184,29 +184,39 @@ def _tested(row: Row) -> bool:
 def _adjust(rows: list[Row], study: Study) -> None:
     """Correct p-values family by family; a task of the aggregate is no surer than the aggregate."""
     members = study.aggregated(study.primary)
-    families: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    gates: dict[int, Row] = {}
+    lead: list[Row] = []
+    tasks: list[Row] = []
+    others: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row["correction"] == BH:
-            families[BH, row["estimand"], row["metric"]].append(row)
-        elif row["task"] in members:
-            families[HOLM, "tasks"].append(row)
+            others[row["estimand"], row["metric"]].append(row)
         else:
-            families[HOLM, "lead"].append(row)
-            if row["task"] == AGGREGATE:
-                gates[row["number"]] = row
-    for (kind, *_), family in families.items():
-        p = [row["p_value"] if _tested(row) else math.nan for row in family]
-        adjusted = holm(p) if kind == HOLM else benjamini_hochberg(p)
-        for row, value in zip(family, adjusted, strict=True):
-            row["p_adjusted"] = 1.0 if row["method"] == "identical" else float(value)
-            row["tests"] = sum(map(_tested, family))
-    for row in families.get((HOLM, "tasks"), []):
-        gate = gates[row["number"]]
-        if len(members) == 1:  # the aggregate is this task on another scale
-            row["p_adjusted"], row["tests"] = max(row["p_value"], gate["p_adjusted"]), gate["tests"]
-        elif _tested(row):
-            row["p_adjusted"] = max(row["p_adjusted"], gate["p_adjusted"] if _tested(gate) else 1.0)
+            (tasks if row["task"] in members else lead).append(row)
+    by_gain = (
+        np.array([_p_tested(row) for row in tasks]).reshape(len(members), -1).T
+        if tasks
+        else np.empty((len(lead), 0))
+    )
+    ahead, within = correct_claims([_p_tested(row) for row in lead], by_gain)
+    _note(lead, ahead)
+    _note(tasks, within.T.ravel())
+    if len(members) == 1:
+        for row in tasks:
+            row["tests"] = sum(map(_tested, lead))
+    for family in others.values():
+        _note(family, benjamini_hochberg([_p_tested(row) for row in family]))
+
+
+def _p_tested(row: Row) -> float:
+    return float(row["p_value"]) if _tested(row) else math.nan
+
+
+def _note(family: Sequence[Row], adjusted: np.ndarray) -> None:
+    """Enter the corrected p-values of a family, and how many tests it has."""
+    tests = sum(map(_tested, family))
+    for row, value in zip(family, adjusted, strict=True):
+        row["p_adjusted"] = 1.0 if row["method"] == "identical" else float(value)
+        row["tests"] = tests
 
 
 def _see(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ablate.design.base import Assignment, Factor
+from ablate.effects.aggregate import rescale
 from ablate.effects.balanced import DOMINANT, arm_variances
 from ablate.effects.best_subset import best_subset
 from ablate.effects.components import percent, variance_components
@@ -16,6 +17,7 @@ from ablate.effects.lack_of_fit import lack_of_fit
 from ablate.effects.noise import homogeneity
 from ablate.effects.pairing import WORTH_IT, seed_correlation
 from ablate.effects.ratio import ratio_of_means
+from ablate.effects.shape import best_cut, noise_shape
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
@@ -26,6 +28,12 @@ from ablate.report.tables import contrast_name, interval, interval_items, markdo
 from ablate.study.plan import factors_of
 
 DOUBT = 0.05
+CROWDED = 2.0
+"""Standard deviations of its runs from the best or worst score within which an arm's noise cannot be even on both sides."""
+SPLIT = (
+    "As where a run has made a transition or has not: the mean is of two kinds of run, and intervals from few seeds do not hold. A "
+    "longer budget, or bits per byte, brings runs to one side."
+)
 
 
 def section(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -39,6 +47,8 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
         *_pairing(table, study),
         *_shared(study, table, rows),
         *_seeds(study, rows),
+        *_shape(study, table),
+        *_bounds(study, table),
         *_equal_noise(study, table, rows),
         *_fit(study, table, rows),
     ]
@@ -133,11 +143,71 @@ def _seeds(study: Study, rows: Sequence[Row]) -> list[str]:
     if fewest < 4:
         words = {2: "Two seeds", 3: "Three seeds"}[fewest]
         return [
-            f"**{words}** cannot show whether the noise has heavy tails, and `ablate calibrate` does not claim the "
-            "intervals if it has: they may then be wider than they need to be."
+            f"**{words}** say little about the shape of the noise. Tails that are heavy on both sides make intervals wider than they "
+            "need to be; runs that split into two groups, or a reference whose runs lean to one side, make them too narrow, or "
+            "leave them beside the truth."
             + (" A third seed makes every interval far narrower." if fewest == 2 else "")
         ]
     return []
+
+
+def _shape(study: Study, table: np.ndarray) -> list[str]:
+    """Whether runs split into two groups or lean to one side, which intervals do not allow for."""
+    found = noise_shape(table[study.distinct])
+    if math.isnan(found.split_p) and np.isnan(found.split).all():
+        return []
+    lines = []
+    for place in np.flatnonzero(found.split <= DOUBT / 2):  # half for single arms, half for all together
+        runs = table[study.distinct[place]]
+        low, high = best_cut(runs[np.isfinite(runs)])
+        lines.append(
+            f"**Runs of arm `{study.arms[study.distinct[place]]}` split into two groups**: {low.size} near {low.mean():.3f}, {high.size} near "
+            f"{high.mean():.3f} (p of one group {p_text(float(found.split[place]))} after Holm over arms). {SPLIT}"
+        )
+    if not lines and found.split_p <= DOUBT / 2:
+        lines.append(
+            f"**Runs split into two groups** in more arms than normal noise explains (p = {p_text(found.split_p)}, all arms together). {SPLIT}"
+        )
+    if found.skew_p <= DOUBT:
+        worse = (found.skew < 0.0) == study.metrics[study.primary]
+        lines.append(
+            f"**Noise leans to one side**: {'bad' if worse else 'good'} runs are far off (mean skewness {found.skew:+.1f}, p = {p_text(found.skew_p)}). "
+            "Alike in all arms it cancels in a gain; in the reference alone intervals are too narrow."
+        )
+    if not lines:
+        lines.append(
+            f"**Shape of the noise**: no sign of runs in two groups (p = {p_text(found.split_p)}) nor of a lean to one side (p = "
+            f"{p_text(found.skew_p)}). Few runs show little of it."
+            if not math.isnan(found.split_p)
+            else "**Shape of the noise**: no sign of runs in two groups in any single arm. Few runs show little of it."
+        )
+    return lines
+
+
+def _bounds(study: Study, table: np.ndarray) -> list[str]:
+    """Arms whose scores crowd against the best or the worst score there is."""
+    members = (
+        study.aggregated(study.primary)
+        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
+    )
+    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
+    if None in levels:
+        return []  # bits per byte: nothing comes near zero
+    top, bottom = 1.0, float(rescale(np.zeros(len(levels)), np.array(levels, dtype=np.float64)).mean())
+    near = []
+    for place in study.distinct:
+        runs = table[place][np.isfinite(table[place])]
+        if runs.size >= 2:
+            reach = CROWDED * float(runs.std(ddof=1))
+            if runs.mean() + reach >= top or runs.mean() - reach <= bottom:
+                near.append(study.arms[place])
+    if not near:
+        return []
+    return [
+        f"**Scores near their bound**: those of {', '.join(f'`{arm}`' for arm in near)} lie within {CROWDED:g} standard deviations of the best or "
+        "the worst score there is, so their noise is squeezed on one side and gains over them have intervals that are too "
+        "narrow. Bits per byte has no such bound; harder tasks, or a shorter budget, leave room."
+    ]
 
 
 def _equal_noise(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:

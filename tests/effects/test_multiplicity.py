@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ablate.effects.multiplicity import benjamini_hochberg, holm
+from ablate.effects.multiplicity import benjamini_hochberg, correct_claims, holm
 
 P_VALUES = st.lists(
     st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.01, 1.0])), min_size=1, max_size=7
@@ -48,10 +48,31 @@ def test_what_was_not_tested_does_not_count(adjust):
 
 
 @pytest.mark.parametrize("adjust", [holm, benjamini_hochberg])
-@pytest.mark.parametrize("p", [[0.5, 1.1], [-0.1], [[0.5]]])
+@pytest.mark.parametrize("p", [[0.5, 1.1], [-0.1], 0.5])
 def test_wrong_p_values_are_named(adjust, p):
     with pytest.raises(ValueError, match=r"p-values must be|p_values must have"):
         adjust(p)
+
+
+def test_holm_takes_many_families_at_once():
+    p = np.random.default_rng(0).random((3, 4, 5))
+    p[0, 1, 2] = p[2, 3] = math.nan
+    families = holm(p).reshape(-1, 5)
+    np.testing.assert_array_equal(families, [holm(family) for family in p.reshape(-1, 5)])
+
+
+def test_a_task_is_no_surer_than_its_gain_in_the_aggregate():
+    lead, tasks = [0.01, 0.2, math.nan], [[0.001, 0.5], [0.001, 0.001], [0.001, math.nan]]
+    ahead, within = correct_claims(lead, tasks)
+    np.testing.assert_allclose(ahead, [0.02, 0.2, math.nan])
+    # Holm over the five tested: 0.005, 0.005, 0.005, 0.005, 0.5; the gates are 0.02, 0.2 and shut.
+    np.testing.assert_allclose(within, [[0.02, 0.5], [0.2, 0.2], [1.0, math.nan]])
+
+
+def test_a_single_task_is_the_aggregate_on_another_scale():
+    ahead, within = correct_claims([0.01, 0.04], [[0.02], [0.03]])
+    np.testing.assert_allclose(ahead, [0.02, 0.04])
+    np.testing.assert_allclose(within, [[0.02], [0.04]])
 
 
 def test_holm_keeps_the_rate_of_any_false_claim(against_control, simulate):
