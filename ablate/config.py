@@ -479,6 +479,18 @@ def make(node: Any, where: str, leave_out: Sequence[str] = ("_target_",)) -> Any
         return cls(**arguments)
 
 
+def make_pool(node: Any) -> Any:
+    """Build the source that `pool` describes; with `pool.spike`, the one that plants defects into it.
+
+    Raises:
+        ConfigError: as `make`.
+    """
+    values = dict(plain(node)) if isinstance(plain(node), Mapping) else plain(node)
+    spike = values.pop("spike", None) if isinstance(values, dict) else None
+    source = make(values, "pool")
+    return source if spike is None else make({**spike, "of": source}, "pool.spike")
+
+
 def _arguments(
     values: Mapping[str, Any], where: str, leave_out: Sequence[str] = ("_target_",)
 ) -> tuple[type, dict[str, Any]]:
@@ -657,8 +669,8 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
     return stages
 
 
-BUILT = ("pool", "tokenizer", "proxy", "train", "budget", "evaluate")
-"""Groups of an arm's configuration that are one `_target_` each."""
+BUILT = ("tokenizer", "proxy", "train", "budget", "evaluate")
+"""Groups of an arm's configuration that are one `_target_` each, beside the pool."""
 
 
 def check_arm(config: Mapping[str, Any]) -> None:
@@ -667,6 +679,7 @@ def check_arm(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names the key. Stages come last, since some take their values from other groups.
     """
+    make_pool(config["pool"])
     for group in BUILT:
         make(config[group], group)
     make_stages(config)

@@ -6,8 +6,8 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablate.errors import DataError
-from ablate.fingerprint import digest
-from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source
+from ablate.fingerprint import canonical_json, digest
+from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, Truth
 from ablate.progress import track
 from ablate.reading.records import clean_text, cleaned
 from ablate.store import (
@@ -30,8 +30,10 @@ from ablate.store import (
     making,
     put,
     read_json,
+    read_table,
     whole,
     write_json,
+    write_table,
 )
 
 FORMAT = 2
@@ -48,6 +50,13 @@ SCHEMA = pa.schema(
         ("metadata", pa.string()),
     ]
 )
+TRUTH = "truth.parquet"
+"""File of a pool with planted defects: one row for each document, in order. It is no column of the shards, which are
+all that stages are given to read."""
+TRUTH_SCHEMA = pa.schema([
+    ("origin", pa.int64()), ("kind", pa.string()), ("rank", pa.int64()), ("strength", pa.float64()),
+    ("pieces", pa.list_(pa.string())),
+])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,10 @@ class Pool:
         """Shape (n,), bool."""
         return self.column("kind").to_numpy() == "html"
 
+    def truth(self) -> pa.Table | None:
+        """What was planted into each document, by row (`TRUTH_SCHEMA`); None where nothing was."""
+        return read_table(self.folder / TRUTH) if "planted" in self.summary else None
+
     def skipped(self) -> list[Skipped]:
         """Every record that was left out, with file, offset and reason."""
         check(self.folder / "skipped.jsonl")
@@ -173,7 +186,8 @@ def _whole_pool(folder: Path) -> bool:
         return False
     pool = open_pool(folder)
     files = [pool.shard_path(shard) for shard in range(len(pool.bounds) - 1)]
-    return all([whole(path) for path in (*files, folder / "skipped.jsonl")])
+    truth = [folder / TRUTH] if "planted" in pool.summary else []
+    return all([whole(path) for path in (*files, *truth, folder / "skipped.jsonl")])
 
 
 def _move_in(building: Path, folder: Path) -> None:
@@ -189,6 +203,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
     lost = Counter[str]()
     rows: list[dict[str, Any]] = []
+    truths: list[Truth | None] = []
     shard_bytes = 0
 
     def flush() -> None:
@@ -236,6 +251,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
                 name = hashlib.blake2b(name + seen[name].to_bytes(8, "little"), digest_size=8).digest()
             texts.update(name)
             rest.update(name + f"{row['source']}\0{row['language']}\0{row['metadata']}\0".encode())
+            truths.append(item.truth)
             rows.append({"key": int.from_bytes(name, "little"), **row})
             kinds[row["kind"]] += 1
             n_bytes += len(raw)
@@ -249,6 +265,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         key = "pool.path" if hasattr(source, "path") else "pool.paths"
         said = f"; the first: {first.file}, {first.offset}: {first.reason}" if first else ""
         raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check {key}")
+    planted = _write_truth(truths, folder, rest)
     summary = {
         "format": FORMAT,
         "digest": digest([FORMAT, shard_documents, texts.hexdigest()]),
@@ -260,9 +277,23 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         "skipped_reasons": dict(sorted(reasons.items())),
         "lost_bytes": dict(sorted(lost.items())),
         "bounds": bounds,
+        **planted,
     }
     write_json(folder / "pool.json", summary)
     return summary
+
+
+def _write_truth(truths: Sequence[Truth | None], folder: Path, rest: Any) -> dict[str, Any]:
+    """Keep what was planted and count it in `rest`; returns `planted` (kind -> documents), or nothing where nothing was."""
+    known = [truth for truth in truths if truth is not None]
+    if not known:
+        return {}
+    if len(known) < len(truths):
+        raise DataError("a pool must say of every document what was planted into it, or of none")
+    table = pa.Table.from_pylist([asdict(truth) for truth in known], schema=TRUTH_SCHEMA)
+    rest.update(canonical_json([asdict(truth) for truth in known]).encode())
+    write_table(folder / TRUTH, table)
+    return {"planted": dict(sorted(Counter(truth.kind for truth in known if truth.kind).items()))}
 
 
 def _row(document: Document) -> dict[str, Any]:

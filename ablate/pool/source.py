@@ -17,6 +17,25 @@ NO_TEXT = "no text"
 """Why a record whose text is blank is skipped."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is known of a document because it was planted; kept beside the pool, where no stage can read it.
+
+    Attributes:
+        kind: of the defect; "" for a document as it came.
+        origin: the how-manieth document of the pool underneath it is, or was made of.
+        rank: the how-manieth of its kind; -1 without a defect.
+        strength: of the defect, in its own unit; 0 without one.
+        pieces: texts that were added to the document.
+    """
+
+    origin: int
+    kind: str = ""
+    rank: int = -1
+    strength: float = 0.0
+    pieces: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Document:
     """One raw document.
@@ -28,6 +47,7 @@ class Document:
         source: collection it comes from, e.g. the file's stem.
         language: ISO 639-1 code if the origin states one, else "".
         metadata: anything else the origin says of it; plain scalars.
+        truth: what was planted, where defects are; None elsewhere.
     """
 
     text: str
@@ -36,6 +56,7 @@ class Document:
     source: str = ""
     language: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    truth: Truth | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ablate.config import make, make_stages
+from ablate.config import make, make_pool, make_stages
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
@@ -75,7 +75,7 @@ class Workshop:
     def pool(self) -> Pool:
         """The raw documents, read now if they were not read before."""
         with under("pool"):
-            return build_pool(make(self.config["pool"], "pool"), self.store)
+            return build_pool(make_pool(self.config["pool"]), self.store)
 
     @cached_property
     def annotations(self) -> Annotations:

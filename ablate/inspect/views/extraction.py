@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.config import make, plain
+from ablate.config import make_pool, plain
 from ablate.errors import ConfigError, DataError, nearest, under
 from ablate.inspect.arm import at_least
 from ablate.inspect.extraction_page import extraction_page, table, terminal, to_csv
@@ -41,7 +41,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     gold = gold_of(gold=config.inspect.gold, segments=config.inspect.segments)
     methods = {name: Extraction(method=name).transform for name in _chosen(plain(config.inspect.methods))}
     with under("pool"):
-        pool = build_pool(make(config.pool, "pool"), Store(Path(config.store)))
+        pool = build_pool(make_pool(config.pool), Store(Path(config.store)))
     folder = folder_of(config) / "extraction"
     print(
         write(folder, config.study.title or config.study.name, gold, pool, methods, config.inspect.resamples)

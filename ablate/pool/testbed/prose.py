@@ -291,6 +291,14 @@ def foreign(random: Random) -> tuple[str, list[str]]:
     return code, [" ".join(sentences[:6]), " ".join(sentences[6:])]
 
 
+def foreign_words(random: Random, code: str, least: int) -> list[str]:
+    """Words of whole sentences in the language `code`, as few as make `least` words."""
+    found: list[str] = []
+    while len(found) < least:
+        found += " ".join(random.choice(part) for part in FOREIGN[code]).split()
+    return found
+
+
 def symbols(random: Random) -> list[str]:
     """Hashtag spam: prose with a mark on every third word."""
     paragraphs = []

@@ -1,0 +1,1 @@
+"""Known defects at known rates, planted into the documents of any pool."""
