@@ -11,7 +11,7 @@ A first bare word chooses a view; `ablate inspect VIEW --help` says more:
   ablate inspect contamination which benchmark items the documents give away, and where
   ablate inspect extraction    extractors beside known main texts: precision, recall, F1, pages a second
   ablate inspect duplicates    near-duplicate detection beside true similarities
-  ablate inspect spike         what each stage makes of defects planted into the pool (pool/spike=planted)
+  ablate inspect spike         what each stage makes of known defects that were planted
   ablate inspect tasks         what evaluate would score: items, chance levels, directions, digests
 
   inspect.stage=gopher_quality     also show samples of what this stage dropped
