@@ -5,8 +5,8 @@ the share of the documents that it removed (recall), beside the share it removed
 what it dropped was planted; and how much of the planted text is gone from what it kept. Writes spike.md and spike.csv
 into <study.dir>/spike. The same arm gives the same bytes.
 
-  pool.spike.shuffled=0.1          share of documents with that defect; conf/pool/spike/planted.yaml has all
-  pool.spike.near_copies=0         a kind that is not to be planted
+  pool/spike=planted pool.spike.shuffled=0.1   share of documents with that defect; conf/pool/spike/planted.yaml has all
+  pool/spike=planted pool.spike.near_copies=0  a kind that is not to be planted
 
 Example: ablate inspect spike study=demo pool/spike=planted pool.spike.leaked=0.02
 """
