@@ -29,7 +29,7 @@ from omegaconf import DictConfig
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.fingerprint import canonical_json
 from ablate.report.tables import aligned
-from ablate.study.plan import factors_of, folder_of, freeze, make_plan
+from ablate.study.plan import factors_of, folder_of, freeze, make_plan, planned_tests
 from ablate.train.config import check_budget
 
 PRETRAINED = 32_000
@@ -96,9 +96,7 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
         )
     noise = predicted["noise"]
     for kind, effect in (predicted["mde"] if noise else detectable(plan, 1.0)).items():
-        lines.append(
-            f"smallest detectable effect, {kind}: {_smallest(effect, noise, len(plan['contrasts']))}"
-        )
+        lines.append(f"smallest detectable effect, {kind}: {_smallest(effect, noise, planned_tests(plan))}")
     if not noise:
         lines.append(
             "  plan.noise=<standard deviation of a run, or an earlier study> turns it into the score's units"
@@ -169,6 +167,12 @@ def describe(plan: dict[str, Any]) -> str:
         lines.append(f"  {name:<{width}}  " + ", ".join(f"{f}={level}" for f, level in differs.items()))
     estimands = list(dict.fromkeys(contrast["estimand"] for contrast in plan["contrasts"]))
     lines.append(f"reported: {', '.join(estimands) or 'scores only'}")
+    claimed = plan["metrics"].get("claims", {})
+    for task, asked in (arms[plan["reference"]]["config"]["evaluate"].get("claims") or {}).items():
+        there = claimed.get(task, [])
+        left = [stage for stage in asked if stage not in there]
+        lines.append(f"claimed on {task} alone: {', '.join(there) or 'nothing'}")
+        lines[-1] += f" (this design has no gain of {', '.join(left)})" if left else ""
     if "main_effect" in estimands:
         lines += _aliases(plan)
     return "\n".join(lines)
@@ -193,7 +197,7 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
         ConfigError, DataError: names the setting or the task.
     """
     from ablate.config import make
-    from ablate.evaluate.evaluator import check_tasks, too_long
+    from ablate.evaluate.evaluator import check_claims, check_tasks, too_long
     from ablate.store import Store
 
     checked = set()
@@ -209,6 +213,7 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
         ):  # torchrun's other processes need not
             checked.add(asked)
             sources = check_tasks(evaluate, Store(store), made_later=config["pool"].get("folder"))
+            check_claims(evaluate, sources)
             tokenizer = config["tokenizer"]
             vocab_size = PRETRAINED if tokenizer["pretrained"] else int(tokenizer["vocab_size"])
             warnings += too_long(sources, context=proxy.context, vocab_size=vocab_size)

@@ -6,12 +6,17 @@ ratio of signal to noise beside them, from the last checkpoints alone, is Signal
 
 Where FineWeb2 has one model per corpus and four more of one unfiltered corpus, whose spread between seeds
 is its noise, every arm here has several seeds: scores are means over all runs, variances means over arms,
-always between runs of one arm. Its scores are accuracies, higher is better; for bits per byte the same ratio
-of mean to noise is taken, which falls as models get better, so passing says much and failing little.
+always between runs of one arm.
+
+FineWeb2's scores are accuracies. Bits per byte have no chance level and their zero means nothing, so that their mean over
+their noise says nothing either: add a constant, and it changes. What can be asked of them is whether they tell arms apart:
+Signal and Noise's signal, the range of the arms, over the noise between seeds. It must be more than equal arms would show
+by luck (Tukey's studentized range, 5 % over all tasks screened together, Bonferroni). A choice of tasks by such a
+criterion looks at what is tested afterwards; were no arm to differ, the tests after it come into play in 5 % of studies.
 
 Sources: Penedo et al. 2025 (FineWeb2, arXiv 2506.20920), selection of evaluation tasks, with the formulas in
 words in its authors' Evaluation Guidebook (Hugging Face 2025); Heineman et al. 2025 (Signal and Noise,
-arXiv 2508.13144), section 3.
+arXiv 2508.13144), section 3; Tukey 1949 and, for unequal numbers of seeds, Kramer 1956.
 """
 
 from __future__ import annotations
@@ -21,12 +26,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, studentized_range
 
 from ablate.effects.estimate import Floats
 
 MONOTONICITY, SNR, NON_RANDOM = 0.5, 20.0, 3.0
 """FineWeb2's cut-offs. Ordering consistency has none."""
+CHANCE_RANGE = 0.05
+"""Chance that arms without any difference pass for different in any of the tasks screened together."""
 FEWEST_POINTS = 3
 """Points of a curve below which a rank correlation says nothing: with two it is 1 or -1."""
 LAST = 5
@@ -39,8 +46,10 @@ class Screening:
 
     Attributes:
         monotonicity: rank correlation of score and tokens, mean over runs; 1 is always better.
-        snr: mean final score over the noise between seeds, which is a mean over all points.
+        snr: mean final score over the noise between seeds, which is a mean over all points; NaN without a chance level.
         non_random: distance of the best final score from chance, in units of the noise at the last point.
+        signal: range of the arms' final means over the noise at the last point.
+        signal_p: chance of such a range or a larger one between equal arms, times the number of tasks screened together.
         ordering: agreement of the arms' order between consecutive points, -1 to 1.
         signal_noise: spread of the arms over the spread of a run's last checkpoints, both relative.
         noise: seed standard deviation, mean over points, in the metric's units.
@@ -50,6 +59,8 @@ class Screening:
     monotonicity: float
     snr: float
     non_random: float
+    signal: float
+    signal_p: float
     ordering: float
     signal_noise: float
     noise: float
@@ -58,21 +69,23 @@ class Screening:
     @property
     def failed(self) -> list[str]:
         """The criteria that are not met or could not be measured; empty for a task to be believed."""
-        asked = {
-            "monotonicity": self.monotonicity >= MONOTONICITY,
-            "signal to noise": self.snr >= SNR,
-            "non-random": not self.has_chance or self.non_random >= NON_RANDOM,
-        }
+        asked = {"monotonicity": self.monotonicity >= MONOTONICITY}
+        if self.has_chance:
+            asked |= {"signal to noise": self.snr >= SNR, "non-random": self.non_random >= NON_RANDOM}
+        else:
+            asked["signal between arms"] = self.signal_p <= CHANCE_RANGE
         return [name for name, met in asked.items() if not met]
 
     @property
     def measured(self) -> bool:
         """Whether every criterion with a cut-off has a number."""
-        needed = (self.monotonicity, self.snr, *([self.non_random] if self.has_chance else []))
-        return not any(map(math.isnan, needed))
+        needed = (self.snr, self.non_random) if self.has_chance else (self.signal_p,)
+        return not any(map(math.isnan, (self.monotonicity, *needed)))
 
 
-def screen(curves: ArrayLike, *, higher_is_better: bool, chance: float | None = None) -> Screening:
+def screen(
+    curves: ArrayLike, *, higher_is_better: bool, chance: float | None = None, tests: int = 1
+) -> Screening:
     """Screen one task and metric.
 
     Args:
@@ -80,6 +93,7 @@ def screen(curves: ArrayLike, *, higher_is_better: bool, chance: float | None = 
             tokens; NaN for a missing run. Arms must be different runs.
         higher_is_better: direction of the metric.
         chance: score of a guess; None for a metric without one.
+        tests: tasks that are screened together.
     Raises:
         ValueError: for another number of dimensions, or an infinite score.
     """
@@ -89,10 +103,12 @@ def screen(curves: ArrayLike, *, higher_is_better: bool, chance: float | None = 
     if np.isinf(table).any():
         raise ValueError("scores must be finite, or NaN for a missing run; got an infinity")
     noise = seed_noise(table)
+    signal, p = signal_between_arms(table)
     return Screening(
-        monotonicity(table, higher_is_better), signal_to_noise(table, noise),
+        monotonicity(table, higher_is_better),
+        math.nan if chance is None else signal_to_noise(table, noise),
         math.nan if chance is None else non_randomness(table, chance, higher_is_better),
-        ordering_consistency(table), signal_and_noise(table), noise, chance is not None,
+        signal, float(np.minimum(1.0, p * tests)), ordering_consistency(table), signal_and_noise(table), noise, chance is not None,
     )  # fmt: skip
 
 
@@ -139,6 +155,31 @@ def non_randomness(curves: Floats, chance: float, higher_is_better: bool = True)
         return math.nan
     gains = (means[0] - chance) * (1.0 if higher_is_better else -1.0)
     return float(gains.max() / noise)
+
+
+def signal_between_arms(curves: Floats) -> tuple[float, float]:
+    """Range of the arms' final means over the standard deviation of a run, and how likely equal arms have such a one.
+
+    The deviation is pooled over arms at the last point. Seeds that move all arms alike are part of it, so the
+    probability is on the safe side where arms share seeds.
+
+    Returns:
+        NaN with fewer than two arms, or no spread between the seeds of an arm. The probability is Tukey's, with Kramer's
+        harmonic mean where arms have different numbers of seeds; reference in tests: scipy.stats.tukey_hsd.
+    """
+    final = [arm[np.isfinite(arm)] for arm in curves[-1]] if len(curves) else []
+    final = [runs for runs in final if runs.size]
+    df = sum(runs.size - 1 for runs in final)
+    if len(final) < 2 or df < 1:
+        return math.nan, math.nan
+    sd = math.sqrt(sum(((runs - runs.mean()) ** 2).sum() for runs in final) / df)
+    if not sd > 0.0:
+        return math.nan, math.nan
+    means = np.array([runs.mean() for runs in final])
+    ends = final[int(means.argmax())].size, final[int(means.argmin())].size
+    signal = float(np.ptp(means) / sd)
+    each = 2.0 / (1.0 / ends[0] + 1.0 / ends[1])
+    return signal, float(studentized_range.sf(signal * math.sqrt(each), len(final), df))
 
 
 def ordering_consistency(curves: Floats) -> float:

@@ -50,6 +50,8 @@ class EvaluateConfig:
         primary: the metric of the headline table.
         aggregate: what the report's aggregate takes: "all" tasks that have the metric (so does null),
             those "screened" as believable by the study's own curves, or named tasks.
+        claims: task -> stages whose gain on that task alone is a claim, beside those on the aggregate and in one family
+            with them; in the primary metric.
         average_last: the report's score of a run is the mean over its last so many checkpoints.
         batch_tokens: padded tokens per forward pass on a GPU; a CPU takes fewer.
         memorisation: texts generated without a prompt, and as many with one, to see how much of them is
@@ -66,6 +68,7 @@ class EvaluateConfig:
     limit: int | None = None
     primary: str = "prob"
     aggregate: str | tuple[str, ...] | None = field(default="all", metadata=ASIDE)
+    claims: Mapping[str, tuple[str, ...]] | None = field(default=None, metadata=ASIDE)
     average_last: int = field(default=1, metadata=ASIDE)
     memorisation: int = 0
     batch_tokens: int = 16384
@@ -279,6 +282,26 @@ def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None 
     if config.heldout and not later(config.heldout):
         read_heldout(Path(config.heldout))
     return found
+
+
+def check_claims(config: EvaluateConfig, sources: Sequence[TaskSource]) -> None:
+    """Refuse claims about tasks that will have no score in the primary metric.
+
+    Args:
+        config: what is evaluated.
+        sources: its tasks, as `check_tasks` found them.
+    Raises:
+        ConfigError: names the task, and the nearest one.
+    """
+    ours = [name for name in config.tasks if config.snapshot and not name.startswith(HUB_PREFIX)]
+    known = {source.name for source in sources} | set(ours) | ({HELDOUT} if config.heldout else set())
+    for task in config.claims or {}:
+        if task not in known:
+            raise ConfigError(f"evaluate.claims: no task {task!r} is evaluated: {nearest(task, known)}")
+        if task == HELDOUT and config.primary != "bpb":
+            raise ConfigError(
+                f"evaluate.claims: {HELDOUT} has bits per byte alone, and evaluate.primary is {config.primary}"
+            )
 
 
 def too_long(sources: Sequence[TaskSource], *, context: int, vocab_size: int) -> list[str]:

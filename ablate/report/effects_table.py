@@ -36,12 +36,14 @@ COLUMNS = (
 )  # fmt: skip
 CLAIMS = (
     "Claims, the only rows that say `helps` or `hurts`, are the planned gains in the primary metric. The aggregate's rows, of "
-    "all planned estimands together, have Holm's p. A single task of the aggregate has Holm's over stages x tasks, and "
+    "all planned estimands together with those on single tasks that the plan names (`evaluate.claims`), have Holm's p. Any other single task of the aggregate has Holm's over stages x tasks, and "
     "never one below its stage's in the aggregate: where the aggregate shows nothing, a task cannot. So the chance of any false claim in this "
     "report, were no stage to do anything, is at most 5 %. All else is exploration, has Benjamini and Hochberg's p (a family per "
     "estimand and metric over stages x tasks) and says `may help`: other metrics, tasks outside the aggregate, gains asked for afterwards."
 )
 HOLM, BH = "Holm", "Benjamini-Hochberg"
+SMOOTH = "bpb"
+"""Bits per byte of the right answers, which every task with right answers has beside its other metrics."""
 Row = dict[str, Any]
 
 
@@ -59,7 +61,8 @@ def effects_table(study: Study) -> list[Row]:
             tables[metric, found.task] = found.scores
             floor = noise_floor(found.scores[study.distinct]).seed_sd
             for number, estimate in enumerate(_estimates(study, found.scores, weights, same)):
-                claim = metric == study.primary and found.task in study.claimed and study.claims_gain(number)
+                named = found.task in study.claimed or _named(study, found.task, contrasts[number]["factor"])
+                claim = metric == study.primary and named and study.claims_gain(number)
                 both = seeds_and_items(estimate, [part[number] for part in found.variances], found.scales)
                 rows.append({
                     **_row(contrasts[number], found.task, metric, better, estimate, found.errors[number]),
@@ -184,7 +187,7 @@ def _tested(row: Row) -> bool:
 def _adjust(rows: list[Row], study: Study) -> None:
     """Correct p-values family by family; a task of the aggregate is no surer than the aggregate."""
     members = study.aggregated(study.primary)
-    lead: list[Row] = []
+    lead: list[Row] = []  # the aggregate's gains, then those that are claimed on single tasks
     tasks: list[Row] = []
     others: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -192,14 +195,20 @@ def _adjust(rows: list[Row], study: Study) -> None:
             others[row["estimand"], row["metric"]].append(row)
         else:
             (tasks if row["task"] in members else lead).append(row)
-    by_gain = (
-        np.array([_p_tested(row) for row in tasks]).reshape(len(members), -1).T
-        if tasks
-        else np.empty((len(lead), 0))
-    )
+    by_name = [_named(study, row["task"], row["factor"]) for row in tasks]
+    lead += [row for row, named in zip(tasks, by_name, strict=True) if named]
+    gated = np.array([
+        math.nan if named else _p_tested(row) for row, named in zip(tasks, by_name, strict=True)
+    ])  # fmt: skip
+    by_gain = np.full((len(lead), len(members) if tasks else 0), np.nan)
+    if tasks:
+        gains = len(tasks) // len(members)
+        by_gain[:gains] = gated.reshape(len(members), gains).T
     ahead, within = correct_claims([_p_tested(row) for row in lead], by_gain)
+    if tasks:
+        alone = [not named for named in by_name]
+        _note([row for row, mine in zip(tasks, alone, strict=True) if mine], within[:gains].T.ravel()[alone])
     _note(lead, ahead)
-    _note(tasks, within.T.ravel())
     if len(members) == 1:
         for row in tasks:
             row["tests"] = sum(map(_tested, lead))
@@ -223,11 +232,12 @@ def _see(
     rows: list[Row], study: Study, tables: Mapping[tuple[str, str], np.ndarray], weights: np.ndarray
 ) -> None:
     """Say for each table of gains which effect it can see (`mde`)."""
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str, int], list[Row]] = defaultdict(list)
     for row in rows:
         if _tested(row):
-            groups[row["metric"], row["task"], row["estimand"]].append(row)
-    for (metric, task, _), group in groups.items():
+            key = row["metric"], row["task"], row["estimand"], row["correction"], row["tests"]
+            groups[key].append(row)
+    for (metric, task, *_), group in groups.items():
         found = detectable_effect(
             tables[metric, task], weights[[row["number"] for row in group]],
             tests=group[0]["tests"], alpha=_alpha(study), looks=study.looks,
@@ -279,10 +289,33 @@ def by_estimand(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
+def _named(study: Study, task: str, stage: str) -> bool:
+    """Whether the plan claims a stage's gain on this task alone."""
+    return (task, stage) in study.single_claims
+
+
+def claimed_alone(rows: Sequence[Row], study: Study) -> list[Row]:
+    """The rows of gains on single tasks that the plan claims by name."""
+    return [
+        row
+        for row in rows
+        if row["metric"] == study.primary
+        and row["correction"] == HOLM
+        and _named(study, row["task"], row["factor"])
+    ]
+
+
 def headline(rows: Sequence[Row], study: Study) -> list[Row]:
     """The rows that the report leads with: the aggregate of the primary metric."""
     chosen = [row for row in rows if row["metric"] == study.primary and row["task"] == AGGREGATE]
     return chosen or [row for row in rows if row["metric"] == study.primary]
+
+
+def in_bits(rows: Sequence[Row], study: Study) -> dict[tuple[str, int], Row]:
+    """(task, contrast) -> its row in bits per byte; empty where those are the headline themselves."""
+    if study.primary == SMOOTH:
+        return {}
+    return {(row["task"], row["number"]): row for row in rows if row["metric"] == SMOOTH}
 
 
 def headline_scores(study: Study) -> np.ndarray | None:

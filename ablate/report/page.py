@@ -22,13 +22,16 @@ from ablate.report.effects_table import (
     HOLM,
     Row,
     by_estimand,
+    claimed_alone,
     effects_table,
     headline,
     headline_scores,
+    in_bits,
     sees,
     to_csv,
 )
 from ablate.report.figures import write_figures
+from ablate.report.lead import in_short, smooth_caption
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
@@ -48,6 +51,7 @@ from ablate.report.tables import (
     scores_csv,
     signed,
     unsigned,
+    with_bits,
 )
 from ablate.store import write_text
 from ablate.study.plan import run_folder
@@ -79,6 +83,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts.append(f"**Question.** {plan['question']}")
     if plan["prediction"]:
         parts.append(f"**Prediction, written before the runs.** {plan['prediction']}")
+    if study.records and rows:
+        parts.append(in_short(study, rows))
     if study.failed:
         parts += ["## Missing runs", _missing(study), *_failures(study, rows)]
     if not study.records:
@@ -194,12 +200,29 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
         header.insert(-1, "documents kept")
         for row, line in zip(lead, cells, strict=True):
             line.insert(-1, kept.get(row["factor"], "–"))
+    bits = in_bits(rows, study)
+    table = with_bits(header, cells, lead, bits)
     asked = "" if lead[0]["correction"] == HOLM else " Exploration, not a claim."
     caption = (
         f"Gain in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
         f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
     )
-    return [caption, markdown(header, cells), *dict.fromkeys(line for line in map(sees, lead) if line)]
+    if table != (header, cells):
+        caption += " " + smooth_caption(study)
+    told = [caption, markdown(*table), *dict.fromkeys(line for line in map(sees, lead) if line)]
+    return told + _alone(study, rows, bits)
+
+
+def _alone(study: Study, rows: Sequence[Row], bits: Mapping[tuple[str, int], Row]) -> list[str]:
+    """Gains on single tasks that the plan claims."""
+    alone = claimed_alone(rows, study)
+    if not alone:
+        return []
+    header, cells = with_bits(effect_header(alone), effect_cells(alone), alone, bits)
+    cells = [[row["task"], *line] for row, line in zip(alone, cells, strict=True)]
+    text = f"Claimed on single tasks by name, in one family with the gains above: {study.primary} as it is, not rescaled."
+    seen = dict.fromkeys(line for line in map(sees, alone) if line)
+    return [text, markdown(["task", *header], cells, left=2), *seen]
 
 
 def _families(study: Study) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
 from ablate.store import check, read_json, read_table
-from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, standing
+from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import read_record
 
@@ -132,10 +133,15 @@ class Study:
 
     @cached_property
     def claimed(self) -> set[str]:
-        """Tasks, the aggregate among them, whose planned gains in the primary metric are claims."""
+        """Tasks, the aggregate among them, whose planned gains in the primary metric are claims.
+
+        None where no task passed the screening that was asked for.
+        """
         members = self.aggregated(self.primary)
         if members:
             return {AGGREGATE, *members}
+        if self.aggregate == "screened":
+            return set()
         return {task for task, info in self.tasks.items() if self.primary in info["higher_is_better"]}
 
     def claims_gain(self, number: int) -> bool:
@@ -144,6 +150,17 @@ class Study:
             return False
         planned = self.history.gains
         return planned is None or gain_key(self.contrasts[number]) in planned
+
+    @cached_property
+    def single_claims(self) -> frozenset[tuple[str, str]]:
+        """(task, stage) of gains on single tasks that were claimed before any run, beside those on the aggregate.
+
+        Not those on the only task of the aggregate, which is that task on another scale.
+        """
+        named = self.history.single
+        named = single_claims(self.plan["metrics"]) if named is None else named
+        members = self.aggregated(self.primary)
+        return frozenset(claim for claim in named if members != [claim[0]])
 
     @cached_property
     def looks(self) -> Looks | None:
@@ -177,12 +194,15 @@ class Study:
     def screened(self) -> dict[tuple[str, str], Screening]:
         """(task, metric) -> what its curves say about whether it can be believed."""
         found = {}
+        having = Counter(metric for info in self.tasks.values() for metric in info["higher_is_better"])
         for task, info in self.tasks.items():
             for metric, better in info["higher_is_better"].items():
                 curves = self.curves(task, metric)[:, self.distinct]
                 chance = info["chance"].get(metric)
                 if len(curves):
-                    found[task, metric] = screen(curves, higher_is_better=better, chance=chance)
+                    found[task, metric] = screen(
+                        curves, higher_is_better=better, chance=chance, tests=having[metric]
+                    )
         return found
 
     def checkpoint_sd(self, task: str, metric: str) -> float:

@@ -8,14 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ablate.effects.screening import MONOTONICITY, NON_RANDOM, SNR, Screening
+from ablate.effects.screening import CHANCE_RANGE, MONOTONICITY, NON_RANDOM, SNR, Screening
 from ablate.report.records import Study
-from ablate.report.tables import markdown, unsigned
+from ablate.report.tables import markdown, p_text, unsigned
 
-COLUMNS = ("task", "metric", "believed", "failed", "monotonicity", "snr", "non_random", "ordering", "signal_noise", "noise",
-           "chance", "points", "arms", "seeds")  # fmt: skip
-HEADER = ("metric", "task", "monotonicity", "signal to noise", "above chance / sd", "ordering", "Signal and Noise",
-          "checkpoint sd", "believed at this scale")  # fmt: skip
+NUMBERS = ("monotonicity", "snr", "non_random", "signal", "signal_p", "ordering", "signal_noise", "noise")
+COLUMNS = ("task", "metric", "believed", "failed", *NUMBERS, "chance", "points", "arms", "seeds")
+HEADER = ("metric", "task", "monotonicity", "signal to noise", "above chance / sd", "range of arms / sd", "p equal arms", "ordering",
+          "Signal and Noise", "checkpoint sd", "believed at this scale")  # fmt: skip
 
 
 def told(found: Screening) -> str:
@@ -34,9 +34,10 @@ def section(study: Study) -> list[str]:
         f"FineWeb2's criteria (Penedo et al. 2025, arXiv 2506.20920) on these runs' own curves of {points} points: "
         f"*monotonicity*, Spearman's rank correlation of score and tokens, mean over runs, {MONOTONICITY:g} or more; *signal "
         f"to noise*, mean final score over the standard deviation between seeds of one arm (mean over the points), {SNR:g} or more; *above chance*, best "
-        f"arm less chance over that deviation at the last point, {NON_RANDOM:g} or more (no such thing as chance for bits per byte, "
-        "whose ratio of mean to deviation falls as models get better, so that passing it says much and failing it little); "
-        "*ordering*, Kendall's tau-a of the arms' order between consecutive points of the second half, only reported. "
+        f"arm less chance over that deviation at the last point, {NON_RANDOM:g} or more. Bits per byte and other scores without a chance level have a zero that means "
+        "nothing, so for them the last two give way to one: *range of arms / sd*, best arm less worst over that deviation at the last point, must "
+        f"be more than equal arms show by luck (Tukey's studentized range, p {CHANCE_RANGE:g} or less over all tasks of the metric). "
+        "*Ordering*, Kendall's tau-a of the arms' order between consecutive points of the second half, only reported. "
         "*Signal and Noise* (Heineman et al. 2025, arXiv 2508.13144) sets the dispersion of the arms against the spread of a "
         "run's last checkpoints, both relative; *checkpoint sd* is that spread, a noise estimate that costs no second seed "
         "(a curve that still climbs counts its climb in it)."
@@ -45,7 +46,7 @@ def section(study: Study) -> list[str]:
     for (task, metric), found in sorted(study.screened.items(), key=lambda e: _order(study, *e[0])):
         rows.append([
             metric, task, unsigned(found.monotonicity, 2), unsigned(found.snr, 1), unsigned(found.non_random, 1),
-            unsigned(found.ordering, 2), unsigned(found.signal_noise, 1), unsigned(study.checkpoint_sd(task, metric)),
+            unsigned(found.signal, 1), p_text(found.signal_p), unsigned(found.ordering, 2), unsigned(found.signal_noise, 1), unsigned(study.checkpoint_sd(task, metric)),
             told(found),
         ])  # fmt: skip
     parts = [text, markdown(HEADER, rows, left=2)]
@@ -82,10 +83,7 @@ def screening_csv(study: Study) -> str:
     for (task, metric), found in sorted(study.screened.items(), key=lambda e: _order(study, *e[0])):
         values = asdict(found)
         chance = study.tasks[task]["chance"].get(metric)
-        numbers: Sequence[float] = [
-            values[name]
-            for name in ("monotonicity", "snr", "non_random", "ordering", "signal_noise", "noise")
-        ]
+        numbers: Sequence[float] = [values[name] for name in NUMBERS]
         writer.writerow([
             task, metric, "no" if found.failed else "yes", "; ".join(found.failed),
             *("" if math.isnan(number) else f"{number:.6g}" for number in numbers),

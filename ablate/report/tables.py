@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ablate.effects.verdict import CLAIMS
-from ablate.report.effects_table import BH, Row, by_estimand, headline, sees
+from ablate.report.effects_table import BH, SMOOTH, Row, by_estimand, claimed_alone, headline, in_bits, sees
 from ablate.report.records import AGGREGATE, Study
 
 Cells = Sequence[Sequence[str]]
@@ -91,6 +91,32 @@ def effect_cells(rows: Sequence[Row]) -> list[list[str]]:
     ]  # fmt: skip
 
 
+BITS_HEADER = ("bits per byte", "95 % interval", "in bits per byte")
+
+
+def with_bits(
+    header: Sequence[str], cells: Cells, rows: Sequence[Row], bits: Mapping[tuple[str, int], Row]
+) -> tuple[list[str], list[list[str]]]:
+    """A gains table with what the same contrasts show in bits per byte beside it, where any has them.
+
+    Args:
+        header, cells: of the table.
+        rows: that it shows.
+        bits: (task, contrast) -> row in bits per byte.
+    """
+    plain = [list(line) for line in cells]
+    beside = [bits.get((row["task"], row["number"])) for row in rows]
+    if not any(beside):
+        return list(header), plain
+    more = [
+        ["–"] * len(BITS_HEADER)
+        if row is None
+        else [signed(row["estimate"]), interval(row), str(row["verdict"])]
+        for row in beside
+    ]
+    return [*header, *BITS_HEADER], [[*line, *added] for line, added in zip(plain, more, strict=True)]
+
+
 def direction(metric: str, study: Study) -> str:
     """Which way a metric is better, in words."""
     return "higher is better" if study.metrics[metric] else "lower is better"
@@ -123,18 +149,20 @@ def _estimand_table(study: Study, estimand: str, rows: Sequence[Row]) -> str:
         f"\n{study.plan['title']}\n{estimand} gain in {study.primary} ({direction(study.primary, study)}) "
         f"on {on}: {scale(study)}"
     )
-    text = f"{title}\n{aligned(effect_header(lead), effect_cells(lead))}"
+    table = with_bits(effect_header(lead), effect_cells(lead), lead, in_bits(rows, study))
+    text = f"{title}\n{aligned(*table)}"
     text += "".join(f"\n{line}" for line in dict.fromkeys(map(sees, lead)) if line)
     others = [
         row
         for row in rows
         if row["metric"] == study.primary and row["task"] not in (AGGREGATE, lead[0]["task"])
     ]
-    found = [row for row in others if row["verdict"].kind in CLAIMS]
+    named = {(row["task"], row["number"]) for row in claimed_alone(rows, study)}
+    found = [row for row in others if row["verdict"].kind in CLAIMS or (row["task"], row["number"]) in named]
     if found:
         cells = [[row["task"], *line] for row, line in zip(found, effect_cells(found), strict=True)]
         text += (
-            f"\n\nSingle tasks with an effect (after {found[0]['correction']}):\n"
+            f"\n\nSingle tasks with an effect, or claimed by name (after {found[0]['correction']}):\n"
             f"{aligned(('task', *effect_header(found)), cells, left=2)}"
         )
     return text
@@ -175,29 +203,39 @@ def arm_table(study: Study, metric: str) -> tuple[list[str], list[list[str]]]:
 def latex(study: Study, metric: str) -> str:
     """A table in the style of papers: arms in rows, tasks in columns, best in bold, +/- seed error.
 
-    Needs the package booktabs.
+    Beside the metric stand bits per byte, where tasks have them. Needs the package booktabs.
     """
-    tasks = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
-    means = {task: [_mean_error(row) for row in study.scores(task, metric)] for task in tasks}
+    groups = {
+        name: [task for task, info in study.tasks.items() if name in info["higher_is_better"]]
+        for name in dict.fromkeys((metric, SMOOTH))
+    }
+    columns = [(name, task) for name, tasks in groups.items() for task in tasks]
+    means = {column: [_mean_error(row) for row in study.scores(column[1], column[0])] for column in columns}
     best = {}
-    for task in tasks:
-        values = [mean for mean, _ in means[task] if not math.isnan(mean)]
-        best[task] = (max if study.metrics[metric] else min)(values, default=math.nan)
+    for column in columns:
+        values = [mean for mean, _ in means[column] if not math.isnan(mean)]
+        best[column] = (max if study.metrics[column[0]] else min)(values, default=math.nan)
+    over = " & ".join(
+        f"\\multicolumn{{{len(tasks)}}}{{c}}{{{escape_latex(name)}, {direction(name, study)}}}"
+        for name, tasks in groups.items()
+        if tasks
+    )
     lines = [
         "% Needs \\usepackage{booktabs}.",
-        "\\begin{tabular}{l" + "r" * len(tasks) + "}",
+        "\\begin{tabular}{l" + "r" * len(columns) + "}",
         "\\toprule",
-        " & ".join(["Arm", *map(escape_latex, tasks)]) + " \\\\",
+        f" & {over} \\\\",
+        " & ".join(["Arm", *(escape_latex(task) for _, task in columns)]) + " \\\\",
         "\\midrule",
     ]
     for number, arm in enumerate(study.arms):
         cells = [escape_latex(arm)]
-        for task in tasks:
-            mean, error = means[task][number]
+        for column in columns:
+            mean, error = means[column][number]
             if math.isnan(mean):
                 cells.append("--")
                 continue
-            shown = f"\\mathbf{{{mean:.4f}}}" if mean == best[task] else f"{mean:.4f}"
+            shown = f"\\mathbf{{{mean:.4f}}}" if mean == best[column] else f"{mean:.4f}"
             cells.append(f"${shown}$" if math.isnan(error) else f"${shown} \\pm {error:.4f}$")
         lines.append(" & ".join(cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])

@@ -12,7 +12,6 @@ from ablate.effects.aggregate import rescale
 from ablate.effects.balanced import DOMINANT, arm_variances
 from ablate.effects.best_subset import best_subset
 from ablate.effects.components import percent, variance_components
-from ablate.effects.contrast import LOOKS_EQUAL
 from ablate.effects.lack_of_fit import lack_of_fit
 from ablate.effects.noise import homogeneity
 from ablate.effects.pairing import WORTH_IT, seed_correlation
@@ -34,6 +33,8 @@ SPLIT = (
     "As where a run has made a transition or has not: the mean is of two kinds of run, and intervals from few seeds do not hold. A "
     "longer budget, or bits per byte, brings runs to one side."
 )
+BORROWING = {"moderated", "borrowed"}
+"""Methods whose variance is in part that of other arms."""
 
 
 def section(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -52,10 +53,10 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
         *_equal_noise(study, table, rows),
         *_fit(study, table, rows),
     ]
-    parts = ["\n".join(f"- {line}" for line in findings)]
+    parts = ["\n".join(f"- {line}" for line in findings)] if findings else []
     parts += _aliases(study, rows) + _items(rows, study) + _unbalanced(study, table, rows)
     parts += _best(study, table, rows) + _turning(study, table) + _components(study, table)
-    return parts
+    return parts or ["Nothing to warn of."]
 
 
 def _levels(study: Study) -> dict[str, Assignment]:
@@ -218,13 +219,10 @@ def _equal_noise(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[s
     warning = _loudest(study, runs)
     if math.isnan(p):
         return [f"**Equal noise** cannot be tested (too few arms, or an arm without a spread){used}."]
-    if p > DOUBT:
-        alone = (
-            ""
-            if p > LOOKS_EQUAL
-            else "; not so clearly that gains between two arms may borrow from each other"
-        )
-        return [f"**Equal noise** in all arms is not contradicted (p = {p_text(p)}){alone}{used}.{warning}"]
+    if p > DOUBT:  # that says something only where a gain leans on the noise of other arms
+        leans = BORROWING & set(methods)
+        told = f"**Equal noise** in all arms, on which {', '.join(sorted(leans))} variances lean, is not contradicted (p = {p_text(p)})."
+        return [told + warning] if leans else [warning.strip()] if warning else []
     return [
         f"**Noise differs between arms** (p of equal noise {p_text(p)}), so gains between two arms stand on their own "
         f"seeds alone{used}. More seeds, or a factorial design, buy more than more arms.{warning}"

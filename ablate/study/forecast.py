@@ -14,6 +14,7 @@ from ablate.design.base import Factor
 from ablate.effects.detectable import Looks, forecast
 from ablate.errors import AblateError, ConfigError, nearest
 from ablate.estimand.base import NotIdentified, contrasts_of
+from ablate.study.plan import planned_tests
 from ablate.study.probe import Probe
 
 PEAKS = {
@@ -45,7 +46,7 @@ def detectable(plan: Mapping[str, Any], noise: float) -> dict[str, float | None]
     found = {}
     for kind in dict.fromkeys(kinds):
         effect = forecast(
-            matrix[[k == kind for k in kinds]], len(plan["seeds"]), noise, tests=len(kinds),
+            matrix[[k == kind for k in kinds]], len(plan["seeds"]), noise, tests=planned_tests(plan),
             alpha=rule["alpha"] if rule else 0.05, looks=Looks(tuple(rule["rounds"]), rule["spending"]) if rule else None,
         )  # fmt: skip
         found[kind] = None if math.isnan(effect) else effect

@@ -27,7 +27,7 @@ class Entry:
     Attributes:
         digest: the plan's.
         seeds: in its order.
-        metrics: the headline: primary metric, aggregate and how many checkpoints a score is the mean of.
+        metrics: the headline: primary metric, aggregate, how many checkpoints a score is the mean of, and claims on single tasks.
         gains: estimand, factor, level and versus of each planned contrast.
         seen: seeds under which any run of the study had a record when the plan was made.
     """
@@ -48,12 +48,14 @@ class Standing:
         looks: seeds at each look at the results, the last with all; one look where nothing was added later.
         changed: why nothing is a claim any more; "" where the headline stands as it was planned.
         gains: that were planned before any run; None for all of the plan's.
+        single: (task, stage) of the gains on single tasks that were claimed before any run; None for all of the plan's.
     """
 
     seeds: tuple[int, ...]
     looks: tuple[int, ...]
     changed: str = ""
     gains: frozenset[tuple[str, ...]] | None = None
+    single: frozenset[tuple[str, str]] | None = None
 
 
 AT_ITS_WORD = Standing((), ())
@@ -135,8 +137,19 @@ def standing(plan: Mapping[str, Any], entries: Sequence[Entry]) -> Standing:
     looks = (*sorted(count for count in counts if 2 <= count < len(seeds)), len(seeds))
     dropped = sorted({seed for entry in entries for seed in entry.seen} - set(seeds))
     changed = ""
-    if dict(original.metrics) != dict(plan["metrics"]):
+    if _headline(original.metrics) != _headline(plan["metrics"]):
         changed = "the headline was changed after runs had been seen"
     elif dropped:
         changed = f"seeds {', '.join(map(str, dropped))} were dropped after their runs had been seen"
-    return Standing(ordered, looks, changed, frozenset(original.gains))
+    return Standing(ordered, looks, changed, frozenset(original.gains), single_claims(original.metrics))
+
+
+def single_claims(metrics: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """(task, stage) of the gains on single tasks that a plan claims."""
+    claims = metrics.get("claims", {})
+    return frozenset((task, stage) for task, stages in claims.items() for stage in stages)
+
+
+def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What all claims hang on; a claim on a single task that comes later is no claim, and spoils no other."""
+    return {name: value for name, value in metrics.items() if name != "claims"}

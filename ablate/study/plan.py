@@ -253,11 +253,39 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "store": str(config["store"]),
         "tracker": config["tracker"],
     }
+    if claims := _claims(evaluate, plan):
+        plan["metrics"]["claims"] = claims
     asked = config.get("sequential")
     rule = None if asked is None else check_rounds(asked, seeds)
     if rule is not None:
         plan["sequential"] = rule
     return sealed(plan)
+
+
+def _claims(evaluate: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Gains on single tasks that are claims: task -> stages, without stages of the recipe that the design does not vary.
+
+    Raises:
+        ConfigError: for what is no stage and has no planned gain; names the nearest.
+    """
+    gains = {contrast["factor"] for contrast in plan["contrasts"]}
+    known = gains | set(plan["stages"])
+    claims = {
+        str(task): list(dict.fromkeys(stages)) for task, stages in (evaluate.get("claims") or {}).items()
+    }
+    for task, stages in claims.items():
+        for stage in stages:
+            if stage not in known:
+                raise ConfigError(f"evaluate.claims.{task}: unknown stage {stage!r}: {nearest(stage, known)}")
+    varied = {task: [stage for stage in stages if stage in gains] for task, stages in claims.items()}
+    return {task: stages for task, stages in varied.items() if stages}
+
+
+def planned_tests(plan: Mapping[str, Any]) -> int:
+    """How many gains Holm's correction is over: those on the aggregate, and those that are claimed on single tasks."""
+    named = [stage for stages in plan["metrics"].get("claims", {}).values() for stage in stages]
+    factors = [contrast["factor"] for contrast in plan["contrasts"]]
+    return len(factors) + sum(factors.count(stage) for stage in named)
 
 
 def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import kendalltau, spearmanr, tukey_hsd
 
 from ablate.effects.screening import ordering_consistency, screen
 
@@ -94,7 +94,40 @@ def test_what_cannot_be_measured_is_nan_and_not_believed() -> None:
     one_arm = screen(np.array(HAND)[:, :1], higher_is_better=True, chance=0.25)
     assert math.isnan(one_arm.ordering) and math.isnan(one_arm.signal_noise) and one_arm.measured
     no_chance = screen(HAND, higher_is_better=True)
-    assert no_chance.failed == [] and math.isnan(no_chance.non_random)
+    assert no_chance.measured and math.isnan(no_chance.non_random) and math.isnan(no_chance.snr)
+    one_arm = screen(np.array(HAND)[:, :1], higher_is_better=True)
+    assert math.isnan(one_arm.signal_p) and one_arm.failed == ["signal between arms"] and not one_arm.measured
+
+
+def test_without_chance_the_range_of_the_arms_is_tukeys() -> None:
+    """The smallest p of `scipy.stats.tukey_hsd` is that of the best arm against the worst."""
+    final = np.random.default_rng(3).normal(size=(4, 5)) + np.array([[0.0], [0.3], [2.0], [1.0]])
+    curves = np.stack([final + shift for shift in (3.0, 2.0, 1.0, 0.0)])
+    found = screen(curves, higher_is_better=False)
+    assert found.signal_p == pytest.approx(tukey_hsd(*final).pvalue.min(), abs=1e-6)
+    sd = np.sqrt(final.var(axis=1, ddof=1).mean())
+    assert found.signal == pytest.approx(np.ptp(final.mean(axis=1)) / sd)
+    assert screen(curves, higher_is_better=False, tests=3).signal_p == pytest.approx(3 * found.signal_p)
+    # Unequal numbers of seeds: Kramer's.
+    gap = curves.copy()
+    gap[:, 0, 3:] = np.nan
+    some = [row[np.isfinite(row)] for row in gap[-1]]
+    means = [row.mean() for row in some]
+    pair = tukey_hsd(*some).pvalue[int(np.argmin(means)), int(np.argmax(means))]
+    assert screen(gap, higher_is_better=False).signal_p == pytest.approx(pair, abs=1e-6)
+
+
+def test_without_chance_the_level_of_the_score_says_nothing() -> None:
+    """Mean over deviation would believe any score with a large enough constant, and none that comes near zero."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(scale=0.02, size=(10, 8, 5))
+    fall = np.linspace(1.0, 0.0, 10)[:, None, None]
+    apart = np.linspace(0.0, 0.1, 8)[:, None]  # a range of five deviations
+    for level in (0.05, 3.0, 100.0):
+        alike = screen(level + fall + noise, higher_is_better=False)
+        told = screen(level + fall + apart + noise, higher_is_better=False)
+        assert alike.failed == ["signal between arms"], level
+        assert told.failed == [], level
 
 
 def test_a_missing_run_is_left_out() -> None:

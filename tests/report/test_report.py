@@ -103,7 +103,7 @@ def test_a_failed_arm_is_missing_and_never_zero(make_study: MakeStudy) -> None:
     assert "| without_c | missing" in report
     gain = next(line for line in report.splitlines() if line.startswith("| c |") and "failed" in line)
     assert "0.0" not in gain and "missing" in gain
-    assert "without\\_c & -- \\\\" in (study.folder / "table.tex").read_text()
+    assert "without\\_c & -- & -- & -- \\\\" in (study.folder / "table.tex").read_text()
     assert "missing" in terminal_table(study, effects_table(study))
 
 

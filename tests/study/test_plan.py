@@ -11,9 +11,9 @@ from unicodedata import normalize
 import pytest
 
 from ablate.config import compose
-from ablate.errors import AblateError, DataError
+from ablate.errors import AblateError, ConfigError, DataError
 from ablate.report.records import load_study
-from ablate.study.plan import freeze, load_plan, make_plan, run_folder
+from ablate.study.plan import freeze, load_plan, make_plan, planned_tests, run_folder
 from ablate.study.record import read_record, write_record
 
 Run = Callable[..., int]
@@ -203,3 +203,21 @@ def test_a_record_of_other_texts_is_done_again(
     assert ablate("run", *alone, *off) == 0
     assert "have changed since" in capsys.readouterr().out
     assert read_record(record.parent)["corpus"]["documents"] == 25
+
+
+def test_plans_keep_claims_and_refuse_unknown_names(tiny: tuple[str, ...]) -> None:
+    plain = make_plan(compose([*tiny, "evaluate.claims=null"]))
+    assert make_plan(compose(tiny)) == plain | {"arms": make_plan(compose(tiny))["arms"]}, (
+        "the demo claims a stage that is not varied here: no claim, and no other plan"
+    )
+    stage = plain["contrasts"][0]["factor"]
+    asked = make_plan(compose([*tiny, f"evaluate.claims={{leaked: [{stage}]}}"]))
+    assert "claims" not in plain["metrics"] and asked["metrics"]["claims"] == {"leaked": [stage]}
+    assert asked["digest"] != plain["digest"]
+    assert planned_tests(asked) == planned_tests(plain) + 1
+    with pytest.raises(
+        ConfigError, match=rf"evaluate\.claims\.leaked: unknown stage '{stage}x': did you mean '{stage}'"
+    ):
+        make_plan(compose([*tiny, f"evaluate.claims={{leaked: [{stage}x]}}"]))
+    with pytest.raises(ConfigError, match=r"evaluate\.claims\.leaked"):
+        make_plan(compose([*tiny, f"evaluate.claims={{leaked: {stage}}}"]))

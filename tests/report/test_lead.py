@@ -1,0 +1,95 @@
+"""The headline beside bits per byte: same contrasts, words of exploration, nothing where there is nothing to show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from ablate.report.effects_table import effects_table, headline, in_bits
+from ablate.report.page import write_report
+from ablate.report.records import Study, load_study
+from ablate.report.tables import terminal_table
+from ablate.study.plan import run_folder, sealed
+from ablate.study.record import write_record
+
+MakeStudy = Callable[..., Study]
+SCORES = {"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53], "without_b": [0.71, 0.72, 0.74]}
+
+
+def table(study: Study) -> list[list[str]]:
+    page = (study.folder / "REPORT.md").read_text().split("## What each stage is worth")[1]
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    end = next(number for number, line in enumerate(lines) if number == 4)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:end]]
+
+
+def test_bits_per_byte_stand_beside_the_headline_and_in_the_first_lines(make_study: MakeStudy) -> None:
+    study = make_study(SCORES)
+    write_report(study)
+    header, _, first, second = table(study)
+    assert header[-3:] == ["bits per byte", "95 % interval", "in bits per byte"]
+    assert first[0] == "a" and first[-3] == "-0.2000"  # 2 - accuracy, by construction
+    assert first[-1] == "may help (exploration)" and second[-1].startswith("no effect seen")
+    lead = (study.folder / "REPORT.md").read_text().split("##")[0]
+    assert "In acc on quiz, higher is better: *helps* a; nothing of 1 more." in lead
+    assert (
+        "In bits per byte of the right answers on quiz, lower is better: *may help (exploration)* a" in lead
+    )
+    assert "in bits per byte" in terminal_table(study, effects_table(study))
+    assert "bpb, lower is better" in (study.folder / "table.tex").read_text()
+
+
+def test_bits_per_byte_are_in_no_family_of_claims(make_study: MakeStudy) -> None:
+    study = make_study(SCORES)
+    rows = effects_table(study)
+    assert {row["correction"] for row in in_bits(rows, study).values()} == {"Benjamini-Hochberg"}
+    assert {row["tests"] for row in headline(rows, study)} == {2}
+
+
+def test_nothing_stands_beside_bits_per_byte_themselves(make_study: MakeStudy) -> None:
+    study = make_study(SCORES, primary="bpb")
+    write_report(study)
+    assert "bits per byte" not in table(study)[0]
+    assert "exploration" not in (study.folder / "REPORT.md").read_text().split("##")[0]
+
+
+def test_a_task_without_them_is_left_out_and_named(make_study: MakeStudy) -> None:
+    """Two tasks, of which `riddle` was generated and has no right answer's bits."""
+    study = make_study(SCORES, tasks={"quiz": 0.0, "riddle": 0.1})
+    for (arm, seed), record in study.records.items():
+        record = json.loads(json.dumps(record))
+        del record["tasks"]["riddle"]["higher_is_better"]["bpb"]
+        for scores in (record["scores"], *(point["scores"] for point in record["curve"])):
+            scores["riddle"].pop("bpb", None)
+        write_record(run_folder(study.folder, arm, seed), record)
+    study = load_study(study.folder)
+    write_report(study)
+    page = (study.folder / "REPORT.md").read_text()
+    assert "bits per byte of the right answers of quiz (lower is better)" in page
+    assert table(study)[2][-3] == "-0.2000"
+    for (arm, seed), record in study.records.items():
+        record = json.loads(json.dumps(record))
+        record["tasks"].pop("heldout"), record["tasks"]["quiz"]["higher_is_better"].pop("bpb")
+        write_record(run_folder(study.folder, arm, seed), record)
+    bare = load_study(study.folder)
+    write_report(bare)
+    assert "bits per byte" not in (bare.folder / "REPORT.md").read_text().split("## How much noise")[0]
+
+
+@pytest.mark.parametrize("aggregate", ["screened", ["quiz"]])
+def test_where_no_task_passes_its_screening_nothing_is_a_claim(
+    make_study: MakeStudy, aggregate: object
+) -> None:
+    study = make_study(SCORES)
+    plan = {**study.plan, "metrics": {**study.plan["metrics"], "aggregate": aggregate}}
+    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+    study = load_study(study.folder)
+    write_report(study)
+    kinds = {
+        row["verdict"].kind.value
+        for row in effects_table(study)
+        if row["factor"] == "a" and row["metric"] == "acc"
+    }
+    assert kinds == ({"may help (exploration)"} if aggregate == "screened" else {"helps"})
