@@ -281,11 +281,16 @@ class DesignConfig:
 
     Attributes:
         factors: what is varied; null: every enabled stage. A list of stages, or name -> parameter -> values.
+        own_seeds: whether each arm has seeds of its own instead of those of all arms; not where draws of chance are varied.
+        pairing: paired (gains are differences under one seed) or unpaired (between the means of two samples); null: paired
+            where arms share seeds.
         method: the design.
     """
 
     name: str = MISSING
     factors: list[str] | dict[str, Any] | None = None
+    own_seeds: bool = False
+    pairing: str | None = None
     method: Any = MISSING
 
 
@@ -302,7 +307,7 @@ class Config:
     train: Any = MISSING
     budget: Any = MISSING
     evaluate: Any = MISSING
-    design: DesignConfig = MISSING
+    design: DesignConfig = field(default_factory=DesignConfig)
     tracker: Any = field(default=MISSING, metadata=ASIDE)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None

@@ -27,8 +27,10 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.estimand.aliases import alias_table, aliases
+from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
 from ablate.report.tables import aligned
+from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan, planned_tests
 from ablate.train.config import check_budget
 
@@ -45,6 +47,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     frozen = freeze(plan, folder, config.study.replan)
     print(describe(frozen))
     print("\n".join(_predictions(frozen, config)))
+    print("".join(f"{line}\n" for line in _earlier(frozen, config)), end="")
     if frozen.get("predicted") != plan["predicted"]:
         print("runs have been done, so the predictions stay as they were frozen")
     print("\n".join(_goal(frozen, config)), end="")
@@ -102,6 +105,20 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
             "  plan.noise=<standard deviation of a run, or an earlier study> turns it into the score's units"
         )
     return lines
+
+
+def _earlier(plan: dict[str, Any], config: DictConfig) -> list[str]:
+    """What the seeds of an earlier study say for pairing or against it, where `plan.noise` names one."""
+    from ablate.effects.pairing import advice, seed_correlation
+    from ablate.report.effects_table import headline_scores
+    from ablate.report.records import load_study
+
+    if not isinstance(config.plan.noise, str) or not shares_seeds(plan):
+        return []
+    study = load_study(Path(config.plan.noise))
+    table = headline_scores(study)
+    said = advice(seed_correlation(table[study.distinct])) if table is not None and study.shares_seeds else ""
+    return [f"{config.plan.noise}: {said}"] if said else []
 
 
 def _smallest(effect: float | None, noise: Mapping[str, Any] | None, gains: int) -> str:
@@ -173,9 +190,23 @@ def describe(plan: dict[str, Any]) -> str:
         left = [stage for stage in asked if stage not in there]
         lines.append(f"claimed on {task} alone: {', '.join(there) or 'nothing'}")
         lines[-1] += f" (this design has no gain of {', '.join(left)})" if left else ""
+    if plan["contrasts"]:
+        lines.append(_pairing(plan))
     if "main_effect" in estimands:
         lines += _aliases(plan)
+    if "near_full" in estimands:
+        levels = {name: arm["levels"] for name, arm in plan["arms"].items()}
+        lines.append(f"where gains do not add up, {leaning(levels, factors_of(plan)).said()}")
     return "\n".join(lines)
+
+
+def _pairing(plan: dict[str, Any]) -> str:
+    """Which runs share a seed, and how gains are taken from them."""
+    shared = shares_seeds(plan)
+    seeds = "all arms share their seeds" if shared else "every arm has seeds of its own"
+    if plan.get("pairing") == UNPAIRED:
+        return f"{seeds}; gains are unpaired, between the means of two samples (Welch)"
+    return f"{seeds}; gains are paired, {'differences under one seed' if shared else 'first seed with first seed, as rounds need it'}"
 
 
 def _aliases(plan: dict[str, Any]) -> list[str]:

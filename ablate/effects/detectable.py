@@ -65,6 +65,7 @@ class Looks:
 
 def needed_effects(
     weights: ArrayLike, noise: ArrayLike, n_seeds: int, *, tests: int, alpha: float = 0.05, looks: Looks | None = None,
+    unpaired: bool = False,
 ) -> Floats:  # fmt: skip
     """Draw how large an effect must be to be called, by running the estimator on scores without effects.
 
@@ -79,6 +80,7 @@ def needed_effects(
         tests: that the verdict is corrected for, at least 1.
         alpha: level of the corrected verdict, in (0, 1).
         looks: where seeds come in rounds; the last has `n_seeds`.
+        unpaired: whether gains are between independent samples.
     Returns:
         Shape (m,), ascending, in the units of the noise: the share of it that is at
         most an effect is the chance that this effect is called.
@@ -88,7 +90,7 @@ def needed_effects(
     studies = max(FEWEST, SIMULATED // len(matrix))
     tables = rng.normal(size=(studies, sd.size, n_seeds)) * sd[:, None]
     if looks is None:
-        estimate, error, df = estimate_many(tables, matrix)
+        estimate, error, df = estimate_many(tables, matrix, unpaired=unpaired)
         bound = stdtrit(df, 1 - alpha / (2 * tests)) * error
         return np.sort(np.concatenate([(bound - estimate).ravel(), (bound + estimate).ravel()]))
     found = boundaries(looks.seeds, looks.spending)
@@ -101,7 +103,7 @@ def needed_effects(
 
 def detectable_effect(
     scores: ArrayLike, weights: ArrayLike, *, tests: int, alpha: float = 0.05, power: float = 0.8,
-    looks: Looks | None = None,
+    looks: Looks | None = None, unpaired: bool = False,
 ) -> Detectable:  # fmt: skip
     """State the effect in one stage that a repeat of the study calls with the stated power.
 
@@ -113,6 +115,8 @@ def detectable_effect(
         alpha: level of the corrected verdict.
         power: share of repeats, averaged over the contrasts, in (alpha, 1).
         looks: where seeds come in rounds.
+        unpaired: whether gains are between independent samples. What seeds do to all arms then counts as noise of a run,
+            and where there is such a thing the effect stated is too large, never too small.
     Returns:
         All NaN but `tests` with fewer than two seeds, without a spread, or without a whole contrast.
     Raises:
@@ -133,21 +137,23 @@ def detectable_effect(
     nothing = Detectable(math.nan, math.nan, math.nan, tests)
     if not len(matrix) or table.shape[1] < 2:
         return nothing
-    sd, df = _noise(table, matrix)
+    sd, df = _noise(table, matrix, unpaired)
     if not np.isfinite(df):
         return nothing
     if looks is not None:
         looks = Looks((*(n for n in looks.seeds if n < table.shape[1]), table.shape[1]), looks.spending)
     if np.ptp(sd) == 0.0:
-        needed = sd[0] * _unit(matrix.tobytes(), matrix.shape, table.shape[1], tests, alpha, looks)
+        needed = sd[0] * _unit(matrix.tobytes(), matrix.shape, table.shape[1], tests, alpha, looks, unpaired)
     else:
-        needed = needed_effects(matrix, sd, table.shape[1], tests=tests, alpha=alpha, looks=looks)
+        needed = needed_effects(
+            matrix, sd, table.shape[1], tests=tests, alpha=alpha, looks=looks, unpaired=unpaired
+        )
     return Detectable(_reach(needed, df, power), float(np.sqrt((sd**2).mean())), df, tests)
 
 
 def forecast(
     weights: ArrayLike, n_seeds: int, noise: float, *, tests: int | None = None, alpha: float = 0.05,
-    power: float = 0.8, looks: Looks | None = None,
+    power: float = 0.8, looks: Looks | None = None, unpaired: bool = False,
 ) -> float:  # fmt: skip
     """Forecast what a table of gains will see: the smallest effect in one stage that is called with the stated power.
 
@@ -160,6 +166,7 @@ def forecast(
         alpha: level of the corrected verdict.
         power: averaged over the contrasts.
         looks: where seeds come in rounds.
+        unpaired: whether gains are between independent samples.
     Returns:
         In the metric's units; NaN with fewer than two seeds or without contrasts.
     Raises:
@@ -170,17 +177,25 @@ def forecast(
     matrix = np.asarray(weights, dtype=np.float64)
     if n_seeds < 2 or not len(matrix):
         return math.nan
-    needed = _unit(matrix.tobytes(), matrix.shape, n_seeds, tests or len(matrix), alpha, looks)
+    needed = _unit(matrix.tobytes(), matrix.shape, n_seeds, tests or len(matrix), alpha, looks, unpaired)
     return noise * float(np.quantile(needed, power, method="higher"))
 
 
 @lru_cache(maxsize=256)
 def _unit(
-    weights: bytes, shape: tuple[int, int], n_seeds: int, tests: int, alpha: float, looks: Looks | None
+    weights: bytes,
+    shape: tuple[int, int],
+    n_seeds: int,
+    tests: int,
+    alpha: float,
+    looks: Looks | None,
+    unpaired: bool,
 ) -> Floats:
     """`needed_effects` for arms of noise 1, which tables of one study ask for again and again."""
     matrix = np.frombuffer(weights).reshape(shape)
-    return needed_effects(matrix, np.ones(shape[1]), n_seeds, tests=tests, alpha=alpha, looks=looks)
+    return needed_effects(
+        matrix, np.ones(shape[1]), n_seeds, tests=tests, alpha=alpha, looks=looks, unpaired=unpaired
+    )
 
 
 def _whole(table: Floats, matrix: Floats) -> tuple[Floats, Floats]:
@@ -195,15 +210,21 @@ def _whole(table: Floats, matrix: Floats) -> tuple[Floats, Floats]:
     return runs, np.array([row for row in summed if row.any()]).reshape(-1, len(runs))
 
 
-def _noise(table: Floats, matrix: Floats) -> tuple[Floats, float]:
+def _noise(table: Floats, matrix: Floats, unpaired: bool) -> tuple[Floats, float]:
     """Standard deviation of each arm, shape (n_arms,), and the degrees of freedom that the contrasts see of it."""
     n_arms, n_seeds = table.shape
-    pooled, most = run_noise(table), max(n_arms - 1.0, 1.0) * (n_seeds - 1)
+    if unpaired:
+        pooled, most = (
+            math.sqrt(float(table.var(axis=1, ddof=1).mean())) or math.nan,
+            n_arms * (n_seeds - 1.0),
+        )
+    else:
+        pooled, most = run_noise(table), max(n_arms - 1.0, 1.0) * (n_seeds - 1)
     if math.isnan(pooled):
         return np.full(n_arms, math.nan), math.nan
     if n_arms < 3 or homogeneity(table) > LOOKS_EQUAL:
         return np.full(n_arms, pooled), most
-    own = np.maximum(arm_variances(table), 0.0)
+    own = table.var(axis=1, ddof=1) if unpaired else np.maximum(arm_variances(table), 0.0)
     own *= pooled**2 / own.mean()  # what was cut off below zero goes to all alike
     own = np.maximum(own, (QUIETEST * pooled) ** 2)
     share = ((matrix**2) / (matrix**2).sum(axis=1, keepdims=True)).mean(axis=0) * own

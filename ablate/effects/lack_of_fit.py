@@ -65,3 +65,23 @@ def lack_of_fit(scores: ArrayLike, model: ArrayLike) -> LackOfFit:
     return LackOfFit(
         float(f.sf(left / noise, df, error_df)), df, math.sqrt(max(0.0, (left - noise) / n_seeds)), residual
     )
+
+
+def size_of_columns(fit: LackOfFit, model: ArrayLike, columns: ArrayLike) -> float:
+    """Estimate how large coefficients of columns that a model leaves out are, from what it leaves of the arms' means.
+
+    Args:
+        fit: of the model.
+        model: shape (n_arms, n_terms).
+        columns: shape (n_arms, n_columns), left out, such as interactions.
+    Returns:
+        Standard deviation of the coefficients, were they independent draws around zero, in the metric's units; NaN
+        where the fit was not tested, or the columns leave nothing over.
+    Source: method of moments for one variance component, Henderson (1953). Reference in tests: known coefficients.
+    """
+    x, z = np.asarray(model, dtype=np.float64), np.asarray(columns, dtype=np.float64)
+    left = z - x @ (np.linalg.pinv(x) @ z)
+    trace = float((left**2).sum())
+    if math.isnan(fit.left_sd) or not trace > 1e-9:
+        return math.nan
+    return fit.left_sd * math.sqrt(fit.df / trace)

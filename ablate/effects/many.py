@@ -10,22 +10,27 @@ import numpy as np
 from scipy.special import digamma, polygamma
 from scipy.stats import chi2
 
-from ablate.effects.balanced import DOMINANT, weighs_alike
+from ablate.effects.balanced import DOMINANT, SPHERICAL, weighs_alike
 from ablate.effects.contrast import LOOKS_EQUAL
 from ablate.effects.estimate import Floats
 from ablate.effects.moderate import FEWEST, OUTLIER
 
 
-def estimate_many(tables: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Estimate every contrast of every study by the rule.
+def estimate_many(
+    tables: Floats, weights: Floats, *, unpaired: bool = False
+) -> tuple[Floats, Floats, Floats]:
+    """Estimate every contrast of every study by the rule, or unpaired.
 
     Args:
         tables: shape (n_studies, n_arms, n_seeds), n_seeds >= 2, no gaps.
         weights: shape (n_contrasts, n_arms), each row summing to zero.
+        unpaired: whether arms count as independent samples, see `contrast.unpaired_contrast`.
     Returns:
         Estimates, seed errors and degrees of freedom, each of shape (n_studies, n_contrasts).
     """
     n_seeds = tables.shape[2]
+    if unpaired:
+        return _unpaired(tables, weights)
     differences = np.einsum("ca,nas->ncs", weights, tables)
     estimate = differences.mean(axis=2)
     own = differences.var(axis=2, ddof=1)
@@ -44,6 +49,15 @@ def estimate_many(tables: Floats, weights: Floats) -> tuple[Floats, Floats, Floa
         variance, found = _moderated(own[:, ~alike] / size, n_seeds - 1.0, equal)
         error[:, ~alike], df[:, ~alike] = np.sqrt(variance * size / n_seeds), found
     return estimate, error, df
+
+
+def _unpaired(tables: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """See `contrast.unpaired_contrast`."""
+    n_seeds = tables.shape[2]
+    parts = tables.var(axis=2, ddof=1) / n_seeds
+    total = parts @ (weights**2).T
+    df = (n_seeds - 1) * total**2 / (parts**2 @ (weights**4).T)
+    return tables.mean(axis=2) @ weights.T, np.sqrt(total), df
 
 
 def _homogeneity(squares: Floats, n_seeds: int) -> Floats:
@@ -67,8 +81,8 @@ def _balanced(
     total = arms.sum(axis=1)
     fewer = df * total**2 / (arms**2).sum(axis=1)
     freedom = np.where(equal, most, np.clip(fewer, df, most))
-    alone = (arms.max(axis=1) > DOMINANT * total)[:, None]
     pooled = squares.sum(axis=1, keepdims=True) / most * size
+    alone = (arms.max(axis=1) > DOMINANT * total)[:, None] | (own > SPHERICAL * pooled)
     return np.sqrt(np.where(alone, own, pooled) / n_seeds), np.where(alone, df, freedom[:, None])
 
 

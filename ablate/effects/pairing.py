@@ -13,7 +13,8 @@ from ablate.effects.estimate import check_level, check_scores
 
 WORTH_IT = 0.3
 """Correlation above which a paired difference finds more than an unpaired one, although it has half the degrees
-of freedom (leave-one-out, 3 to 8 seeds, simulated)."""
+of freedom: about 0.2 where arms are equally noisy, 0.35 to above 0.4 where one of them has 6 to 9 times the variance
+(leave-one-out, five seeds, simulated)."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,20 @@ def seed_correlation(scores: ArrayLike, *, level: float = 0.95) -> SeedCorrelati
     ratio, tail = between / within, (1 - level) / 2
     ratios = ratio, ratio / float(f.isf(tail, *df)), ratio / float(f.isf(1 - tail, *df))
     return SeedCorrelation(*((one - 1) / (one + n_arms - 1) for one in ratios))
+
+
+def advice(found: SeedCorrelation) -> str:
+    """Tell how the next study of this kind should be planned; "" where nothing was measured."""
+    if math.isnan(found.value):
+        return ""
+    known = "" if math.isnan(found.low) else f" [{found.low:+.2f}, {found.high:+.2f}]"
+    better = "paired" if found.value > WORTH_IT else "unpaired"
+    open_ = (
+        ""
+        if math.isnan(found.low) or not found.low <= WORTH_IT <= found.high
+        else ", though this is not settled"
+    )
+    return (
+        f"correlation between arms under one seed {found.value:+.2f}{known} (too low on average where seeds are few). Pairing finds "
+        f"more above about {WORTH_IT:g}: plan the next study with design.pairing={better}{open_}."
+    )

@@ -90,7 +90,15 @@ def _estimates(study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequ
     """Every contrast of a table; where seeds came in rounds, with inference that allows for the looks."""
     rule = study.looks
     if rule is None:
-        return estimate_contrasts(scores, weights, identical=same)
+        methods = [study.method(contrast["weights"]) for contrast in study.contrasts]
+        estimates: dict[int, Estimate] = {}
+        for method in set(methods):
+            chosen = [number for number, other in enumerate(methods) if other == method]
+            found = estimate_contrasts(
+                scores, weights[chosen], method=method, identical=[same[number] for number in chosen]
+            )
+            estimates |= dict(zip(chosen, found, strict=True))
+        return [estimates[number] for number in range(len(methods))]
     return sequential_contrasts(
         scores, weights, rule.seeds, spending=rule.spending, identical=same, level=1 - _alpha(study)
     )
@@ -241,6 +249,7 @@ def _see(
         found = detectable_effect(
             tables[metric, task], weights[[row["number"] for row in group]],
             tests=group[0]["tests"], alpha=_alpha(study), looks=study.looks,
+            unpaired=all(study.method(row["weights"]) == "unpaired" for row in group),
         )  # fmt: skip
         for row in group:
             row["mde"], row["mde_noise"], row["mde_df"] = found.effect, found.noise, found.df

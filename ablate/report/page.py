@@ -54,6 +54,7 @@ from ablate.report.tables import (
     with_bits,
 )
 from ablate.store import write_text
+from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import run_folder
 
 
@@ -391,9 +392,7 @@ def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
 def _reading(study: Study) -> str:
     return (
         "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
-        "- The interval covers retraining: it comes from differences between runs that share a seed (initial weights "
-        "and data order), with each gain's own variance, steadied by the "
-        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike. Intervals, p-values and verdicts speak of "
+        f"- The interval covers retraining: {_retraining(study)} Intervals, p-values and verdicts speak of "
         "other seeds of these arms: the same pool, the same items, the same tokenizer and choices of deduplication. The item error is how far a gain "
         "would move with other test items, and the interval with items too is over both.\n"
         "- `helps` and `hurts` are claims (see above); `may help` is exploration: a reason to plan a study, not a finding; `suggestive` holds only "
@@ -403,6 +402,21 @@ def _reading(study: Study) -> str:
         "fewer find it (about 60 %, not 80).\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
         "- Gain beside cost is in `COST.md`, every run's cost in `cost.csv`; both differ between machines."
+    )
+
+
+def _retraining(study: Study) -> str:
+    """Where the intervals come from."""
+    if study.plan.get("pairing") == UNPAIRED and study.looks is None:
+        return (
+            "runs of different arms count as independent samples (Welch), "
+            + ("although they share their seeds, so it is too wide where seeds do something to all arms alike."
+               if study.shares_seeds else "as every arm has seeds of its own (initial weights and data order).")
+        )  # fmt: skip
+    return (
+        "it comes from differences between runs that share a seed (initial weights "
+        "and data order), with each gain's own variance, steadied by the "
+        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike."
     )
 
 

@@ -18,10 +18,11 @@ from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
 from ablate.store import check, read_json, read_table
 from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
+from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import read_record
 
-AVERAGED = {"main_effect", "interaction", "shapley"}
+AVERAGED = {"main_effect", "interaction", "shapley", "near_full"}
 """Estimands that average over arms."""
 HELDOUT = "heldout"
 AGGREGATE = "aggregate"
@@ -169,6 +170,21 @@ class Study:
         if rule is not None:
             return Looks(tuple(rule["rounds"]), rule["spending"])
         return Looks(self.history.looks, "pocock") if len(self.history.looks) > 1 else None
+
+    @cached_property
+    def shares_seeds(self) -> bool:
+        """Whether any two arms have runs under one seed."""
+        return shares_seeds(self.plan)
+
+    def method(self, weights: Mapping[str, float]) -> str:
+        """How a contrast is estimated, see `effects.contrast.estimate_contrasts`: as planned, if the plan says unpaired.
+
+        Under shared seeds that is for a difference between two arms: in an average over more, what a seed does to a stage
+        would be left out.
+        """
+        two = sum(map(bool, weights.values())) == 2
+        planned = self.plan.get("pairing") == UNPAIRED
+        return "unpaired" if planned and (two or not self.shares_seeds) else "auto"
 
     @property
     def average_last(self) -> int:

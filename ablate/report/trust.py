@@ -9,21 +9,25 @@ import numpy as np
 
 from ablate.design.base import Assignment, Factor
 from ablate.effects.aggregate import rescale
-from ablate.effects.balanced import DOMINANT, arm_variances
+from ablate.effects.balanced import DOMINANT, SPHERICAL, arm_variances, seed_dependence, weighs_alike
 from ablate.effects.best_subset import best_subset
 from ablate.effects.components import percent, variance_components
-from ablate.effects.lack_of_fit import lack_of_fit
+from ablate.effects.contrast import distinct_arms
+from ablate.effects.lack_of_fit import lack_of_fit, size_of_columns
 from ablate.effects.noise import homogeneity
-from ablate.effects.pairing import WORTH_IT, seed_correlation
+from ablate.effects.pairing import advice, seed_correlation
 from ablate.effects.ratio import ratio_of_means
 from ablate.effects.shape import best_cut, noise_shape
 from ablate.estimand.aliases import alias_table, aliases
+from ablate.estimand.base import NotIdentified
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
+from ablate.estimand.near_full import leaning
 from ablate.report.effects_table import Row, headline, headline_scores
 from ablate.report.mixed_model import mixed_contrast
 from ablate.report.records import AVERAGED, Study
 from ablate.report.tables import contrast_name, interval, interval_items, markdown, p_text, signed, unsigned
+from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import factors_of
 
 DOUBT = 0.05
@@ -46,12 +50,14 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
         *_gone(study),
         *_arithmetic(study),
         *_pairing(table, study),
+        *_sphericity(table, study, rows),
         *_shared(study, table, rows),
         *_seeds(study, rows),
         *_shape(study, table),
         *_bounds(study, table),
         *_equal_noise(study, table, rows),
         *_fit(study, table, rows),
+        *_leaning(study, table, rows),
     ]
     parts = ["\n".join(f"- {line}" for line in findings)] if findings else []
     parts += _aliases(study, rows) + _items(rows, study) + _unbalanced(study, table, rows)
@@ -100,14 +106,58 @@ def _arithmetic(study: Study) -> list[str]:
 
 
 def _pairing(table: np.ndarray, study: Study) -> list[str]:
-    found = seed_correlation(table[study.distinct])
-    if math.isnan(found.value):
+    if not study.shares_seeds:
+        return [
+            "**No pairing**: every arm has seeds of its own, so nothing that a seed does to several arms enters an interval."
+        ]
+    said = advice(seed_correlation(table[study.distinct]))
+    planned = " The gains here were planned unpaired." if study.plan.get("pairing") == UNPAIRED else ""
+    return [f"**Pairing by seed**: {said}{planned}"] if said else []
+
+
+def _sphericity(table: np.ndarray, study: Study, rows: Sequence[Row]) -> list[str]:
+    """Whether seeds do something to a stage, which pooled intervals of averages under shared seeds leave out."""
+    found = []
+    for row in headline(rows, study):
+        runs, (weights,) = distinct_arms(
+            table, [np.array([row["weights"].get(arm, 0.0) for arm in study.arms])]
+        )
+        pools = row["method"] in ("pooled", "paired") and weighs_alike(runs, weights)
+        if study.shares_seeds and pools and not math.isnan((one := seed_dependence(runs, weights)).ratio):
+            found.append((one.ratio, one.p_value, row))
+    if not found:
         return []
-    known = "" if math.isnan(found.low) else f" [{found.low:+.2f}, {found.high:+.2f}]"
+    worst = max(found, key=lambda entry: entry[0])
+    p = min(1.0, worst[1] * len(found))
+    alone = [contrast_name(row) for _, _, row in found if row["method"] == "paired"]
+    shown = f"; on their own seeds alone stand {', '.join(alone)}" if alone else ""
     return [
-        f"**Pairing by seed**: correlation between arms under one seed {found.value:+.2f}{known} (too low on average where seeds are "
-        f"few). Pairing finds more above about {WORTH_IT:g}."
+        f"**Seeds and stages**: under shared seeds, gains should vary between seeds as the noise of all arms says. {contrast_name(worst[2])} has "
+        f"{worst[0]:.1f} times that variance, the largest of {len(found)} (p = {p_text(p)}, Bonferroni). Above {SPHERICAL:g} times the pooled variance a gain keeps its own{shown}. "
+        "That mends most of what a stage by seed interaction does, not all: give arms seeds of their own (design.own_seeds=true)."
     ]
+
+
+def _leaning(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
+    """What near-full gains are off by where gains do not add up, in words and as an estimate."""
+    if "near_full" not in _estimands(rows):
+        return []
+    factors, arms = factors_of(study.plan), _levels(study)
+    here = [study.arms[number] for number, row in enumerate(table) if np.isfinite(row).any()]
+    try:
+        found = leaning({arm: arms[arm] for arm in here}, factors)
+    except NotIdentified:
+        return []
+    model = linear_model({arm: arms[arm] for arm in here}, factors).matrix
+    fit = lack_of_fit(table[[study.arms.index(arm) for arm in here]], model)
+    size = size_of_columns(fit, model, found.columns)
+    off = float(np.sqrt((found.coefficients**2).sum(axis=1)).max()) * size
+    estimate = (
+        "" if math.isnan(size) else " Interactions look like none beyond noise." if size == 0.0
+        else f" Were interactions of the size that the arms show (standard deviation {unsigned(size)}), gains would be off by {unsigned(off)}, either way; "
+        "no interval here holds that."
+    )  # fmt: skip
+    return [f"**Near full, not leave-one-out**: where gains do not add up {found.said()}.{estimate}"]
 
 
 def _shared(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
@@ -122,6 +172,8 @@ def _shared(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     if len(lead) < 2 or table.shape[1] < 2 or (weights[:, ~whole] != 0).any():
         return []
     shared = (weights != 0).all(axis=0)
+    if shared.all():
+        return []  # every gain uses every run, as in a factorial
     differences = weights[:, whole] @ table[whole]
     spread = np.cov(differences)
     if not shared.any() or not (np.diag(spread) > 0).all():
@@ -271,11 +323,13 @@ def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
         return [
             f"**Gains add up** as far as can be seen (lack of fit p = {p_text(fit.p_value)}, {fit.df} degrees of freedom).{warning}"
         ]
+    average = (
+        "" if asked == {"near_full"} else ", so an average over them is not what any single recipe gains"
+    )
     pointed = _suspect(fit.residual, {study.arms[i]: arms[study.arms[i]] for i in here}, factors)
     return [
         f"**Lack of fit: gains do not add up** (p = {p_text(fit.p_value)}; arms are off the additive model by "
-        f"{unsigned(fit.left_sd)} on top of noise). A stage's worth depends on which others are there, so an average over "
-        f"them is not what any single recipe gains. Points to {pointed}.{warning}"
+        f"{unsigned(fit.left_sd)} on top of noise). A stage's worth depends on which others are there{average}. Points to {pointed}.{warning}"
     ]
 
 
@@ -328,7 +382,7 @@ def _unbalanced(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[st
         weights = np.array([row["weights"].get(arm, 0.0) for arm in study.arms])
         runs = np.isfinite(table[weights != 0.0])
         if (
-            row["method"] == "identical"
+            row["method"] in ("identical", "unpaired")
             or not runs.any(axis=1).all()
             or runs.all(axis=0).sum() == runs.sum(axis=1).max()
         ):

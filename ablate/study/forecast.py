@@ -14,6 +14,7 @@ from ablate.design.base import Factor
 from ablate.effects.detectable import Looks, forecast
 from ablate.errors import AblateError, ConfigError, nearest
 from ablate.estimand.base import NotIdentified, contrasts_of
+from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import planned_tests
 from ablate.study.probe import Probe
 
@@ -24,7 +25,7 @@ PEAKS = {
 """Accelerator -> peak dense bf16 FLOP/s, from the makers' data sheets."""
 MOST_SEEDS = 64
 CANDIDATES = (
-    "leave_one_out", "add_one_in", "cumulative", "fractional_factorial", "full_factorial",
+    "leave_one_out", "add_one_in", "cumulative", "near_full", "fractional_factorial", "full_factorial",
 )  # fmt: skip
 
 
@@ -42,12 +43,12 @@ def detectable(plan: Mapping[str, Any], noise: float) -> dict[str, float | None]
         Estimand -> effect in the units of the noise; None where nothing would be measured.
     """
     matrix, kinds = contrast_matrix(plan), [contrast["estimand"] for contrast in plan["contrasts"]]
-    rule = plan.get("sequential")
+    rule, unpaired = plan.get("sequential"), plan.get("pairing") == UNPAIRED
     found = {}
     for kind in dict.fromkeys(kinds):
         effect = forecast(
             matrix[[k == kind for k in kinds]], len(plan["seeds"]), noise, tests=planned_tests(plan),
-            alpha=rule["alpha"] if rule else 0.05, looks=Looks(tuple(rule["rounds"]), rule["spending"]) if rule else None,
+            alpha=rule["alpha"] if rule else 0.05, unpaired=unpaired, looks=Looks(tuple(rule["rounds"]), rule["spending"]) if rule else None,
         )  # fmt: skip
         found[kind] = None if math.isnan(effect) else effect
     return found
@@ -188,7 +189,7 @@ def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) 
     matrix = np.array([[spec.weights.get(arm, 0.0) for arm in arms] for spec in specs])
 
     def mde(seeds: int) -> float:
-        return forecast(matrix, seeds, noise)
+        return forecast(matrix, seeds, noise, unpaired=node.get("own_seeds", False))
 
     if mde(MOST_SEEDS) > goal:
         return row | {"why": f"not with {MOST_SEEDS} seeds"}

@@ -15,6 +15,7 @@ from typing import Any
 
 from ablate.errors import DataError
 from ablate.store import write_text
+from ablate.study.pairing import PAIRED
 
 JOURNAL = "plans.jsonl"
 """One line for each plan of a study, oldest first."""
@@ -30,6 +31,7 @@ class Entry:
         metrics: the headline: primary metric, aggregate, how many checkpoints a score is the mean of, and claims on single tasks.
         gains: estimand, factor, level and versus of each planned contrast.
         seen: seeds under which any run of the study had a record when the plan was made.
+        pairing: of the gains, see `ablate.study.pairing`.
     """
 
     digest: str
@@ -37,6 +39,7 @@ class Entry:
     metrics: Mapping[str, Any]
     gains: tuple[tuple[str, ...], ...]
     seen: tuple[int, ...]
+    pairing: str = PAIRED
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ def note_plan(plan: Mapping[str, Any], folder: Path, seen: tuple[int, ...]) -> N
     if entries and entries[-1].digest == plan["digest"]:
         return
     gains = tuple(gain_key(contrast) for contrast in plan["contrasts"])
-    entry = Entry(plan["digest"], tuple(plan["seeds"]), dict(plan["metrics"]), gains, seen)
+    entry = Entry(
+        plan["digest"], tuple(plan["seeds"]), dict(plan["metrics"]), gains, seen, plan.get("pairing", PAIRED)
+    )
     lines = [json.dumps(asdict(one), ensure_ascii=False) for one in (*entries, entry)]
     write_text(folder / JOURNAL, "\n".join(lines) + "\n")
 
@@ -107,7 +112,7 @@ def read_journal(folder: Path) -> list[Entry]:
             found = json.loads(line)
             entries.append(Entry(
                 str(found["digest"]), tuple(found["seeds"]), dict(found["metrics"]),
-                tuple(tuple(gain) for gain in found["gains"]), tuple(found["seen"]),
+                tuple(tuple(gain) for gain in found["gains"]), tuple(found["seen"]), str(found.get("pairing", PAIRED)),
             ))  # fmt: skip
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(
@@ -139,6 +144,10 @@ def standing(plan: Mapping[str, Any], entries: Sequence[Entry]) -> Standing:
     changed = ""
     if _headline(original.metrics) != _headline(plan["metrics"]):
         changed = "the headline was changed after runs had been seen"
+    elif original.pairing != plan.get("pairing", PAIRED):
+        changed = (
+            f"gains were planned {original.pairing}, and design.pairing was changed after runs had been seen"
+        )
     elif dropped:
         changed = f"seeds {', '.join(map(str, dropped))} were dropped after their runs had been seen"
     return Standing(ordered, looks, changed, frozenset(original.gains), single_claims(original.metrics))

@@ -18,6 +18,7 @@ from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import counts, digest
 from ablate.store import read_json, write_json
 from ablate.study.journal import note_plan, seeds_seen
+from ablate.study.pairing import UNPAIRED, choose_pairing, own_seeds, shares_seeds
 from ablate.study.rounds import check_rounds
 from ablate.study.tokenizer_text import with_text
 
@@ -213,11 +214,16 @@ def make_plan(composed: Any) -> dict[str, Any]:
         raise ConfigError(f"design={config['design']['name']}: {error}") from error
     arms: dict[str, Any] = {}
     config = with_text(config)
+    chance = [name for name, entry in levels.items() if entry.is_chance]
+    own = bool(config["design"]["own_seeds"]) and not chance
+    shifts = own_seeds(assignments, factors) if own else {}
+    _check_repeats(assignments, own, str(config["design"]["name"]))
     for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
         for factor, level in assignment.items():
             for path, value in levels[factor].changes[level].items():
                 _set(arm, path, value)
+        arm["randomness"]["shift"] += shifts.get(name, 0)
         check_arm(arm)
         for shared in ("pool", "tokenizer"):
             if arm[shared] != config[shared]:
@@ -227,10 +233,10 @@ def make_plan(composed: Any) -> dict[str, Any]:
                 )
         arms[name] = {"levels": assignment, "config": arm}
     study, evaluate = config["study"], config["evaluate"]
-    chance = [name for name, entry in levels.items() if entry.is_chance]
     # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.
     natural = () if len(chance) == len(levels) > 1 else design.estimands
     estimands = natural if config["estimands"] is None else config["estimands"]
+    contrasts = contrasts_of(estimands, assignments, factors)
     plan = {
         "format": PLAN_FORMAT,
         "study": study["name"],
@@ -243,7 +249,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
         "chance": chance,
         "seeds": seeds,
-        "contrasts": [asdict(spec) for spec in contrasts_of(estimands, assignments, factors)],
+        "contrasts": [asdict(spec) for spec in contrasts],
         "metrics": {
             "primary": evaluate["primary"],
             "aggregate": evaluate.get("aggregate"),
@@ -259,6 +265,11 @@ def make_plan(composed: Any) -> dict[str, Any]:
     rule = None if asked is None else check_rounds(asked, seeds)
     if rule is not None:
         plan["sequential"] = rule
+    pairing = choose_pairing(
+        config["design"]["pairing"], own=not shares_seeds(plan), contrasts=contrasts, rounds=rule is not None
+    )
+    if pairing == UNPAIRED:
+        plan["pairing"] = pairing
     return sealed(plan)
 
 
@@ -286,6 +297,18 @@ def planned_tests(plan: Mapping[str, Any]) -> int:
     named = [stage for stages in plan["metrics"].get("claims", {}).values() for stage in stages]
     factors = [contrast["factor"] for contrast in plan["contrasts"]]
     return len(factors) + sum(factors.count(stage) for stage in named)
+
+
+def _check_repeats(assignments: Mapping[str, Mapping[str, str]], own: bool, design: str) -> None:
+    """Refuse arms that would be the same runs."""
+    met: dict[tuple[str, ...], str] = {}
+    for name, levels in assignments.items():
+        twin = met.setdefault(tuple(levels.values()), name)
+        if twin != name and not own:
+            raise ConfigError(
+                f"design={design}: arms {twin} and {name} differ in their seeds alone, so they need seeds of their own "
+                "(design.own_seeds=true), and no factor that is a draw of chance"
+            )
 
 
 def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:

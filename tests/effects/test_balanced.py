@@ -4,25 +4,80 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from scipy import stats
 
-from ablate.effects.balanced import arm_variances, balanced_contrast, weighs_alike
-from ablate.effects.contrast import estimate_contrasts, paired_contrast
+from ablate.effects.balanced import arm_variances, balanced_contrast, seed_dependence, weighs_alike
+from ablate.effects.contrast import estimate_contrasts, paired_contrast, pooled_contrast
+from ablate.effects.many import estimate_many
 from ablate.effects.noise import homogeneity
 
 SIGNS = np.array([[1, -1, 1, -1, 1, -1, 1, -1], [1, 1, -1, -1, 1, 1, -1, -1]]) / 4
 
 
-def test_equal_noise_agrees_with_statsmodels_ols_with_seed_blocks():
-    table = np.random.default_rng(0).normal(size=(8, 4))
-    found = balanced_contrast(table, SIGNS[0], equal=0.9, level=0.95)
+def ols(table, weights):
+    """The contrast in statsmodels' OLS with seed blocks."""
     arm, seed = np.indices(table.shape)
     frame = pd.DataFrame({"y": table.ravel(), "arm": arm.ravel(), "seed": seed.ravel()})
     fit = smf.ols("y ~ 0 + C(arm) + C(seed)", frame).fit()
-    tested = fit.t_test(np.r_[SIGNS[0], np.zeros(3)])
-    assert found.estimate == pytest.approx(float(tested.effect[0]))
-    assert found.seed_error == pytest.approx(float(tested.sd[0, 0]))
-    assert (found.df, found.method) == (21, "pooled") and found.df == fit.df_resid
-    assert found.p_value == pytest.approx(float(tested.pvalue))
+    return fit.t_test(np.r_[weights, np.zeros(table.shape[1] - 1)]), fit.df_resid
+
+
+def test_a_contrast_that_seeds_leave_alone_agrees_with_ols_and_another_one_is_paired():
+    tables = np.random.default_rng(0).normal(size=(20, 8, 4))
+    methods = []
+    for table in tables:
+        found = balanced_contrast(table, SIGNS[0], equal=0.9, level=0.95)
+        tested, df = ols(table, SIGNS[0])
+        pooled, own = float(tested.sd[0, 0]) ** 2 * 4, (SIGNS[0] @ table).var(ddof=1)
+        each = np.maximum(arm_variances(table), 0.0)
+        if own > 1.5 * pooled or each.max() > each.sum() / 2:
+            assert found == paired_contrast(table, SIGNS[0])
+        else:
+            assert found.estimate == pytest.approx(float(tested.effect[0]))
+            assert found.seed_error == pytest.approx(float(tested.sd[0, 0]))
+            assert (found.df, found.method) == (21, "pooled") and found.df == df
+            assert found.p_value == pytest.approx(float(tested.pvalue))
+        methods.append(found.method)
+    assert 0 < methods.count("paired") < 10  # F(3, 18) lies above 1.5 in a quarter
+
+
+def test_what_seeds_do_to_a_stage_is_an_f_ratio_without_it_and_its_size_with_it():
+    rng = np.random.default_rng(7)
+    plain = rng.normal(size=(4000, 8, 5)) + rng.normal(size=(4000, 1, 5))
+    found = [seed_dependence(table, SIGNS[0]) for table in plain]
+    ratios = np.array([one.ratio for one in found])
+    assert found[0].p_value == pytest.approx(stats.f.sf(ratios[0], 4, 24))
+    assert stats.kstest(ratios, stats.f(4, 24).cdf).pvalue > 0.001
+    # A seed adds a draw of variance 1 to every arm that has the stage: Var(gain) = 1 + 8 / 16, the noise alone 1 / 2.
+    hit = plain + (SIGNS[0] > 0)[:, None] * rng.normal(size=(4000, 1, 5))
+    ratios = np.array([seed_dependence(table, SIGNS[0]).ratio for table in hit])
+    assert ratios.mean() == pytest.approx(3 * 24 / 22, rel=0.05)  # the mean of F is d / (d - 2)
+    other = np.array([seed_dependence(table, SIGNS[1]).ratio for table in hit])
+    assert other.mean() < 1.0  # the stage that is hit stands in the other one's residual
+
+
+def test_stage_by_seed_noise_breaks_the_pooled_interval_and_less_the_rule():
+    """Seven main effects of 16 arms; the first varies between seeds twice as much as noise alone would make it."""
+    rng, n, n_seeds = np.random.default_rng(8), 2000, 5
+    signs = np.array(
+        [[(-1) ** (arm & word).bit_count() for arm in range(16)] for word in (1, 2, 4, 8, 7, 11, 13)]
+    )
+    tables = rng.normal(size=(n, 16, n_seeds)) + rng.normal(size=(n, 1, n_seeds))
+    tables += (signs[0] > 0)[:, None] * 0.5 * rng.normal(size=(n, 1, n_seeds))
+    weights = signs / 8
+    pooled = [pooled_contrast(table, weights[0]) for table in tables[:500]]
+    assert np.mean([e.ci_low <= 0 <= e.ci_high for e in pooled]) < 0.90
+    estimate, error, df = estimate_many(tables, weights)
+    p = 2 * stats.t.sf(np.abs(estimate) / error, df)
+    hits = int((p.min(axis=1) * 7 <= 0.05).sum())
+    assert (
+        stats.binomtest(hits, n, 0.065, alternative="greater").pvalue > 0.001
+    )  # 5.1 % measured, 7.9 % when pooled
+    estimate, error, df = estimate_many(rng.normal(size=(n, 16, n_seeds)) + (signs[0] > 0)[:, None] * 0.5 * rng.normal(size=(n, 16, n_seeds)), weights, unpaired=True)  # fmt: skip
+    covered = np.abs(estimate) <= stats.t.isf(0.025, df) * error
+    assert all(
+        stats.binomtest(int(k), n, 0.95).pvalue > 0.001 for k in covered.sum(axis=0)
+    )  # seeds of their own
 
 
 def test_arm_variances_are_unbiased_whatever_the_arms_and_seeds_do():

@@ -22,3 +22,14 @@ def test_the_vectorised_rule_is_the_rule(weights, n_seeds, spread):
         for contrast, found in enumerate(estimate_contrasts(table, weights)):
             got = estimate[number, contrast], error[number, contrast], df[number, contrast]
             assert got == pytest.approx((found.estimate, found.seed_error, found.df), rel=1e-6)
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+def test_the_vectorised_unpaired_estimate_is_the_unpaired_estimate(n_seeds):
+    tables = np.random.default_rng(n_seeds).normal(size=(40, 8, n_seeds)) * np.geomspace(1, 3, 8)[:, None]
+    weights = np.vstack([LOO, FACTORIAL])
+    estimate, error, df = estimate_many(tables, weights, unpaired=True)
+    for number, table in enumerate(tables):
+        for contrast, found in enumerate(estimate_contrasts(table, weights, method="unpaired")):
+            got = estimate[number, contrast], error[number, contrast], df[number, contrast]
+            assert got == pytest.approx((found.estimate, found.seed_error, found.df), rel=1e-9)
