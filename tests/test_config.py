@@ -189,6 +189,17 @@ def test_a_range_of_values_holds_both_ends_and_the_recipe_s_own() -> None:
     assert list(levels.changes) == ["0.12", "0.0", "0.1", "0.2", "0.3"]
 
 
+def test_a_range_may_be_closer_at_its_low_end() -> None:
+    config = compose([
+        "study=demo", "design=dose",
+        "design.factors={fineweb_quality: {min_punctuated_lines: {from: 0.01, to: 1, points: 5, spacing: log}}}",
+    ])  # fmt: skip
+    (levels,) = resolve_factors({key: plain(config[key]) for key in config if key != "hydra"})
+    path = "stages.fineweb_quality.min_punctuated_lines"
+    # Each 10 ** 0.5 times the one before.
+    assert [change[path] for change in levels.changes.values()] == [0.12, 0.01, 0.0316, 0.1, 0.316, 1]
+
+
 @pytest.mark.parametrize(
     ("factors", "said"),
     [
@@ -196,6 +207,11 @@ def test_a_range_of_values_holds_both_ends_and_the_recipe_s_own() -> None:
         ("{language: {threshold: {from: 0.5, to: 0.5, points: 3}}}", "two ends and two points or more"),
         ("{language: {threshold: {from: 0.5, to: 0.9, points: 1}}}", "two ends and two points or more"),
         ("{language: {threshold: {from: low, to: 0.9, points: 3}}}", "expected a range such as"),
+        ("{language: {threshold: {from: 0, to: 0.9, points: 3, spacing: log}}}", "two ends above zero"),
+        (
+            "{language: {threshold: {from: 0.1, to: 0.9, points: 3, spacing: logs}}}",
+            "even or log, got 'logs'",
+        ),
         ("{extraction: {method: [raw, resiliparse]}}", "which is no number"),
         (None, "design.factors is not set"),
     ],

@@ -9,8 +9,9 @@ figures then work as on a study of one's own, in <study.dir>.
   results.lm_eval=[out] results.mapping=runs.csv     or by a CSV of folder, arm, seed
   results.primary=acc_norm results.reference=full    the headline's metric; what arms are compared with
 
-With factor columns, `ablate report study.name=theirs 'estimands=[main_effect,interaction]'` reports every gain that
-the arms identify.
+With factor columns, 'estimands=[leave_one_out]' takes those gains for the planned ones in place of each arm against
+the reference, and `ablate report study.name=theirs 'estimands=[main_effect,interaction]'` reports any others that the
+arms identify.
 
 Example: ablate import study.name=theirs 'results.lm_eval=[lm_eval_out]' results.primary=acc_norm
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.config import plain
 from ablate.errors import ConfigError
 from ablate.importing.csv_file import read_csv
 from ablate.importing.results import Results
@@ -43,7 +45,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     write_study(
         found, folder, name=study.name, title=study.title, question=study.question, primary=asked.primary,
         aggregate=None if asked.aggregate is None else list(asked.aggregate), reference=asked.reference,
-        allow_missing=asked.allow_missing, replan=study.replan,
+        allow_missing=asked.allow_missing, replan=study.replan, estimands=plain(config.estimands),
     )  # fmt: skip
     imported = load_study(folder)
     rows = write_report(imported)

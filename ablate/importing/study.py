@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ablate.design.base import ContrastSpec, Factor
 from ablate.errors import ConfigError, DataError, nearest
+from ablate.estimand.base import contrasts_of
 from ablate.estimand.versus_reference import ESTIMAND
 from ablate.fingerprint import digest
 from ablate.importing.results import Results, Run
@@ -20,6 +22,7 @@ from ablate.study.record import write_record
 def write_study(
     found: Results, folder: Path, *, name: str, title: str, question: str, primary: str | None,
     aggregate: Sequence[str] | None, reference: str | None, allow_missing: bool, replan: bool,
+    estimands: Sequence[str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write `plan.json` and the records; returns the plan.
 
@@ -32,9 +35,11 @@ def write_study(
         reference: the arm that the others are compared with; None for the first.
         allow_missing: take runs or scores that are not there as missing instead of as an error.
         replan: replace another plan in that folder.
+        estimands: gains of the factors' levels that count as planned; None for each arm against the reference.
     Raises:
         DataError: for runs or scores that are missing.
-        ConfigError: for an unknown arm, metric or task, or a primary metric that must be chosen.
+        ConfigError: for an unknown arm, metric, task or estimand, or a primary metric that must be chosen.
+        NotIdentified: for an estimand that the arms do not determine.
     """
     arms = list(dict.fromkeys(arm for arm, _ in found.points))
     seeds = sorted({seed for _, seed in found.points})
@@ -56,7 +61,7 @@ def write_study(
         "reference": arms[0],
         "factors": factors,
         "seeds": seeds,
-        "contrasts": [asdict(spec) for spec in ESTIMAND.contrasts(levels, [])] if len(arms) > 1 else [],
+        "contrasts": [asdict(spec) for spec in _contrasts(estimands, levels, factors)],
         "metrics": {"primary": _primary(found, primary), "aggregate": _aggregate(found, aggregate)},
         "stages": [],
         "tracker": {"_target_": "ablate.report.tracker.NoTracker"},
@@ -96,6 +101,14 @@ def _factors(levels: Mapping[str, Mapping[str, str]], arms: Sequence[str]) -> li
         if len(values) > 1:
             factors.append({"name": name, "levels": values})
     return factors
+
+
+def _contrasts(
+    estimands: Sequence[str] | None, levels: Mapping[str, Any], factors: Sequence[Mapping[str, Any]]
+) -> list[ContrastSpec]:
+    if estimands is not None:
+        return contrasts_of(estimands, levels, [Factor(one["name"], tuple(one["levels"])) for one in factors])
+    return ESTIMAND.contrasts(levels, []) if len(levels) > 1 else []
 
 
 def _primary(found: Results, primary: str | None) -> str:

@@ -16,13 +16,12 @@ from ablate.effects.contrast import distinct_arms
 from ablate.effects.lack_of_fit import lack_of_fit, size_of_columns
 from ablate.effects.noise import homogeneity
 from ablate.effects.pairing import advice, seed_correlation
-from ablate.effects.ratio import ratio_of_means
 from ablate.effects.shape import best_cut, noise_shape
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.base import NotIdentified
-from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.estimand.linear_model import linear_model
 from ablate.estimand.near_full import leaning
+from ablate.report import dose
 from ablate.report.effects_table import Row, headline, headline_scores
 from ablate.report.mixed_model import mixed_contrast
 from ablate.report.records import AVERAGED, Study
@@ -61,7 +60,7 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
     ]
     parts = ["\n".join(f"- {line}" for line in findings)] if findings else []
     parts += _aliases(study, rows) + _items(rows, study) + _unbalanced(study, table, rows)
-    parts += _best(study, table, rows) + _turning(study, table) + _components(study, table)
+    parts += _best(study, table, rows) + dose.section(study, table, rows) + _components(study, table)
     return parts or ["Nothing to warn of."]
 
 
@@ -435,44 +434,6 @@ def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
         else ""
     )
     return [f"**Best subset predicted**: {recipe}{gain}. {state}"]
-
-
-def _turning(study: Study, table: np.ndarray) -> list[str]:
-    """Where the parabola through a dose's scores turns."""
-    if study.plan["design"] != "dose":
-        return []
-    factors, lines = factors_of(study.plan), []
-    for factor in factors:
-        names, values = dose_arms(_levels(study), factors, factor)
-        scores = table[[study.arms.index(name) for name in names]]
-        scores = scores[:, np.isfinite(scores).all(axis=0)]
-        if len(values) < 3 or scores.shape[1] < 1:
-            continue
-        fit = lack_of_fit(scores, np.vander(values, 3))
-        if fit.p_value < DOUBT:
-            lines.append(
-                f"**No turning point** of {factor.name}: the scores are not a parabola (lack of fit p = {p_text(fit.p_value)}), whose turning "
-                "point would then be elsewhere than the curve's. Read the arms themselves, or run values closer around the best of them."
-            )
-            continue
-        _, slope, curvature = polynomial(values, 2) @ scores
-        at, low, high = ratio_of_means(-slope, 2 * curvature)
-        bottom = (float(curvature.mean()) < 0.0) == study.metrics[study.primary]
-        kind = "best" if bottom else "worst"
-        where = (
-            f"[{low:.3g}, {high:.3g}]"
-            if not math.isnan(low)
-            else "unbounded: the curvature is not clear of zero"
-        )
-        inside = (
-            ""
-            if values.min() <= at <= values.max()
-            else " (outside the values that were run: not to be relied on)"
-        )
-        lines.append(
-            f"**Turning point** of {factor.name}: {kind} at {at:.3g}{inside}, 95 % interval {where} (Fieller)."
-        )
-    return lines
 
 
 def _components(study: Study, table: np.ndarray) -> list[str]:

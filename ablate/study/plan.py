@@ -69,7 +69,7 @@ def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
     dotted path from the top of the configuration (`recipe.order`, `train.lr`); among the values of a stage's
     parameter `off` stands for the arm without the stage; values may be a range,
-    {from: 0, to: 0.6, points: 13}. {permute: [stages]} is every order of these stages, the others
+    {from: 0, to: 0.6, points: 13}, closer at its low end with `spacing: log`. {permute: [stages]} is every order of these stages, the others
     staying where they are.
 
     Raises:
@@ -142,7 +142,11 @@ def _orders(name: str, chosen: Any, order: list[str]) -> dict[str, dict[str, Any
 
 
 def _range(spec: Mapping[str, Any], where: str) -> list[float]:
-    """Evenly spaced values of `{from: 0, to: 0.6, points: 13}`, both ends included."""
+    """Values of `{from: 0, to: 0.6, points: 13}`, both ends included: evenly spaced, or their logarithms with `spacing: log`."""
+    spec = dict(spec)
+    spacing = spec.pop("spacing", "even")
+    if spacing not in ("even", "log"):
+        raise ConfigError(f"{where}.spacing must be even or log, got {spacing!r}")
     numbers = [spec.get(key) for key in ("from", "to", "points")]
     if set(spec) != {"from", "to", "points"} or any(
         isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers
@@ -153,8 +157,14 @@ def _range(spec: Mapping[str, Any], where: str) -> list[float]:
     first, last, points = spec["from"], spec["to"], spec["points"]
     if points < 2 or points != int(points) or first == last:
         raise ConfigError(f"{where}: a range needs two ends and two points or more, got {dict(spec)}")
+    if spacing == "log" and not min(first, last) > 0:
+        raise ConfigError(f"{where}: spacing: log needs two ends above zero, got {spec}")
+    shares = [i / (points - 1) for i in range(int(points))]
+    if spacing == "log":  # between its ends, which stay as they are, no value needs more than three digits
+        inner = [float(f"{first * (last / first) ** share:.3g}") for share in shares[1:-1]]
+        return [first, *inner, last]
     # Twelve digits, so that 0.1 + 0.2 is the 0.3 of the recipe.
-    return [float(f"{first + (last - first) * i / (points - 1):.12g}") for i in range(int(points))]
+    return [float(f"{first + (last - first) * share:.12g}") for share in shares]
 
 
 def _label(value: Any) -> str:

@@ -297,3 +297,16 @@ def test_a_score_that_only_python_reads_as_a_number_is_named(
     (tmp_path / "scores.csv").write_text(f"arm,seed,task,score\na,0,quiz,0.5\nb,0,quiz,{cell}\n")
     assert take("results.csv=scores.csv") == 2
     assert "line 3: score must be a finite number" in capsys.readouterr().err
+
+
+def test_the_planned_gains_of_an_import_can_be_named(take: Import, tmp_path: Path) -> None:
+    asked = ("results.csv=scores.csv", "results.higher_is_better={acc: true}")
+    (tmp_path / "scores.csv").write_text(TABLE.replace("neither", "no_dedup").replace("off,off", "on,off"))
+    assert take(*asked, "estimands=[leave_one_out]") == 0
+    rows = [row for row in effects_table(study(tmp_path)) if row["task"] == "aggregate"]
+    # Means 0.72, 0.51 and 0.43.
+    assert {row["factor"]: round(row["estimate"], 4) for row in rows} == {"quality": 0.21, "dedup": 0.29}
+    assert {row["correction"] for row in rows} == {"Holm"}
+    assert take(*asked, "estimands=[main_effect]", "study.replan=true") != 0, (
+        "three arms of four do not determine it"
+    )

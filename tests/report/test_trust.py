@@ -184,6 +184,27 @@ def test_a_dose_says_where_the_curve_turns(make: Make) -> None:
     ]
     assert [row["factor"] for row in rows] == ["threshold slope", "threshold curvature"]
     assert rows[1]["estimate"] == pytest.approx(-1.0, abs=0.15)
+    assert "**The curve of threshold turns**" in text, "up to 0.4 and down from there"
+
+
+def test_a_threshold_is_no_parabola_and_is_told_as_a_step(make: Make) -> None:
+    values = ("0.5", "0.05", "0.1", "0.2", "0.3", "0.4", "0.6", "0.7", "0.8", "0.9")
+    text = report(
+        make(
+            Dose(),
+            lambda levels: 0.8 - 0.3 * (float(levels["threshold"]) > 0.75),
+            [Factor("threshold", values)],
+        )
+    )
+    assert "**No turning point** of threshold: the scores are not a parabola" in text
+    found = re.search(
+        r"\*\*Scores get worse with threshold\*\* .*most like a step between 0.7 and 0.8\)", text
+    )
+    assert found
+    # The aggregate is (score - 1/4) / (3/4), so the step is -0.4.
+    step = re.search(r"Above 0.7 \(0.8 and more\) against 0.7 and less: (\S+) \[(\S+), (\S+)\]", text)
+    assert step and float(step[1]) == pytest.approx(-0.4, abs=0.03)
+    assert float(step[2]) < -0.4 < float(step[3])
 
 
 def test_components_of_the_noise_are_told_for_crossed_draws(make: Make) -> None:
