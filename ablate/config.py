@@ -285,6 +285,8 @@ class DesignConfig:
         pairing: paired (gains are differences under one seed) or unpaired (between the means of two samples); null: paired
             where arms share seeds.
         method: the design.
+        controls: "size_matched": beside the arms with and without a stage one in which as many tokens are removed at random
+            in its place; "none".
     """
 
     name: str = MISSING
@@ -292,6 +294,7 @@ class DesignConfig:
     own_seeds: bool = False
     pairing: str | None = None
     method: Any = MISSING
+    controls: str = "none"
 
 
 @dataclass

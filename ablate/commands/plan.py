@@ -26,6 +26,7 @@ from typing import Any
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
@@ -211,7 +212,8 @@ def _pairing(plan: dict[str, Any]) -> str:
 
 def _aliases(plan: dict[str, Any]) -> list[str]:
     """Which interactions each main effect is mixed with in these arms."""
-    found = aliases({name: arm["levels"] for name, arm in plan["arms"].items()}, factors_of(plan))
+    arms = without_controls({name: arm["levels"] for name, arm in plan["arms"].items()})
+    found = aliases(arms, factors_of(plan))
     if found.clear:
         return ["aliases: none; every main effect and every interaction of two stages stands alone"]
     table = aligned(("effect", "is mixed with (coefficient x interaction)"), alias_table(found))

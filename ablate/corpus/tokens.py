@@ -57,6 +57,18 @@ def tokenize(folder: Path) -> Tokenize:
     return Tokenize(folder, tokenizer_digest(folder))
 
 
+def token_counts(
+    annotations: Annotations, operation: Tokenize, version: TextVersion, rows: np.ndarray
+) -> np.ndarray:
+    """Tokens of each of some rows of a version, end-of-text included: shape (len(rows),), int64."""
+    counts = np.zeros(rows.size, dtype=np.int64)
+    for folder, part in annotations.fill(version, operation, rows):
+        place = np.searchsorted(rows, part)
+        for table, at, hit in take(folder, part, columns=["row", "count"]):
+            counts[place[at]] = table.column("count").to_numpy()[hit]
+    return counts
+
+
 @dataclass(eq=False)
 class TokenCounter:
     """Tokens of some rows of a version; None where HTML source is among them.
@@ -75,9 +87,7 @@ class TokenCounter:
         if version.key not in self._counts:
             plain = np.flatnonzero(~self._is_source(version))
             counts = np.zeros(len(self.annotations.pool), dtype=np.int64)
-            for folder, part in self.annotations.fill(version, self.operation, plain):
-                for table, at, hit in take(folder, part, columns=["row", "count"]):
-                    counts[part[at]] = table.column("count").to_numpy()[hit]
+            counts[plain] = token_counts(self.annotations, self.operation, version, plain)
             self._counts[version.key] = counts
         return int(self._counts[version.key][rows].sum())
 

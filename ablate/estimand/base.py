@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name
+from ablate.design.controls import CONTROL, controlled_factor, without_controls
 from ablate.errors import AblateError, ConfigError, nearest
 
 Arms = Mapping[str, Assignment]
@@ -78,7 +79,13 @@ def contrasts_of(names: Sequence[str], arms: Arms, factors: Sequence[Factor]) ->
         ConfigError: for an unknown name.
         NotIdentified: for an estimand that the arms do not determine.
     """
-    return [spec for name in names for spec in load_estimand(name).contrasts(arms, factors)]
+    found: list[ContrastSpec] = []
+    for name in names:
+        estimand = load_estimand(name)
+        # A control is no combination of the factors' levels, so only what is a gain over or of controls sees them.
+        seen = arms if getattr(estimand, "of_controls", False) else without_controls(arms)
+        found += estimand.contrasts(seen, factors)
+    return found
 
 
 def find(arms: Arms, wanted: Assignment) -> str | None:
@@ -111,6 +118,33 @@ def differences(
     if missing:
         raise NotIdentified(estimand, missing)
     return specs
+
+
+def parts_of_gains(
+    estimand: str, arms: Arms, factors: Sequence[Factor]
+) -> list[tuple[Factor, str, str, str]]:
+    """For each control in the order of the factors: the factor, the arm with its stage, the control, the arm without.
+
+    Raises:
+        NotIdentified: when there is no control, or one without the two arms that it stands between.
+    """
+    found, missing = [], []
+    for factor in factors:
+        for name, levels in arms.items():
+            if controlled_factor(levels) != factor.name:
+                continue
+            ends = [find(arms, {**levels, factor.name: level}) for level in (factor.full, factor.bare)]
+            if ends[0] is None or ends[1] is None:
+                missing.append(f"an arm on either side of {name}")
+            else:
+                found.append((factor, ends[0], name, ends[1]))
+    if missing or not found:
+        raise NotIdentified(
+            estimand,
+            missing or [f"{CONTROL}_{factor.name}" for factor in factors],
+            "design.controls=size_matched runs them",
+        )
+    return found
 
 
 def _module(name: str):  # type: ignore[no-untyped-def]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.design.controls import PARTS
 from ablate.report.effects_table import Row, headline
 from ablate.report.records import Study
 from ablate.report.tables import contrast_name, interval, markdown, scale, signed
@@ -55,7 +56,7 @@ def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
     record = study.first_record(study.plan["reference"])
     spent = dict(record.get("curation_cpu_s", {})) if record else {}
     total = sum(spent.values())
-    lead = headline(rows, study)
+    lead = [row for row in headline(rows, study) if row["estimand"] not in PARTS]
     cells = []
     for row in lead:
         seconds = spent.get(row["factor"])

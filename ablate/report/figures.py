@@ -16,9 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from ablate.design.controls import PARTS
 from ablate.effects.verdict import CLAIMS, Kind
 from ablate.report.effects_table import Row, by_estimand, headline
 from ablate.report.records import AGGREGATE, HELDOUT, Study
+from ablate.report.selection import splits
 from ablate.report.tables import contrast_name
 from ablate.store import atomic
 
@@ -46,7 +48,9 @@ def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     """Draw every figure that the records allow; returns their names."""
     drawn = {"curves": curves(study), "funnel": funnel(study)}
     for number, (estimand, group) in enumerate(by_estimand(rows).items()):
-        drawn["gains" if number == 0 else f"gains_{estimand}"] = gains(study, group)
+        if estimand not in PARTS:
+            drawn["gains" if number == 0 else f"gains_{estimand}"] = gains(study, group)
+    drawn["selection_and_volume"] = selection_and_volume(study, rows)
     names = []
     for name, figure in drawn.items():
         if figure is None:
@@ -193,6 +197,41 @@ def curves(study: Study) -> Figure | None:
             axis.grid(color=PALE, linewidth=0.6)
         axes[0].set_ylabel(study.primary)
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
+    return figure
+
+
+def selection_and_volume(study: Study, rows: Sequence[Row]) -> Figure | None:
+    """Each gain that a control splits above its two parts, with their intervals; right is always better."""
+    found = splits(study, rows)
+    if not found:
+        return None
+    sign = 1 if study.metrics[study.primary] else -1
+    with matplotlib.rc_context(STYLE):
+        figure, (axis,) = _figure(7.5, 1.6 + 0.75 * len(found))
+        axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
+        for name, offset, colour in (
+            ("gain", -0.25, INK),
+            ("selection", 0.0, HELPS),
+            ("volume", 0.25, LINES[1]),
+        ):
+            for place, split in enumerate(found):
+                row = getattr(split, name)
+                if row is None or math.isnan(row["estimate"]):
+                    continue
+                at = place + offset
+                if not math.isnan(row["ci_low"]):
+                    ends = [sign * row["ci_low"], sign * row["ci_high"]]
+                    axis.plot(ends, [at, at], color=colour, linewidth=2.2, solid_capstyle="butt")
+                axis.plot(sign * row["estimate"], at, "o", color=colour, markersize=5.5, zorder=3)
+            axis.plot([], [], "o-", color=colour, label=name)
+        axis.set_yticks(range(len(found)), [_short(split.stage) for split in found])
+        axis.set_ylim(len(found) - 0.5, -0.5)
+        axis.tick_params(axis="y", length=0)
+        axis.grid(axis="x", color=PALE, linewidth=0.6)
+        axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
+        better = "" if sign > 0 else ", turned so that right is better"
+        axis.set_xlabel(f"{study.primary}{better}; bars are 95 % intervals over seeds", fontsize=9)
+        figure.suptitle(f"{study.plan['title']}: gain = selection + volume", x=0.01, ha="left", weight="bold")
     return figure
 
 

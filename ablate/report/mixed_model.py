@@ -27,7 +27,8 @@ def mixed_contrast(scores: ArrayLike, weights: ArrayLike, *, level: float = 0.95
         level: two-sided coverage of the interval, in (0, 1).
     Returns:
         Method "mixed"; degrees of freedom are runs - arms - (seeds - 1), the cautious count. All NaN
-        when an arm of the contrast has no run; no interval without degrees of freedom or a spread.
+        when an arm of the contrast has no run; no interval without degrees of freedom or a spread, or where
+        statsmodels finds no fit.
     Source: Laird & Ware (1982); statsmodels' MixedLM.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
@@ -52,7 +53,12 @@ def mixed_contrast(scores: ArrayLike, weights: ArrayLike, *, level: float = 0.95
         warnings.simplefilter(
             "ignore"
         )  # a seed variance of zero lies on the boundary, and is told as a warning
-        fit = MixedLM(values / scale, columns, groups=seed).fit(reml=True)
+        try:
+            fit = MixedLM(values / scale, columns, groups=seed).fit(reml=True)
+        except (
+            np.linalg.LinAlgError
+        ):  # seeds that differ so much more than arms that the search leaves the numbers
+            return unmeasured(plain, n)
     beta = np.asarray(fit.fe_params) * scale
     covariance = np.asarray(fit.cov_params())[: beta.size, : beta.size] * scale**2
     variance = float(vector[there] @ covariance @ vector[there])

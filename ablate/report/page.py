@@ -15,7 +15,7 @@ from ablate.effects.aggregate import aggregate
 from ablate.effects.failures import failure_p, worst_case
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision, leaks, rounds, stability, trust
+from ablate.report import decision, leaks, rounds, selection, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import (
     CLAIMS,
@@ -67,6 +67,8 @@ def write_report(study: Study) -> list[Row]:
     names = write_figures(study, rows, study.folder / "figures")
     write_text(study.folder / "effects.csv", to_csv(rows))
     write_text(study.folder / "table.tex", latex(study, study.primary))
+    if split := selection.latex(study, rows):
+        write_text(study.folder / "selection.tex", split)
     write_text(study.folder / "scores.csv", scores_csv(study))
     write_text(study.folder / "screening.csv", screening_csv(study))
     write_text(study.folder / "leaks.csv", leaks.leaks_csv(leaks.splits(study)))
@@ -102,6 +104,10 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
             name = "gains" if number == 0 else f"gains_{estimand}"
             if name in figures:
                 parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
+    if split := selection.section(study, rows):
+        parts += ["## Selection or volume?", *split]
+        if "selection_and_volume" in figures:
+            parts.append("![Gains, split into selection and volume](figures/selection_and_volume.svg)")
     if told := rounds.section(study):
         parts += ["## Which contrast was closed when", *told]
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ablate.design.base import Assignment, Factor
+from ablate.design.controls import PARTS, without_controls
 from ablate.effects.aggregate import rescale
 from ablate.effects.balanced import DOMINANT, SPHERICAL, arm_variances, seed_dependence, weighs_alike
 from ablate.effects.best_subset import best_subset
@@ -65,7 +66,8 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
 
 
 def _levels(study: Study) -> dict[str, Assignment]:
-    return {name: dict(arm["levels"]) for name, arm in study.plan["arms"].items()}
+    """Levels of the arms that are combinations of the factors'; controls are none."""
+    return without_controls({name: dict(arm["levels"]) for name, arm in study.plan["arms"].items()})
 
 
 def _estimands(rows: Sequence[Row]) -> set[str]:
@@ -164,7 +166,7 @@ def _shared(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     lead = [
         row
         for row in headline(rows, study)
-        if not math.isnan(row["p_value"]) and row["method"] != "identical"
+        if not math.isnan(row["p_value"]) and row["method"] != "identical" and row["estimand"] not in PARTS
     ]
     weights = np.array([[row["weights"].get(arm, 0.0) for arm in study.arms] for row in lead])
     whole = np.isfinite(table).all(axis=1)
@@ -300,7 +302,7 @@ def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     factors, arms = factors_of(study.plan), _levels(study)
     if not asked or len(factors) < 2:
         return []
-    here = [number for number, row in enumerate(table) if np.isfinite(row).any()]
+    here = [n for n, row in enumerate(table) if np.isfinite(row).any() and study.arms[n] in arms]
     order = 2 if asked == {"interaction"} else 1
     model = linear_model({study.arms[i]: arms[study.arms[i]] for i in here}, factors, order)
     fit = lack_of_fit(table[here], model.matrix)
@@ -410,7 +412,9 @@ def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     factors, arms = factors_of(study.plan), _levels(study)
     if "main_effect" not in _estimands(rows) or any(len(factor.levels) > 2 for factor in factors):
         return []
-    absent = np.array([[float(arms[arm][f.name] != f.full) for f in factors] for arm in study.arms])
+    combined = np.array([arm in arms for arm in study.arms])
+    table, names = table[combined], list(arms)
+    absent = np.array([[float(levels[f.name] != f.full) for f in factors] for levels in arms.values()])
     here = np.isfinite(table).any(axis=1)
     if np.linalg.matrix_rank(np.hstack([np.ones((int(here.sum()), 1)), absent[here]])) < len(factors) + 1:
         return []
@@ -420,7 +424,7 @@ def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     wanted = {f.name: f.full if keep else f.bare for f, keep in zip(factors, found.keep, strict=True)}
     was_run = next((arm for arm, levels in arms.items() if levels == wanted), None)
     state = f"It was run, as `{was_run}`." if was_run else "It was not run: run it before you believe it."
-    model = linear_model({study.arms[i]: arms[study.arms[i]] for i in np.flatnonzero(here)}, factors)
+    model = linear_model({names[i]: arms[names[i]] for i in np.flatnonzero(here)}, factors)
     fit = lack_of_fit(table[here], model.matrix)
     if fit.p_value < DOUBT:
         return [

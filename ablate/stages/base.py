@@ -128,6 +128,12 @@ class Stage(ABC):
         assert isinstance(self, (Filter, Transform, Relation, SpanRelation))
         return (self,)
 
+    def removes_documents(self) -> bool:
+        """Whether it decides about documents as a whole; what only rewrites texts may leave one empty all the same."""
+        if isinstance(self, SpanRelation):
+            return self.on_hit == "drop"
+        return not isinstance(self, Transform)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Filter(Stage):

@@ -11,8 +11,19 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from ablate.config import Config, StudyConfig, check_arm, identified, make, nearest, plain, stage_order
-from ablate.design.base import ContrastSpec, Design, Factor
+from ablate.config import (
+    RESERVED,
+    Config,
+    StudyConfig,
+    check_arm,
+    identified,
+    make,
+    nearest,
+    plain,
+    stage_order,
+)
+from ablate.design.base import Assignment, ContrastSpec, Design, Factor
+from ablate.design.controls import CONTROL, PARTS, SPLIT, controlled_factor, controls
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import counts, digest
@@ -49,6 +60,14 @@ class Levels:
 
     name: str
     changes: dict[str, dict[str, Any]]
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that is absent at the last level, where that is all that it changes."""
+        match list(list(self.changes.values())[-1].items()):
+            case [(path, False)] if path.startswith("stages.") and path.endswith(".enabled"):
+                return path.split(".")[1]
+        return None
 
     @property
     def is_chance(self) -> bool:
@@ -223,6 +242,8 @@ def make_plan(composed: Any) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"design={config['design']['name']}: {error}") from error
     arms: dict[str, Any] = {}
+    controlled = _controlled(config, assignments, list(levels.values()), design)
+    assignments = assignments | controlled
     config = with_text(config)
     chance = [name for name, entry in levels.items() if entry.is_chance]
     own = bool(config["design"]["own_seeds"]) and not chance
@@ -230,7 +251,11 @@ def make_plan(composed: Any) -> dict[str, Any]:
     _check_repeats(assignments, own, str(config["design"]["name"]))
     for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
+        replaced = controlled_factor(assignment)
         for factor, level in assignment.items():
+            if factor == replaced:
+                arm[CONTROL] = levels[factor].stage
+                continue
             for path, value in levels[factor].changes[level].items():
                 _set(arm, path, value)
         arm["randomness"]["shift"] += shifts.get(name, 0)
@@ -245,7 +270,9 @@ def make_plan(composed: Any) -> dict[str, Any]:
     study, evaluate = config["study"], config["evaluate"]
     # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.
     natural = () if len(chance) == len(levels) > 1 else design.estimands
-    estimands = natural if config["estimands"] is None else config["estimands"]
+    estimands = list(natural if config["estimands"] is None else config["estimands"])
+    if controlled:
+        estimands += [name for name in PARTS if name not in estimands]
     contrasts = contrasts_of(estimands, assignments, factors)
     plan = {
         "format": PLAN_FORMAT,
@@ -319,6 +346,40 @@ def _check_repeats(assignments: Mapping[str, Mapping[str, str]], own: bool, desi
                 f"design={design}: arms {twin} and {name} differ in their seeds alone, so they need seeds of their own "
                 "(design.own_seeds=true), and no factor that is a draw of chance"
             )
+
+
+def _controlled(
+    config: Mapping[str, Any], arms: Mapping[str, Assignment], levels: Sequence[Levels], design: Design
+) -> dict[str, Assignment]:
+    """The arms that `design.controls` asks for.
+
+    Raises:
+        ConfigError: for a design or factors that have none.
+    """
+    asked = config["design"].get("controls", "none")
+    if asked == "none":
+        return {}
+    name = f"design.controls={asked}"
+    if asked != "size_matched":
+        raise ConfigError(f"design.controls must be none or size_matched, got {asked!r}")
+    if not design.estimands or not set(design.estimands) <= set(SPLIT):
+        raise ConfigError(
+            f"{name} splits gains that are a difference of two arms, with and without a stage; those of "
+            f"design={config['design']['name']} are not. Use one of {', '.join(SPLIT)}"
+        )
+    removing = {
+        entry.name for entry in levels
+        if entry.stage and make(config["stages"][entry.stage], f"stages.{entry.stage}", leave_out=RESERVED).removes_documents()
+    }  # fmt: skip
+    if not removing:
+        raise ConfigError(
+            f"{name}: no factor of this study is a stage that removes documents, on against off "
+            f"({', '.join(entry.name for entry in levels)}); stages that only rewrite text, and parameters, have no control"
+        )
+    try:
+        return controls(arms, [entry.factor for entry in levels], removing)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:

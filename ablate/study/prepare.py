@@ -15,9 +15,11 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
 from ablate.corpus.ledger import ledger_files, write_ledger
+from ablate.corpus.size_matched import SizeMatchedRemoval, size_matched
 from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
-from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, tokenize
+from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, token_counts, tokenize
 from ablate.corpus.view import build_corpus, corpus_key
+from ablate.design.controls import CONTROL
 from ablate.errors import under
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
@@ -95,14 +97,14 @@ class Workshop:
             version = self.annotations.transform(version, stage)
         return tokenize(prepare_tokenizer(config, self.annotations, version, self.store))
 
-    def prepare(self, config: Mapping[str, Any]) -> Prepared:
-        """Build an arm's corpus, or find it.
+    def prepare(self, config: Mapping[str, Any], seed: int) -> Prepared:
+        """Build the corpus that an arm has under a seed, or find it; most arms have the same under every seed.
 
         Raises:
             DataError: when a stage drops everything.
             StageError: when a stage raises.
         """
-        stages = make_stages(config)
+        stages = self._stages_of(config, seed)
         recipe = corpus_key(self.pool.name, stages)
         identity = {"corpus": recipe, "tokenizer": self.tokenizer.digest}
         folder = self.store.folder("corpora", digest(identity), identity)
@@ -112,6 +114,27 @@ class Workshop:
                     self._build(stages, folder)
         self._stages[folder.name] = stages
         return load_prepared(folder)
+
+    def _stages_of(self, config: Mapping[str, Any], seed: int) -> list[Stage]:
+        """The stages that make an arm's corpus under a seed.
+
+        Those of a control are the recipe's without the stage that it controls, and behind them a removal at random, drawn
+        anew for each seed, that leaves as many tokens as the whole recipe does. Behind them and not at the stage's place,
+        since what a later stage would have removed anyway is no volume that this one takes; for stages that judge
+        documents one by one the place makes no difference.
+        """
+        stage = config.get(CONTROL)
+        if stage is None:
+            return make_stages(config)
+        full = {key: value for key, value in config.items() if key != CONTROL}
+        node = {**full["stages"][stage], "enabled": False}
+        without = {**full, "stages": {**full["stages"], stage: node}}
+        tokens, rest = self.prepare(full, seed).info["unique_tokens"], self.prepare(without, seed)
+        count = partial(token_counts, self.annotations, self.tokenizer, rest.version, rest.rows)
+        draws = self.annotations.measure(rest.version, SizeMatchedRemoval())
+        here = {name: column[rest.rows] for name, column in draws.items()}
+        removal = size_matched(here, self._mended(rest, count), tokens=tokens, seed=own_seed(config, seed))
+        return [*make_stages(without), removal]
 
     def _build(self, stages: list[Any], folder: Path) -> None:
         discard(folder / CORPUS)
@@ -150,7 +173,7 @@ class Workshop:
         build_corpus(self._stages[prepared.key], self.annotations)
         return use()
 
-    def curation_cpu_s(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, float]:
+    def curation_cpu_s(self, prepared: Prepared) -> dict[str, float]:
         """CPU-seconds of each stage's slow half, and of tokenising, on the texts this arm went through.
 
         What was measured once for several arms counts for each: it is what the arm would take alone.
@@ -158,7 +181,7 @@ class Workshop:
         segments = prepared.version.segments
         spent = {
             stage.name: sum(self.annotations.cpu_s(step, segments) for step in stage.steps())
-            for stage in make_stages(config)
+            for stage in self._stages[prepared.key]
         }
         return spent | {"tokenize": self.annotations.cpu_s(self.tokenizer, segments)}
 
@@ -200,6 +223,11 @@ class Workshop:
     def groups(self, prepared: Prepared, step: Relation) -> Groups:
         """Which documents of an arm's text version belong together according to `step`."""
         return self._mended(prepared, lambda: self.annotations.groups(prepared.version, step))
+
+
+def own_seed(config: Mapping[str, Any], seed: int) -> int:
+    """The seed of a run's random numbers, before `randomness` gives some of them one of their own."""
+    return seed + int((config.get("randomness") or {}).get("shift", 0))
 
 
 def _whole_corpus(folder: Path) -> bool:

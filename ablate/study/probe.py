@@ -120,7 +120,7 @@ def probe(
 def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
     for arm in plan["arms"].values():
         try:
-            workshop.prepare(arm["config"])
+            workshop.prepare(arm["config"], plan["seeds"][0])
         except AblateError:
             # A stage may drop all of a small sample; what it measured was measured.
             continue

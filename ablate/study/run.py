@@ -38,7 +38,7 @@ from ablate.store import (
     write_text,
 )
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.prepare import Prepared, Workshop
+from ablate.study.prepare import Prepared, Workshop, own_seed
 from ablate.study.record import write_record
 
 RunName = tuple[str, int]
@@ -83,7 +83,7 @@ class Seeds(NamedTuple):
 def run_seeds(config: Mapping[str, Any], seed: int) -> Seeds:
     """Where the random numbers of a run come from."""
     randomness = config.get("randomness") or {}
-    own = seed + randomness.get("shift", 0)
+    own = own_seed(config, seed)
     weights, order, subset = (randomness.get(name) for name in Seeds._fields)
     weights, order = (own if value is None else int(value) for value in (weights, order))
     return Seeds(weights, order, None if subset is None or subset == order else int(subset))
@@ -266,7 +266,7 @@ def _clear(run: _Open) -> None:
 def _open(plan: Mapping[str, Any], workshop: Workshop, study: Path, name: RunName) -> _Open:
     arm, seed = name
     config = plan["arms"][arm]["config"]
-    prepared = workshop.prepare(config)
+    prepared = workshop.prepare(config, seed)
     seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared.info["unique_tokens"])
     subset = None if seeds.subset is None else (seeds.subset, tokens)
     stream = workshop.stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
@@ -277,7 +277,7 @@ def _open(plan: Mapping[str, Any], workshop: Workshop, study: Path, name: RunNam
 def _record(workshop: Workshop, run: _Open) -> None:
     outcome = read_json(run.result / "result.json")
     tokens, info = outcome["train"]["tokens"], run.prepared.info
-    cpu_s = workshop.curation_cpu_s(run.config, run.prepared)
+    cpu_s = workshop.curation_cpu_s(run.prepared)
     record = {
         "run": run.result.name,
         "seed": run.name[1],

@@ -18,6 +18,7 @@ from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ablate.corpus.tokenizer import load_tokenizer
+from ablate.design.controls import CONTROL
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import CHILD, watch
@@ -28,6 +29,7 @@ from ablate.study.prepare import Workshop
 from ablate.study.record import read_record
 from ablate.study.run import (
     RunName,
+    budget_tokens,
     catch,
     clear_failure,
     execute,
@@ -124,8 +126,8 @@ def _take_out_stale(
     try:
         for arm in dict.fromkeys(arm for arm, _ in done):
             config = plan["arms"][arm]["config"]
-            prepared = workshop.prepare(config)
             for seed in [seed for other, seed in done if other == arm]:
+                prepared = workshop.prepare(config, seed)
                 folder = run_folder(study, arm, seed)
                 try:
                     run, why = read_record(folder)["run"], "its texts, tasks or libraries have changed since"
@@ -162,26 +164,33 @@ def _prepare(
     plan: Mapping[str, Any], workshop: Workshop, study: Path, pending: list[tuple[str, int]], say: Say,
     failures: dict[tuple[str, int], str],
 ) -> list[tuple[str, int]]:  # fmt: skip
-    """Build each pending arm's corpus; the runs that differ from one another."""
+    """Build the corpus of each pending run; the runs that differ from one another."""
     distinct: dict[str, tuple[str, int]] = {}
-    for arm in dict.fromkeys(arm for arm, _ in pending):
+    told: set[tuple[str, str]] = set()
+    for arm, seed in pending:
         config = plan["arms"][arm]["config"]
-        seeds = [seed for other, seed in pending if other == arm]
         try:
-            prepared = workshop.prepare(config)
-            for seed in seeds:
-                distinct.setdefault(run_key(config, prepared, workshop, seed), (arm, seed))
+            prepared = workshop.prepare(config, seed)
+            distinct.setdefault(run_key(config, prepared, workshop, seed), (arm, seed))
         except Exception as error:
             if arm == plan["reference"] and not workshop.__dict__.get("tokenizer"):
                 raise
-            for seed in seeds:
-                mark_failed(study, arm, seed, error)
-                failures[arm, seed] = explain(error)
-            say(f"{arm}: no corpus: {explain(error)}")
-            continue
-        info = prepared.info
-        say(f"{arm}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens")
+            mark_failed(study, arm, seed, error)
+            failures[arm, seed] = said = explain(error)
+            line = f"{arm}: no corpus: {said}"
+        else:
+            info = prepared.info
+            line = f"{arm}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens"
+            if CONTROL in config and config["budget"]["match"] == "tokens" and _meets_once(config, info):
+                line += "; it meets none twice, so its volume is nil by construction: train longer, or do without it"
+        if (arm, line) not in told:
+            told.add((arm, line))
+            say(line)
     return list(distinct.values())
+
+
+def _meets_once(config: Mapping[str, Any], corpus: Mapping[str, Any]) -> bool:
+    return budget_tokens(config, corpus["unique_tokens"]) <= int(corpus["unique_tokens"])
 
 
 def _launch(
@@ -255,7 +264,7 @@ def sweep_together(study: Path, store: Store, workers: int | None) -> dict[RunNa
                 if dist.get_rank() == 0 and not _done(study, arm, seed):
                     clear_failure(study, arm, seed)
                     with catch(failures, (arm, seed)):
-                        workshop.prepare(entry["config"])
+                        workshop.prepare(entry["config"], seed)
                     state = ["no corpus" if (arm, seed) in failures else "to do"]
                 dist.broadcast_object_list(state)
                 if state[0] == "to do":

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ablate.corpus import annotate
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.size_matched import SizeMatchedRemoval
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.errors import DataError
 from ablate.fingerprint import mix64
@@ -34,6 +35,7 @@ from ablate.stages.language import Language
 from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
+from ablate.stages.random_removal import RandomRemoval
 from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.text_norm import words
@@ -93,6 +95,8 @@ STAGES: tuple[Stage, ...] = (
     LineDedup(unit="three_sentences"),
     UrlFilter(),
     OddAddress(),
+    RandomRemoval(rate=0.3),
+    SizeMatchedRemoval(rate=0.4, seed=7),
     FindItems(references=ITEMS, ratio=0.7),
     FindItems(references=ITEMS, in_order=True, ratio=0.5),
     CountPieces(references=ITEMS, window=5, max_pieces=2),
@@ -121,7 +125,7 @@ def run_one_by_one(pool: Pool, stages: Sequence[Stage]) -> list[str]:
             texts = [step.transform(t) if k in step.kinds else t for t, k in zip(texts, kinds, strict=True)]
             keep = [bool(text.strip()) for text in texts]
         elif isinstance(step, Filter):
-            values = texts if step.reads == "text" else urls
+            values = {"text": texts, "url": urls, "key": keys}[step.reads]
             keep = [bool(step.decide(step.measure_many([value])).keep[0]) for value in values]
         elif isinstance(step, SpanRelation):
             texts, keep = _without_repeats(step, texts)

@@ -32,6 +32,7 @@ from ablate.stages.language import Language
 from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import CountPii, Pii
+from ablate.stages.random_removal import RandomRemoval
 from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
@@ -111,6 +112,7 @@ STAGES: dict[str, Stage] = {
     "c4_documents": next(step for step in C4Quality().steps() if isinstance(step, Filter)),
     "url_filter": UrlFilter(banned_words=str(GIVEN / "words.txt"), banned_subwords=str(GIVEN / "parts.txt"),
                             blocklists=(str(GIVEN / "lists"),)),
+    "random_removal": RandomRemoval(),
     "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ from ablate.study.prepare import Workshop
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Inspect; returns the exit status."""
     with open_arm(config) as (arm, workshop):
-        prepared = workshop.prepare(arm)
+        prepared = workshop.prepare(arm, config.seeds[0])
         pool = workshop.pool.summary
         print(
             f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
