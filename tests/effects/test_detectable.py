@@ -12,12 +12,10 @@ LEAVE_ONE_OUT = np.hstack([np.ones((5, 1)), -np.eye(5)])
 FACTORIAL = np.array([[(-1) ** bin(arm & word).count("1") for arm in range(8)] for word in (1, 2, 4)]) / 4
 
 
-def called(scores: np.ndarray, weights: np.ndarray, effect: float, place: int) -> bool:
+def called(scores: np.ndarray, weights: np.ndarray, effect: float, place: int, method: str = "auto") -> bool:
     """Whether a study with this effect in one gain calls it: the estimator, and Holm's steps one by one."""
-    p = [
-        one.p_value
-        for one in estimate_contrasts(scores + effect * np.linalg.pinv(weights)[:, [place]], weights)
-    ]
+    shifted = scores + effect * np.linalg.pinv(weights)[:, [place]]
+    p = [one.p_value for one in estimate_contrasts(shifted, weights, method=method)]
     for step, number in enumerate(np.argsort(p)):
         if p[number] > 0.05 / (len(p) - step):
             return False
@@ -52,6 +50,29 @@ def test_a_known_noise_is_called_with_the_stated_power_after_the_correction(
         for number in range(n)
     )
     assert stats.binomtest(hits, n, 0.8).pvalue > 0.001
+
+
+@pytest.mark.parametrize("weights", [LEAVE_ONE_OUT, FACTORIAL], ids=["leave_one_out", "factorial"])
+def test_independent_samples_are_called_with_the_stated_power(weights: np.ndarray) -> None:
+    """Foreseen from a known noise, and stated by one study for the next, where every arm has seeds of its own."""
+    rng, n, n_seeds, hits = np.random.default_rng(4), 300, 4, {"known": 0, "measured": 0}
+    effect = forecast(weights, n_seeds, 0.7, unpaired=True)
+    for number in range(n):
+        first, repeat = 0.7 * rng.normal(size=(2, weights.shape[1], n_seeds))
+        stated = detectable_effect(first, weights, tests=len(weights), unpaired=True).effect
+        place = number % len(weights)
+        hits["known"] += called(repeat, weights, effect, place, "unpaired")
+        hits["measured"] += called(repeat, weights, stated, place, "unpaired")
+    assert all(stats.binomtest(count, n, 0.8).pvalue > 0.001 for count in hits.values())
+
+
+def test_what_seeds_do_to_all_arms_makes_an_unpaired_statement_too_large_never_too_small() -> None:
+    rng, n, hits = np.random.default_rng(5), 200, 0
+    for number in range(n):
+        first, repeat = rng.normal(size=(2, 6, 4)) + rng.normal(size=(2, 1, 4))
+        stated = detectable_effect(first, LEAVE_ONE_OUT, tests=5, unpaired=True).effect
+        hits += called(repeat, LEAVE_ONE_OUT, stated, number % 5, "unpaired")
+    assert stats.binomtest(hits, n, 0.8, alternative="less").pvalue > 0.001
 
 
 @pytest.mark.parametrize("scales", [np.ones(6), np.array([1, 1, 1, 1, 1, 3.0])], ids=["equal", "one_loud"])

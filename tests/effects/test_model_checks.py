@@ -12,7 +12,7 @@ from statsmodels.stats.anova import anova_lm
 from ablate.effects.best_subset import best_subset
 from ablate.effects.components import variance_components
 from ablate.effects.contrast import paired_contrast
-from ablate.effects.lack_of_fit import lack_of_fit
+from ablate.effects.lack_of_fit import lack_of_fit, size_of_columns
 from ablate.effects.pairing import seed_correlation
 from ablate.effects.ratio import ratio_of_means
 
@@ -31,6 +31,22 @@ def test_lack_of_fit_agrees_with_statsmodels_nested_models():
     found = lack_of_fit(table, MODEL)
     assert found.df == 4
     assert found.p_value == pytest.approx(float(anova_lm(small, large)["Pr(>F)"].iloc[1]))
+
+
+def test_how_large_left_out_interactions_are_is_read_off_what_the_model_leaves():
+    """Interactions of standard deviation 0.5 in a full factorial of five stages, under noise of 1 and six seeds."""
+    rng = np.random.default_rng(2)
+    absent = np.array(list(product([0, 1], repeat=5)), dtype=float)
+    model = np.hstack([np.ones((32, 1)), absent])
+    columns = np.array([absent[:, a] * absent[:, b] for a in range(5) for b in range(a)]).T
+    found = []
+    for _ in range(400):
+        table = rng.normal(size=(32, 6)) + (columns @ (0.5 * rng.normal(size=10)))[:, None]
+        found.append(size_of_columns(lack_of_fit(table, model), model, columns) ** 2)
+    # Cut off at zero where noise explains all, so a little above on average.
+    assert np.mean(found) == pytest.approx(0.25, rel=0.15)
+    assert np.isnan(size_of_columns(lack_of_fit(table, model), model, model))
+    assert np.isnan(size_of_columns(lack_of_fit(table[:, :1], model), model, columns))
 
 
 def test_lack_of_fit_sees_an_interaction_and_keeps_its_level_without_one():
