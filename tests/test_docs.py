@@ -1,0 +1,40 @@
+"""Pages of docs/ hold what their scripts compute."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def script(name: str):  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_number_of_the_page_on_designs_is_what_its_script_computes() -> None:
+    numbers = script("choosing_a_design_numbers")
+    page = numbers.PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r"<!-- (\w+) -->\n", page)) - {"end"} == set(numbers.BLOCKS)
+    assert numbers.filled(page) == page, "run python docs/choosing_a_design_numbers.py"
+
+
+def test_figures_and_other_pages_that_pages_name_are_there() -> None:
+    for page in DOCS.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (DOCS / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_script_of_the_figures_draws(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.syspath_prepend(str(DOCS))
+    drawn = script("choosing_a_design").economy()
+    assert isinstance(drawn, Figure)
+    lines = {line.get_label(): line for line in drawn.axes[0].lines}
+    assert [label.split(" (")[0] for label in lines] == ["leave one out", "near full", "fractional factorial"]
