@@ -31,6 +31,7 @@ class RandomRemoval(Filter):
     name: ClassVar[str] = "random_removal"
     reads: ClassVar[str] = "key"
     decide_only: ClassVar[tuple[str, ...]] = ("rate", "seed")
+    salt: ClassVar[bytes] = b""  # of the hash: stages with another one draw otherwise under the same seed
     rate: float = 0.2
     seed: int = 0
 
@@ -40,7 +41,9 @@ class RandomRemoval(Filter):
 
     def measure_many(self, texts: Sequence[object]) -> Table:
         """Column `draw`, uint64: a hash of the key, so that this draw has nothing to do with others made from keys."""
-        hashed = b"".join(hashlib.blake2b(str(key).encode(), digest_size=8).digest() for key in texts)
+        hashed = b"".join(
+            hashlib.blake2b(str(key).encode(), digest_size=8, person=self.salt).digest() for key in texts
+        )
         return {"draw": np.frombuffer(hashed, dtype="<u8").astype(np.uint64)}
 
     def chance(self, measured: Table) -> np.ndarray:

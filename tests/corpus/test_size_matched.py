@@ -77,6 +77,13 @@ def test_draws_have_their_rate_and_nothing_in_common_with_other_seeds_or_with_de
     assert share_dropped(first, draws[early])[1] < 5
 
 
+def test_a_control_draws_otherwise_than_a_random_removal_that_it_controls() -> None:
+    keys = list(range(50_000))
+    draws, own = (np.asarray(cls().measure_many(keys)["draw"]) for cls in (RandomRemoval, SizeMatchedRemoval))
+    stage, control = RandomRemoval(rate=0.3, seed=0), SizeMatchedRemoval(rate=0.3, seed=0)
+    assert share_dropped(control, own[~kept(stage, draws)])[1] < 5
+
+
 def test_a_larger_rate_drops_what_a_smaller_one_does_and_more() -> None:
     draws = mix64(np.arange(1000, dtype=np.uint64), 5)
     some, more = (kept(RandomRemoval(rate=rate, seed=2), draws) for rate in (0.2, 0.5))

@@ -173,3 +173,25 @@ def test_a_control_is_as_large_as_the_recipe_and_another_draw_in_each_seed(
     page = (folder / "REPORT.md").read_text(encoding="utf-8")
     (line,) = [line for line in page.split("## Selection or volume?")[1].splitlines() if line.startswith("| language |")][:1]  # fmt: skip
     assert line.count("–") >= 4, "neither part has a number"
+
+
+@pytest.mark.slow
+def test_a_stage_that_removes_junk_selects_and_one_that_removes_at_random_does_not(
+    ablate: Run, here: Path
+) -> None:
+    """Hashtag spam stands in one page of seven; of two stages that take about a third of the tokens one takes the spam."""
+    assert (
+        ablate(
+            "sweep", "study=calibration", "+stages@stages.random_removal=random_removal", "stages.random_removal.rate=0.3",
+            "pool.world.pages=2000", "design.factors=[gopher_quality,random_removal]", MATCHED, "seeds=[0,1,2,3,4]",
+            "hydra/launcher=basic",
+        )
+        == 0
+    )  # fmt: skip
+    with (here / "studies" / "calibration" / "effects.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if (row["task"], row["metric"]) == ("aggregate", "prob")]
+    found = {(row["factor"], row["estimand"]): row for row in rows}
+    junk, null = found["gopher_quality", "selection"], found["random_removal", "selection"]
+    assert float(junk["ci_low"]) > 0
+    assert float(null["p_value"]) > 0.001
+    assert abs(float(null["estimate"])) < float(junk["estimate"])
