@@ -95,6 +95,7 @@ class InspectConfig:
         gold, segments: files of known main texts and segments for `extraction`.
         methods: extractors that `extraction` scores; null for all.
         resamples: of the bootstrap of `extraction`.
+        tolerance: cost that `spike` compares the rates of a swept defect with, in the primary metric's units.
     """
 
     stage: str | None = None
@@ -109,6 +110,7 @@ class InspectConfig:
     segments: str | None = None
     methods: list[str] | None = None
     resamples: int = 1_000
+    tolerance: float = 0.05
 
 
 @dataclass

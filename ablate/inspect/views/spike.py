@@ -5,8 +5,12 @@ the share of the documents that it removed (recall), beside the share it removed
 what it dropped was planted; and how much of the planted text is gone from what it kept. Writes spike.md and spike.csv
 into <study.dir>/spike. The same arm gives the same bytes.
 
+Where the rate of a defect was swept (conf/study/spike.yaml), it also says what each rate costs in the study's primary
+metric, and with a tolerance, from which rate on it costs more than that.
+
   pool/spike=planted pool.spike.shuffled=0.1   share of documents with that defect; conf/pool/spike/planted.yaml has all
   pool/spike=planted pool.spike.near_copies=0  a kind that is not to be planted
+  inspect.tolerance=0.05           cost that is tolerated, in the units of the primary metric
 
 Example: ablate inspect spike study=demo pool/spike=planted pool.spike.leaked=0.02
 """
@@ -19,12 +23,17 @@ from omegaconf import DictConfig
 from ablate.config import make_stages, plain
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
+from ablate.estimand.base import NotIdentified
+from ablate.estimand.dose_response import dose_arms
 from ablate.inspect.arm import open_arm
+from ablate.inspect.cost import cost_page
+from ablate.inspect.dose import response
 from ablate.inspect.spiked import Planting, outcomes
 from ablate.inspect.spiked_page import spike_csv, spike_page, spike_table
 from ablate.pool.spike.defects import KINDS
+from ablate.report.records import load_study
 from ablate.store import write_text
-from ablate.study.plan import folder_of
+from ablate.study.plan import factors_of, folder_of
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:
@@ -44,9 +53,37 @@ def main(config: DictConfig, hydra: Hydra) -> int:
             f"`pool.spike.{key}={spike[key]}`" for key in ("seed", "edits", "symbol_shares", "languages")
         ),
     }
+    cost = _cost(config)
     folder = folder_of(config) / "spike"
     write_text(folder / "spike.csv", spike_csv(found))
-    write_text(folder / "spike.md", spike_page(config.study.title or config.study.name, found, facts))
+    write_text(folder / "spike.md", spike_page(config.study.title or config.study.name, found, facts, cost))
     print(spike_table(found))
+    if cost:
+        print(f"\n{cost}")
     print(f"\nspike: {folder / 'spike.md'}")
     return 0
+
+
+def _cost(config: DictConfig) -> str:
+    """What the rates cost that the study in this folder has swept; "" where it has swept none."""
+    folder = folder_of(config)
+    if not (folder / "plan.json").exists():
+        return ""
+    study, parts = load_study(folder), []
+    levels = {name: arm["levels"] for name, arm in study.plan["arms"].items()}
+    rates_of = {
+        name: arm["config"].get("pool", {}).get("spike") or {} for name, arm in study.plan["arms"].items()
+    }
+    factors = factors_of(study.plan)
+    for factor in factors:
+        try:
+            names, _ = dose_arms(levels, factors, factor)
+        except (NotIdentified, ValueError):  # no numbers, or not one at a time
+            continue
+        for kind in KINDS:
+            rates = [rates_of[name].get(kind) for name in names]
+            if len(set(rates)) < len(names) or None in rates:
+                continue
+            if (scores := response(study, names)) is not None:
+                parts.append(cost_page(kind, rates, scores, config.inspect.tolerance))
+    return "\n\n".join(parts)
