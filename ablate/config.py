@@ -434,9 +434,9 @@ def _explain(error: Exception, overrides: Sequence[str], hydra: Hydra) -> str:
         return text
     for override in overrides:
         path = override.lstrip("+~").split("=")[0]
-        if "@" in path:  # a group put at another place, +stages@stages.pii=pii
+        if "@" in path or "/" in path:  # a group, perhaps put at another place: +stages@stages.pii=pii
             continue
-        others = [o for o in overrides if o is not override and "/" not in o.split("=")[0]]
+        others = [o for o in overrides if o is not override and not o.startswith("hydra/")]
         if message := _misspelt(path, others, hydra):
             return message
     return text

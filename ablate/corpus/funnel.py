@@ -35,7 +35,7 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
             "found": {},
         }
 
-    lines = [row("input", annotations.root(), np.arange(len(annotations.pool)))]
+    lines = [row("input", annotations.root(), corpus.source)]
     stages = list(dict.fromkeys(decision.stage for decision in corpus.decisions))
     for stage in stages:
         steps = [decision for decision in corpus.decisions if decision.stage == stage]

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any, Protocol
 
 import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.errors import DataError
 from ablate.fingerprint import digest
+from ablate.pool.pool import Pool
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
 
 
@@ -46,6 +48,7 @@ class Corpus:
         content: names what came out; equal for two recipes that keep the same texts.
         version: the text of each document.
         rows: shape (n,), int64: documents kept, in pool order.
+        source: shape (m,), int64: documents that the first stage received, in pool order.
         decisions: of every step, in order.
     """
 
@@ -53,28 +56,47 @@ class Corpus:
     content: str
     version: TextVersion
     rows: np.ndarray
+    source: np.ndarray
     decisions: tuple[Decision, ...]
 
 
-def corpus_key(pool_digest: str, stages: Sequence[Stage]) -> str:
-    """Name the corpus that the enabled `stages` make of a pool: by every step that they consist of."""
-    key = pool_digest
+class Part(Protocol):
+    """Some of a pool's documents."""
+
+    def rows(self, pool: Pool) -> np.ndarray:
+        """The pool's rows that belong to it, ascending: int64."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """What names it, beside the pool."""
+        ...
+
+
+def corpus_key(pool: str, stages: Sequence[Stage], part: Part | None = None) -> str:
+    """Name the corpus that the enabled `stages` make of a pool, or of a part of it: by every step that they consist of."""
+    key = pool if part is None else digest({"pool": pool, **part.identity()})
     for stage in stages:
         key = digest({"input": key, "steps": [step.identity() for step in stage.steps()]})
     return key
 
 
-def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
+def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part | None = None) -> Corpus:
     """Apply enabled stages in order, measuring what was not measured before.
 
     The result is, document for document and byte for byte, what running the stages one after another
     on the raw documents would produce: filters and transforms see one text at a time, and what a
-    relation found is restricted to the documents that reached it.
+    relation found is restricted to the documents that reached it. A part of the pool is one more restriction: what
+    was measured and related on the whole pool gives what the part alone would.
 
+    Args:
+        stages: in order.
+        annotations: of the whole pool.
+        part: what is curated; None for all of it.
     Raises:
         DataError: when a stage leaves no document at all; names the stage and the reasons.
     """
-    version, rows = annotations.root(), np.arange(len(annotations.pool))
+    version, pool = annotations.root(), annotations.pool
+    source = rows = np.arange(len(pool)) if part is None else part.rows(pool)
     steps = [step for stage in stages for step in stage.steps()]
     decisions: list[Decision] = []
     for stage in stages:
@@ -112,8 +134,8 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations) -> Corpus:
                 f"stage {stage.name} drops every document that reaches it ({came_in} came in; {why}). "
                 f"Loosen its parameters or disable it: stages.{stage.name}.enabled=false"
             )
-    key = corpus_key(annotations.pool.name, stages)
-    return Corpus(key, _content(annotations, version, rows), version, rows, tuple(decisions))
+    key = corpus_key(pool.name, stages, part)
+    return Corpus(key, _content(annotations, version, rows), version, rows, source, tuple(decisions))
 
 
 def _filters_ahead(steps: Sequence[Step]) -> list[Filter]:

@@ -83,7 +83,8 @@ def tolerable_dose(
     n_doses, n_seeds = table.shape
     if n_seeds == 0:
         none = unmeasured(math.nan, 0)
-        return Tolerable((none,) * (n_doses - 1), none, *[math.nan] * 4, "one seed", math.nan, math.nan)
+        nan = math.nan
+        return Tolerable((none,) * (n_doses - 1), none, nan, nan, nan, nan, "one seed", nan, nan)
     means, df = table.mean(axis=1), (n_doses - 1) * (n_seeds - 1)
     rest = table - table.mean(axis=0) - means[:, None] + table.mean()
     noise = float((rest**2).sum()) / df if df else math.nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,9 +21,16 @@ from ablate.study.prepare import Workshop
 
 
 @contextmanager
-def open_arm(config: DictConfig) -> Iterator[tuple[dict[str, Any], Workshop]]:
-    """The recipe as configured, and the workshop that makes its corpus; workers stop with the block."""
+def open_arm(
+    config: DictConfig, *, pool: Mapping[str, Any] | None = None
+) -> Iterator[tuple[dict[str, Any], Workshop]]:
+    """The recipe as configured, and the workshop that makes its corpus; workers stop with the block.
+
+    Args:
+        pool: in place of the configuration's.
+    """
     arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
+    arm |= {"pool": pool} if pool is not None else {}
     workshop = Workshop(arm, Store(Path(config.store)), config.workers)
     try:
         yield arm, workshop

@@ -101,9 +101,8 @@ def outcomes(corpus: Corpus, planting: Planting, annotations: Annotations) -> li
     found: list[Outcome] = []
     passed = passages(corpus)
     compares = {d.stage for d in corpus.decisions if isinstance(d.step, (Relation, SpanRelation))}
-    everything = np.arange(planting.kind.size) if not passed else passed[0].rows
-    keep = np.isin(everything, corpus.rows)
-    whole = Passage(WHOLE, everything, keep, np.full(keep.size, None), annotations.root(), corpus.version)
+    keep = np.isin(corpus.source, corpus.rows)
+    whole = Passage(WHOLE, corpus.source, keep, np.full(keep.size, None), annotations.root(), corpus.version)
     for passage in [*passed, whole]:
         found += _of_stage(passage, planting, annotations, passage.stage in compares or passage is whole)
     return found

@@ -98,13 +98,15 @@ def spike_page(title: str, found: Sequence[Outcome], facts: Mapping[str, Any], c
         facts: name -> value, shown at the end.
         cost: what the defects cost in trained runs, as Markdown; "" where nothing was trained.
     """
-    parts = [f"# {title}: what the stages make of planted defects", markdown(HEADER, _cells(found))]
+    parts = [f"# {title}: what the stages make of planted defects"]
+    parts += [markdown(HEADER, _cells(found))] if found else []
     if cost:
         parts += ["## What they cost", cost]
     for stage in dict.fromkeys(one.stage for one in found if one.stage != WHOLE):
         parts += [f"## {stage}", *_stage([one for one in found if one.stage == stage])]
-    parts += ["## How to read this", READING, "## To make it again"]
-    parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items()))
+    if found:
+        parts += ["## How to read this", READING, "## To make it again"]
+        parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items()))
     return "\n\n".join(parts) + "\n"
 
 

@@ -18,6 +18,7 @@ from ablate.config import (
     check_arm,
     identified,
     make,
+    make_pool,
     nearest,
     plain,
     stage_order,
@@ -27,6 +28,7 @@ from ablate.design.controls import CONTROL, PARTS, SPLIT, controlled_factor, con
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import counts, digest
+from ablate.pool.spike.defects import KINDS
 from ablate.store import read_json, write_json
 from ablate.study.journal import note_plan, seeds_seen
 from ablate.study.pairing import UNPAIRED, choose_pairing, own_seeds, shares_seeds
@@ -261,12 +263,13 @@ def make_plan(composed: Any) -> dict[str, Any]:
         arm["randomness"]["shift"] += shifts.get(name, 0)
         check_arm(arm)
         for shared in ("pool", "tokenizer"):
-            if arm[shared] != config[shared]:
+            if _without_rates(arm[shared]) != _without_rates(config[shared]):
                 raise ConfigError(
                     f"design.factors: {shared}.* cannot be varied within a study, all arms share the {shared}; "
-                    "give each of its settings a study of its own"
+                    "give each of its settings a study of its own (the rates of pool.spike can be varied)"
                 )
         arms[name] = {"levels": assignment, "config": arm}
+    _plant_most([arm["config"]["pool"] for arm in arms.values()])
     study, evaluate = config["study"], config["evaluate"]
     # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.
     natural = () if len(chance) == len(levels) > 1 else design.estimands
@@ -380,6 +383,29 @@ def _controlled(
         return controls(arms, [entry.factor for entry in levels], removing)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from error
+
+
+def _without_rates(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A pool without the rates of its planted defects, which arms may have different ones of."""
+    if not isinstance(spike := node.get("spike"), Mapping):
+        return node
+    return {**node, "spike": {key: value for key, value in spike.items() if key not in KINDS}}
+
+
+def _plant_most(pools: Sequence[dict[str, Any]]) -> None:
+    """Tell every arm's pool the highest rate of each defect that is varied: one pool then serves all arms.
+
+    Raises:
+        ConfigError: when those rates together are more than a pool can carry.
+    """
+    spikes = [pool["spike"] for pool in pools if pool.get("spike")]
+    most = {
+        kind: max(rates) for kind in KINDS if len(set(rates := [one.get(kind, 0.0) for one in spikes])) > 1
+    }
+    if most:
+        for pool in pools:
+            pool["spike"]["most"] = most
+            make_pool(pool)
 
 
 def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:

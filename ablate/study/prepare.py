@@ -15,6 +15,7 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
 from ablate.corpus.ledger import ledger_files, write_ledger
+from ablate.corpus.planted import PlantedPart
 from ablate.corpus.size_matched import SizeMatchedRemoval, size_matched
 from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, token_counts, tokenize
@@ -71,7 +72,7 @@ class Workshop:
 
     def __init__(self, config: Mapping[str, Any], store: Store, workers: int | None = None) -> None:
         self.config, self.store, self.workers = config, store, workers
-        self._stages: dict[str, list[Stage]] = {}
+        self._recipes: dict[str, tuple[list[Stage], PlantedPart | None]] = {}
 
     @cached_property
     def pool(self) -> Pool:
@@ -104,15 +105,15 @@ class Workshop:
             DataError: when a stage drops everything.
             StageError: when a stage raises.
         """
-        stages = self._stages_of(config, seed)
-        recipe = corpus_key(self.pool.name, stages)
+        stages, part = self._stages_of(config, seed), PlantedPart.of(config)
+        recipe = corpus_key(self.pool.name, stages, part)
         identity = {"corpus": recipe, "tokenizer": self.tokenizer.digest}
         folder = self.store.folder("corpora", digest(identity), identity)
         if not _whole_corpus(folder):
             with making(folder, "building this corpus"):
                 if not _whole_corpus(folder):
-                    self._build(stages, folder)
-        self._stages[folder.name] = stages
+                    self._build(stages, part, folder)
+        self._recipes[folder.name] = stages, part
         return load_prepared(folder)
 
     def _stages_of(self, config: Mapping[str, Any], seed: int) -> list[Stage]:
@@ -136,16 +137,16 @@ class Workshop:
         removal = size_matched(here, self._mended(rest, count), tokens=tokens, seed=own_seed(config, seed))
         return [*make_stages(without), removal]
 
-    def _build(self, stages: list[Any], folder: Path) -> None:
+    def _build(self, stages: list[Any], part: PlantedPart | None, folder: Path) -> None:
         discard(folder / CORPUS)
-        corpus = build_corpus(stages, self.annotations)
+        corpus = build_corpus(stages, self.annotations, part)
         counter = TokenCounter(self.annotations, self.tokenizer)
         lines = funnel(corpus, self.annotations, counter)
         self.annotations.close()  # all is measured; the ledger and the index need the memory
         write_ledger(corpus, self.annotations, folder / "ledger")
         stream = open_stream(self.annotations, self.tokenizer, corpus.version, corpus.rows, seed=0, context=1)
         for name, array in (("rows", corpus.rows), ("which", corpus.version.which)):
-            with atomic(folder / f"{name}.npy", seal=True) as part, part.open("wb") as file:
+            with atomic(folder / f"{name}.npy", seal=True) as path, path.open("wb") as file:
                 np.save(file, array)
         write_json(
             folder / CORPUS,
@@ -170,7 +171,8 @@ class Workshop:
         except Damaged as problem:
             say(f"{problem.args[0].split(';')[0]}; the texts of corpus {prepared.key} are made again")
         self.annotations.forget()
-        build_corpus(self._stages[prepared.key], self.annotations)
+        stages, part = self._recipes[prepared.key]
+        build_corpus(stages, self.annotations, part)
         return use()
 
     def curation_cpu_s(self, prepared: Prepared) -> dict[str, float]:
@@ -181,7 +183,7 @@ class Workshop:
         segments = prepared.version.segments
         spent = {
             stage.name: sum(self.annotations.cpu_s(step, segments) for step in stage.steps())
-            for stage in self._stages[prepared.key]
+            for stage in self._recipes[prepared.key][0]
         }
         return spent | {"tokenize": self.annotations.cpu_s(self.tokenizer, segments)}
 

@@ -15,6 +15,8 @@ import pytest
 
 from ablate.config import compose, make_pool, plain
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.planted import PlantedPart
+from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
@@ -29,7 +31,7 @@ from ablate.stages.extraction import Extraction
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.language import Language
 from ablate.stages.minhash_dedup import MinhashDedup
-from ablate.stages.pii import scrub
+from ablate.stages.pii import Pii, scrub
 from ablate.store import Store
 from ablate.testing import check_source
 from tests.conftest import InMemory
@@ -375,3 +377,50 @@ def test_records_that_were_skipped_stay_where_they_are() -> None:
     items = list(Spike(of=of, shuffled=0.5).documents())
     assert items[0] == skipped and items[-1] == blank
     assert sum(isinstance(item, Document) and item.truth is not None for item in items) == 10
+
+
+def texts_of(pool: Pool, rows: np.ndarray) -> list[tuple[str, str]]:
+    columns = pool.columns("text", "url").take(rows)
+    return list(zip(columns["text"].to_pylist(), columns["url"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "near_copies"])
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.333, 0.4])
+def test_an_arm_has_the_pool_that_its_rate_alone_would_plant(kind: str, rate: float, store: Store) -> None:
+    """Of the one pool that all arms share: document for document, as they would stand in a pool of their own."""
+    varied: dict[str, Any] = {kind: rate, "emails": 0.0, "exact_copies": 0.1}
+    shared = build_pool(Spike(of=texts(60), most={kind: 0.4}, **varied), store)
+    part = PlantedPart.of({"pool": {"spike": {**varied, "most": {kind: 0.4}}}})
+    alone = build_pool(Spike(of=texts(60), **varied), store)
+    assert part is not None
+    assert texts_of(shared, part.rows(shared)) == texts_of(alone, np.arange(len(alone)))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_arms_with_other_rates_share_one_pool_and_what_is_measured_on_it(rate: float, store: Store) -> None:
+    sources = [Spike(of=texts(60), most={"shuffled": 0.3}, shuffled=one) for one in (0.0, rate)]
+    assert sources[0].request() == sources[1].request()
+    pool = build_pool(sources[0], store)
+    annotations = Annotations(pool, store, 1)
+    stages = [Language(), MinhashDedup(), Pii()]
+    corpus = build_corpus(stages, annotations, PlantedPart((("shuffled", rate),)))
+    alone = build_pool(Spike(of=texts(60), shuffled=rate), store)
+    other = Annotations(alone, store, 1)
+    expected = build_corpus(stages, other)
+    assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == [
+        text for _, text in other.texts(expected.version, expected.rows)
+    ], "the view of the part is what the stages make of the part alone"
+    assert corpus.source.size == len(alone) == 60
+
+
+def test_two_defects_can_be_varied_at_once(store: Store) -> None:
+    most = {"shuffled": 0.3, "exact_copies": 0.2}
+    pool = build_pool(Spike(of=texts(50), most=most), store)
+    truth = pool.truth()
+    assert truth is not None
+    for shuffled, copies in ((0.0, 0.0), (0.1, 0.2), (0.3, 0.0)):
+        rows = PlantedPart((("exact_copies", copies), ("shuffled", shuffled))).rows(pool)
+        taken = truth.take(rows)
+        kinds = Counter(taken["kind"].to_pylist())
+        assert (kinds["shuffled"], kinds["exact_copies"]) == (50 * shuffled, 50 * copies)
+        assert len(rows) == 50 + 50 * copies and len(set(taken["origin"].to_pylist())) == 50

@@ -18,6 +18,7 @@ from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages
+from ablate.corpus.planted import PlantedPart
 from ablate.corpus.view import build_corpus
 from ablate.design.dose import doses
 from ablate.errors import ConfigError, DataError
@@ -42,7 +43,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
         raise ConfigError("ablate inspect dose: nothing is varied; give design=dose and design.factors={...}")
     folder, curves = folder_of(config) / "dose", []
     study = load_study(folder_of(config)) if (folder_of(config) / "plan.json").exists() else None
-    with open_arm(config) as (_, workshop):
+    with open_arm(config, pool=plan["arms"][plan["reference"]]["config"]["pool"]) as (_, workshop):
         for levels in track(list(factors.values()), "dose", unit="curve"):
             curve = _curve(levels, plan, workshop, study, config.inspect.sample_bytes)
             curves.append(curve)
@@ -69,7 +70,8 @@ def _curve(
         if arm is None:
             raise ConfigError(f"ablate inspect dose: the design has no arm with {levels.name}={level}")
         try:
-            corpus = build_corpus(make_stages(plan["arms"][arm]["config"]), annotations)
+            own = plan["arms"][arm]["config"]
+            corpus = build_corpus(make_stages(own), annotations, PlantedPart.of(own))
         except DataError:  # nothing is left at this value: an end of the curve, not of the command
             found.append(Level(value, arm, 0, 0))
             continue
@@ -78,7 +80,9 @@ def _curve(
         if n_bytes >= sample_bytes // 5:
             points.append(Point(arm, corpus.version, corpus.rows))
     path = next(path for change in levels.changes.values() for path in change)
+    part = PlantedPart.of(plan["arms"][plan["reference"]]["config"])
+    n_documents = len(annotations.pool) if part is None else part.rows(annotations.pool).size
     return Curve(
-        levels.name, path, float(levels.factor.full), len(annotations.pool), tuple(found),
+        levels.name, path, float(levels.factor.full), n_documents, tuple(found),
         measure(points, annotations, sample_bytes), response(study, [level.arm for level in found]),
     )  # fmt: skip

@@ -28,7 +28,7 @@ from ablate.estimand.dose_response import dose_arms
 from ablate.inspect.arm import open_arm
 from ablate.inspect.cost import cost_page
 from ablate.inspect.dose import response
-from ablate.inspect.spiked import Planting, outcomes
+from ablate.inspect.spiked import Outcome, Planting, outcomes
 from ablate.inspect.spiked_page import spike_csv, spike_page, spike_table
 from ablate.pool.spike.defects import KINDS
 from ablate.report.records import load_study
@@ -38,14 +38,28 @@ from ablate.study.plan import factors_of, folder_of
 
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Count; returns the exit status."""
+    spike, cost = plain(config.pool).get("spike") or {}, _cost(config)
+    planted = [kind for kind in KINDS if spike.get(kind)]
+    if not planted and not cost:
+        raise ConfigError("nothing is planted into this pool: give pool/spike=planted and a rate above 0")
+    found, facts = _look(config) if planted else ([], {})
+    folder = folder_of(config) / "spike"
+    write_text(folder / "spike.csv", spike_csv(found))
+    write_text(folder / "spike.md", spike_page(config.study.title or config.study.name, found, facts, cost))
+    print("\n\n".join(part for part in (spike_table(found) if found else "", cost) if part))
+    print(f"\nspike: {folder / 'spike.md'}")
+    return 0
+
+
+def _look(config: DictConfig) -> tuple[list[Outcome], dict[str, str]]:
+    """What the stages made of everything that is planted, and what names it."""
     with open_arm(config) as (arm, workshop):
         truth = workshop.pool.truth()
-        if truth is None or not workshop.pool.summary["planted"]:
-            raise ConfigError("nothing is planted into this pool: give pool/spike=planted and a rate above 0")
+        assert truth is not None  # a pool with `spike` has one
         corpus = build_corpus(make_stages(arm), workshop.annotations)
         found = outcomes(corpus, Planting.of(truth), workshop.annotations)
     spike = plain(config.pool.spike)
-    facts = {
+    return found, {
         "pool": f"`{workshop.pool.digest}`, {len(workshop.pool):,} documents",
         "corpus": f"`{corpus.key}`",
         "planted": " ".join(f"`pool.spike.{kind}={spike[kind]:g}`" for kind in KINDS if spike[kind]),
@@ -53,15 +67,6 @@ def main(config: DictConfig, hydra: Hydra) -> int:
             f"`pool.spike.{key}={spike[key]}`" for key in ("seed", "edits", "symbol_shares", "languages")
         ),
     }
-    cost = _cost(config)
-    folder = folder_of(config) / "spike"
-    write_text(folder / "spike.csv", spike_csv(found))
-    write_text(folder / "spike.md", spike_page(config.study.title or config.study.name, found, facts, cost))
-    print(spike_table(found))
-    if cost:
-        print(f"\n{cost}")
-    print(f"\nspike: {folder / 'spike.md'}")
-    return 0
 
 
 def _cost(config: DictConfig) -> str:
@@ -81,8 +86,8 @@ def _cost(config: DictConfig) -> str:
         except (NotIdentified, ValueError):  # no numbers, or not one at a time
             continue
         for kind in KINDS:
-            rates = [rates_of[name].get(kind) for name in names]
-            if len(set(rates)) < len(names) or None in rates:
+            rates = [float(rates_of[name].get(kind, 0.0)) for name in names]
+            if len(set(rates)) < len(names):
                 continue
             if (scores := response(study, names)) is not None:
                 parts.append(cost_page(kind, rates, scores, config.inspect.tolerance))

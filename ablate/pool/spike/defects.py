@@ -44,13 +44,13 @@ class Settings:
     Attributes:
         edits, symbol_shares: strengths of `near_copies` and `symbols`, taken in turn.
         languages: codes of the languages of `foreign`.
-        items: question with answer of each item that `leaked` gives away.
+        items: for each task, question with answer of each item that `leaked` gives away; tasks are taken in turn.
     """
 
     edits: Sequence[float]
     symbol_shares: Sequence[float]
     languages: Sequence[str]
-    items: Sequence[str] = ()
+    items: Sequence[Sequence[str]] = ()
 
 
 def plant(kind: str, page: Carrier, random: Random, rank: int, settings: Settings) -> Planted:
@@ -105,7 +105,7 @@ def boilerplate(page: Carrier, random: Random, rank: int, settings: Settings) ->
 
 def leaked(page: Carrier, random: Random, rank: int, settings: Settings) -> Planted:
     """An item of a task in use, question and answer, as a paragraph of its own behind the longest."""
-    item = " ".join(random.choice(settings.items).split())
+    item = " ".join(random.choice(settings.items[rank % len(settings.items)]).split())
     return Planted(page.with_paragraph(page.longest, item), pieces=(item,))
 
 

@@ -40,7 +40,7 @@ class Spike(Source):
         edits: shares of words replaced in near copies, taken in turn.
         symbol_shares: shares of words replaced by symbols, taken in turn.
         languages: of `foreign`, taken in turn.
-        snapshot, tasks: whose items `leaked` gives away; hub tasks have none here.
+        snapshot, tasks: whose items `leaked` gives away, of each task in turn; hub tasks have none here.
         most: the highest rate of each defect that is varied within a study: so many are planted, beside the
             documents without, and an arm takes as many as its own rate says. A plan fills it in.
     """
@@ -101,19 +101,21 @@ class Spike(Source):
         return {kind: max(rate, self.most.get(kind, 0.0)) for kind, rate in self.rates.items()}
 
     @cached_property
-    def items(self) -> tuple[str, ...]:
-        """Question with answer of each item of the tasks; none where nothing is leaked."""
+    def items(self) -> tuple[tuple[str, ...], ...]:
+        """Question with answer of each item, by task; none where nothing is leaked."""
         if not self.planted["leaked"]:
             return ()
-        tasks = [task for task in self.tasks if not task.startswith(HUB_PREFIX)]
-        found = tuple(
-            item.with_answer for item in references(self.snapshot, tasks) if item.with_answer.strip()
-        )
+        found: dict[str, list[str]] = {}
+        for item in references(
+            self.snapshot, [task for task in self.tasks if not task.startswith(HUB_PREFIX)]
+        ):
+            if item.with_answer.strip():
+                found.setdefault(item.task, []).append(item.with_answer)
         if not found:
             raise ConfigError(
                 "leaked: none of evaluate.tasks is there as a file, so that no item can be given away"
             )
-        return found
+        return tuple(tuple(items) for items in found.values())
 
     def request(self) -> dict[str, Any]:
         """The pool's request, what is planted and with what; items by what they say, not where they lie."""
