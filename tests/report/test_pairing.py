@@ -142,6 +142,45 @@ def test_a_near_full_report_says_what_its_gains_may_be_off_by(
     assert ("do not add up** (p" in text) == bool(interaction)
 
 
+@pytest.mark.parametrize(
+    ("gone", "seeds"), [(("without_a+b",), 5), (("full",), 5), (("without_a+b", "full_2"), 5)]
+)
+def test_near_full_gains_do_without_arms_that_failed(
+    make_study: Make, gone: tuple[str, ...], seeds: int
+) -> None:
+    design = NearFull(full_share=0.3)
+    arms = design.arms(SWITCHES)
+    scores = {arm: [0.5 - 0.1 * (levels["a"] == "off") + 0.001 * seed for seed in range(seeds)] for arm, levels in arms.items()}  # fmt: skip
+    names = {arm: arm for arm in arms}
+    (first,) = [arm for arm, levels in arms.items() if levels["a"] == levels["b"] == "off"]
+    names["without_a+b"] = first
+    lost = {names[arm] for arm in gone}
+    given = {arm: [None] * seeds if arm in lost else values for arm, values in scores.items()}
+    study = factorial(make_study, given, design, own=True)
+    found = gains(study)
+    assert [found[name]["estimate"] for name in "abcd"] == pytest.approx([0.1, 0, 0, 0], abs=1e-9)
+    assert lost.isdisjoint(found["a"]["weights"])
+    assert "**Arms without a run**" in report(study)
+
+
+def test_a_near_full_run_that_failed_is_left_out_and_said(make_study: Make) -> None:
+    design = NearFull()
+    scores = noisy(design, 4, 0.0)
+    (arm,) = [name for name, levels in design.arms(SWITCHES).items() if levels["a"] == levels["b"] == "off"]
+    study = factorial(make_study, {**scores, arm: [None, *scores[arm][1:]]}, design, own=True)
+    row = gains(study)["a"]
+    means = {name: np.mean(values[1:] if name == arm else values) for name, values in scores.items()}
+    assert row["estimate"] == pytest.approx(sum(w * means[name] for name, w in row["weights"].items()))
+    assert row["n_seeds"] == 3 and f"runs missing: {arm} 1 of 4" in str(row["verdict"])
+
+
+def test_one_seed_gives_no_interval(make_study: Make) -> None:
+    study = factorial(make_study, noisy(NearFull(), 1, 0.0), NearFull(), own=True)
+    row = gains(study)["a"]
+    assert np.isnan(row["p_value"]) and np.isnan(row["ci_low"]) and not np.isnan(row["estimate"])
+    assert "**One seed**" in report(study)
+
+
 @pytest.mark.parametrize(("shared", "plan"), [(0.0, "unpaired"), (2.0, "paired")])
 def test_the_correlation_that_was_measured_advises_the_next_plan(shared: float, plan: str) -> None:
     rng = np.random.default_rng(5)
