@@ -16,6 +16,7 @@ from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.estimate import Floats, seed_differences
 from ablate.effects.pairing import seed_correlation
 from ablate.errors import DataError
+from ablate.report.effects_table import planned_estimates
 from ablate.report.records import Study
 
 SURE_OF_TRUTH = 3.0
@@ -158,7 +159,9 @@ def check(study: Study, seeds: int = 3) -> Trained:
     found: list[Contrast] = []
     for group in groups:
         rest = np.setdiff1d(np.arange(table.shape[1]), group)
-        for name, row, e in zip(names, weights, estimate_contrasts(table[:, group], weights), strict=True):
+        for name, row, e in zip(
+            names, weights, planned_estimates(study, table[:, group], weights), strict=True
+        ):
             outside = seed_differences(table[:, rest], row)
             sd, truth = float(outside.std(ddof=1)), float(outside.mean())
             # The truth has an error of its own; estimate minus truth has both.
@@ -195,7 +198,9 @@ def economy(study: Study, seeds: Sequence[int]) -> list[Economy]:
     for n in seeds:
         groups = groups_of(table.shape[1], n)
         widths = [
-            e.ci_high - e.ci_low for group in groups for e in estimate_contrasts(table[:, group], weights)
+            e.ci_high - e.ci_low
+            for group in groups
+            for e in planned_estimates(study, table[:, group], weights)
         ]
         found.append(
             Economy(study.plan["design"], n, n * len(study.arms), float(np.nanmean(widths)), len(groups))

@@ -25,7 +25,7 @@ from ablate.store import write_text
 
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Calibrate; exit status 1 when a claimed cell is outside its band."""
-    from ablate.calibrate import figure, page, simulate, trained
+    from ablate.calibrate import figure, near_full, page, simulate, trained
     from ablate.report.records import load_study
 
     settings = config.calibrate
@@ -60,6 +60,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
         }
         if found:
             parts.append(page.write_trained(found, folder))
+            parts += near_full.section(studies, settings.small)
             figure.trained(found, folder / "trained")
         economy = [
             entry

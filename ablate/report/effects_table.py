@@ -90,18 +90,32 @@ def _estimates(study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequ
     """Every contrast of a table; where seeds came in rounds, with inference that allows for the looks."""
     rule = study.looks
     if rule is None:
-        methods = [study.method(contrast["weights"]) for contrast in study.contrasts]
-        estimates: dict[int, Estimate] = {}
-        for method in set(methods):
-            chosen = [number for number, other in enumerate(methods) if other == method]
-            found = estimate_contrasts(
-                scores, weights[chosen], method=method, identical=[same[number] for number in chosen]
-            )
-            estimates |= dict(zip(chosen, found, strict=True))
-        return [estimates[number] for number in range(len(methods))]
+        return planned_estimates(study, scores, weights, same)
     return sequential_contrasts(
         scores, weights, rule.seeds, spending=rule.spending, identical=same, level=1 - _alpha(study)
     )
+
+
+def planned_estimates(
+    study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequence[bool] | None = None
+) -> list[Estimate]:
+    """Each contrast paired or unpaired, as the study was planned.
+
+    Args:
+        study: whose plan says so.
+        scores: shape (n_arms, n_seeds), of all its arms and any seeds.
+        weights: shape (n_contrasts, n_arms).
+        same: shape (n_contrasts,), whether a contrast's arms are the same runs; None for none.
+    """
+    methods = [study.method(dict(zip(study.arms, row, strict=True))) for row in weights.tolist()]
+    flags, estimates = same or [False] * len(methods), dict[int, Estimate]()
+    for method in set(methods):
+        chosen = [number for number, other in enumerate(methods) if other == method]
+        found = estimate_contrasts(
+            scores, weights[chosen], method=method, identical=[flags[number] for number in chosen]
+        )
+        estimates |= dict(zip(chosen, found, strict=True))
+    return [estimates[number] for number in range(len(methods))]
 
 
 def _failed(study: Study, weights: Mapping[str, float]) -> str:
