@@ -262,7 +262,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
     if bounds[-1] == 0:
         why = ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5)) or "it is empty"
         first = next(iter(_skipped(folder)), None)
-        key = "pool.path" if hasattr(source, "path") else "pool.paths"
+        key = "pool.path" if hasattr(getattr(source, "of", source), "path") else "pool.paths"
         said = f"; the first: {first.file}, {first.offset}: {first.reason}" if first else ""
         raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check {key}")
     planted = _write_truth(truths, folder, rest)
