@@ -36,7 +36,8 @@ def section(study: Study) -> list[str]:
         f"to noise*, mean final score over the standard deviation between seeds of one arm (mean over the points), {SNR:g} or more; *above chance*, best "
         f"arm less chance over that deviation at the last point, {NON_RANDOM:g} or more. Bits per byte and other scores without a chance level have a zero that means "
         "nothing, so for them the last two give way to one: *range of arms / sd*, best arm less worst over that deviation at the last point, must "
-        f"be more than equal arms show by luck (Tukey's studentized range, p {CHANCE_RANGE:g} or less over all tasks of the metric). "
+        f"be more than equal arms show by luck (Tukey's studentized range, p {CHANCE_RANGE:g} or less over all tasks of the metric, as if arms were "
+        "equally noisy). "
         "*Ordering*, Kendall's tau-a of the arms' order between consecutive points of the second half, only reported. "
         "*Signal and Noise* (Heineman et al. 2025, arXiv 2508.13144) sets the dispersion of the arms against the spread of a "
         "run's last checkpoints, both relative; *checkpoint sd* is that spread, a noise estimate that costs no second seed "
@@ -70,7 +71,13 @@ def chosen(study: Study) -> str:
         ]
         left = [f"{task} ({told(study.screened[task, study.primary])})" for task in known if task not in used]
         text = f"the aggregate takes the tasks that passed screening: {', '.join(used) or 'none did'}"
-        return text + (f"; left out: {'; '.join(left)}" if left else "")
+        text += f"; left out: {'; '.join(left)}" if left else ""
+        if study.chosen_by_signal:
+            text += (
+                ". They were chosen by whether arms differ in them, so their gains are exploration here: name them in `evaluate.aggregate` "
+                "of the next study for claims"
+            )
+        return text
     names = ", ".join(used) or "none"
     return f"the aggregate takes {'every task' if asked == 'all' else 'the tasks named in the plan'}: {names}"
 

@@ -78,6 +78,30 @@ def test_a_task_without_them_is_left_out_and_named(make_study: MakeStudy) -> Non
     assert "bits per byte" not in (bare.folder / "REPORT.md").read_text().split("## How much noise")[0]
 
 
+def test_tasks_that_were_chosen_by_their_arms_differences_give_no_claim(make_study: MakeStudy) -> None:
+    study = make_study(SCORES, primary="bpb")
+    plan = {**study.plan, "metrics": {**study.plan["metrics"], "aggregate": "screened"}}
+    for (
+        arm,
+        seed,
+    ), record in study.records.items():  # a curve of four points that falls, as bits per byte do
+        record = json.loads(json.dumps(record))
+        end = record["curve"][-1]["scores"]
+        more = [
+            {t: {m: v + gap for m, v in scores.items()} for t, scores in end.items()}
+            for gap in (0.9, 0.6, 0.3)
+        ]
+        record["curve"] = [{"tokens": n, "scores": s} for n, s in enumerate([*more, end], start=1)]
+        write_record(run_folder(study.folder, arm, seed), record)
+    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+    study = load_study(study.folder)
+    assert study.aggregated("bpb") == ["quiz"], "its arms differ by ten deviations"
+    rows = {row["factor"]: row for row in effects_table(study) if row["task"] == "aggregate"}
+    assert rows["a"]["verdict"].kind.value == "may help (exploration)"
+    write_report(study)
+    assert "chosen by whether arms differ" in (study.folder / "REPORT.md").read_text()
+
+
 @pytest.mark.parametrize("aggregate", ["screened", ["quiz"]])
 def test_where_no_task_passes_its_screening_nothing_is_a_claim(
     make_study: MakeStudy, aggregate: object
