@@ -24,7 +24,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
 from ablate.errors import ConfigError, nearest
-from ablate.fingerprint import ASIDE, counts, digest
+from ablate.fingerprint import ASIDE, counts_as, digest
 from ablate.typed import shown, typed
 from ablate.yaml_slips import describe, surprises
 
@@ -539,11 +539,15 @@ def identified(node: Any) -> Any:
     Only this package's classes are asked, since a plan that came from elsewhere may name any module.
     """
     if isinstance(node, Mapping):
-        aside: set[str] = set()
+        fields: dict[str, dataclasses.Field[Any]] = {}
         target = node.get("_target_")
         if isinstance(target, str) and target.startswith("ablate."):
-            aside = {entry.name for entry in dataclasses.fields(locate(target, "")) if not counts(entry)}
-        return {key: identified(value) for key, value in node.items() if key not in aside}
+            fields = {entry.name: entry for entry in dataclasses.fields(locate(target, ""))}
+        return {
+            key: identified(value)
+            for key, value in node.items()
+            if key not in fields or counts_as(fields[key], value)
+        }
     return [identified(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 

@@ -120,9 +120,24 @@ ASIDE = {"identity": False}
 """`metadata` of a dataclass field that changes no result: where something is kept, how fast it goes, what it is called."""
 
 
+LATER = {"later": True}
+"""`metadata` of a field that came when results had been named without it: at its default it names nothing."""
+
+
 def counts(field: dataclasses.Field[Any]) -> bool:
     """Whether a field is part of what names a result; all are that do not say otherwise."""
     return bool(field.metadata.get("identity", True))
+
+
+def counts_as(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field with this value is part of what names a result."""
+    return counts(field) and not (field.metadata.get("later") and value == field.default)
+
+
+def naming_fields(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass that name a result, with their values."""
+    values = {entry.name: (entry, getattr(settings, entry.name)) for entry in dataclasses.fields(settings)}
+    return {name: value for name, (entry, value) in values.items() if counts_as(entry, value)}
 
 
 def mix64(keys: np.ndarray, salt: int) -> np.ndarray:

@@ -26,14 +26,17 @@ from typing import Any
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.config import make
 from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
+from ablate.report.branching import meaning
 from ablate.report.tables import aligned
 from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan, planned_tests
-from ablate.train.config import check_budget
+from ablate.study.trunk import check_branches
+from ablate.train.config import REFERENCE, TrainConfig, check_budget
 
 PRETRAINED = 32_000
 """Entries that a pretrained tokenizer is taken to have before it is loaded."""
@@ -95,7 +98,7 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
     ]
     if cost:
         lines.append(
-            f"on this machine: {_time(cost['curate_s'])} of curation, then {cost['runs']} runs of {_time(cost['run_s'])}, "
+            f"on this machine: {_time(cost['curate_s'])} of curation, then {_trunks(cost)}{cost['runs']} runs of {_time(cost['run_s'])}, "
             f"{cost['at_once']} at once: {_time(cost['total_s'])} (arms with the same texts share their runs)"
         )
     noise = predicted["noise"]
@@ -120,6 +123,10 @@ def _earlier(plan: dict[str, Any], config: DictConfig) -> list[str]:
     table = headline_scores(study)
     said = advice(seed_correlation(table[study.distinct])) if table is not None and study.shares_seeds else ""
     return [f"{config.plan.noise}: {said}"] if said else []
+
+
+def _trunks(cost: Mapping[str, Any]) -> str:
+    return f"{cost['trunks']} trunks of {_time(cost['trunk_s'])} and " if cost.get("trunks") else ""
 
 
 def _smallest(effect: float | None, noise: Mapping[str, Any] | None, gains: int) -> str:
@@ -166,12 +173,8 @@ def _time(seconds: float) -> str:
 def describe(plan: dict[str, Any]) -> str:
     """The arms and what they cost, as text."""
     arms, seeds = plan["arms"], plan["seeds"]
-    train = arms[plan["reference"]]["config"]["train"]
     runs = len(arms) * len(seeds)
-    lines = [
-        f"study {plan['study']}: {len(arms)} arms x {len(seeds)} seeds = {runs} runs",
-        f"{runs} x {train['tokens']:,} tokens = {runs * train['tokens']:,} tokens",
-    ]
+    lines = [f"study {plan['study']}: {len(arms)} arms x {len(seeds)} seeds = {runs} runs", *_budget(plan)]
     if rule := plan.get("sequential"):
         lines.append(
             f"in rounds of {rule['rounds']} seeds, to open contrasts only: {len(arms) * rule['rounds'][0]} to {runs} runs"
@@ -184,7 +187,8 @@ def describe(plan: dict[str, Any]) -> str:
         }
         lines.append(f"  {name:<{width}}  " + ", ".join(f"{f}={level}" for f, level in differs.items()))
     estimands = list(dict.fromkeys(contrast["estimand"] for contrast in plan["contrasts"]))
-    lines.append(f"reported: {', '.join(estimands) or 'scores only'}")
+    ends = " (gains at the end of training)" if estimands and meaning(plan) else ""
+    lines.append(f"reported: {', '.join(estimands) or 'scores only'}{ends}")
     claimed = plan["metrics"].get("claims", {})
     for task, asked in (arms[plan["reference"]]["config"]["evaluate"].get("claims") or {}).items():
         there = claimed.get(task, [])
@@ -210,6 +214,33 @@ def _pairing(plan: dict[str, Any]) -> str:
     return f"{seeds}; gains are paired, {'differences under one seed' if shared else 'first seed with first seed, as rounds need it'}"
 
 
+def _budget(plan: dict[str, Any]) -> list[str]:
+    """Tokens of all runs, and what they branch off."""
+    from ablate.study.forecast import trunks_of
+
+    runs = len(plan["arms"]) * len(plan["seeds"])
+    train = plan["arms"][plan["reference"]]["config"]["train"]
+    whole = f"{runs} x {train['tokens']:,} tokens = {runs * train['tokens']:,} tokens"
+    trunks = trunks_of(plan)
+    if not trunks:
+        return [whole, *filter(None, [meaning(plan)])]
+    settings: TrainConfig = make(next(iter(trunks.values()))["train"], "train")
+    steps = settings.tokens // settings.batch_tokens
+    trunk = settings.trunk_steps(steps) * settings.batch_tokens
+    branch = steps * settings.batch_tokens - trunk
+    branched = sum(arm["config"]["train"].get("branch_from") == REFERENCE for arm in plan["arms"].values())
+    rest = runs - branched * len(plan["seeds"])
+    total = len(trunks) * trunk + (runs - rest) * branch + rest * settings.tokens
+    return [
+        f"{len(trunks)} trunks x {trunk:,} tokens + {runs - rest} branches x {branch:,} tokens"
+        + (f" + {rest} runs x {settings.tokens:,} tokens" if rest else "")
+        + f" = {total:,} tokens ({whole} from scratch)",
+        meaning(plan),
+        f"learning rate: {settings.lr:g} after the warm-up and to the end of the trunk, then linear to zero; train.schedule and "
+        "train.min_lr_ratio are those of runs from scratch",
+    ]
+
+
 def _aliases(plan: dict[str, Any]) -> list[str]:
     """Which interactions each main effect is mixed with in these arms."""
     arms = without_controls({name: arm["levels"] for name, arm in plan["arms"].items()})
@@ -229,10 +260,10 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
     Raises:
         ConfigError, DataError: names the setting or the task.
     """
-    from ablate.config import make
     from ablate.evaluate.evaluator import check_claims, check_tasks, too_long
     from ablate.store import Store
 
+    check_branches(plan)
     checked = set()
     warnings: list[str] = []
     for arm in plan["arms"].values():

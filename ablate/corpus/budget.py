@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.corpus.branch import BranchStream
 from ablate.corpus.tokens import TokenStream
 from ablate.errors import ConfigError
 
@@ -49,14 +50,14 @@ def effective_tokens(tokens: float, unique: float) -> float:
     return unique + unique * R_STAR * (1 - math.exp(-repetitions / R_STAR))
 
 
-def copies_seen(stream: TokenStream, clusters: np.ndarray, tokens: int) -> dict[str, Any]:
+def copies_seen(stream: TokenStream | BranchStream, clusters: np.ndarray, tokens: int) -> dict[str, Any]:
     """How many copies of duplicate clusters the budget really samples (FineWeb, appendix E.2).
 
     Where the budget is small against the pool few clusters are met twice, and deduplication cannot
     show. Epochs over the same document do not count as copies.
 
     Args:
-        stream: the arm's.
+        stream: the arm's; of one behind a trunk what the arm's own part reaches.
         clusters: shape (n,): cluster of each document of the corpus.
         tokens: the budget.
     """

@@ -96,6 +96,21 @@ class TokenCounter:
         return np.asarray((version.which == raw) & self.annotations.pool.is_html)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place in the seeded order of a pool's documents.
+
+    Attributes:
+        epoch: from 0.
+        key: of the document, a uint64.
+        inside: tokens of the document before it.
+    """
+
+    epoch: int
+    key: np.uint64
+    inside: int
+
+
 class TokenStream:
     """An endless, stateless, seeded stream of training sequences over one corpus.
 
@@ -120,22 +135,55 @@ class TokenStream:
         self._epoch = -1
         self._order = self._ends = np.zeros(0, dtype=np.int64)
 
-    def sequences(self, first: int, count: int) -> np.ndarray:
-        """Sequences number `first` .. `first + count - 1`: shape (count, context + 1), int64."""
-        begin = first * self.context
+    def sequences(self, first: int, count: int, shift: int = 0) -> np.ndarray:
+        """Sequences number `first` .. `first + count - 1`: shape (count, context + 1), int64.
+
+        Args:
+            shift: tokens by which all are further on.
+        """
+        begin = first * self.context + shift
         flat = self._slice(begin, begin + count * self.context + 1)
         starts = np.arange(count)[:, None] * self.context
         return flat[starts + np.arange(self.context + 1)[None, :]]
 
-    def documents_seen(self, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which documents the first `tokens` tokens reach: (index in the corpus, times each)."""
-        epochs, rest = divmod(tokens, self.unique_tokens)
-        times = np.full(self._keys.size, epochs, dtype=np.int64)
-        if rest:
-            self._arrange(epochs)
-            times[self._order[: int(np.searchsorted(self._ends, rest)) + 1]] += 1
+    def documents_seen(self, tokens: int, begin: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Which documents the tokens from `begin` to `tokens` reach: (index in the corpus, times each)."""
+        times = np.zeros(self._keys.size, dtype=np.int64)
+        for epoch in range(begin // self.unique_tokens, -(-tokens // self.unique_tokens)):
+            low = max(0, begin - epoch * self.unique_tokens)
+            high = min(self.unique_tokens, tokens - epoch * self.unique_tokens)
+            if high - low == self.unique_tokens:
+                times += 1
+            elif low < high:
+                self._arrange(epoch)
+                first = np.searchsorted(self._ends, low, side="right")
+                times[self._order[first : np.searchsorted(self._ends, high) + 1]] += 1
         seen = np.flatnonzero(times)
         return seen, times[seen]
+
+    def place(self, tokens: int) -> Place:
+        """Where in the order of documents this stream stands after `tokens` tokens."""
+        epoch, offset = divmod(tokens, self.unique_tokens)
+        self._arrange(epoch)
+        position = int(np.searchsorted(self._ends, offset, side="right"))
+        document = self._order[position]
+        return Place(epoch, self._keys[document], offset - int(self._ends[position] - self._count[document]))
+
+    def tokens_at(self, place: Place) -> int:
+        """Tokens of this stream before a place of another one of the same seed, over other documents.
+
+        It is in the document that the other one stands in, or before the first that comes behind that.
+        """
+        self._arrange(place.epoch)
+        keys = np.append(self._keys[self._order], place.key)
+        *mine, there = self._hashed(keys, self._seed, place.epoch)
+        position = int(np.searchsorted(mine, there))
+        before = place.epoch * self.unique_tokens
+        if position == self._order.size:
+            return before + self.unique_tokens
+        document = self._order[position]
+        inside = min(place.inside, int(self._count[document])) if self._keys[document] == place.key else 0
+        return before + int(self._ends[position] - self._count[document]) + inside
 
     def _arrange(self, epoch: int) -> None:
         if epoch != self._epoch:
@@ -151,7 +199,11 @@ class TokenStream:
             self._epoch = epoch
 
     def _shuffled(self, seed: int, epoch: int) -> np.ndarray:
-        return np.argsort(mix64(mix64(self._keys, seed), epoch), kind="stable")
+        return np.argsort(self._hashed(self._keys, seed, epoch), kind="stable")
+
+    @staticmethod
+    def _hashed(keys: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+        return mix64(mix64(keys, seed), epoch)
 
     def _slice(self, begin: int, end: int) -> np.ndarray:
         pieces = []

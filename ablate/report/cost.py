@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ablate.design.controls import PARTS
+from ablate.report.branching import TRUNK, own_tokens, trunks
 from ablate.report.effects_table import Row, headline
 from ablate.report.records import Study
 from ablate.report.tables import contrast_name, interval, markdown, scale, signed
@@ -28,18 +29,22 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def cost_csv(study: Study) -> str:
-    """What each run cost on the machine it ran on, a line per run."""
-    names = sorted({name for record in study.records.values() for name in record["cost"]})
+    """What each run cost on the machine it ran on, a line per run; of branches what they took beyond their trunk."""
+    took = trunks(study).values()
+    names = sorted({name for one in (*study.records.values(), *took) for name in one["cost"]})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["arm", "seed", "tokens", "flops", *names])
+    for trunk in took:
+        costs = [trunk["cost"].get(name, "") for name in names]
+        writer.writerow([TRUNK, trunk["seed"], trunk["tokens"], trunk["flops"], *costs])
     for arm in study.arms:
         for seed in study.seeds:
             record = study.records.get((arm, seed))
             if record:
                 costs = [record["cost"].get(name, "") for name in names]
                 flops = record["model"]["flops"] if record["model"] else ""
-                writer.writerow([arm, seed, record["train"]["tokens"], flops, *costs])
+                writer.writerow([arm, seed, own_tokens(record), flops, *costs])
     return out.getvalue()
 
 
@@ -76,7 +81,12 @@ def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
 
 
 def _arms(study: Study) -> list[str]:
-    cells = []
+    cells, took = [], list(trunks(study).values())
+    if took:
+        shown = [_mean([one["cost"].get(name) for one in took], form) for name, (_, form) in COLUMNS.items()]
+        cells.append(
+            [TRUNK, _mean([one["flops"] for one in took], lambda v: f"{v:.3g}"), *shown, _device(took)]
+        )
     for arm in study.arms:
         records = [study.records[arm, seed] for seed in study.seeds if (arm, seed) in study.records]
         if not records:
@@ -91,6 +101,8 @@ def _arms(study: Study) -> list[str]:
         "run's precision (GPUs: bf16 as stated by the maker; CPUs: a large matrix product measured with the run's threads). Of "
         "runs trained in lockstep each bears its part of the time. `cost.csv` has every run."
     )
+    if took:
+        text += f" The {len(took)} trunks stand in a line of their own; what branches took is without them."
     return ["## What the runs took", text, markdown(header, cells)]
 
 

@@ -27,6 +27,7 @@ from ablate.effects.multiplicity import benjamini_hochberg, correct_claims
 from ablate.effects.noise import noise_floor
 from ablate.effects.sequential import sequential_contrasts
 from ablate.effects.verdict import Kind, Verdict, verdict
+from ablate.report.branching import AT_END, at_end
 from ablate.report.records import AGGREGATE, Study
 
 COLUMNS = (
@@ -69,6 +70,7 @@ def effects_table(study: Study) -> list[Row]:
                     "ci_low_items": both[0], "ci_high_items": both[1], "number": number,
                     "noise_floor": floor, "correction": HOLM if claim else BH,
                     "runs_failed": _failed(study, contrasts[number]["weights"]),
+                    **({"gain": AT_END} if at_end(study.plan, contrasts[number]["weights"]) else {}),
                 })  # fmt: skip
     _adjust(rows, study)
     _see(rows, study, tables, weights)
@@ -364,12 +366,22 @@ def in_words(rows: Sequence[Row]) -> list[Row]:
     return [{**row, "verdict": str(row["verdict"])} for row in rows]
 
 
+def kind_of(row: Row) -> str:
+    """What a row's gain is called: its estimand, and whether it is one at the end of training."""
+    return f"{row['estimand']} gain" + (f" {row['gain']}" if "gain" in row else "")
+
+
+def columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Columns of `effects.csv`; where runs branch, one more says which gains are those at the end of training."""
+    return (*COLUMNS, "gain") if any("gain" in row for row in rows) else COLUMNS
+
+
 def to_csv(rows: Sequence[Row]) -> str:
     """`effects.csv`: an empty cell is a value that was not measured."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns(rows))
     for row in rows:
-        cells = (row[name] for name in COLUMNS)
+        cells = (row.get(name, "") for name in columns(rows))
         writer.writerow([number(cell) if isinstance(cell, float) else str(cell) for cell in cells])
     return out.getvalue()

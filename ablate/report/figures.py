@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter
 
 from ablate.design.controls import PARTS
 from ablate.effects.verdict import CLAIMS, Kind
-from ablate.report.effects_table import Row, by_estimand, headline
+from ablate.report.effects_table import Row, by_estimand, headline, kind_of
 from ablate.report.records import AGGREGATE, HELDOUT, Study
 from ablate.report.selection import splits
 from ablate.report.tables import contrast_name
@@ -101,7 +101,7 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         what = "what each stage is worth" if study.curated else f"gain over {study.plan['reference']}"
         figure.suptitle(f"{study.plan['title']}: {what}", x=0.01, ha="left", weight="bold")
         figure.supxlabel(
-            f"{lead[0]['estimand'].replace('_', ' ')} gain in {study.primary}{better}; bars are 95 % intervals over seeds",
+            f"{kind_of(lead[0]).replace('_', ' ')} in {study.primary}{better}; bars are 95 % intervals over seeds",
             fontsize=9,
         )
     return figure

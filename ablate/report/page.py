@@ -15,7 +15,7 @@ from ablate.effects.aggregate import aggregate
 from ablate.effects.failures import failure_p, worst_case
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
-from ablate.report import decision, leaks, rounds, selection, stability, trust
+from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import (
     CLAIMS,
@@ -86,6 +86,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts.append(f"**Question.** {plan['question']}")
     if plan["prediction"]:
         parts.append(f"**Prediction, written before the runs.** {plan['prediction']}")
+    if branched := branching.meaning(plan):
+        parts.append(branched)
     if study.records and rows:
         parts.append(in_short(study, rows))
     if study.failed:
@@ -211,7 +213,7 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
     table = with_bits(header, cells, lead, bits)
     asked = "" if lead[0]["correction"] == HOLM else " Exploration, not a claim."
     caption = (
-        f"Gain in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
+        f"Gain{f' {end}' if (end := lead[0].get('gain')) else ''} in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
         f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
     )
     if table != (header, cells):
@@ -363,13 +365,19 @@ def _corpora(study: Study) -> list[str]:
         shown = "–" if copies is None else f"{copies['mean']:.2f} (largest {copies['max']})"
         note = f"repeats its text more than {WARN_EPOCHS:g} times" if corpus["epochs"] > WARN_EPOCHS else ""
         cells.append([
-            arm, f"{corpus['documents']:,}", f"{corpus['unique_tokens']:,}", f"{record['train']['tokens']:,}",
+            arm, f"{corpus['documents']:,}", f"{corpus['unique_tokens']:,}", f"{branching.own_tokens(record):,}",
             f"{corpus['epochs']:.2f}", f"{corpus['effective_tokens']:,.0f}", shown, note,
         ])  # fmt: skip
     text = (
         "Worth in fresh tokens: repetition-adjusted (Muennighoff et al. 2023). Copies per cluster: how many members "
         "of a near-duplicate cluster the budget really met (FineWeb, appendix E.2); first finished seed."
     )
+    if took := branching.trunks(study):
+        trunk = next(iter(took.values()))
+        text += (
+            f" All of it is of the branch alone: before it, the trunk trained on {trunk['tokens']:,} tokens, "
+            f"{trunk['epochs']:.2f} epochs, of the text of arm `{study.plan['reference']}`."
+        )
     return [text, markdown(header, cells)]
 
 

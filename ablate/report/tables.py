@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 
 from ablate.effects.verdict import CLAIMS
-from ablate.report.effects_table import BH, SMOOTH, Row, by_estimand, claimed_alone, headline, in_bits, sees
+from ablate.report.effects_table import (
+    BH,
+    SMOOTH,
+    Row,
+    by_estimand,
+    claimed_alone,
+    headline,
+    in_bits,
+    kind_of,
+    sees,
+)
 from ablate.report.records import AGGREGATE, Study
 
 Cells = Sequence[Sequence[str]]
@@ -139,14 +149,14 @@ def terminal_table(study: Study, rows: Sequence[Row]) -> str:
             header, cells
         )
     groups = by_estimand(rows)
-    return "\n".join(_estimand_table(study, estimand, group) for estimand, group in groups.items())
+    return "\n".join(_estimand_table(study, group) for group in groups.values())
 
 
-def _estimand_table(study: Study, estimand: str, rows: Sequence[Row]) -> str:
+def _estimand_table(study: Study, rows: Sequence[Row]) -> str:
     lead = headline(rows, study)
     on = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
     title = (
-        f"\n{study.plan['title']}\n{estimand} gain in {study.primary} ({direction(study.primary, study)}) "
+        f"\n{study.plan['title']}\n{kind_of(lead[0])} in {study.primary} ({direction(study.primary, study)}) "
         f"on {on}: {scale(study)}"
     )
     table = with_bits(effect_header(lead), effect_cells(lead), lead, in_bits(rows, study))

@@ -14,9 +14,12 @@ from ablate.design.base import Factor
 from ablate.effects.detectable import Looks, forecast
 from ablate.errors import AblateError, ConfigError, nearest
 from ablate.estimand.base import NotIdentified, contrasts_of
+from ablate.fingerprint import canonical_json
 from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import planned_tests
 from ablate.study.probe import Probe
+from ablate.study.seeds import run_seeds
+from ablate.train.config import REFERENCE
 
 PEAKS = {
     "a100": 312e12, "h100": 989e12, "h200": 989e12, "b200": 2250e12, "l40s": 362e12, "rtx4090": 165e12,
@@ -88,24 +91,42 @@ def prior_noise(asked: Any, metric: str) -> tuple[float, str]:
 
 
 def flops_of(plan: Mapping[str, Any]) -> float:
-    """Training FLOPs of every run together, counted on a model without weights."""
+    """Training FLOPs of every run together, trunks among them, counted on a model without weights."""
+    total, counted = 0.0, dict[str, float]()
+    for config in trunks_of(plan).values():
+        total += _flops(config, make(config["train"], "train").trunk_share, counted)
+    for arm in plan["arms"].values():
+        config = arm["config"]
+        share = 1 - make(config["train"], "train").trunk_share
+        total += _flops(config, share, counted) * len(plan["seeds"])
+    return total
+
+
+def _flops(config: Mapping[str, Any], share: float, counted: dict[str, float]) -> float:
+    """FLOPs of a share of an arm's budget."""
     import torch
     from transformers import LlamaForCausalLM
 
     from ablate.train.proxy import training_flops
 
-    total, counted = 0.0, {}
-    for arm in plan["arms"].values():
-        config = arm["config"]
-        proxy = make(config["proxy"], "proxy")
-        vocab = config["tokenizer"].get("vocab_size") or 50_257
-        key = repr((proxy, vocab, config["train"]["tokens"]))
-        if key not in counted:
-            with torch.device("meta"):
-                model = LlamaForCausalLM(proxy.llama(vocab))
-            counted[key] = training_flops(model, config["train"]["tokens"], proxy.context)
-        total += counted[key] * len(plan["seeds"])
-    return total
+    proxy, tokens = make(config["proxy"], "proxy"), config["train"]["tokens"]
+    vocab = config["tokenizer"].get("vocab_size") or 50_257
+    key = repr((proxy, vocab, tokens))
+    if key not in counted:
+        with torch.device("meta"):
+            model = LlamaForCausalLM(proxy.llama(vocab))
+        counted[key] = training_flops(model, tokens, proxy.context)
+    return counted[key] * share
+
+
+def trunks_of(plan: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The trunks that a plan's runs branch off: one per seed, model and settings; with an arm's configuration."""
+    return {
+        canonical_json([config["proxy"], config["train"], run_seeds(config, seed)]): config
+        for config in (arm["config"] for arm in plan["arms"].values())
+        if config["train"].get("branch_from") == REFERENCE
+        for seed in plan["seeds"]
+    }
 
 
 def cost_of(plan: Mapping[str, Any], measured: Probe) -> dict[str, Any]:
@@ -115,13 +136,17 @@ def cost_of(plan: Mapping[str, Any], measured: Probe) -> dict[str, Any]:
     """
     train = plan["arms"][plan["reference"]]["config"]["train"]
     runs, at_once = len(plan["arms"]) * len(plan["seeds"]), measured.processes
-    evaluations = len({*train["evaluations"], 1.0})
-    run_s = train["tokens"] * at_once / measured.tokens_per_s + evaluations * measured.evaluate_s
+    trunk = make(train, "train").trunk_share
+    evaluations = len([share for share in {*train["evaluations"], 1.0} if share > trunk])
+    whole_s = train["tokens"] * at_once / measured.tokens_per_s
+    run_s = (1 - trunk) * whole_s + evaluations * measured.evaluate_s
     curate_s = measured.setup_s + measured.documents * measured.curate_s
     total_s = curate_s + measured.start_s + math.ceil(runs / at_once) * run_s
+    trunks = len(trunks_of(plan))
+    total_s += math.ceil(trunks / at_once) * trunk * whole_s
     return {
         "runs": runs, "at_once": at_once, "curate_s": curate_s, "run_s": run_s, "total_s": total_s,
-        "probe": measured.as_dict(),
+        **({"trunks": trunks, "trunk_s": trunk * whole_s} if trunks else {}), "probe": measured.as_dict(),
     }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from ablate.store import (
     write_json,
     write_table,
 )
+from ablate.study.seeds import own_seed
 from ablate.study.tokenizer_text import text_stage
 
 T = TypeVar("T")
@@ -225,11 +226,6 @@ class Workshop:
     def groups(self, prepared: Prepared, step: Relation) -> Groups:
         """Which documents of an arm's text version belong together according to `step`."""
         return self._mended(prepared, lambda: self.annotations.groups(prepared.version, step))
-
-
-def own_seed(config: Mapping[str, Any], seed: int) -> int:
-    """The seed of a run's random numbers, before `randomness` gives some of them one of their own."""
-    return seed + int((config.get("randomness") or {}).get("shift", 0))
 
 
 def _whole_corpus(folder: Path) -> bool:

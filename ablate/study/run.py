@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ablate.config import identified, make, make_stages
+from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import TokenStream
@@ -38,8 +39,10 @@ from ablate.store import (
     write_text,
 )
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.prepare import Prepared, Workshop, own_seed
+from ablate.study.prepare import Prepared, Workshop
 from ablate.study.record import write_record
+from ablate.study.seeds import run_seeds
+from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
 
 RunName = tuple[str, int]
 """An arm and a seed."""
@@ -72,32 +75,20 @@ def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
     )
 
 
-class Seeds(NamedTuple):
-    """Of a run: its own seed unless `randomness` says otherwise; `subset` None for that of the order."""
-
-    weights: int
-    order: int
-    subset: int | None
-
-
-def run_seeds(config: Mapping[str, Any], seed: int) -> Seeds:
-    """Where the random numbers of a run come from."""
-    randomness = config.get("randomness") or {}
-    own = own_seed(config, seed)
-    weights, order, subset = (randomness.get(name) for name in Seeds._fields)
-    weights, order = (own if value is None else int(value) for value in (weights, order))
-    return Seeds(weights, order, None if subset is None or subset == order else int(subset))
-
-
-def run_key(config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int) -> str:
-    """Name what a run computes: the same texts, model, recipe, tasks and seed give the same record."""
-    train = {name: value for name, value in identified(config["train"]).items() if name != "tokens"}
+def run_key(
+    config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int, origin: Origin | None = None
+) -> str:
+    """Name what a run computes: the same texts, model, recipe, tasks, seed and origin give the same record."""
+    without = ("tokens", *(NOT_OF_BRANCHES if origin else ()))
+    train = {name: value for name, value in identified(config["train"]).items() if name not in without}
     weights, order, subset = run_seeds(config, seed)
     return digest({
         "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": workshop.tokenizer.digest,
-        "libraries": library_versions(LIBRARIES), "proxy": config["proxy"], "train": train, "primary": config["evaluate"]["primary"],
+        "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": train,
+        "primary": config["evaluate"]["primary"],
         "seed": weights if weights == order else [weights, order],
         **({} if subset is None else {"subset": subset}),
+        **({"origin": origin.key} if origin else {}),
         "tokens": budget_tokens(config, prepared.info["unique_tokens"]),
         "evaluate": evaluator_of(config, workshop).digest,
     })  # fmt: skip
@@ -123,16 +114,38 @@ def run_jobs(
                 mine.append((arm, seed))
         try:
             plan = load_plan(study)
-            workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
-            try:
+            with workshop_of(plan, store, workers) as workshop:
                 failures |= execute(plan, workshop, study, mine, threads)
-            finally:
-                workshop.annotations.close()
         except Exception as error:
             failures |= dict.fromkeys(mine, error)
         for (arm, seed), problem in failures.items():
             mark_failed(study, arm, seed, problem)
     return not failures
+
+
+def trunk_jobs(
+    study: Path, store: Store, runs: Sequence[RunName], *, workers: int | None = 1, threads: int | None = None
+) -> bool:
+    """Train the trunks that some runs branch off, whatever happens; True when all of them are there.
+
+    Args:
+        workers, threads: as for `run_jobs`.
+    """
+    plan = load_plan(study)
+    with workshop_of(plan, store, workers) as workshop:
+        origins = Origins(plan, workshop)
+        found = [origins.of(plan["arms"][arm]["config"], seed) for arm, seed in runs]
+        return not train_trunks([one for one in found if isinstance(one, Trunk)], threads)
+
+
+@contextmanager
+def workshop_of(plan: Mapping[str, Any], store: Store, workers: int | None) -> Iterator[Workshop]:
+    """The workshop of a plan's arms, closed again at the end."""
+    workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
+    try:
+        yield workshop
+    finally:
+        workshop.annotations.close()
 
 
 def is_done(folder: Path) -> bool:
@@ -183,19 +196,22 @@ class _Open:
     Attributes:
         name: arm and seed.
         config: the arm's.
-        prepared, stream: its corpus, and the order in which this seed reads it.
+        prepared, stream: its corpus, and what this seed reads of it, behind its trunk's text where there is one.
+        origin: what it branches off; None from scratch.
         folder, result: where its record goes, and where the store keeps what it computed.
     """
 
     name: RunName
     config: Mapping[str, Any]
     prepared: Prepared
-    stream: TokenStream
+    stream: TokenStream | BranchStream
+    origin: Origin | None
     folder: Path
     result: Path
 
     @property
     def tokens(self) -> int:
+        """At the end, the trunk's among them."""
         return budget_tokens(self.config, self.stream.unique_tokens)
 
     @property
@@ -222,10 +238,15 @@ def execute(
     """
     failures: dict[RunName, Exception] = {}
     opened: list[_Open] = []
+    origins = Origins(plan, workshop)
     for name in runs:
         with catch(failures, name):
             if not is_done(run_folder(study, *name)):
-                opened.append(_open(plan, workshop, study, name))
+                opened.append(_open(plan, workshop, origins, study, name))
+    needed = {run.name: run.origin for run in opened if isinstance(run.origin, Trunk)}
+    lost = train_trunks(list(needed.values()), threads)
+    failures |= {name: lost[trunk.key] for name, trunk in needed.items() if trunk.key in lost}
+    opened = [run for run in opened if run.name not in failures]
     books = int(os.environ.get("RANK", 0)) == 0  # under torchrun the first process keeps them
     with ExitStack() as stack:
         alike: dict[str, list[_Open]] = {}
@@ -238,7 +259,7 @@ def execute(
                         _clear(run)
                     alike.setdefault(run.shape, []).append(run)
         for group in alike.values():
-            failures |= _train(plan, workshop, group, threads, books)
+            failures |= _train(plan, workshop, origins, group, threads, books)
     if books:
         for run in opened:
             if run.name not in failures:
@@ -263,20 +284,24 @@ def _clear(run: _Open) -> None:
         checkpoint.remove(run.result)
 
 
-def _open(plan: Mapping[str, Any], workshop: Workshop, study: Path, name: RunName) -> _Open:
+def _open(plan: Mapping[str, Any], workshop: Workshop, origins: Origins, study: Path, name: RunName) -> _Open:
     arm, seed = name
     config = plan["arms"][arm]["config"]
     prepared = workshop.prepare(config, seed)
     seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared.info["unique_tokens"])
     subset = None if seeds.subset is None else (seeds.subset, tokens)
-    stream = workshop.stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
-    result = workshop.store.root / "runs" / run_key(config, prepared, workshop, seed)
-    return _Open(name, config, prepared, stream, run_folder(study, arm, seed), result)
+    own = workshop.stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
+    origin = origins.of(config, seed)
+    stream = origin.before(own) if isinstance(origin, Trunk) else own
+    result = workshop.store.root / "runs" / run_key(config, prepared, workshop, seed, origin)
+    return _Open(name, config, prepared, stream, origin, run_folder(study, arm, seed), result)
 
 
 def _record(workshop: Workshop, run: _Open) -> None:
     outcome = read_json(run.result / "result.json")
     tokens, info = outcome["train"]["tokens"], run.prepared.info
+    trunk = {"trunk": run.origin.record()} if run.origin else {}
+    own = tokens - (trunk["trunk"]["tokens"] if trunk else 0)
     cpu_s = workshop.curation_cpu_s(run.prepared)
     record = {
         "run": run.result.name,
@@ -284,13 +309,14 @@ def _record(workshop: Workshop, run: _Open) -> None:
         "corpus": {
             "key": info["content"],
             **{name: info[name] for name in ("documents", "bytes", "unique_tokens")},
-            "epochs": tokens / info["unique_tokens"],
-            "effective_tokens": effective_tokens(tokens, info["unique_tokens"]),
+            "epochs": own / info["unique_tokens"],
+            "effective_tokens": effective_tokens(own, info["unique_tokens"]),
             "copies": _copies(run.config, workshop, run.prepared, run.stream, tokens),
             "funnel": info["funnel"],
             "leaks": workshop.leaks(run.config, run.prepared),
         },
         **outcome,
+        **trunk,
         "cost": {**outcome["cost"], "curation_cpu_s": sum(cpu_s.values())},
         "curation_cpu_s": cpu_s,
     }
@@ -301,7 +327,11 @@ def _record(workshop: Workshop, run: _Open) -> None:
 
 
 def _copies(
-    config: Mapping[str, Any], workshop: Workshop, prepared: Prepared, stream: TokenStream, tokens: int
+    config: Mapping[str, Any],
+    workshop: Workshop,
+    prepared: Prepared,
+    stream: TokenStream | BranchStream,
+    tokens: int,
 ) -> dict[str, Any] | None:
     """Copies of duplicate clusters in what was trained on, by the recipe's last relation, on or off."""
     everything = {**config, "stages": {n: {**s, "enabled": True} for n, s in config["stages"].items()}}
@@ -314,7 +344,12 @@ def _copies(
 
 
 def _train(
-    plan: Mapping[str, Any], workshop: Workshop, group: list[_Open], threads: int | None, books: bool
+    plan: Mapping[str, Any],
+    workshop: Workshop,
+    origins: Origins,
+    group: list[_Open],
+    threads: int | None,
+    books: bool,
 ) -> dict[RunName, Exception]:
     """Train runs of one shape and keep what came out; returns what failed.
 
@@ -337,12 +372,12 @@ def _train(
                     Run(
                         stream=run.stream, seed=run_seeds(run.config, run.name[1]).weights, folder=run.result,
                         evaluate=desk.evaluate if desk else lambda *_: None, log=desk.log if desk else None,
-                        resume_key=run.result.name,
+                        resume_key=run.result.name, start=run.origin.load if run.origin else None,
                     )
                     for run, desk in zip(group, desks, strict=True)
                 ],
                 proxy=make(config["proxy"], "proxy"), config=settings, tokens=group[0].tokens,
-                vocab_size=len(load_tokenizer(workshop.tokenizer.folder)),
+                vocab_size=origins.vocab_size(group[0].origin),
             )  # fmt: skip
         run_s = (time.monotonic() - started) / len(group)
         for run, outcome, desk in zip(group, outcomes, desks, strict=True):

@@ -38,7 +38,9 @@ from ablate.study.run import (
     mark_failed,
     run_jobs,
     run_key,
+    trunk_jobs,
 )
+from ablate.study.trunk import Origins, Trunk
 
 Say = Callable[[str], None]
 SWEEPS = "sweeps.jsonl"
@@ -49,7 +51,8 @@ def job(config: DictConfig) -> bool:
     """What a launcher calls in each of its processes."""
     runs = [(str(arm), int(seed)) for arm, seed in json.loads(unpacked(config.runs))]
     store = Store(Path(unpacked(config.store)))
-    return run_jobs(Path(unpacked(config.plan)).parent, store, runs, threads=config.threads)
+    do = trunk_jobs if config.trunks else run_jobs
+    return do(Path(unpacked(config.plan)).parent, store, runs, threads=config.threads)
 
 
 def packed(text: str) -> str:
@@ -92,10 +95,13 @@ def sweep(
             workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, composed.workers)
             try:
                 started = time.monotonic()
-                distinct = _prepare(plan, workshop, study, pending, say, failures)
+                distinct, trunks = _prepare(plan, workshop, study, pending, say, failures)
                 workshop.annotations.close()  # the runs need the memory
                 prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
-                _launch(distinct, workshop, plan, study, composed, hydra, say)
+                if distinct:
+                    launch = _launcher(len(distinct), workshop, plan, study, composed, hydra, say)
+                    _train_trunks(trunks, launch, study, say, failures)
+                    launch([run for run in distinct if run not in failures])
                 trained = len(list(store.root.glob("runs/*/result.json"))) - found
                 _note_time(study, prepared - started, time.monotonic() - prepared, trained)
                 # Runs with the same texts, seed and settings as another are that run: no training.
@@ -123,6 +129,7 @@ def _take_out_stale(
     if not done or not store.root.exists():
         return
     workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
+    origins = Origins(plan, workshop)
     try:
         for arm in dict.fromkeys(arm for arm, _ in done):
             config = plan["arms"][arm]["config"]
@@ -133,7 +140,7 @@ def _take_out_stale(
                     run, why = read_record(folder)["run"], "its texts, tasks or libraries have changed since"
                 except DataError as error:
                     run, why = "", str(error)
-                if run != run_key(config, prepared, workshop, seed):
+                if run != run_key(config, prepared, workshop, seed, origins.of(config, seed)):
                     say(f"{arm}, seed {seed}: {why}; it is done again")
                     (folder / "record.json").unlink()
     except Exception as error:
@@ -163,15 +170,20 @@ def _reason(study: Path, arm: str, seed: int) -> str:
 def _prepare(
     plan: Mapping[str, Any], workshop: Workshop, study: Path, pending: list[tuple[str, int]], say: Say,
     failures: dict[tuple[str, int], str],
-) -> list[tuple[str, int]]:  # fmt: skip
-    """Build the corpus of each pending run; the runs that differ from one another."""
-    distinct: dict[str, tuple[str, int]] = {}
+) -> tuple[list[RunName], dict[RunName, Trunk]]:  # fmt: skip
+    """Build the corpus of each pending run; the runs that differ from one another, and the trunk of each that has one."""
+    distinct: dict[str, RunName] = {}
+    trunks: dict[RunName, Trunk] = {}
+    origins = Origins(plan, workshop)
     told: set[tuple[str, str]] = set()
     for arm, seed in pending:
         config = plan["arms"][arm]["config"]
         try:
             prepared = workshop.prepare(config, seed)
-            distinct.setdefault(run_key(config, prepared, workshop, seed), (arm, seed))
+            origin = origins.of(config, seed)
+            distinct.setdefault(run_key(config, prepared, workshop, seed, origin), (arm, seed))
+            if isinstance(origin, Trunk):
+                trunks[arm, seed] = origin
         except Exception as error:
             if arm == plan["reference"] and not workshop.__dict__.get("tokenizer"):
                 raise
@@ -186,19 +198,38 @@ def _prepare(
         if (arm, line) not in told:
             told.add((arm, line))
             say(line)
-    return list(distinct.values())
+    return list(distinct.values()), trunks
 
 
 def _meets_once(config: Mapping[str, Any], corpus: Mapping[str, Any]) -> bool:
     return budget_tokens(config, corpus["unique_tokens"]) <= int(corpus["unique_tokens"])
 
 
-def _launch(
-    runs: list[RunName], workshop: Workshop, plan: Mapping[str, Any], study: Path, composed: DictConfig,
-    hydra: Hydra, say: Say,
+def _train_trunks(
+    trunks: Mapping[RunName, Trunk], launch: Callable[..., None], study: Path, say: Say,
+    failures: dict[RunName, str],
 ) -> None:  # fmt: skip
-    if not runs:
-        return
+    """Train what is missing of the trunks that runs branch off; runs whose trunk failed have failed with it."""
+    missing = {trunk.key: run for run, trunk in trunks.items() if not trunk.there}
+    if missing:
+        say(f"{len({trunk.key for trunk in trunks.values()})} trunks, {len(missing)} of them to be trained")
+        launch(list(missing.values()), of_trunks={run: trunks[run] for run in missing.values()})
+    for run, trunk in trunks.items():
+        if trunk.key in missing and not trunk.there:
+            mark_failed(study, *run, trunk.problem())
+            failures[run] = explain(trunk.problem())
+
+
+def _launcher(
+    count: int,
+    workshop: Workshop,
+    plan: Mapping[str, Any],
+    study: Path,
+    composed: DictConfig,
+    hydra: Hydra,
+    say: Say,
+) -> Callable[..., None]:
+    """What launches runs, `count` of them in all, or the trunks of some, and waits for them."""
     config, store = plan["arms"][plan["reference"]]["config"], workshop.store
     layout = Layout(together=config["train"]["together"] or 1)
     master = composed.copy()
@@ -208,7 +239,7 @@ def _launch(
         master.hydra.sweep.dir = str(store.root / "jobs")
         if not any(override.startswith("hydra/launcher=") for override in composed.hydra.overrides.hydra):
             vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
-            layout = choose_layout(study / "layout.json", config, vocabulary, len(runs), say)
+            layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
             if layout.processes > 1:
                 master.hydra.launcher = OmegaConf.structured(JobLibLauncherConf(n_jobs=layout.processes))
     OmegaConf.set_readonly(master.hydra, False)
@@ -216,23 +247,38 @@ def _launch(
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=context, task_function=job, config=master
     )
-    jobs = [
-        [
-            f"plan={packed(str(study.resolve() / 'plan.json'))}",
-            f"store={packed(str(store.root.resolve()))}",
-            f"runs={packed(json.dumps(group))}",
-            f"threads={'null' if layout.threads is None else layout.threads}",
-        ]
-        for group in _groups(runs, plan, layout.together)
-    ]
     in_processes = "basic_launcher" not in master.hydra.launcher._target_
-    with watch(lambda: sum(_done(study, *run) for run in runs), len(runs), "runs", "run"):
-        if in_processes:
-            os.environ[CHILD] = "1"
-        try:
-            launcher.launch(jobs, initial_job_idx=0)
-        finally:
-            os.environ.pop(CHILD, None)
+
+    def launch(runs: list[RunName], of_trunks: Mapping[RunName, Trunk] | None = None) -> None:
+        if not runs:
+            return
+        trunks = of_trunks or {}
+        # Trunks are few: spread over all processes, however many would go in lockstep.
+        together = min(layout.together, -(-len(runs) // layout.processes)) if trunks else layout.together
+        jobs = [
+            [
+                f"plan={packed(str(study.resolve() / 'plan.json'))}",
+                f"store={packed(str(store.root.resolve()))}",
+                f"runs={packed(json.dumps(group))}",
+                f"trunks={str(bool(trunks)).lower()}",
+                f"threads={'null' if layout.threads is None else layout.threads}",
+            ]
+            for group in _groups(runs, plan, together)
+        ]
+
+        def done() -> int:
+            return sum(trunks[run].finished if trunks else _done(study, *run) for run in runs)
+
+        what = "trunk" if trunks else "run"
+        with watch(done, len(runs), f"{what}s", what):
+            if in_processes:
+                os.environ[CHILD] = "1"
+            try:
+                launcher.launch(jobs, initial_job_idx=0)
+            finally:
+                os.environ.pop(CHILD, None)
+
+    return launch
 
 
 def _groups(runs: list[RunName], plan: Mapping[str, Any], together: int) -> list[list[RunName]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from ablate.errors import ConfigError
-from ablate.store import atomic, discard, whole
+from ablate.errors import ConfigError, DataError
+from ablate.store import atomic, check, discard, whole
 
 NAME = "checkpoint.pt"
 
@@ -35,12 +35,29 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
     path = folder / NAME
     if not whole(path):
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    state = _read(path)
     if state["identity"] != identity:
         raise ConfigError(
             f"{path} belongs to a run of another configuration; delete it to start this one, "
             "or go back to the configuration it was made with"
         )
+    return state
+
+
+def load_any(folder: Path) -> dict[str, Any]:
+    """A checkpoint that another run is to start from.
+
+    Raises:
+        DataError: when it is gone or damaged.
+    """
+    check(folder / NAME)
+    if not (folder / NAME).exists():
+        raise DataError(f"{folder / NAME} does not exist; run the same command again, which trains it")
+    return _read(folder / NAME)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ablate.errors import ConfigError
-from ablate.fingerprint import ASIDE
-from ablate.train.schedule import SCHEDULES
+from ablate.fingerprint import ASIDE, LATER
+from ablate.train.schedule import SCHEDULES, lr_factor, warmup_steps
+
+REFERENCE = "reference"
+"""Value of `train.branch_from` for a trunk that is trained here."""
+BRANCH_AT = 0.85
+"""Share of the budget that such a trunk trains, unless `train.branch_at` says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,14 @@ class TrainConfig:
             runs out it is halved and the step repeated.
         together: runs of one shape that a sweep trains in lockstep in one process; null lets it
             measure what is fastest.
+        branch_from: what a run's weights come from: null for fresh ones; "reference" for the trunk, which is
+            the reference arm, trained under the run's seed up to `branch_at`; else a Hugging Face Llama
+            checkpoint, by folder or hub name (`name@revision`).
+        branch_at: share of the budget that the trunk trains, in (0, 1); null for 0.85. A checkpoint has none:
+            all of `tokens` are trained on the arm's text.
+
+    A run that branches has a learning rate of its own in place of `schedule` and `min_lr_ratio`: `lr` after the
+    warm-up and to the end of the trunk, then linear to zero.
     """
 
     tokens: int
@@ -58,6 +71,8 @@ class TrainConfig:
     threads: int | None = field(default=None, metadata=ASIDE)
     micro_batch: int | None = field(default=None, metadata=ASIDE)
     together: int | None = field(default=None, metadata=ASIDE)
+    branch_from: str | None = field(default=None, metadata=LATER)
+    branch_at: float | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -78,6 +93,64 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
         if not all(0 < share <= 1 for share in self.evaluations):
             raise ConfigError(f"evaluations must lie in (0, 1], got {list(self.evaluations)}")
+        if self.branch_from == "":
+            raise ConfigError(
+                "branch_from must be null, reference, or a checkpoint's folder or hub name, got ''"
+            )
+        if self.branch_at is not None:
+            if not self.from_trunk:
+                raise ConfigError(
+                    "branch_at is the end of a trunk, which only branch_from=reference has, got "
+                    f"branch_at={self.branch_at} with branch_from={self.branch_from or 'null'}"
+                )
+            if not 0 < self.branch_at < 1:
+                raise ConfigError(f"branch_at must be in (0, 1), got {self.branch_at}")
+        if self.from_trunk and self.warmup_fraction >= self.trunk_share:
+            raise ConfigError(
+                f"warmup_fraction must be below branch_at={self.trunk_share}, as the warm-up is the trunk's, "
+                f"got {self.warmup_fraction}"
+            )
+
+    @property
+    def from_trunk(self) -> bool:
+        """Whether runs branch off a trunk that is trained here."""
+        return self.branch_from == REFERENCE
+
+    @property
+    def trunk_share(self) -> float:
+        """Share of the budget that is the trunk's."""
+        return 0.0 if not self.from_trunk else BRANCH_AT if self.branch_at is None else self.branch_at
+
+    def trunk_steps(self, steps: int) -> int:
+        """Steps of a run of `steps` that are the trunk's; 0 of a run that has none.
+
+        Raises:
+            ConfigError: when trunk or branch would have no step.
+        """
+        trunk = round(self.trunk_share * steps)
+        if self.from_trunk and not 0 < trunk < steps:
+            raise ConfigError(
+                f"train.branch_at={self.trunk_share} of {steps} steps leaves none to the {'branch' if trunk else 'trunk'}; "
+                "raise train.tokens or choose another train.branch_at"
+            )
+        return trunk
+
+    def of_trunk(self, steps: int) -> TrainConfig:
+        """How the trunk of runs of `steps` trains: as such a run does up to there, never evaluated."""
+        trunk, warmup = self.trunk_steps(steps), warmup_steps(steps, self.warmup_fraction)
+        return replace(
+            self, tokens=trunk * self.batch_tokens, schedule="constant", evaluations=(1.0,), branch_from=None,
+            branch_at=None,
+            warmup_fraction=(warmup - 0.25) / trunk,  # below 1 where all of it is warm-up; rounds to `warmup` steps
+        )  # fmt: skip
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """Learning rate of step `step` (from 0) of `steps`."""
+        schedule, floor = ("linear", 0.0) if self.branch_from else (self.schedule, self.min_lr_ratio)
+        return self.lr * lr_factor(
+            step, steps, schedule=schedule, warmup_fraction=self.warmup_fraction, min_ratio=floor,
+            hold=self.trunk_steps(steps),
+        )  # fmt: skip
 
 
 def pick_device(name: str) -> torch.device:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -21,13 +21,12 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from ablate.errors import AblateError, ConfigError, DataError
-from ablate.fingerprint import counts, digest
+from ablate.fingerprint import digest, naming_fields
 from ablate.progress import track
 from ablate.train import checkpoint
 from ablate.train.config import TrainConfig, check_budget, pick_device, pick_precision
 from ablate.train.device import keep_freed_memory, peak_flops, peak_memory_bytes, reset_peak_memory
 from ablate.train.proxy import ProxyConfig, count_parameters, training_flops
-from ablate.train.schedule import lr_factor
 from ablate.train.stack import StackedLoss, build_weights
 
 CHECK_EVERY = 20
@@ -73,6 +72,8 @@ class Run:
             point it has seen, with the same weights.
         log: called with step, tokens, loss, lr, grad_norm, tokens_per_s now and then.
         resume_key: what else a checkpoint must agree with, such as the corpus.
+        start: gives the state that it starts from, a checkpoint or what looks like one (`pretrained.load`);
+            None for fresh weights.
     """
 
     stream: Stream
@@ -81,6 +82,7 @@ class Run:
     evaluate: Callable[[LlamaForCausalLM, int], None]
     log: Callable[[dict[str, Any]], None] | None = None
     resume_key: str = ""
+    start: Callable[[], dict[str, Any]] | None = None
 
 
 @dataclass
@@ -88,10 +90,10 @@ class TrainResult:
     """What a run did.
 
     Attributes:
-        tokens, steps: trained.
+        tokens, steps: trained, those before the state it started from among them.
         final_loss: mean over the last tenth of the steps, nats per token.
         losses: [tokens, loss] about 200 times over the run.
-        parameters, flops: of the model and the run.
+        parameters, flops: of the model, and of what the run trained itself.
         cost: what depends on the machine: train_s, tokens_per_s, peak_memory_bytes, device, ...
     """
 
@@ -167,9 +169,9 @@ def train_together(
     steps = check_budget(tokens, config, proxy.context)
     device = pick_device(config.device)
     # The steps tell the tokens; what belongs to the machine may change at a checkpoint.
-    recipe = {f.name: getattr(config, f.name) for f in fields(config) if counts(f) and f.name != "tokens"}
+    recipe = {name: value for name, value in naming_fields(config).items() if name != "tokens"}
     recipe["precision"] = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
-    lanes = [_Lane(run, digest([asdict(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
+    lanes = [_Lane(run, digest([naming_fields(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(_threads(config.threads))
         stack.enter_context(_process_group(device))
@@ -217,7 +219,7 @@ class _Lane:
 
     def __init__(self, run: Run, identity: str) -> None:
         self.run, self.identity = run, identity
-        self.step = 0
+        self.step = self.began = 0  # began: at which step its own training did, beyond what it started from
         self.losses: list[float] = []
         self.trained_s, self.norm = 0.0, math.nan
         self.state: dict[str, Any] | None = None
@@ -236,9 +238,14 @@ class _Lane:
     def load(self) -> None:
         with self.guard():
             self.state = checkpoint.load(self.run.folder, self.identity)
+            if self.state:
+                self.good_step, self.began = int(self.state["step"]), int(self.state.get("began", 0))
+                self.trained_s = float(self.state["trained_s"])
+            elif self.run.start:
+                self.state = self.run.start()
+                self.began = int(self.state["step"])
         if self.state:
-            self.good_step = self.step = int(self.state["step"])
-            self.losses, self.trained_s = list(self.state["losses"]), float(self.state["trained_s"])
+            self.step, self.losses = int(self.state["step"]), list(self.state["losses"])
 
     def fail(self, reason: str, step: int, message: str) -> None:
         path = self.run.folder / checkpoint.NAME
@@ -286,7 +293,8 @@ class _Training:
         if device.type == "cpu":
             keep_freed_memory()
         points = {max(1, round(share * steps)) for share in (*config.evaluations, 1.0)}
-        self.evaluation_steps = sorted(points)
+        # On the trunk, and at its end, the arms are one model still.
+        self.evaluation_steps = sorted(point for point in points if point > config.trunk_steps(steps))
         self.step = lanes[0].step
         for number, lane in enumerate(lanes):
             if lane.state:
@@ -360,10 +368,7 @@ class _Training:
 
     def _train_step(self, step: int, sequences: Tensor) -> Tensor:
         """One optimiser step; loss and gradient norm of each run, shape (2, R), still on the device."""
-        factor = lr_factor(
-            step, self.steps, schedule=self.config.schedule,
-            warmup_fraction=self.config.warmup_fraction, min_ratio=self.config.min_lr_ratio,
-        )  # fmt: skip
+        lr = self.config.lr_at(step, self.steps)
         loss, gradients = self._gradients(step, sequences)
         if self.world > 1:
             for part in (loss, *gradients):
@@ -374,7 +379,7 @@ class _Training:
         for group, parameter, gradient in zip(
             self.optimizer.param_groups, self.parameters, gradients, strict=True
         ):
-            group["lr"] = self.config.lr * factor
+            group["lr"] = lr
             parameter.grad = gradient.mul_(shrink)
         self.optimizer.step()
         return torch.stack([loss / count, norm])
@@ -443,10 +448,11 @@ class _Training:
 
     def _entry(self, lane: _Lane) -> dict[str, Any]:
         tokens = self.step * self.config.batch_tokens
+        own = tokens - lane.began * self.config.batch_tokens
         return {
             "step": self.step, "tokens": tokens, "loss": round(lane.losses[-1], 5),
             "lr": self.optimizer.param_groups[0]["lr"], "grad_norm": round(lane.norm, 4),
-            "tokens_per_s": round(tokens / max(1e-9, lane.trained_s)),
+            "tokens_per_s": round(own / max(1e-9, lane.trained_s)),
         }  # fmt: skip
 
     def _evaluate(self) -> None:
@@ -473,7 +479,7 @@ class _Training:
             for number, lane in self.alive:
                 with lane.guard():
                     checkpoint.save(lane.run.folder, lane.identity, {
-                        "step": self.step, "losses": lane.losses, "trained_s": lane.trained_s,
+                        "step": self.step, "began": lane.began, "losses": lane.losses, "trained_s": lane.trained_s,
                         "weights": [part[number].clone() for part in self.weights.parts],
                         "moments": [
                             [self.optimizer.state[part][name][number].clone() for name in ("exp_avg", "exp_avg_sq")]
@@ -483,8 +489,9 @@ class _Training:
                     lane.good_step = self.step
 
     def _restore(self, number: int, state: dict[str, Any]) -> None:
-        for part, saved, moments in zip(self.parameters, state["weights"], state["moments"], strict=True):
+        for part, saved in zip(self.parameters, state["weights"], strict=True):
             part.data[number].copy_(saved)
+        for part, moments in zip(self.parameters, state["moments"] or (), strict=bool(state["moments"])):
             mine = self.optimizer.state[part]
             if not mine:
                 mine["step"] = torch.tensor(float(state["step"]), device=self.device)
@@ -498,12 +505,13 @@ class _Training:
         curve = [[(i + 1) * self.config.batch_tokens, round(v, 6)] for i, v in enumerate(lane.losses)]
         tail = lane.losses[-max(1, self.steps // 10) :]
         model = self.weights.models[number]
-        flops = training_flops(model, tokens, self.context)
+        own = tokens - lane.began * self.config.batch_tokens
+        flops = training_flops(model, own, self.context)
         # Of runs in lockstep each bears its part of the time.
         train_s = max(1e-9, lane.trained_s / len(self.lanes))
         peak = peak_flops(self.device, self.precision)
         cost = {
-            "train_s": train_s, "tokens_per_s": tokens / train_s,
+            "train_s": train_s, "tokens_per_s": own / train_s,
             "share_of_peak": None if peak is None else flops / train_s / peak / self.world,
             "peak_memory_bytes": peak_memory_bytes(self.device), "device": self._device_name(),
             "precision": self.precision, "threads": torch.get_num_threads(), "processes": self.world,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ablate.errors import ConfigError
+from ablate.fingerprint import LATER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class ProxyConfig:
         context: training sequence length in tokens, and the longest evaluated context.
         tie_embeddings: one matrix for input and output tokens.
         rope_theta: base of the rotary embedding.
+        norm_eps: what the norms add to the mean square.
     """
 
     hidden_size: int
@@ -30,9 +32,18 @@ class ProxyConfig:
     kv_heads: int | None = None
     tie_embeddings: bool = True
     rope_theta: float = 10_000.0
+    norm_eps: float = field(default=1e-6, metadata=LATER)
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size", "rope_theta"):
+        for name in (
+            "hidden_size",
+            "layers",
+            "heads",
+            "kv_heads",
+            "intermediate_size",
+            "rope_theta",
+            "norm_eps",
+        ):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")
@@ -52,6 +63,7 @@ class ProxyConfig:
             num_attention_heads=self.heads, num_key_value_heads=self.kv_heads or self.heads,
             intermediate_size=self.intermediate_size, max_position_embeddings=self.context,
             tie_word_embeddings=self.tie_embeddings, initializer_range=0.02, use_cache=False,
+            rms_norm_eps=self.norm_eps,
             rope_parameters={"rope_type": "default", "rope_theta": self.rope_theta},
             bos_token_id=0, eos_token_id=0, attn_implementation="sdpa",  # type: ignore[call-arg]
         )  # fmt: skip

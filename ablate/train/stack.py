@@ -72,6 +72,15 @@ def build_weights(proxy: ProxyConfig, vocab_size: int, seeds: Sequence[int], dev
     return Weights(matrices, vectors, models)
 
 
+def as_parts(model: LlamaForCausalLM) -> tuple[Tensor, Tensor]:
+    """A model's own rows of both arrays, fp32."""
+    matrices, vectors = (
+        torch.cat([parameter.detach().float().flatten() for parameter in kind(model)])
+        for kind in (_matrices, _vectors)
+    )
+    return matrices, vectors
+
+
 def _matrices(model: LlamaForCausalLM) -> list[Tensor]:
     """Parameters with a row per output, in the order in which `Shape` cuts the array."""
     tables = [model.model.embed_tokens.weight]

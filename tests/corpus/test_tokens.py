@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import copies_seen, effective_tokens
 from ablate.corpus.tokenizer import TokenizerConfig, load_tokenizer, prepare_tokenizer, tokenizer_digest
 from ablate.corpus.tokens import TokenCounter, TokenStream, open_stream, tokenize
@@ -169,3 +170,52 @@ def test_copies_seen_by_hand() -> None:
         "max": 3,
     }
     assert copies_seen(stream, clusters, 8)["max"] == 3, "an epoch over the same document is no copy"
+
+
+def branch_of(trunk: list[list[int]], arm: dict[int, list[int]], at: int, seed: int = 0) -> BranchStream:
+    """Trunk: documents with keys 1, 2, ...; arm: key -> document."""
+    count = np.array([len(document) for document in arm.values()])
+    flat = np.array([token for document in arm.values() for token in document], dtype=np.uint16)
+    start = np.concatenate([[0], np.cumsum(count)[:-1]])
+    keys = np.array(list(arm), dtype=np.uint64)
+    own = TokenStream([flat], np.zeros(len(arm), dtype=np.int64), start, count, keys, seed=seed, context=2)
+    return BranchStream(stream_of(trunk, seed, 2), own, at)
+
+
+@settings(deadline=None)
+@given(corpora, st.integers(0, 5), st.integers(0, 30), st.integers(0, 30), st.integers(1, 8))
+def test_the_branch_of_the_trunks_own_text_goes_on_where_it_stopped(
+    documents: list[list[int]], seed: int, half: int, first: int, count: int
+) -> None:
+    whole = stream_of(documents, seed, 2)
+    branch = branch_of(documents, dict(enumerate(documents, 1)), 2 * half, seed)
+    np.testing.assert_array_equal(branch.sequences(first, count), whole.sequences(first, count))
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_an_arm_goes_on_at_the_place_in_the_order_where_the_trunk_stopped(epochs: int) -> None:
+    """Documents of two tokens; the arm lacks every third of the trunk's and has some of its own."""
+    trunk = [[i, i] for i in range(1, 31)]
+    order = stream_of(trunk, 3, 2).sequences(epochs * 30, 30)[:, 0].tolist()
+    arm = {key: [key, key] for key in [k for k in range(1, 31) if k % 3] + list(range(101, 121))}
+    branch = branch_of(trunk, arm, 2 * (epochs * 30 + 12), 3)
+    assert branch.sequences(0, epochs * 30 + 12)[-12:, 0].tolist() == order[:12], "the trunk's own text first"
+    read = branch.sequences(epochs * 30 + 12, len(arm))[:, 0].tolist()
+    rest = [token for token in order[12:] if token in arm]
+    assert not set(read[: len(rest)]) & set(order[:12]), "nothing that the trunk has read in this epoch"
+    assert [token for token in read if token in rest][: len(rest)] == rest, "what both have in the same order"
+    seen, times = branch.documents_seen(2 * (epochs * 30 + 12 + 5))
+    assert sorted(list(arm)[place] for place in seen) == sorted(read[:5]) and set(times.tolist()) == {1}
+
+
+def test_a_branch_begins_inside_the_document_in_which_the_trunk_stopped() -> None:
+    """One document of the trunk has become shorter in the arm, one is gone."""
+    trunk = [list(range(10, 20)), list(range(30, 40))]
+    whole = stream_of(trunk, 0, 2).sequences(0, 10)[:, :-1].ravel().tolist()
+    first = 1 if whole[0] == 10 else 2
+    kept = {first: trunk[first - 1][:5], 3 - first: trunk[2 - first]}
+    for at, expected in ((2, kept[first][2:]), (4, kept[first][4:]), (8, [])):
+        read = branch_of(trunk, kept, at).sequences(at // 2, 5)[:, :-1].ravel().tolist()
+        assert read[: len(expected) + 2] == [*expected, *kept[3 - first][:2]]
+    gone = branch_of(trunk, {3 - first: trunk[2 - first]}, 4).sequences(2, 5)[:, :-1].ravel().tolist()
+    assert gone == trunk[2 - first]

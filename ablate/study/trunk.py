@@ -1,0 +1,277 @@
+"""What runs branch off: a trunk trained here, once per seed and shared through the store, or a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ablate.config import identified, make
+from ablate.corpus.branch import BranchStream
+from ablate.corpus.tokenizer import load_tokenizer
+from ablate.corpus.tokens import TokenStream
+from ablate.errors import AblateError, ConfigError
+from ablate.fingerprint import canonical_json, digest, library_versions
+from ablate.provenance import provenance
+from ablate.store import clear_parts, lock, read_json, whole, write_json
+from ablate.study.prepare import Prepared, Workshop
+from ablate.study.seeds import run_seeds
+from ablate.train.config import TrainConfig, check_budget
+from ablate.train.pretrained import Checkpoint, check_tokenizer, open_checkpoint
+from ablate.train.schedule import warmup_steps
+
+TRUNK_FORMAT = 1
+LIBRARIES = ("torch",)
+NOT_OF_BRANCHES = ("schedule", "min_lr_ratio", "branch_from", "branch_at")
+"""Settings that a branch has none of its own of, or that its origin stands for."""
+NOT_OF_TRUNKS = (*NOT_OF_BRANCHES, "tokens", "evaluations", "warmup_fraction")
+FAILED = "failed.json"
+
+
+class TrunkError(AblateError):
+    """A run that has nothing to branch off."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.details = {"reason": "trunk"}
+
+
+@dataclass(frozen=True, eq=False)
+class Trunk:
+    """The reference arm's text, with an arm's model and settings, under one seed, up to the branch.
+
+    Attributes:
+        key: names what it computes, in the store.
+        folder: where its last checkpoint and `trunk.json` lie.
+        config: of an arm that branches off it.
+        settings: how it trains.
+        seed, weights: of the run, and of its initial weights.
+        stream: what it reads, and would read next.
+        vocab_size: of the tokenizer.
+    """
+
+    key: str
+    folder: Path
+    config: Mapping[str, Any] = field(repr=False)
+    settings: TrainConfig
+    seed: int
+    weights: int
+    stream: TokenStream
+    vocab_size: int
+
+    @property
+    def there(self) -> bool:
+        """Whether it has been trained."""
+        from ablate.train.checkpoint import NAME
+
+        return all([whole(self.folder / name) for name in ("trunk.json", NAME)])
+
+    @property
+    def finished(self) -> bool:
+        """Whether it says that it has been trained; asked often, so nothing is read."""
+        return (self.folder / "trunk.json").exists()
+
+    def before(self, own: TokenStream) -> BranchStream:
+        """What a run reads that goes on from here with a stream of its own."""
+        return BranchStream(self.stream, own, self.settings.tokens)
+
+    def load(self) -> dict[str, Any]:
+        """The state at its end."""
+        from ablate.train.checkpoint import load_any
+
+        return load_any(self.folder)
+
+    def record(self) -> dict[str, Any]:
+        """What the records of its branches say of it."""
+        about = read_json(self.folder / "trunk.json")
+        kept = {name: about[name] for name in ("tokens", "epochs", "flops", "cost")}
+        return {"run": self.key, "seed": self.seed, **kept}
+
+    def problem(self) -> TrunkError:
+        """Why it is not there."""
+        path = self.folder / FAILED
+        why = (
+            read_json(path)["error"]
+            if path.exists()
+            else "it ended without a word (killed, or no disk space)"
+        )
+        return TrunkError(
+            f"its trunk was not trained (seed {self.seed}, log: {self.folder / 'log.txt'}): {why}"
+        )
+
+
+Origin = Trunk | Checkpoint
+
+
+class Origins:
+    """Where the runs of a plan start from.
+
+    Args:
+        plan: with the reference arm, whose corpus trunks are trained on.
+        workshop: of its arms.
+    """
+
+    def __init__(self, plan: Mapping[str, Any], workshop: Workshop) -> None:
+        self._plan, self._workshop = plan, workshop
+        self._streams: dict[tuple[int, int], TokenStream] = {}
+
+    @cached_property
+    def _reference(self) -> Prepared:
+        return self._workshop.prepare(self._plan["arms"][self._plan["reference"]]["config"])
+
+    @cached_property
+    def _vocab_size(self) -> int:
+        return len(load_tokenizer(self._workshop.tokenizer.folder))
+
+    def vocab_size(self, origin: Origin | None) -> int:
+        """Rows of the embeddings of a run with this origin."""
+        return origin.vocab_size if origin else self._vocab_size
+
+    def of(self, config: Mapping[str, Any], seed: int) -> Origin | None:
+        """What a run of an arm branches off; None from scratch.
+
+        Raises:
+            ConfigError: for a checkpoint that does not fit the study.
+        """
+        settings: TrainConfig = make(config["train"], "train")
+        if settings.branch_from is None:
+            return None
+        if settings.from_trunk:
+            return self._trunk(config, settings, seed)
+        checkpoint = open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
+        check_tokenizer(settings.branch_from, checkpoint, self._workshop.tokenizer.folder)
+        return checkpoint
+
+    def _trunk(self, config: Mapping[str, Any], settings: TrainConfig, seed: int) -> Trunk:
+        weights, order, _ = run_seeds(config, seed)
+        context = config["proxy"]["context"]
+        steps = check_budget(settings.tokens, settings, context)
+        of_trunk = settings.of_trunk(steps)
+        recipe = {name: v for name, v in identified(config["train"]).items() if name not in NOT_OF_TRUNKS}
+        key = digest({
+            "trunk": TRUNK_FORMAT, "content": self._reference.info["content"], "tokenizer": self._workshop.tokenizer.digest,
+            "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": recipe,
+            "steps": settings.trunk_steps(steps), "warmup": warmup_steps(steps, settings.warmup_fraction),
+            "seed": weights if weights == order else [weights, order],
+        })  # fmt: skip
+        if (order, context) not in self._streams:
+            self._streams[order, context] = self._workshop.stream(
+                self._reference, seed=order, context=context
+            )
+        return Trunk(
+            key, self._workshop.store.root / "trunks" / key, config, of_trunk, seed, weights,
+            self._streams[order, context], self._vocab_size,
+        )  # fmt: skip
+
+
+def train_trunks(trunks: Sequence[Trunk], threads: int | None = None) -> dict[str, Exception]:
+    """Train the trunks that are not there, those of one shape in lockstep; another process's are waited for.
+
+    Args:
+        trunks: the same one may be named several times.
+        threads: CPU threads, where `train.threads` leaves them open.
+    Returns:
+        Key -> why it is still not there.
+    """
+    missing = {trunk.key: trunk for trunk in trunks if not trunk.there}
+    with ExitStack() as stack:
+        alike: dict[str, list[Trunk]] = {}
+        for key in sorted(missing):  # in one order, so that no two processes wait for one another
+            trunk = missing[key]
+            stack.enter_context(
+                lock(trunk.folder / ".lock", f"training the trunk of seed {trunk.seed}", wait=True)
+            )
+            if not trunk.there:
+                clear_parts(trunk.folder)
+                (trunk.folder / FAILED).unlink(missing_ok=True)
+                shape = canonical_json([trunk.config["proxy"], trunk.config["train"]])
+                alike.setdefault(shape, []).append(trunk)
+        for group in alike.values():
+            _train(group, threads)
+    return {key: trunk.problem() for key, trunk in missing.items() if not trunk.there}
+
+
+def _train(group: list[Trunk], threads: int | None) -> None:
+    from ablate.train.loop import Run, train_together
+
+    started = time.monotonic()
+    first = group[0]
+    settings = replace(first.settings, threads=first.settings.threads or threads)
+    with ExitStack() as stack:
+        logs = [
+            stack.enter_context((trunk.folder / "log.txt").open("a", encoding="utf-8")) for trunk in group
+        ]
+        try:
+            outcomes: Sequence[Any] = train_together(
+                [
+                    Run(
+                        stream=trunk.stream, seed=trunk.weights, folder=trunk.folder, evaluate=lambda *_: None,
+                        log=lambda entry, log=log: print(json.dumps(entry), file=log, flush=True),  # type: ignore[misc]
+                        resume_key=trunk.key,
+                    )
+                    for trunk, log in zip(group, logs, strict=True)
+                ],
+                proxy=make(first.config["proxy"], "proxy"), config=settings, vocab_size=first.vocab_size,
+                tokens=settings.tokens,
+            )  # fmt: skip
+        except Exception as error:
+            outcomes = [error] * len(group)
+        run_s = (time.monotonic() - started) / len(group)
+        for trunk, outcome, log in zip(group, outcomes, logs, strict=True):
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                write_json(trunk.folder / "trunk.json", {
+                    "tokens": outcome.tokens, "steps": outcome.steps, "epochs": outcome.tokens / trunk.stream.unique_tokens,
+                    "flops": outcome.flops, "final_loss": outcome.final_loss, "losses": outcome.losses,
+                    "cost": {**outcome.cost, "run_s": run_s}, "provenance": provenance(),
+                }, seal=True)  # fmt: skip
+            except Exception as error:
+                log.write("".join(traceback.format_exception(error)))
+                _note_failure(trunk, error)
+
+
+def _note_failure(trunk: Trunk, error: Exception) -> None:
+    message = str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
+    try:
+        write_json(trunk.folder / FAILED, {"error": message, **getattr(error, "details", {})})
+    except (AblateError, OSError):
+        return  # the disk may be what failed; that there is no trunk says the same
+
+
+def check_branches(plan: Mapping[str, Any]) -> None:
+    """Refuse what cannot branch, before anything is curated.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    for arm in plan["arms"].values():
+        config = arm["config"]
+        settings: TrainConfig = make(config["train"], "train")
+        if settings.branch_from is None:
+            continue
+        if settings.from_trunk:
+            settings.of_trunk(check_budget(settings.tokens, settings, config["proxy"]["context"]))
+            if config["budget"]["match"] != "tokens":
+                raise ConfigError(
+                    "train.branch_from=reference needs budget=tokens: with budget.match=source each arm trains for as long as "
+                    "its own text lasts, and one trunk cannot be the first part of all of them"
+                )
+            if (config.get("randomness") or {}).get("subset") is not None:
+                raise ConfigError(
+                    "randomness.subset is not for train.branch_from=reference: which documents the budget reaches is "
+                    "decided by where the trunk stops"
+                )
+            continue
+        if not config["tokenizer"]["pretrained"]:
+            raise ConfigError(
+                f"train.branch_from={settings.branch_from}: a checkpoint goes with its own tokenizer; give "
+                f"tokenizer=pretrained tokenizer.pretrained={settings.branch_from.partition('@')[0]}"
+            )
+        open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
