@@ -54,9 +54,10 @@ class Checkpoint:
         from ablate.train.stack import as_parts
 
         try:
-            model, told = LlamaForCausalLM.from_pretrained(
+            loaded: Any = LlamaForCausalLM.from_pretrained(
                 self.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
+            model, told = loaded
         except Exception as error:  # of transformers, safetensors, torch, each its own kinds
             raise DataError(f"{WHERE}={self.folder}: the weights cannot be loaded: {error}") from error
         # Transformers fills in what is not there with random numbers.
