@@ -119,11 +119,14 @@ class Origins:
 
     def __init__(self, plan: Mapping[str, Any], workshop: Workshop) -> None:
         self._plan, self._workshop = plan, workshop
-        self._streams: dict[tuple[int, int], TokenStream] = {}
+        self._references: dict[int, Prepared] = {}
+        self._streams: dict[tuple[str, int, int], TokenStream] = {}
 
-    @cached_property
-    def _reference(self) -> Prepared:
-        return self._workshop.prepare(self._plan["arms"][self._plan["reference"]]["config"])
+    def _reference(self, seed: int) -> Prepared:
+        if seed not in self._references:
+            config = self._plan["arms"][self._plan["reference"]]["config"]
+            self._references[seed] = self._workshop.prepare(config, seed)
+        return self._references[seed]
 
     @cached_property
     def _vocab_size(self) -> int:
@@ -152,21 +155,20 @@ class Origins:
         weights, order, _ = run_seeds(config, seed)
         context = config["proxy"]["context"]
         steps = check_budget(settings.tokens, settings, context)
-        of_trunk = settings.of_trunk(steps)
+        of_trunk, reference = settings.of_trunk(steps), self._reference(seed)
         recipe = {name: v for name, v in identified(config["train"]).items() if name not in NOT_OF_TRUNKS}
         key = digest({
-            "trunk": TRUNK_FORMAT, "content": self._reference.info["content"], "tokenizer": self._workshop.tokenizer.digest,
+            "trunk": TRUNK_FORMAT, "content": reference.info["content"], "tokenizer": self._workshop.tokenizer.digest,
             "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": recipe,
             "steps": settings.trunk_steps(steps), "warmup": warmup_steps(steps, settings.warmup_fraction),
             "seed": weights if weights == order else [weights, order],
         })  # fmt: skip
-        if (order, context) not in self._streams:
-            self._streams[order, context] = self._workshop.stream(
-                self._reference, seed=order, context=context
-            )
+        place = (reference.key, order, context)
+        if place not in self._streams:
+            self._streams[place] = self._workshop.stream(reference, seed=order, context=context)
         return Trunk(
             key, self._workshop.store.root / "trunks" / key, config, of_trunk, seed, weights,
-            self._streams[order, context], self._vocab_size,
+            self._streams[place], self._vocab_size,
         )  # fmt: skip
 
 
