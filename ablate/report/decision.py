@@ -36,7 +36,7 @@ def by_budget(study: Study) -> list[Row]:
     end = ends.pop()
     points = sorted({p["tokens"] for record in study.records.values() for p in record["curve"]} - {end})
     return [
-        _row(f"{100 * point / end:.0f} % of the budget", task, metric, study, study, point, study.distinct)
+        _row(f"{100 * point / end:.0f} % of the budget", task, metric, study, study, point, study.ranked)
         for point in points
         for metric in study.metrics
         for task in tasks_with(study, metric)
@@ -55,7 +55,7 @@ def between(small: Study, large: Study) -> list[Row]:
             f"{small.folder} and {large.folder} share {len(shared)} arms by name; two or more are needed. "
             f"Theirs: {', '.join(small.arms)}; and {', '.join(large.arms)}"
         )
-    kept = [large.arms.index(arm) for arm in shared if large.arms.index(arm) in large.distinct]
+    kept = [large.arms.index(arm) for arm in shared if large.arms.index(arm) in large.ranked]
     rows = [
         _row(small.plan["study"], task, metric, small, large, None, kept)
         for metric in large.metrics

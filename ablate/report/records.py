@@ -226,7 +226,7 @@ class Study:
         having = Counter(metric for info in self.tasks.values() for metric in info["higher_is_better"])
         for task, info in self.tasks.items():
             for metric, better in info["higher_is_better"].items():
-                curves = self.curves(task, metric)[:, self.distinct]
+                curves = self.curves(task, metric)[:, self.ranked]
                 chance = info["chance"].get(metric)
                 if len(curves):
                     found[task, metric] = screen(
@@ -325,6 +325,12 @@ class Study:
             runs = self._runs(arm)
             seen.append(runs if runs not in seen else {})
         return [number for number, runs in enumerate(seen) if runs]
+
+    @cached_property
+    def ranked(self) -> list[int]:
+        """Positions of the distinct arms that a ranking is of: of copies of a recipe, which seeds alone tell apart, the first."""
+        levels = [dict(self.plan["arms"][arm]["levels"]) for arm in self.arms]
+        return [n for n in self.distinct if not levels[n] or levels.index(levels[n]) == n]
 
     def _runs(self, arm: str) -> dict[int, str]:
         return {seed: self.records[arm, seed]["run"] for seed in self.seeds if (arm, seed) in self.records}

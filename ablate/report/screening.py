@@ -94,6 +94,6 @@ def screening_csv(study: Study) -> str:
         writer.writerow([
             task, metric, "no" if found.failed else "yes", "; ".join(found.failed),
             *("" if math.isnan(number) else f"{number:.6g}" for number in numbers),
-            "" if chance is None else f"{chance:.6g}", study.points, len(study.distinct), len(study.seeds),
+            "" if chance is None else f"{chance:.6g}", study.points, len(study.ranked), len(study.seeds),
         ])  # fmt: skip
     return out.getvalue()

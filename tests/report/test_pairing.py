@@ -16,6 +16,7 @@ from ablate.design.full_factorial import FullFactorial
 from ablate.design.near_full import NearFull
 from ablate.effects.pairing import advice, seed_correlation
 from ablate.estimand.base import contrasts_of
+from ablate.report.decision import by_budget
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
 from ablate.report.records import Study, load_study
@@ -172,6 +173,13 @@ def test_a_near_full_run_that_failed_is_left_out_and_said(make_study: Make) -> N
     means = {name: np.mean(values[1:] if name == arm else values) for name, values in scores.items()}
     assert row["estimate"] == pytest.approx(sum(w * means[name] for name, w in row["weights"].items()))
     assert row["n_seeds"] == 3 and f"runs missing: {arm} 1 of 4" in str(row["verdict"])
+
+
+def test_copies_of_the_full_recipe_are_one_arm_of_a_ranking(make_study: Make) -> None:
+    design = NearFull(full_share=0.4)
+    study = factorial(make_study, noisy(design, 3, 0.0), design, own=True)
+    assert len(study.arms) == 6 + 4 and len(study.distinct) == 10
+    assert {row["n_arms"] for row in by_budget(study)} == {7}
 
 
 def test_one_seed_gives_no_interval(make_study: Make) -> None:
