@@ -8,7 +8,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from ablate.calibrate.simulate import BAND, Cell, not_claimed
+from ablate.calibrate.populations import POPULATIONS
+from ablate.calibrate.simulate import BAND, Cell
 from ablate.calibrate.trained import Trained
 from ablate.report.figures import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, _figure
 from ablate.store import atomic
@@ -23,44 +24,41 @@ def save(figure: matplotlib.figure.Figure, path: Path) -> None:
 
 
 def coverage(cells: Sequence[Cell], path: Path) -> None:
-    """One row per design and estimand, one mark per noise and number of seeds."""
-    rows = list(dict.fromkeys((c.case, c.estimand) for c in cells))
-    patterns = list(dict.fromkeys(c.noise for c in cells))
+    """One row per kind of noise, one mark per design, estimand and whether arms share their seeds."""
+    rows = [name for name in POPULATIONS if any(c.noise == name for c in cells)]
     seeds = sorted({c.seeds for c in cells})
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(2.4 + 2.6 * len(seeds), 1.6 + 0.34 * len(rows), len(seeds))
+        figure, axes = _figure(2.4 + 2.4 * len(seeds), 1.6 + 0.34 * len(rows), len(seeds))
         for axis, n in zip(axes, seeds, strict=True):
             axis.axvspan(100 * BAND[0], 100 * BAND[1], color=PALE, zorder=0)
             axis.axvline(95, color=INK, linewidth=0.8, zorder=1)
             for cell in cells:
-                if cell.seeds != n or cell.interactions:
-                    continue
-                y = rows.index((cell.case, cell.estimand)) + 0.5 * (
-                    patterns.index(cell.noise) / max(1, len(patterns) - 1) - 0.5
-                )
-                colour = LINES[patterns.index(cell.noise) % len(LINES)]
-                face = "white" if not_claimed(cell) else colour
-                spread = [100 * count / cell.studies for count in cell.covered]
-                axis.plot([min(spread), max(spread)], [y, y], color=colour, linewidth=1.0)
-                axis.plot(100 * cell.coverage, y, "o", color=colour, markerfacecolor=face, markersize=4)
-            names = (
-                [f"{case}: {estimand}" for case, estimand in rows] if axis is axes[0] else [""] * len(rows)
-            )
+                if cell.seeds == n and not cell.interactions:
+                    y = rows.index(cell.noise) + (-0.17 if cell.shared else 0.17)
+                    colour = HURTS if cell.narrow else NONE if cell.wide else HELPS
+                    axis.plot(
+                        100 * cell.coverage,
+                        y,
+                        "o" if cell.shared else "s",
+                        color=colour,
+                        markersize=3,
+                        alpha=0.6,
+                    )
+            names = [name.replace("_", " ") for name in rows] if axis is axes[0] else [""] * len(rows)
             axis.set_yticks(range(len(rows)), names, fontsize=8)
             axis.set_ylim(len(rows) - 0.5, -0.5)
             axis.tick_params(axis="y", length=0)
             axis.set_title(f"{n} seeds", fontsize=10)
-            axis.set_xlim(88, 100)
-        for number, pattern in enumerate(patterns):
-            axes[-1].plot(
-                [], [], "o-", color=LINES[number % len(LINES)], markersize=4, label=pattern.replace("_", " ")
-            )
-        axes[-1].legend(
-            loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8, title="seed noise"
-        )
+            axis.set_xlim(50, 100)
+        for label, colour, marker in (
+            ("held", HELPS, "o"), ("wider than needed", NONE, "o"), ("too narrow: not claimed", HURTS, "o"),
+            ("arms share seeds", INK, "o"), ("each arm its own", INK, "s"),
+        ):  # fmt: skip
+            axes[-1].plot([], [], marker, color=colour, markersize=4, label=label)
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
         figure.suptitle("Coverage of 95 % intervals; band 93.5 to 96.5 %", x=0.01, ha="left", weight="bold")
         figure.supxlabel(
-            "studies whose interval held the truth, %: mean and range over contrasts; open: not claimed",
+            "studies whose interval held the truth, %: mean over contrasts, a mark for each design and estimand",
             fontsize=9,
         )
     save(figure, path)

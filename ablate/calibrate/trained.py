@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
-from scipy.stats import binomtest, nct
+from scipy.stats import nct
 
-from ablate.calibrate.simulate import Economy
+from ablate.calibrate.economy import Economy
+from ablate.calibrate.share import Share
 from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.estimate import Floats, seed_differences
@@ -21,31 +22,6 @@ from ablate.report.records import Study
 
 SURE_OF_TRUTH = 3.0
 """Standard errors from zero at which the many-seed mean is taken to have the true sign."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """A count of a number of cases, with its exact (Clopper-Pearson) 95 % interval."""
-
-    hits: int
-    n: int
-
-    @property
-    def share(self) -> float:
-        """hits / n; NaN of nothing."""
-        return self.hits / self.n if self.n else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Exact binomial interval."""
-        if not self.n:
-            return math.nan, math.nan
-        found = binomtest(self.hits, self.n).proportion_ci()
-        return float(found.low), float(found.high)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.hits} of {self.n} = {100 * self.share:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,26 @@ def _estimate(differences: Floats, found: Boundaries, level: float) -> Estimate:
     return Estimate(mean, mean - half, mean + half, seen.size, error, seen.size - 1.0, p, "sequential")
 
 
+def sequential_many(
+    tables: Floats, weights: Floats, looks: Sequence[int], *, spending: str = "pocock"
+) -> tuple[Floats, Floats, Floats]:
+    """`sequential_contrasts` for thousands of simulated studies at once; a test holds the two equal.
+
+    Args:
+        tables: shape (n_studies, n_arms, n_seeds), seeds in order, no gaps.
+        weights: shape (n_contrasts, n_arms), each row summing to zero.
+        looks: seeds at each look; the last is n_seeds.
+        spending: of alpha.
+    Returns:
+        Estimates and seed errors at the last look, and sequential p-values, each of shape (n_studies, n_contrasts).
+    """
+    differences = np.einsum("ca,nas->ncs", weights, tables)
+    mean, error = look_statistics(differences.reshape(-1, tables.shape[2]), looks)
+    p = boundaries(tuple(looks), spending).p_value(mean / error)
+    shape = differences.shape[:2]
+    return mean[:, -1].reshape(shape), error[:, -1].reshape(shape), p.reshape(shape)
+
+
 def look_statistics(differences: Floats, looks: Sequence[int]) -> tuple[Floats, Floats]:
     """Mean of the seeds seen and its standard error at each look.
 

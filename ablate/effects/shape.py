@@ -20,6 +20,8 @@ from ablate.effects.estimate import Floats, check_scores
 from ablate.effects.multiplicity import holm
 from ablate.effects.pairing import seed_correlation
 
+ALPHA = 0.05
+"""Chance that normal noise is called split, and as much that it is said to lean to a side."""
 FEWEST = 3
 """Runs of an arm: two have no shape."""
 SIMULATED = 20_000
@@ -43,6 +45,21 @@ class Shape:
     split_p: float
     skew: float
     skew_p: float
+
+    @property
+    def split_arms(self) -> list[int]:
+        """Arms whose runs are called split."""
+        return [int(arm) for arm in np.flatnonzero(self.split <= ALPHA / 2)]
+
+    @property
+    def splits(self) -> bool:
+        """Whether any runs are called split: half of alpha for single arms, half for all arms together."""
+        return bool(self.split_arms) or self.split_p <= ALPHA / 2
+
+    @property
+    def leans(self) -> bool:
+        """Whether noise is said to lean to one side."""
+        return self.skew_p <= ALPHA
 
 
 def noise_shape(scores: ArrayLike) -> Shape:

@@ -211,18 +211,18 @@ def _shape(study: Study, table: np.ndarray) -> list[str]:
     if math.isnan(found.split_p) and np.isnan(found.split).all():
         return []
     lines = []
-    for place in np.flatnonzero(found.split <= DOUBT / 2):  # half for single arms, half for all together
+    for place in found.split_arms:
         runs = table[study.distinct[place]]
         low, high = best_cut(runs[np.isfinite(runs)])
         lines.append(
             f"**Runs of arm `{study.arms[study.distinct[place]]}` split into two groups**: {low.size} near {low.mean():.3f}, {high.size} near "
             f"{high.mean():.3f} (p of one group {p_text(float(found.split[place]))} after Holm over arms). {SPLIT}"
         )
-    if not lines and found.split_p <= DOUBT / 2:
+    if not lines and found.splits:
         lines.append(
             f"**Runs split into two groups** in more arms than normal noise explains (p = {p_text(found.split_p)}, all arms together). {SPLIT}"
         )
-    if found.skew_p <= DOUBT:
+    if found.leans:
         worse = (found.skew < 0.0) == study.metrics[study.primary]
         lines.append(
             f"**Noise leans to one side**: {'bad' if worse else 'good'} runs are far off (mean skewness {found.skew:+.1f}, p = {p_text(found.skew_p)}). "
