@@ -101,7 +101,7 @@ class RepeatTask:
 
 def stated_effect(table: Floats, weights: Floats, *, shared: bool) -> float:
     """What the report of one study states."""
-    return detectable_effect(table, weights, tests=len(weights)).effect
+    return detectable_effect(table, weights, tests=len(weights), unpaired=not shared).effect
 
 
 def called_alone(effect: Floats, estimate: Floats, error: Floats, df: Floats) -> np.ndarray:

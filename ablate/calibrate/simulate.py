@@ -165,8 +165,8 @@ def simulate(
 
 
 def estimated(tables: Floats, weights: Floats, *, shared: bool) -> tuple[Floats, Floats, Floats]:
-    """Estimates, errors and degrees of freedom by the rule that a study of such seeds has."""
-    return estimate_many(tables, weights)
+    """Estimates, errors and degrees of freedom by the rule that a plan gives a study of such seeds (`study.pairing`)."""
+    return estimate_many(tables, weights, unpaired=not shared)
 
 
 @dataclass(frozen=True)
