@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from ablate.effects.multiplicity import holm
-from ablate.effects.sequential import GRID, SPENDING, boundaries, sequential_contrasts
+from ablate.effects.sequential import GRID, SPENDING, boundaries, sequential_contrasts, sequential_many
 
 LOOKS = (3, 5, 8)
 
@@ -109,3 +109,15 @@ def test_a_decision_is_never_taken_back() -> None:
 def test_looks_must_rise(looks: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="looks must rise"):
         boundaries(looks)
+
+
+def test_studies_in_bulk_are_the_studies_one_by_one():
+    rng = np.random.default_rng(0)
+    tables = rng.normal(size=(20, 4, 8)) + rng.normal(size=(20, 1, 8))
+    tables[:, 0] += 2.0
+    weights = np.array([[1.0, -1, 0, 0], [0, 0, 1, -1], [0.5, 0.5, -0.5, -0.5]])
+    estimate, error, p = sequential_many(tables, weights, (3, 5, 8))
+    for number, table in enumerate(tables):
+        for gain, found in enumerate(sequential_contrasts(table, weights, (3, 5, 8))):
+            got = estimate[number, gain], error[number, gain], p[number, gain]
+            assert got == pytest.approx((found.estimate, found.seed_error, found.p_value))
