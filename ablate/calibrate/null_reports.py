@@ -32,14 +32,7 @@ COMMON = 0.5
 """Share of a run's variance that its tasks have in common."""
 SCALE = 0.02
 """Noise of a run, in the units of a score."""
-NOISES = (
-    "equal",
-    "one_loud",
-    "loud_reference",
-    "every_stage_by_seed",
-    "one_stage_by_seed",
-    "lognormal_reference",
-)
+NOISES = ("equal", "loud_reference", "one_stage_by_seed", "lognormal_reference")
 SEEDS = ((3,), (5,), (8,), (3, 5, 8))
 """Seeds at each look at the results; where there are several, seeds were added."""
 

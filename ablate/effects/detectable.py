@@ -86,9 +86,8 @@ def needed_effects(
         most an effect is the chance that this effect is called.
     """
     matrix, sd = np.asarray(weights, dtype=np.float64), np.asarray(noise, dtype=np.float64)
-    rng = np.random.default_rng(0)
     studies = max(FEWEST, SIMULATED // len(matrix))
-    tables = rng.normal(size=(studies, sd.size, n_seeds)) * sd[:, None]
+    tables = _normal(studies, sd.size, n_seeds) * sd[:, None]
     if looks is None:
         estimate, error, df = estimate_many(tables, matrix, unpaired=unpaired)
         bound = stdtrit(df, 1 - alpha / (2 * tests)) * error
@@ -234,7 +233,7 @@ def _noise(table: Floats, matrix: Floats, unpaired: bool) -> tuple[Floats, float
 
 def _reach(needed: Floats, df: float, power: float) -> float:
     """The multiple of `needed`'s scale that is reached with `power`, over how far off a noise of `df` may be."""
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _nodes()
     ratio = np.sqrt(chi2.ppf((nodes + 1) / 2, df) / df)  # measured noise over the true one, evenly spread
 
     def called(effect: float) -> float:
@@ -247,3 +246,16 @@ def _reach(needed: Floats, df: float, power: float) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if called(middle) >= power else (middle, high)
     return high
+
+
+@lru_cache(maxsize=1)
+def _nodes() -> tuple[Floats, Floats]:
+    """Gauss and Legendre's points in (-1, 1), and their weights."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return nodes, weights
+
+
+@lru_cache(maxsize=8)
+def _normal(studies: int, n_arms: int, n_seeds: int) -> Floats:
+    """Standard normal scores, the same at each call."""
+    return np.random.default_rng(0).normal(size=(studies, n_arms, n_seeds))

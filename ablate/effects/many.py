@@ -88,14 +88,20 @@ def _balanced(
 
 def _moderated(own: Floats, df: float, equal: np.ndarray) -> tuple[Floats, Floats]:
     """See `moderate.moderate`."""
-    if own.shape[1] < FEWEST:
-        return own, np.full_like(own, df)
+    variance, freedom = own.copy(), np.full_like(own, df)
+    if own.shape[1] >= FEWEST and equal.any():
+        variance[equal], freedom[equal] = _steadied(own[equal], df)
+    return variance, freedom
+
+
+def _steadied(own: Floats, df: float) -> tuple[Floats, Floats]:
+    """Variances and degrees of freedom of studies whose arms look equally noisy."""
     mean = own.mean(axis=1)
     s0, d0 = _prior(own, df)
     trusted = d0 <= df
     centre = np.where(trusted, s0, mean)[:, None]
     weight = np.where(trusted, d0, df)[:, None]
-    use = (own <= OUTLIER * centre) & equal[:, None]
+    use = own <= OUTLIER * centre
     steadied = np.maximum(own, (weight * centre + df * own) / (weight + df))
     return np.where(use, steadied, own), np.where(use, weight + df, df)
 
@@ -121,5 +127,8 @@ def _inverse_trigamma(y: Floats) -> Floats:
     x = 0.5 + 1.0 / y
     for _ in range(40):
         value = polygamma(1, x)
-        x = x + value * (1.0 - value / y) / polygamma(2, x)
+        step = value * (1.0 - value / y) / polygamma(2, x)
+        x = x + step
+        if (np.abs(step) <= 1e-12 * x).all():
+            break
     return np.asarray(x)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import f
+from scipy.special import fdtri
 
 from ablate.effects.estimate import check_level, check_scores
 
@@ -60,7 +60,7 @@ def seed_correlation(scores: ArrayLike, *, level: float = 0.95) -> SeedCorrelati
     if not within > 0.0:
         return nothing if not between > 0.0 else SeedCorrelation(1.0, math.nan, math.nan)
     ratio, tail = between / within, (1 - level) / 2
-    ratios = ratio, ratio / float(f.isf(tail, *df)), ratio / float(f.isf(1 - tail, *df))
+    ratios = ratio, ratio / float(fdtri(*df, 1 - tail)), ratio / float(fdtri(*df, tail))
     return SeedCorrelation(*((one - 1) / (one + n_arms - 1) for one in ratios))
 
 

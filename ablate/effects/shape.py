@@ -73,11 +73,13 @@ def noise_shape(scores: ArrayLike) -> Shape:
         ValueError: for another number of dimensions, or an infinite score.
     """
     table = check_scores(scores)
-    own = np.full(len(table), math.nan)
-    for number, row in enumerate(table):
-        there = row[np.isfinite(row)]
-        if there.size >= FEWEST and np.ptp(there) > 0:
-            own[number] = split_p_values(there)
+    own, runs = np.full(len(table), math.nan), np.isfinite(table).sum(axis=1)
+    for n in set(runs.tolist()):
+        if n >= FEWEST:
+            arms = np.flatnonzero(runs == n)
+            there = table[arms][np.isfinite(table[arms])].reshape(-1, n)
+            moves = np.ptp(there, axis=1) > 0
+            own[arms[moves]] = split_p_values(there[moves])
     whole = table[np.isfinite(table).all(axis=1)]
     whole = whole[np.ptp(whole, axis=1) > 0] if whole.size else whole
     if not len(whole) or whole.shape[1] < FEWEST:
