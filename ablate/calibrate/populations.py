@@ -123,7 +123,7 @@ def _bimodal(reference: float, others: float) -> Draw:
 
     def draw(rng: np.random.Generator, runs: Runs) -> Floats:
         chance = np.where(runs.reference, reference, others)[:, None]
-        made = (rng.random(runs.shape) < chance) - chance
+        made: Floats = (rng.random(runs.shape) < chance) - chance
         return np.asarray((MODES[1] - MODES[0]) / AROUND * made + rng.normal(size=runs.shape))
 
     return draw
