@@ -53,12 +53,12 @@ class Repeats:
     @property
     def share(self) -> float:
         """Of all repeats."""
-        return sum(self.called) / sum(self.tried)
+        return Share(sum(self.called), sum(self.tried)).share
 
     @property
     def tenths(self) -> list[float]:
-        """Shares by rising stated effect."""
-        return [hits / n for hits, n in zip(self.called, self.tried, strict=True)]
+        """Shares by rising stated effect; NaN for a tenth without a study."""
+        return [Share(hits, n).share for hits, n in zip(self.called, self.tried, strict=True)]
 
     @property
     def held(self) -> int:
