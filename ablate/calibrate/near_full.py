@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ablate.calibrate.trained import Share, groups_of, headline_scores
+from ablate.calibrate.share import Share
+from ablate.calibrate.trained import groups_of, headline_scores
 from ablate.effects.estimate import Estimate
 from ablate.report.effects_table import planned_estimates
 from ablate.report.records import Study
