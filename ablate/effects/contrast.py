@@ -11,9 +11,9 @@ freedom with 3 seeds. The rule (`method="auto"`) takes more only where that is s
 - any other, where the arms' noise looks equal (`noise.homogeneity` above 0.5): moderated, see `moderate.py`;
 - any other: paired.
 
-`ablate calibrate` measures the coverage of the rule. None of the methods mends skew: where scores crowd
-against 0 or 1 the noise is not normal, and 95 % intervals from 3 to 5 seeds cover 83-93 %, whatever the
-method (simulated: logit-normal scores between 0.6 and 1).
+`ablate calibrate` measures the coverage of the rule. None of the methods mends a noise that is far from normal in one arm of
+a contrast and not in the other: runs of two kinds, a reference whose runs lean to one side, scores that crowd against 0 or 1.
+`results/calibration` lists where intervals are then too narrow, and `shape.py` looks for such noise.
 """
 
 from __future__ import annotations
