@@ -225,13 +225,18 @@ def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
 def _alone(study: Study, rows: Sequence[Row], bits: Mapping[tuple[str, int], Row]) -> list[str]:
     """Gains on single tasks that the plan claims."""
     alone = claimed_alone(rows, study)
+    lost = {
+        task: f"`{task}`, on which alone gains were claimed, has no {study.primary}: nothing was tested there."
+        for task, _ in sorted(study.single_claims)
+        if study.primary not in study.tasks.get(task, {}).get("higher_is_better", {})
+    }
     if not alone:
-        return []
+        return list(lost.values())
     header, cells = with_bits(effect_header(alone), effect_cells(alone), alone, bits)
     cells = [[row["task"], *line] for row, line in zip(alone, cells, strict=True)]
     text = f"Claimed on single tasks by name, in one family with the gains above: {study.primary} as it is, not rescaled."
     seen = dict.fromkeys(line for line in map(sees, alone) if line)
-    return [text, markdown(["task", *header], cells, left=2), *seen]
+    return [text, markdown(["task", *header], cells, left=2), *seen, *lost.values()]
 
 
 def _families(study: Study) -> str:

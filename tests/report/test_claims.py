@@ -85,6 +85,15 @@ def test_the_page_and_the_terminal_show_it(claimed: Callable[..., Study]) -> Non
     assert "riddle  a" in terminal_table(study, rows)
 
 
+def test_a_claim_on_a_task_without_the_metric_is_said_to_be_untested(claimed: Callable[..., Study]) -> None:
+    study = claimed({"heldout": ["a"]})
+    assert row(study, "aggregate", "a")["tests"] == 2
+    write_report(study)
+    assert (
+        "`heldout`, on which alone gains were claimed, has no acc" in (study.folder / "REPORT.md").read_text()
+    )
+
+
 def test_a_claim_on_the_only_task_of_the_aggregate_adds_no_test(claimed: Callable[..., Study]) -> None:
     study = claimed({"quiz": ["a"]})
     assert row(study, "aggregate", "a")["tests"] == 2
