@@ -60,7 +60,7 @@ class RecipeConfig:
 
 @dataclass
 class RandomnessConfig:
-    """Where a run's random numbers come from; by default all from its seed.
+    """What a run's seed draws anew, and where its random numbers come from.
 
     Varied as factors, these separate the components of the noise, e.g.
     'design.factors={weights: {randomness.weights: [0,1,2]}, order: {randomness.order: [0,1,2]}}'.
@@ -70,12 +70,24 @@ class RandomnessConfig:
         weights: seed of the initial weights; null for the run's.
         order: seed of the order of documents; null for the run's.
         subset: seed of which documents a budget below a whole epoch reaches; null for that of the order.
+        pool: "fixed", the whole pool in every run; or "shard": seed s has shard s modulo `shards` of the pool,
+            the documents of a host (where they have no address, of a source file) staying together, so that
+            intervals over seeds are over documents too.
+        shards: how many; null for as many as the plan has seeds when it is first made, which stays the plan's
+            number when seeds are added.
+        stages: "fixed", or "run": what stages leave to chance (which copy deduplication keeps, MinHash's hash
+            functions) follows the run's seed, and `{seed}` in a classifier's `model` is it.
+        tokenizer: "fixed", one for all runs; or "run": each seed's is trained on its own sample, of its shard.
     """
 
     shift: int = 0
     weights: int | None = None
     order: int | None = None
     subset: int | None = None
+    pool: str = "fixed"
+    shards: int | None = None
+    stages: str = "fixed"
+    tokenizer: str = "fixed"
 
 
 @dataclass
@@ -649,11 +661,14 @@ def stage_order(config: Mapping[str, Any]) -> list[str]:
     return list(order)
 
 
-def make_stages(config: Mapping[str, Any]) -> list[Any]:
+def make_stages(config: Mapping[str, Any], seed: int | None = None) -> list[Any]:
     """The stages in effect, in recipe order.
 
     A disabled stage is absent, unless its `without` says which parameters stand for its absence
     (`extraction` then keeps all visible text, as a WET file does).
+
+    Args:
+        seed: that stages draw under; None for their own seeds.
     """
     config = plain(config)
     if isinstance(evaluate := config.get("evaluate"), Mapping) and "_target_" in evaluate:
@@ -670,12 +685,15 @@ def make_stages(config: Mapping[str, Any]) -> list[Any]:
             )
         enabled = typed(node.get("enabled", True), bool, f"{where}.enabled")
         stage = make(node, where, leave_out=RESERVED)
-        if enabled:
-            with naming(where, node):
+        if not enabled and node.get("without") is None:
+            continue
+        if not enabled:
+            stage = make({**node, **node["without"]}, where, leave_out=RESERVED)
+        with naming(where, node):
+            stage = stage if seed is None else stage.drawn(seed)
+            if enabled:
                 stage.check()
-            stages.append(stage)
-        elif node.get("without") is not None:
-            stages.append(make({**node, **node["without"]}, where, leave_out=RESERVED))
+        stages.append(stage)
     return stages
 
 
@@ -683,16 +701,19 @@ BUILT = ("tokenizer", "proxy", "train", "budget", "evaluate")
 """Groups of an arm's configuration that are one `_target_` each, beside the pool."""
 
 
-def check_arm(config: Mapping[str, Any]) -> None:
+def check_arm(config: Mapping[str, Any], seeds: Iterable[int | None] = (None,)) -> None:
     """Build everything that an arm's configuration describes, so that what could not run is found now.
 
+    Args:
+        seeds: that stages draw under.
     Raises:
         ConfigError: names the key. Stages come last, since some take their values from other groups.
     """
     make_pool(config["pool"])
     for group in BUILT:
         make(config[group], group)
-    make_stages(config)
+    for seed in seeds:
+        make_stages(config, seed)
 
 
 def stage_names() -> list[str]:

@@ -33,6 +33,7 @@ from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
 from ablate.report.branching import meaning
 from ablate.report.tables import aligned
+from ablate.study.chance import chance_of, draws_documents
 from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan, planned_tests
 from ablate.study.trunk import check_branches
@@ -55,6 +56,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     if frozen.get("predicted") != plan["predicted"]:
         print("runs have been done, so the predictions stay as they were frozen")
     print("\n".join(_goal(frozen, config)), end="")
+    warnings += _thin(frozen, Path(config.store))
     print("".join(f"{warning}\n" for warning in warnings), end="")
     print(f"frozen in {folder / 'plan.json'}; run it with the same command and `sweep` in place of `plan`")
     return 0
@@ -197,6 +199,7 @@ def describe(plan: dict[str, Any]) -> str:
         lines[-1] += f" (this design has no gain of {', '.join(left)})" if left else ""
     if plan["contrasts"]:
         lines.append(_pairing(plan))
+    lines.append(str(chance_of(plan)))
     if "main_effect" in estimands:
         lines += _aliases(plan)
     if "near_full" in estimands:
@@ -209,6 +212,7 @@ def _pairing(plan: dict[str, Any]) -> str:
     """Which runs share a seed, and how gains are taken from them."""
     shared = shares_seeds(plan)
     seeds = "all arms share their seeds" if shared else "every arm has seeds of its own"
+    seeds = "the arms of a seed share what it draws of documents" if draws_documents(plan) else seeds
     if plan.get("pairing") == UNPAIRED:
         return f"{seeds}; gains are unpaired, between the means of two samples (Welch)"
     return f"{seeds}; gains are paired, {'differences under one seed' if shared else 'first seed with first seed, as rounds need it'}"
@@ -241,6 +245,27 @@ def _budget(plan: dict[str, Any]) -> list[str]:
     ]
 
 
+def _is_sharded(plan: Mapping[str, Any]) -> bool:
+    return plan["arms"][plan["reference"]]["config"]["randomness"].get("pool") == "shard"
+
+
+def _pool(plan: Mapping[str, Any], store: Path) -> Any:
+    from ablate.store import Store
+    from ablate.study.prepare import Workshop
+
+    return Workshop(plan["arms"][plan["reference"]]["config"], Store(store)).pool
+
+
+def _thin(plan: Mapping[str, Any], store: Path) -> list[str]:
+    """Shards with less text than the budget, as far as a probe has seen."""
+    from ablate.study.shards import thin_shards
+
+    probe = ((plan.get("predicted") or {}).get("cost") or {}).get("probe") or {}
+    if not _is_sharded(plan) or not probe.get("tokens_left"):
+        return []
+    return thin_shards(plan, _pool(plan, store), probe["tokens_left"])
+
+
 def _aliases(plan: dict[str, Any]) -> list[str]:
     """Which interactions each main effect is mixed with in these arms."""
     arms = without_controls({name: arm["levels"] for name, arm in plan["arms"].items()})
@@ -255,17 +280,18 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
     """Refuse what could not run, before anything is curated: a wrong setting, a task that cannot be asked.
 
     Returns:
-        Warnings: which tasks have prompts that the proxy cannot read whole.
+        Warnings: which tasks have prompts that the proxy cannot read whole, and what a pool does as shards.
 
     Raises:
         ConfigError, DataError: names the setting or the task.
     """
     from ablate.evaluate.evaluator import check_claims, check_tasks, too_long
     from ablate.store import Store
+    from ablate.study.shards import check_shards
 
     check_branches(plan)
     checked = set()
-    warnings: list[str] = []
+    warnings = check_shards(plan, _pool(plan, store)) if _is_sharded(plan) else []
     for arm in plan["arms"].values():
         config = arm["config"]
         train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")

@@ -244,17 +244,24 @@ class Annotations:
             for segment, part in self._by_segment(version, rows)
         ]
 
-    def cpu_s(self, operation: Operation, segments: Collection[str]) -> float:
-        """CPU-seconds that `operation` took on the texts of some segments, whenever that was."""
+    def cpu_s(self, operation: Operation, segments: Collection[str], rows: np.ndarray | None = None) -> float:
+        """CPU-seconds that `operation` took on the texts of some segments, whenever that was.
+
+        Args:
+            rows: documents that count, with their share of what was measured together; None for all.
+        """
         total = 0.0
         for segment in segments:
             identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
             seen = np.zeros(len(self.pool), dtype=bool)
+            if rows is not None:
+                seen[:] = True
+                seen[rows] = False
             for table in open_parts(self.store.root / "annotations" / digest(identity), columns=["row"]):
-                rows = table.column("row").to_numpy()
-                new = rows.size - np.count_nonzero(seen[rows])  # of parts that overlap, each row counts once
-                seen[rows] = True
-                total += float(table.schema.metadata[CPU_SECONDS]) * new / rows.size
+                part = table.column("row").to_numpy()
+                new = part.size - np.count_nonzero(seen[part])  # of parts that overlap, each row counts once
+                seen[part] = True
+                total += float(table.schema.metadata[CPU_SECONDS]) * new / part.size
         return total
 
     def forget(self) -> None:

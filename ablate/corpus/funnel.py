@@ -17,7 +17,7 @@ TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
 
 
 def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> list[dict[str, Any]]:
-    """One row for the pool and one per stage: what is left after it, what it dropped and changed.
+    """One row for the pool, or its shard, and one per stage: what is left after it, what it dropped and changed.
 
     Returns:
         Rows with `stage`, `documents`, `bytes`, `tokens`, `dropped` (reason -> documents), `changed`

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.shard import Shard
 from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest, library_versions, mix64
 from ablate.store import Store, once_files
@@ -58,7 +59,13 @@ class TokenizerConfig:
 
 
 def prepare_tokenizer(
-    config: TokenizerConfig, annotations: Annotations, version: TextVersion, store: Store
+    config: TokenizerConfig,
+    annotations: Annotations,
+    version: TextVersion,
+    store: Store,
+    *,
+    seed: int = 0,
+    shard: Shard | None = None,
 ) -> Path:
     """Train or fetch the tokenizer; returns a folder that `load_tokenizer` reads.
 
@@ -69,6 +76,8 @@ def prepare_tokenizer(
         annotations: the pool's.
         version: the text version to train on: plain text, not HTML source.
         store: where to keep it.
+        seed: of the sample.
+        shard: the part of the pool that the sample is taken from; None for all of it.
     """
     tokenizer: Any = None
     identity: dict[str, Any] = {"libraries": library_versions(LIBRARIES)}
@@ -80,13 +89,14 @@ def prepare_tokenizer(
     else:
         identity |= {"bpe": 1, "vocab_size": config.vocab_size, "sample_bytes": config.sample_bytes}
         identity |= {"pool": annotations.pool.digest, "version": version.key}
+        identity |= ({"seed": seed} if seed else {}) | (shard.identity() if shard else {})
     folder = store.folder("tokenizers", digest(identity), identity)
 
     def write(place: Path) -> None:
         if config.pretrained:
             made = tokenizer or _pretrained(config)
         else:
-            made = _train(config, _sample(config, annotations, version))
+            made = _train(config, _sample(config, annotations, version, seed, shard))
         made.save_pretrained(place)
 
     once_files(folder, "making the tokenizer", write)
@@ -103,8 +113,12 @@ def _pretrained(config: TokenizerConfig) -> Any:
     return tokenizer
 
 
-def _sample(config: TokenizerConfig, annotations: Annotations, version: TextVersion) -> Iterator[str]:
-    order = np.argsort(mix64(annotations.pool.keys, 0), kind="stable")
+def _sample(
+    config: TokenizerConfig, annotations: Annotations, version: TextVersion, seed: int, shard: Shard | None
+) -> Iterator[str]:
+    pool = annotations.pool
+    source = np.arange(len(pool)) if shard is None else shard.rows(pool)
+    order = source[np.argsort(mix64(pool.keys[source], seed), kind="stable")]
     within = np.cumsum(annotations.sizes(version)[order]) <= config.sample_bytes
     rows = np.sort(order[: max(1, int(within.sum()))])
     return (text for _, text in annotations.texts(version, rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import takewhile
 from typing import Any, Protocol
 
@@ -72,6 +73,27 @@ class Part(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """The documents that belong to all of some parts."""
+
+    parts: tuple[Part, ...]
+
+    def rows(self, pool: Pool) -> np.ndarray:
+        """The pool's rows that belong to all, ascending: int64."""
+        return reduce(np.intersect1d, [part.rows(pool) for part in self.parts])
+
+    def identity(self) -> dict[str, Any]:
+        """Of every part."""
+        return {"in_all": [part.identity() for part in self.parts]}
+
+
+def overlap(*parts: Part | None) -> Part | None:
+    """The documents that belong to all parts; None, which stands for the whole pool, where there is no part."""
+    there = tuple(part for part in parts if part is not None)
+    return Overlap(there) if len(there) > 1 else there[0] if there else None
+
+
 def corpus_key(pool: str, stages: Sequence[Stage], part: Part | None = None) -> str:
     """Name the corpus that the enabled `stages` make of a pool, or of a part of it: by every step that they consist of."""
     key = pool if part is None else digest({"pool": pool, **part.identity()})
@@ -97,6 +119,8 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
     """
     version, pool = annotations.root(), annotations.pool
     source = rows = np.arange(len(pool)) if part is None else part.rows(pool)
+    if rows.size == 0:
+        raise DataError(f"{part} of the pool holds no document; take fewer shards: randomness.shards")
     steps = [step for stage in stages for step in stage.steps()]
     decisions: list[Decision] = []
     for stage in stages:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from ablate.errors import ConfigError, nearest
+from ablate.pool.origin import host
 from ablate.pool.pool import Pool
 
 LENGTH = "length"
@@ -38,14 +38,6 @@ class Grouping:
         """Group equal values, in the order of their names; an empty one is called "(none)"."""
         names, code = np.unique(np.array([value or NONE for value in values], object), return_inverse=True)
         return cls(tuple(names.tolist()), code.astype(np.int64))
-
-
-def host(url: str) -> str:
-    """Host of an address in lower case, "" where there is none."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:  # an unclosed bracket
-        return ""
 
 
 def top_level_domain(name: str) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json, digest
+from ablate.pool.origin import origin
 from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, Truth
 from ablate.progress import track
 from ablate.reading.records import clean_text, cleaned
@@ -125,6 +126,16 @@ class Pool:
     def truth(self) -> pa.Table | None:
         """What was planted into each document, by row (`TRUTH_SCHEMA`); None where nothing was."""
         return read_table(self.folder / TRUTH) if "planted" in self.summary else None
+
+    @cached_property
+    def origins(self) -> tuple[list[str], np.ndarray]:
+        """Names of hosts, and of sources of documents without one; shape (n,), int64: the place of each document's."""
+        about = self.columns("url", "source")
+        pairs = zip(about.column("url").to_pylist(), about.column("source").to_pylist(), strict=True)
+        names, code = np.unique(
+            np.array([origin(*pair) for pair in pairs], dtype=object), return_inverse=True
+        )
+        return names.tolist(), code.astype(np.int64)
 
     def skipped(self) -> list[Skipped]:
         """Every record that was left out, with file, offset and reason."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -244,10 +244,9 @@ def _tokens(value: float, _: Any) -> str:
 
 def funnel(study: Study) -> Figure | None:
     """Documents left after each stage of the reference arm, with the reasons for what was dropped."""
-    record = study.first_record(study.plan["reference"])
-    if record is None or record["corpus"] is None:
+    lines = study.funnel(study.plan["reference"])
+    if lines is None:
         return None
-    lines: Sequence[Mapping[str, Any]] = record["corpus"]["funnel"]
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure(9, 1.1 + 0.42 * len(lines), 2)
         for axis, name, scale, unit in (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,14 +59,18 @@ class Split:
         return self.score - self.clean
 
 
+def _given_away(records: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Task -> items that any of an arm's corpora gives away."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        for task, items in (record["corpus"].get("leaks") or {}).get("tasks", {}).items():
+            found.setdefault(task, set()).update(items)
+    return found
+
+
 def splits(study: Study) -> list[Split]:
     """Every arm with a record, on every task of which some arm's corpus gives an item away."""
-    firsts = {arm: study.first_record(arm) for arm in study.arms}
-    given = {
-        arm: ((record["corpus"] or {}).get("leaks") or {}).get("tasks", {})
-        for arm, record in firsts.items()
-        if record
-    }
+    given = {arm: _given_away(study.corpora(arm)) for arm in study.arms if study.first_record(arm)}
     found = []
     for task in study.tasks:
         leaked = {item for tasks in given.values() for item in tasks.get(task, [])}
@@ -80,7 +85,7 @@ def splits(study: Study) -> list[Split]:
             for arm in given:
                 values = table[study.arms.index(arm)]
                 values = values[np.isfinite(values).all(axis=1)]
-                mine = sum(name in set(given[arm].get(task, [])) for name in names)
+                mine = sum(name in given[arm].get(task, set()) for name in names)
                 clean, clean_error = _mean_error(values[:, ~mask])
                 bad, bad_error = _mean_error(values[:, mask])
                 found.append(Split(

@@ -100,6 +100,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts += [
             "## What each stage is worth",
             f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{_families(study)}",
+            *_chance(study),
         ]
         for number, (estimand, group) in enumerate(by_estimand(rows).items()):
             parts += _gains(study, estimand, group)
@@ -248,6 +249,17 @@ def _families(study: Study) -> str:
     )
 
 
+def _chance(study: Study) -> list[str]:
+    """What the intervals are over."""
+    chance = study.chance
+    if chance is None:
+        return []
+    return [
+        f"**Seeds vary** {', '.join(chance.varied) or 'nothing'}: intervals are over these. **Held fixed**: "
+        f"{', '.join(chance.fixed)}. Over those they say nothing."
+    ]
+
+
 def _history(study: Study) -> str:
     """What the journal of plans says against taking the plan at its word."""
     history, told = study.history, ""
@@ -272,10 +284,9 @@ def _averaged(study: Study) -> str:
 
 
 def _retention(study: Study) -> dict[str, str]:
-    record = study.first_record(study.plan["reference"])
-    if record is None or not study.curated:
+    lines = study.funnel(study.plan["reference"])
+    if lines is None:
         return {}
-    lines = record["corpus"]["funnel"]
     return {
         after["stage"]: f"{100 * after['documents'] / before['documents']:.1f} %"
         for before, after in pairwise(lines)
@@ -342,11 +353,14 @@ def _arm_means(values: np.ndarray) -> np.ndarray:
 
 
 def _funnel(study: Study) -> list[str]:
-    record = study.first_record(study.plan["reference"])
-    if record is None:
+    lines = study.funnel(study.plan["reference"])
+    if lines is None:
         return ["The reference arm has no record."]
+    shards = len({draw.shard for draw in study.draws(study.plan["reference"])})
     text = f"Arm `{study.plan['reference']}`, stages in order; `kept` is the share of what reached the stage."
-    return [text, markdown(FUNNEL_HEADER, funnel_cells(record["corpus"]["funnel"]))]
+    if shards > 1:
+        text += f" {shards} shards of the pool together; each was curated by itself."
+    return [text, markdown(FUNNEL_HEADER, funnel_cells(lines))]
 
 
 def _corpora(study: Study) -> list[str]:
@@ -362,16 +376,23 @@ def _corpora(study: Study) -> list[str]:
     )
     cells = []
     for arm in study.arms:
-        record = study.first_record(arm)
-        if record is None:
+        records = study.corpora(arm)
+        if not records:
             cells.append([arm, *["missing"] * 6, ""])
             continue
-        corpus, copies = record["corpus"], record["corpus"]["copies"]
-        shown = "–" if copies is None else f"{copies['mean']:.2f} (largest {copies['max']})"
-        note = f"repeats its text more than {WARN_EPOCHS:g} times" if corpus["epochs"] > WARN_EPOCHS else ""
+        corpora = [record["corpus"] for record in records]
+        copies = [corpus["copies"] for corpus in corpora if corpus["copies"] is not None]
+        shown = (
+            f"{_span([c['mean'] for c in copies], '.2f')} (largest {max(c['max'] for c in copies)})"
+            if copies
+            else "–"
+        )
+        most = max(corpus["epochs"] for corpus in corpora)
+        note = f"repeats its text more than {WARN_EPOCHS:g} times" if most > WARN_EPOCHS else ""
         cells.append([
-            arm, f"{corpus['documents']:,}", f"{corpus['unique_tokens']:,}", f"{branching.own_tokens(record):,}",
-            f"{corpus['epochs']:.2f}", f"{corpus['effective_tokens']:,.0f}", shown, note,
+            arm, *(_span([corpus[name] for corpus in corpora], ",") for name in ("documents", "unique_tokens")),
+            _span([branching.own_tokens(record) for record in records], ","), _span([c["epochs"] for c in corpora], ".2f"),
+            _span([corpus["effective_tokens"] for corpus in corpora], ",.0f"), shown, note,
         ])  # fmt: skip
     text = (
         "Worth in fresh tokens: repetition-adjusted (Muennighoff et al. 2023). Copies per cluster: how many members "
@@ -383,7 +404,15 @@ def _corpora(study: Study) -> list[str]:
             f" All of it is of the branch alone: before it, the trunk trained on {trunk['tokens']:,} tokens, "
             f"{trunk['epochs']:.2f} epochs, of the text of arm `{study.plan['reference']}`."
         )
+    if any(len(study.corpora(arm)) > 1 for arm in study.arms):
+        text += " Where seeds have corpora of their own: from the smallest to the largest."
     return [text, markdown(header, cells)]
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    """One figure, or the smallest and the largest."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -412,7 +441,7 @@ def _reading(study: Study) -> str:
     return (
         "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
         f"- The interval covers retraining: {_retraining(study)} Intervals, p-values and verdicts speak of "
-        "other seeds of these arms: the same pool, the same items, the same tokenizer and choices of deduplication. The item error is how far a gain "
+        f"other seeds of these arms{_of_what(study)}. The item error is how far a gain "
         "would move with other test items, and the interval with items too is over both.\n"
         "- `helps` and `hurts` are claims (see above); `may help` is exploration: a reason to plan a study, not a finding; `suggestive` holds only "
         "before the correction. A gain smaller than the spread of one run (the noise floor) is said to be so. `no effect seen` is no proof of none: below "
@@ -437,6 +466,11 @@ def _retraining(study: Study) -> str:
         "and data order), with each gain's own variance, steadied by the "
         "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike."
     )
+
+
+def _of_what(study: Study) -> str:
+    chance = study.chance
+    return f" ({chance})" if chance else ": what else these varied is not known here"
 
 
 def _examples(info: Mapping[str, Any]) -> str:

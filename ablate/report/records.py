@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ablate.corpus.shard import Shard
 from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
 from ablate.store import check, read_json, read_table
+from ablate.study.chance import Chance, Draw, chance_of, draw_of, draws_documents
 from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
 from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
@@ -193,9 +195,11 @@ class Study:
         """How a contrast is estimated, see `effects.contrast.estimate_contrasts`: as planned, if the plan says unpaired.
 
         Under shared seeds that is for a difference between two arms: in an average over more, what a seed does to a stage
-        would be left out.
+        would be left out. Where a seed draws documents it is expected to, so averages are paired.
         """
         two = sum(map(bool, weights.values())) == 2
+        if not two and draws_documents(self.plan):
+            return "paired"
         planned = self.plan.get("pairing") == UNPAIRED
         return "unpaired" if planned and (two or not self.shares_seeds) else "auto"
 
@@ -246,6 +250,47 @@ class Study:
     def first_record(self, arm: str) -> Mapping[str, Any] | None:
         """The arm's record under its first finished seed."""
         return next((self.records[arm, seed] for seed in self.seeds if (arm, seed) in self.records), None)
+
+    @cached_property
+    def chance(self) -> Chance | None:
+        """What the seeds vary and what is the same in all runs; None where that is not known."""
+        return chance_of(self.plan)
+
+    def draws(self, arm: str) -> dict[Draw, Mapping[str, Any]]:
+        """What seeds decided before training -> the arm's first record with it; one where all share a corpus."""
+        config = self.plan["arms"][arm].get("config") or {}
+        found: dict[Draw, Mapping[str, Any]] = {}
+        for seed in self.seeds:
+            if (arm, seed) in self.records:
+                found.setdefault(draw_of(config, seed), self.records[arm, seed])
+        return found
+
+    def corpora(self, arm: str) -> list[Mapping[str, Any]]:
+        """The arm's first record with each corpus that its seeds have; one where they share it, as most arms do."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for seed in self.seeds:
+            record = self.records.get((arm, seed))
+            if record and record["corpus"]:
+                found.setdefault(record["corpus"]["key"], record)
+        return list(found.values())
+
+    def funnel(self, arm: str) -> list[dict[str, Any]] | None:
+        """Documents, bytes and tokens after each stage of an arm, of all its shards together; None without a record."""
+        shards: dict[Shard | None, Mapping[str, Any]] = {}
+        for draw, record in self.draws(arm).items():
+            shards.setdefault(draw.shard, record)
+        funnels = [record["corpus"]["funnel"] for record in shards.values() if record["corpus"]]
+        if len(funnels) < 2:
+            return list(funnels[0]) if funnels else None
+        lines = []
+        for parts in zip(*funnels, strict=True):
+            summed = {
+                name: _sum([part[name] for part in parts])
+                for name in ("documents", "bytes", "tokens", "changed")
+            }
+            counts = {name: _counts([part[name] for part in parts]) for name in ("dropped", "found")}
+            lines.append({**parts[0], **summed, **counts})
+        return lines
 
     def scores(self, task: str, metric: str, point: int | None = None) -> np.ndarray:
         """Shape (n_arms, n_seeds); NaN for a missing run.
@@ -334,6 +379,15 @@ class Study:
 
     def _runs(self, arm: str) -> dict[int, str]:
         return {seed: self.records[arm, seed]["run"] for seed in self.seeds if (arm, seed) in self.records}
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    return None if None in values else sum(value for value in values if value is not None)
+
+
+def _counts(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    names = sorted({name for part in parts for name in part})
+    return {name: sum(part.get(name, 0) for part in parts) for name in names}
 
 
 def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:

@@ -27,6 +27,7 @@ from ablate.report.effects_table import Row, headline, headline_scores
 from ablate.report.mixed_model import mixed_contrast
 from ablate.report.records import AVERAGED, Study
 from ablate.report.tables import contrast_name, interval, interval_items, markdown, p_text, signed, unsigned
+from ablate.study.chance import by_draw
 from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import factors_of
 
@@ -48,6 +49,7 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
         return ["No score to look at."]
     findings = [
         *_gone(study),
+        *_shards(study),
         *_arithmetic(study),
         *_pairing(table, study),
         *_sphericity(table, study, rows),
@@ -104,6 +106,28 @@ def _arithmetic(study: Study) -> list[str]:
         f"**Runs were not computed alike**: {shown}. What arms differ by may be what their arithmetic differs by: set "
         "`train.precision`, use one version of torch, and do the fewer ones again."
     ]
+
+
+def _shards(study: Study) -> list[str]:
+    """What gains refer to where each seed has its own shard of the pool."""
+    draws = study.draws(study.plan["reference"])
+    shards = {draw.shard for draw in draws if draw.shard is not None}
+    if not shards:
+        return []
+    sizes = [record["corpus"]["funnel"][0]["documents"] for record in draws.values()]
+    span = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,}"
+    told = [
+        f"**Documents vary with the seed**: each seed has a shard of the pool ({span} documents), so gains are those of pools of that size, and "
+        "deduplication finds the copies that stand in one shard together."
+    ]
+    config = study.plan["arms"][study.plan["reference"]]["config"]
+    crowded = len(study.seeds) - len(by_draw(config, study.seeds))
+    if crowded:
+        told.append(
+            f"**{crowded} of {len(study.seeds)} seeds share a shard with an earlier one**: intervals take all for draws of their own, and are too "
+            "narrow for that."
+        )
+    return told
 
 
 def _pairing(table: np.ndarray, study: Study) -> list[str]:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -122,6 +122,14 @@ class Stage(ABC):
     def check(self) -> None:
         """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""
         return
+
+    def drawn(self, seed: int) -> Self:
+        """This stage with what it leaves to chance drawn under another seed; itself where it leaves nothing.
+
+        Chance is the field `seed`, where there is one.
+        """
+        has_one = any(field.name == "seed" for field in dataclasses.fields(self))
+        return dataclasses.replace(self, **{"seed": seed}) if has_one else self
 
     def steps(self) -> tuple[Step, ...]:
         """The primitive steps, in order."""

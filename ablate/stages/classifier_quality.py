@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ablate.classifier.student import INDEX, load_student, student_digest
 from ablate.errors import ConfigError
 from ablate.stages.base import Filter, Table, Verdict
+
+SEED = "{seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,8 @@ class ClassifierQuality(Filter):
 
     Attributes:
         model: folder of a student; its content counts for identity, its place does not. An enabled stage
-            needs one: a filter that keeps everything would be taken for one without effect.
+            needs one: a filter that keeps everything would be taken for one without effect. `{seed}` in it
+            stands for a run's seed where `randomness.stages` is "run": students trained under several seeds.
         threshold: least score that is kept, in the student's units: points, or a probability.
         keep_fraction: share of the documents that reach the stage, in (0, 1]. The score of the last one
             that fits (rounded up) is the cut, and all documents with that score are kept: which ones they
@@ -47,13 +50,21 @@ class ClassifierQuality(Filter):
             )
         if self.keep_fraction is not None and not 0 < self.keep_fraction <= 1:
             raise ValueError(f"keep_fraction must be in (0, 1], got {self.keep_fraction}")
-        if self.model is not None and not (Path(str(self.model)) / INDEX).is_file():
+        if (
+            self.model is not None
+            and SEED not in self.model
+            and not (Path(str(self.model)) / INDEX).is_file()
+        ):
             raise ValueError(
                 f"model: no {INDEX} in {self.model}; ablate train_classifier writes such a folder"
             )
 
+    def drawn(self, seed: int) -> Self:
+        """With the student of this seed."""
+        return replace(self, model=self.model and self.model.replace(SEED, str(seed)))
+
     def check(self) -> None:
-        """A student must be given."""
+        """A student must be given, and of which seed."""
         _ = self._folder
 
     def parameters(self) -> dict[str, Any]:
@@ -85,5 +96,10 @@ class ClassifierQuality(Filter):
                 "model: no student is given. ablate train_classifier makes one, from "
                 "labels (ablate label) or from a reference and a background: give its folder here, or leave "
                 "the stage out with stages.classifier_quality.enabled=false"
+            )
+        if SEED in self.model:
+            raise ConfigError(
+                f"model: {SEED} in {self.model} stands for a run's seed only where randomness.stages=run; give the folder of "
+                "one student"
             )
         return self.model

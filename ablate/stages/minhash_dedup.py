@@ -35,6 +35,7 @@ class MinhashDedup(Relation):
         bands, rows: of the signature; bands x rows hash functions.
         verify: which candidates are joined: all ("none"), those whose sets of shingles are alike ("jaccard"),
             or those whose words are alike in order ("edit", Lee et al.).
+        seed: of the hash functions, and of which document of a group survives where `keep` is random.
         min_similarity: of verified candidates, in (0, 1]; no effect on "none".
     """
 
@@ -57,6 +58,10 @@ class MinhashDedup(Relation):
             raise ValueError(f"verify must be one of {', '.join(self.VERIFY)}, got {self.verify!r}")
         if not 0 < self.min_similarity <= 1:
             raise ValueError(f"min_similarity must be in (0, 1], got {self.min_similarity}")
+
+    def _identity(self, without: Sequence[str]) -> dict[str, Any]:
+        identity = super()._identity(without)
+        return identity | ({"hashes": self.seed} if self.seed else {})
 
     def relate_identity(self) -> dict[str, Any]:
         """Without the similarity where nothing is verified."""
@@ -87,7 +92,7 @@ class MinhashDedup(Relation):
     def _signatures(self, words: np.ndarray, bounds: np.ndarray) -> np.ndarray:
         """Smallest value of each hash function over each text's shingles: shape (bands x rows, texts), uint32."""
         count = self.bands * self.rows
-        generator = np.random.Generator(np.random.PCG64(1))
+        generator = np.random.Generator(np.random.PCG64([1, self.seed % 2**64] if self.seed else 1))
         # x -> a x + b modulo 2^32 with odd a: a permutation of what are already random numbers.
         factors = generator.integers(0, 2**31, size=count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
         offsets = generator.integers(0, 2**32, size=count, dtype=np.uint32)

@@ -9,6 +9,7 @@ from typing import Any
 from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest
+from ablate.study.chance import draws_documents
 
 PAIRED, UNPAIRED = "paired", "unpaired"
 SPACING = 1_000_000
@@ -36,7 +37,9 @@ def own_seeds(arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> dict
 
 
 def shares_seeds(plan: Mapping[str, Any]) -> bool:
-    """Whether any two arms of a plan have runs under one seed."""
+    """Whether any two arms of a plan have runs under one seed, or its documents."""
+    if draws_documents(plan):
+        return True
     shifts = [(arm["config"].get("randomness") or {}).get("shift", 0) for arm in plan["arms"].values()]
     return len(set(shifts)) < len(shifts)
 

@@ -30,6 +30,7 @@ from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import counts, digest
 from ablate.pool.spike.defects import KINDS
 from ablate.store import read_json, write_json
+from ablate.study.chance import OF_DOCUMENTS, draw_of
 from ablate.study.journal import note_plan, seeds_seen
 from ablate.study.pairing import UNPAIRED, choose_pairing, own_seeds, shares_seeds
 from ablate.study.rounds import check_rounds
@@ -246,11 +247,12 @@ def make_plan(composed: Any) -> dict[str, Any]:
     arms: dict[str, Any] = {}
     controlled = _controlled(config, assignments, list(levels.values()), design)
     assignments = assignments | controlled
-    config = with_text(config)
+    config = {**with_text(config), "randomness": _randomness(config, folder_of(config))}
     chance = [name for name, entry in levels.items() if entry.is_chance]
     own = bool(config["design"]["own_seeds"]) and not chance
     shifts = own_seeds(assignments, factors) if own else {}
     _check_repeats(assignments, own, str(config["design"]["name"]))
+    draws = dict.fromkeys(draw_of(config, seed).stages for seed in seeds)
     for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
         replaced = controlled_factor(assignment)
@@ -261,7 +263,13 @@ def make_plan(composed: Any) -> dict[str, Any]:
             for path, value in levels[factor].changes[level].items():
                 _set(arm, path, value)
         arm["randomness"]["shift"] += shifts.get(name, 0)
-        check_arm(arm)
+        for key in OF_DOCUMENTS:
+            if arm["randomness"].get(key) != config["randomness"].get(key):
+                raise ConfigError(
+                    f"design.factors: randomness.{key} cannot be varied within a study, the arms of a seed share what it "
+                    "draws; give each of its settings a study of its own"
+                )
+        check_arm(arm, draws)
         for shared in ("pool", "tokenizer"):
             if _without_rates(arm[shared]) != _without_rates(config[shared]):
                 raise ConfigError(
@@ -406,6 +414,33 @@ def _plant_most(pools: Sequence[dict[str, Any]]) -> None:
         for pool in pools:
             pool["spike"]["most"] = most
             make_pool(pool)
+
+
+def _randomness(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What decides about documents, checked; keys at their defaults are left out, and the number of shards is fixed."""
+    given = dict(config["randomness"])
+    for key, other in (("pool", "shard"), ("stages", "run"), ("tokenizer", "run")):
+        if given[key] not in ("fixed", other):
+            raise ConfigError(f"randomness.{key} must be fixed or {other}, got {given[key]!r}")
+    if given["pool"] == "fixed" and given["shards"] is not None:
+        raise ConfigError("randomness.shards is only for randomness.pool=shard, and that is fixed")
+    if given["pool"] == "shard":
+        planned = _planned_shards(folder) if given["shards"] is None else given["shards"]
+        given["shards"] = len(config["seeds"]) if planned is None else planned
+        if given["shards"] < 1:
+            raise ConfigError(f"randomness.shards must be 1 or more, got {given['shards']}")
+    return {
+        key: value for key, value in given.items() if key not in OF_DOCUMENTS or value != OF_DOCUMENTS[key]
+    }
+
+
+def _planned_shards(folder: Path) -> int | None:
+    """How many shards the plan in a folder has, so that seeds can be added to it; None where there is none."""
+    try:
+        plan = load_plan(folder)
+    except (AblateError, OSError):
+        return None
+    return (plan["arms"][plan["reference"]]["config"].get("randomness") or {}).get("shards")
 
 
 def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:

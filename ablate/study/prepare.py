@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from ablate.corpus.planted import PlantedPart
 from ablate.corpus.size_matched import SizeMatchedRemoval, size_matched
 from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, token_counts, tokenize
-from ablate.corpus.view import build_corpus, corpus_key
+from ablate.corpus.view import Part, build_corpus, corpus_key, overlap
 from ablate.design.controls import CONTROL
 from ablate.errors import under
 from ablate.fingerprint import digest
@@ -38,6 +38,7 @@ from ablate.store import (
     write_json,
     write_table,
 )
+from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.seeds import own_seed
 from ablate.study.tokenizer_text import text_stage
 
@@ -54,12 +55,20 @@ class Prepared:
         key: names it in the store.
         info: what `corpus.json` says: content, documents, bytes, unique_tokens, funnel.
         version, rows: the texts.
+        draw: what the run's seed decided.
+        part: of the pool that was curated; None for all of it.
+        stages: that made it.
+        tokenizer: that its tokens are of.
     """
 
     key: str
     info: dict[str, Any]
     version: TextVersion
     rows: np.ndarray
+    draw: Draw
+    part: Part | None
+    stages: Sequence[Stage]
+    tokenizer: Tokenize
 
 
 class Workshop:
@@ -73,7 +82,7 @@ class Workshop:
 
     def __init__(self, config: Mapping[str, Any], store: Store, workers: int | None = None) -> None:
         self.config, self.store, self.workers = config, store, workers
-        self._recipes: dict[str, tuple[list[Stage], PlantedPart | None]] = {}
+        self.tokenizers: dict[Draw, Tokenize] = {}
 
     @cached_property
     def pool(self) -> Pool:
@@ -86,18 +95,30 @@ class Workshop:
         """What was measured on the pool."""
         return Annotations(self.pool, self.store, self.workers)
 
-    @cached_property
+    @property
     def tokenizer(self) -> Tokenize:
+        """The tokenizer that runs share whose seeds do not draw their own."""
+        return self.tokenizer_of(AS_CONFIGURED)
+
+    def tokenizer_of(self, draw: Draw) -> Tokenize:
         """The tokenizer all arms share, trained if need be on the text that `tokenizer.text` makes of pages.
 
+        Args:
+            draw: of a run's seed; one that draws a tokenizer trains it on its own sample, of its own shard.
         Raises:
             ConfigError: when the pool holds HTML and nothing says how it becomes text.
         """
         config: TokenizerConfig = make(self.config["tokenizer"], "tokenizer")
+        drawn = AS_CONFIGURED if draw.tokenizer is None else Draw(draw.shard, tokenizer=draw.tokenizer)
+        if drawn in self.tokenizers:
+            return self.tokenizers[drawn]
         version = self.annotations.root()
         if not config.pretrained and self.pool.is_html.any() and (stage := text_stage(self.config)):
             version = self.annotations.transform(version, stage)
-        return tokenize(prepare_tokenizer(config, self.annotations, version, self.store))
+        folder = prepare_tokenizer(
+            config, self.annotations, version, self.store, seed=drawn.tokenizer or 0, shard=drawn.shard
+        )
+        return self.tokenizers.setdefault(drawn, tokenize(folder))
 
     def prepare(self, config: Mapping[str, Any], seed: int) -> Prepared:
         """Build the corpus that an arm has under a seed, or find it; most arms have the same under every seed.
@@ -106,16 +127,21 @@ class Workshop:
             DataError: when a stage drops everything.
             StageError: when a stage raises.
         """
-        stages, part = self._stages_of(config, seed), PlantedPart.of(config)
+        draw = draw_of(config, seed)
+        stages, tokenizer = self._stages_of(config, seed), self.tokenizer_of(draw)
+        part = overlap(draw.shard, PlantedPart.of(config))
         recipe = corpus_key(self.pool.name, stages, part)
-        identity = {"corpus": recipe, "tokenizer": self.tokenizer.digest}
+        identity = {"corpus": recipe, "tokenizer": tokenizer.digest}
         folder = self.store.folder("corpora", digest(identity), identity)
         if not _whole_corpus(folder):
             with making(folder, "building this corpus"):
                 if not _whole_corpus(folder):
-                    self._build(stages, part, folder)
-        self._recipes[folder.name] = stages, part
-        return load_prepared(folder)
+                    self._build(stages, part, tokenizer, folder)
+        info = read_json(folder / CORPUS)
+        version = TextVersion(info["version"], tuple(info["segments"]), np.load(folder / "which.npy"))
+        return Prepared(
+            folder.name, info, version, np.load(folder / "rows.npy"), draw, part, stages, tokenizer
+        )
 
     def _stages_of(self, config: Mapping[str, Any], seed: int) -> list[Stage]:
         """The stages that make an arm's corpus under a seed.
@@ -127,25 +153,25 @@ class Workshop:
         """
         stage = config.get(CONTROL)
         if stage is None:
-            return make_stages(config)
+            return make_stages(config, draw_of(config, seed).stages)
         full = {key: value for key, value in config.items() if key != CONTROL}
         node = {**full["stages"][stage], "enabled": False}
         without = {**full, "stages": {**full["stages"], stage: node}}
         tokens, rest = self.prepare(full, seed).info["unique_tokens"], self.prepare(without, seed)
-        count = partial(token_counts, self.annotations, self.tokenizer, rest.version, rest.rows)
+        count = partial(token_counts, self.annotations, rest.tokenizer, rest.version, rest.rows)
         draws = self.annotations.measure(rest.version, SizeMatchedRemoval())
         here = {name: column[rest.rows] for name, column in draws.items()}
         removal = size_matched(here, self._mended(rest, count), tokens=tokens, seed=own_seed(config, seed))
-        return [*make_stages(without), removal]
+        return [*rest.stages, removal]
 
-    def _build(self, stages: list[Any], part: PlantedPart | None, folder: Path) -> None:
+    def _build(self, stages: Sequence[Stage], part: Part | None, tokenizer: Tokenize, folder: Path) -> None:
         discard(folder / CORPUS)
         corpus = build_corpus(stages, self.annotations, part)
-        counter = TokenCounter(self.annotations, self.tokenizer)
+        counter = TokenCounter(self.annotations, tokenizer)
         lines = funnel(corpus, self.annotations, counter)
         self.annotations.close()  # all is measured; the ledger and the index need the memory
         write_ledger(corpus, self.annotations, folder / "ledger")
-        stream = open_stream(self.annotations, self.tokenizer, corpus.version, corpus.rows, seed=0, context=1)
+        stream = open_stream(self.annotations, tokenizer, corpus.version, corpus.rows, seed=0, context=1)
         for name, array in (("rows", corpus.rows), ("which", corpus.version.which)):
             with atomic(folder / f"{name}.npy", seal=True) as path, path.open("wb") as file:
                 np.save(file, array)
@@ -172,8 +198,7 @@ class Workshop:
         except Damaged as problem:
             say(f"{problem.args[0].split(';')[0]}; the texts of corpus {prepared.key} are made again")
         self.annotations.forget()
-        stages, part = self._recipes[prepared.key]
-        build_corpus(stages, self.annotations, part)
+        build_corpus(prepared.stages, self.annotations, prepared.part)
         return use()
 
     def curation_cpu_s(self, prepared: Prepared) -> dict[str, float]:
@@ -181,12 +206,10 @@ class Workshop:
 
         What was measured once for several arms counts for each: it is what the arm would take alone.
         """
-        segments = prepared.version.segments
-        spent = {
-            stage.name: sum(self.annotations.cpu_s(step, segments) for step in stage.steps())
-            for stage in self._recipes[prepared.key][0]
-        }
-        return spent | {"tokenize": self.annotations.cpu_s(self.tokenizer, segments)}
+        rows = None if prepared.part is None else prepared.part.rows(self.pool)
+        cpu_s = partial(self.annotations.cpu_s, segments=prepared.version.segments, rows=rows)
+        spent = {stage.name: sum(map(cpu_s, stage.steps())) for stage in prepared.stages}
+        return spent | {"tokenize": cpu_s(prepared.tokenizer)}
 
     def leaks(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, Any] | None:
         """Which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
@@ -218,7 +241,7 @@ class Workshop:
         return self._mended(
             prepared,
             lambda: open_stream(
-                self.annotations, self.tokenizer, prepared.version, prepared.rows,
+                self.annotations, prepared.tokenizer, prepared.version, prepared.rows,
                 seed=seed, context=context, subset=subset,
             ),
         )  # fmt: skip
@@ -232,10 +255,3 @@ def _whole_corpus(folder: Path) -> bool:
     """Whether every file of a stored corpus is there as it was written."""
     about = folder / CORPUS
     return whole(about) and all([whole(folder / name) for name in read_json(about)["files"]])
-
-
-def load_prepared(folder: Path) -> Prepared:
-    """A stored corpus."""
-    info = read_json(folder / CORPUS)
-    version = TextVersion(info["version"], tuple(info["segments"]), np.load(folder / "which.npy"))
-    return Prepared(folder.name, info, version, np.load(folder / "rows.npy"))

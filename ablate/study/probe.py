@@ -21,6 +21,7 @@ from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
 from ablate.store import Store
+from ablate.study.chance import undrawn
 from ablate.study.prepare import Workshop
 
 Say = Callable[[str], None]
@@ -41,6 +42,7 @@ class Probe:
         processes: that train side by side, as the sweep would have it.
         tokens_per_s: of training, all processes together.
         evaluate_s: of one evaluation.
+        tokens_left: of a document of the pool, on average, after the full recipe.
     """
 
     documents: int
@@ -50,6 +52,7 @@ class Probe:
     processes: int
     tokens_per_s: float
     evaluate_s: float
+    tokens_left: float
 
     def as_dict(self) -> dict[str, Any]:
         """For `plan.json`."""
@@ -114,16 +117,25 @@ def probe(
         more = rows.size - some.size
         slope = max(0.0, (all_s - some_s) / more if more else all_s / rows.size)
         setup = load_s + max(0.0, started_s - some_s)
-        return Probe(len(pool), setup, slope / at_once, *_speeds(plan, workshop, jobs, say))
+        left = _tokens_left(plan, workshop) / rows.size
+        return Probe(len(pool), setup, slope / at_once, *_speeds(plan, workshop, jobs, say), left)
 
 
 def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
     for arm in plan["arms"].values():
         try:
-            workshop.prepare(arm["config"], plan["seeds"][0])
+            workshop.prepare(undrawn(arm["config"]), plan["seeds"][0])
         except AblateError:
             # A stage may drop all of a small sample; what it measured was measured.
             continue
+
+
+def _tokens_left(plan: Mapping[str, Any], workshop: Workshop) -> int:
+    try:
+        config = undrawn(plan["arms"][plan["reference"]]["config"])
+        return int(workshop.prepare(config, plan["seeds"][0]).info["unique_tokens"])
+    except AblateError:
+        return 0
 
 
 def _speeds(
@@ -138,7 +150,7 @@ def _speeds(
 
     config = plan["arms"][plan["reference"]]["config"]
     started = time.monotonic()
-    evaluator = evaluator_of(config, workshop)
+    evaluator = evaluator_of(config, workshop.tokenizer, workshop.store)
     start_s = time.monotonic() - started
     vocab_size = len(load_tokenizer(workshop.tokenizer.folder))
     proxy, train = make(config["proxy"], "proxy"), make(config["train"], "train")

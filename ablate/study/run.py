@@ -18,7 +18,7 @@ from ablate.config import identified, make, make_stages
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
 from ablate.corpus.tokenizer import load_tokenizer
-from ablate.corpus.tokens import TokenStream
+from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
@@ -58,39 +58,39 @@ def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
     return int(config["train"]["tokens"] if budget.match == "tokens" else unique_tokens)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _evaluator(evaluate: str, tokenizer: Path, context: int, store: Path) -> Any:
     from ablate.evaluate.evaluator import Evaluator
 
     return Evaluator(make(json.loads(evaluate), "evaluate"), load_tokenizer(tokenizer), context, Store(store))
 
 
-def evaluator_of(config: Mapping[str, Any], workshop: Workshop) -> Any:
-    """The study's evaluator, built once per process."""
+def evaluator_of(config: Mapping[str, Any], tokenizer: Tokenize, store: Store) -> Any:
+    """The evaluator of a study's runs with this tokenizer, built once per process."""
     return _evaluator(
         canonical_json(identified(config["evaluate"])),
-        workshop.tokenizer.folder,
+        tokenizer.folder,
         config["proxy"]["context"],
-        workshop.store.root,
+        store.root,
     )
 
 
 def run_key(
-    config: Mapping[str, Any], prepared: Prepared, workshop: Workshop, seed: int, origin: Origin | None = None
+    config: Mapping[str, Any], prepared: Prepared, store: Store, seed: int, origin: Origin | None = None
 ) -> str:
     """Name what a run computes: the same texts, model, recipe, tasks, seed and origin give the same record."""
     without = ("tokens", *(NOT_OF_BRANCHES if origin else ()))
     train = {name: value for name, value in identified(config["train"]).items() if name not in without}
     weights, order, subset = run_seeds(config, seed)
     return digest({
-        "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": workshop.tokenizer.digest,
+        "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": prepared.tokenizer.digest,
         "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": train,
         "primary": config["evaluate"]["primary"],
         "seed": weights if weights == order else [weights, order],
         **({} if subset is None else {"subset": subset}),
         **({"origin": origin.key} if origin else {}),
         "tokens": budget_tokens(config, prepared.info["unique_tokens"]),
-        "evaluate": evaluator_of(config, workshop).digest,
+        "evaluate": evaluator_of(config, prepared.tokenizer, store).digest,
     })  # fmt: skip
 
 
@@ -217,9 +217,8 @@ class _Open:
     @property
     def shape(self) -> str:
         """Runs with this in common can be trained in lockstep."""
-        return canonical_json(
-            [self.config["proxy"], self.config["train"], self.config["evaluate"], self.tokens]
-        )
+        alike = [self.config["proxy"], self.config["train"], self.config["evaluate"], self.tokens]
+        return canonical_json([*alike, self.prepared.tokenizer.digest])
 
 
 def execute(
@@ -293,7 +292,7 @@ def _open(plan: Mapping[str, Any], workshop: Workshop, origins: Origins, study: 
     own = workshop.stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
     origin = origins.of(config, seed)
     stream = origin.before(own) if isinstance(origin, Trunk) else own
-    result = workshop.store.root / "runs" / run_key(config, prepared, workshop, seed, origin)
+    result = workshop.store.root / "runs" / run_key(config, prepared, workshop.store, seed, origin)
     return _Open(name, config, prepared, stream, origin, run_folder(study, arm, seed), result)
 
 
@@ -335,7 +334,8 @@ def _copies(
 ) -> dict[str, Any] | None:
     """Copies of duplicate clusters in what was trained on, by the recipe's last relation, on or off."""
     everything = {**config, "stages": {n: {**s, "enabled": True} for n, s in config["stages"].items()}}
-    relations = [stage for stage in make_stages(everything) if isinstance(stage, Relation)]
+    stages = make_stages(everything, prepared.draw.stages)
+    relations = [stage for stage in stages if isinstance(stage, Relation)]
     if not relations:
         return None
     groups = workshop.groups(prepared, relations[-1])
@@ -360,11 +360,12 @@ def _train(
 
     started = time.monotonic()
     config, names = group[0].config, [run.name for run in group]
+    tokenizer = group[0].prepared.tokenizer
     failures: dict[RunName, Exception] = {}
     try:
         settings = make(config["train"], "train")
         settings = replace(settings, threads=settings.threads or threads)
-        evaluator = evaluator_of(config, workshop) if books else None
+        evaluator = evaluator_of(config, tokenizer, workshop.store) if books else None
         with ExitStack() as stack:
             desks = [stack.enter_context(_desk(plan, run, evaluator)) if books else None for run in group]
             outcomes = train_together(
@@ -377,7 +378,7 @@ def _train(
                     for run, desk in zip(group, desks, strict=True)
                 ],
                 proxy=make(config["proxy"], "proxy"), config=settings, tokens=group[0].tokens,
-                vocab_size=origins.vocab_size(group[0].origin),
+                vocab_size=origins.vocab_size(group[0].origin, tokenizer),
             )  # fmt: skip
         run_s = (time.monotonic() - started) / len(group)
         for run, outcome, desk in zip(group, outcomes, desks, strict=True):

@@ -17,12 +17,14 @@ from hydra.types import HydraContext
 from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.design.controls import CONTROL
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import CHILD, watch
 from ablate.store import Store, lock, read_json
+from ablate.study.chance import AS_CONFIGURED, draw_of
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
@@ -140,7 +142,7 @@ def _take_out_stale(
                     run, why = read_record(folder)["run"], "its texts, tasks or libraries have changed since"
                 except DataError as error:
                     run, why = "", str(error)
-                if run != run_key(config, prepared, workshop, seed, origins.of(config, seed)):
+                if run != run_key(config, prepared, store, seed, origins.of(config, seed)):
                     say(f"{arm}, seed {seed}: {why}; it is done again")
                     (folder / "record.json").unlink()
     except Exception as error:
@@ -181,18 +183,19 @@ def _prepare(
         try:
             prepared = workshop.prepare(config, seed)
             origin = origins.of(config, seed)
-            distinct.setdefault(run_key(config, prepared, workshop, seed, origin), (arm, seed))
+            distinct.setdefault(run_key(config, prepared, workshop.store, seed, origin), (arm, seed))
             if isinstance(origin, Trunk):
                 trunks[arm, seed] = origin
         except Exception as error:
-            if arm == plan["reference"] and not workshop.__dict__.get("tokenizer"):
+            if arm == plan["reference"] and not workshop.tokenizers:
                 raise
             mark_failed(study, arm, seed, error)
             failures[arm, seed] = said = explain(error)
-            line = f"{arm}: no corpus: {said}"
+            line = f"{_named(arm, config, seed)}: no corpus: {said}"
         else:
             info = prepared.info
-            line = f"{arm}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens"
+            line = f"{_named(arm, config, seed)}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens"
+            line += _repeats(config, info)
             if CONTROL in config and config["budget"]["match"] == "tokens" and _meets_once(config, info):
                 line += "; it meets none twice, so its volume is nil by construction: train longer, or do without it"
         if (arm, line) not in told:
@@ -203,6 +206,21 @@ def _prepare(
 
 def _meets_once(config: Mapping[str, Any], corpus: Mapping[str, Any]) -> bool:
     return budget_tokens(config, corpus["unique_tokens"]) <= int(corpus["unique_tokens"])
+
+
+def _named(arm: str, config: Mapping[str, Any], seed: int) -> str:
+    draw = draw_of(config, seed)
+    return arm if draw == AS_CONFIGURED else f"{arm}, {draw}"
+
+
+def _repeats(config: Mapping[str, Any], corpus: Mapping[str, Any]) -> str:
+    """What a budget of several epochs is told with."""
+    epochs = budget_tokens(config, corpus["unique_tokens"]) / corpus["unique_tokens"]
+    if epochs <= 1:
+        return ""
+    return f", {epochs:.1f} epochs" + (
+        f": more than {WARN_EPOCHS:g} repeats cost" if epochs > WARN_EPOCHS else ""
+    )
 
 
 def _train_trunks(

@@ -8,14 +8,14 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ablate.config import identified, make
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.tokenizer import load_tokenizer
-from ablate.corpus.tokens import TokenStream
+from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError, ConfigError
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
@@ -109,6 +109,11 @@ class Trunk:
 Origin = Trunk | Checkpoint
 
 
+@lru_cache(maxsize=64)
+def _entries(tokenizer: Path) -> int:
+    return len(load_tokenizer(tokenizer))
+
+
 class Origins:
     """Where the runs of a plan start from.
 
@@ -128,13 +133,9 @@ class Origins:
             self._references[seed] = self._workshop.prepare(config, seed)
         return self._references[seed]
 
-    @cached_property
-    def _vocab_size(self) -> int:
-        return len(load_tokenizer(self._workshop.tokenizer.folder))
-
-    def vocab_size(self, origin: Origin | None) -> int:
-        """Rows of the embeddings of a run with this origin."""
-        return origin.vocab_size if origin else self._vocab_size
+    def vocab_size(self, origin: Origin | None, tokenizer: Tokenize) -> int:
+        """Rows of the embeddings of a run with this origin and tokenizer."""
+        return origin.vocab_size if origin else _entries(tokenizer.folder)
 
     def of(self, config: Mapping[str, Any], seed: int) -> Origin | None:
         """What a run of an arm branches off; None from scratch.
@@ -158,7 +159,7 @@ class Origins:
         of_trunk, reference = settings.of_trunk(steps), self._reference(seed)
         recipe = {name: v for name, v in identified(config["train"]).items() if name not in NOT_OF_TRUNKS}
         key = digest({
-            "trunk": TRUNK_FORMAT, "content": reference.info["content"], "tokenizer": self._workshop.tokenizer.digest,
+            "trunk": TRUNK_FORMAT, "content": reference.info["content"], "tokenizer": reference.tokenizer.digest,
             "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": recipe,
             "steps": settings.trunk_steps(steps), "warmup": warmup_steps(steps, settings.warmup_fraction),
             "seed": weights if weights == order else [weights, order],
@@ -168,7 +169,7 @@ class Origins:
             self._streams[place] = self._workshop.stream(reference, seed=order, context=context)
         return Trunk(
             key, self._workshop.store.root / "trunks" / key, config, of_trunk, seed, weights,
-            self._streams[place], self._vocab_size,
+            self._streams[place], _entries(reference.tokenizer.folder),
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ablate.corpus import annotate
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.shard import Shard
 from ablate.corpus.size_matched import SizeMatchedRemoval
 from ablate.corpus.view import build_corpus, corpus_key
 from ablate.errors import DataError
@@ -114,12 +115,15 @@ def documents() -> st.SearchStrategy[list[Document]]:
     return st.lists(plain_page | web_page, min_size=1, max_size=12)
 
 
-def run_one_by_one(pool: Pool, stages: Sequence[Stage]) -> list[str]:
-    """The plain way: no sharing, no versions; each stage sees only what the one before it left."""
-    texts: list[str] = pool.column("text").to_pylist()
-    kinds: list[str] = pool.column("kind").to_pylist()
-    urls: list[str] = pool.column("url").to_pylist()
-    keys = pool.keys.tolist()
+def run_one_by_one(pool: Pool, stages: Sequence[Stage], rows: Sequence[int] | None = None) -> list[str]:
+    """The plain way: no sharing, no versions; each stage sees only what the one before it left.
+
+    Args:
+        rows: the documents that there are; None for all.
+    """
+    there = range(len(pool)) if rows is None else rows
+    texts, kinds, urls = ([pool.column(name)[i].as_py() for i in there] for name in ("text", "kind", "url"))
+    keys = [int(pool.keys[i]) for i in there]
     for step in [step for stage in stages for step in stage.steps()]:
         if isinstance(step, Transform):
             texts = [step.transform(t) if k in step.kinds else t for t, k in zip(texts, kinds, strict=True)]
@@ -262,6 +266,31 @@ def test_what_is_cut_depends_on_the_survivors_alone(
             if not expected:
                 continue
             corpus = build_corpus(stages, annotations)
+            assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents() | planted(), st.lists(st.sampled_from(STAGES), max_size=5), st.integers(1, 3), st.data())
+def test_a_shard_is_curated_as_if_it_were_all_there_is(
+    make_pool: Any, pages: list[Document], stages: list[Stage], n_shards: int, data: st.DataObject
+) -> None:
+    """Relations are found in the whole pool, and give in a shard what they would in the shard alone."""
+    names = st.sampled_from(
+        ["", "https://a.example/1", "https://b.example/", "https://c.example/x", "https://d.example"]
+    )
+    pages = [replace(page, url=data.draw(names), source=data.draw(st.sampled_from("pq"))) for page in pages]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        pool = make_pool(store, pages)
+        annotations = Annotations(pool, store, workers=1)
+        for number in data.draw(st.permutations(range(n_shards))):
+            shard = Shard(number, n_shards)
+            expected = run_one_by_one(pool, stages, shard.rows(pool).tolist())
+            if not expected:
+                with pytest.raises(DataError):
+                    build_corpus(stages, annotations, shard)
+                continue
+            corpus = build_corpus(stages, annotations, shard)
             assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
 
 

@@ -33,6 +33,8 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     """Inspect; returns the exit status."""
     with open_arm(config) as (arm, workshop):
         prepared = workshop.prepare(arm, config.seeds[0])
+        if config.randomness.pool != "fixed":
+            print("the whole pool is shown; in a study each seed would curate its shard by itself")
         pool = workshop.pool.summary
         print(
             f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
