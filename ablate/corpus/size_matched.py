@@ -16,6 +16,7 @@ class SizeMatchedRemoval(RandomRemoval):
     """Removal at random whose rate leaves as many tokens as a stage leaves in its own way."""
 
     name: ClassVar[str] = "size_matched_removal"
+    version: ClassVar[int] = 2
     salt: ClassVar[bytes] = b"size matched"
 
 

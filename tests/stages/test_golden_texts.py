@@ -19,6 +19,7 @@ import yaml
 from ablate.classifier.linear import Linear
 from ablate.classifier.student import train_student
 from ablate.config import CONF, RESERVED, make
+from ablate.corpus.size_matched import SizeMatchedRemoval
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.classifier_quality import ClassifierQuality
@@ -113,6 +114,7 @@ STAGES: dict[str, Stage] = {
     "url_filter": UrlFilter(banned_words=str(GIVEN / "words.txt"), banned_subwords=str(GIVEN / "parts.txt"),
                             blocklists=(str(GIVEN / "lists"),)),
     "random_removal": RandomRemoval(),
+    "size_matched_removal": SizeMatchedRemoval(),
     "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
 }  # fmt: skip
 
