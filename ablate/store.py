@@ -191,7 +191,7 @@ def sealed_files(root: Path, *, unsealed: bool = True) -> list[Path]:
     """Every file below a folder that has a sum, gone or not.
 
     Args:
-        unsealed: those without a sum as well, but for locks, journals that grow line by line, and what
+        unsealed: those without a sum as well, but for locks, logs, journals that grow line by line, and what
             launchers leave in `jobs`.
     """
     found = set()
@@ -200,7 +200,7 @@ def sealed_files(root: Path, *, unsealed: bool = True) -> list[Path]:
         for name in names:
             if name.startswith(".") and name.endswith(SUM):
                 found.add(Path(folder, name[1:].removesuffix(SUM)))
-            elif unsealed and not name.startswith(".") and not name.endswith((".lock", JOURNAL)):
+            elif unsealed and not name.startswith(".") and not name.endswith((".lock", ".log", JOURNAL)):
                 found.add(Path(folder, name))
     return sorted(found)
 

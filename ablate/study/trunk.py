@@ -19,7 +19,7 @@ from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError, ConfigError
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
-from ablate.store import clear_parts, lock, read_json, whole, write_json
+from ablate.store import clear_parts, discard, lock, read_json, whole, write_json
 from ablate.study.prepare import Prepared, Workshop
 from ablate.study.seeds import run_seeds
 from ablate.train.config import TrainConfig, check_budget
@@ -31,7 +31,7 @@ LIBRARIES = ("torch",)
 NOT_OF_BRANCHES = ("schedule", "min_lr_ratio", "branch_from", "branch_at")
 """Settings that a branch has none of its own of, or that its origin stands for."""
 NOT_OF_TRUNKS = (*NOT_OF_BRANCHES, "tokens", "evaluations", "warmup_fraction")
-FAILED = "failed.json"
+FAILED, LOG = "failed.json", "train.log"
 
 
 class TrunkError(AblateError):
@@ -101,9 +101,7 @@ class Trunk:
             if path.exists()
             else "it ended without a word (killed, or no disk space)"
         )
-        return TrunkError(
-            f"its trunk was not trained (seed {self.seed}, log: {self.folder / 'log.txt'}): {why}"
-        )
+        return TrunkError(f"its trunk was not trained (seed {self.seed}, log: {self.folder / LOG}): {why}")
 
 
 Origin = Trunk | Checkpoint
@@ -124,6 +122,7 @@ class Origins:
 
     def __init__(self, plan: Mapping[str, Any], workshop: Workshop) -> None:
         self._plan, self._workshop = plan, workshop
+        self._checkpoints: dict[str, Checkpoint] = {}
         self._references: dict[int, Prepared] = {}
         self._streams: dict[tuple[str, int, int], TokenStream] = {}
 
@@ -148,9 +147,12 @@ class Origins:
             return None
         if settings.from_trunk:
             return self._trunk(config, settings, seed)
-        checkpoint = open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
-        check_tokenizer(settings.branch_from, checkpoint, self._workshop.tokenizer.folder)
-        return checkpoint
+        place = canonical_json([settings.branch_from, config["proxy"]])
+        if place not in self._checkpoints:
+            checkpoint = open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
+            check_tokenizer(settings.branch_from, checkpoint, self._workshop.tokenizer.folder)
+            self._checkpoints[place] = checkpoint
+        return self._checkpoints[place]
 
     def _trunk(self, config: Mapping[str, Any], settings: TrainConfig, seed: int) -> Trunk:
         weights, order, _ = run_seeds(config, seed)
@@ -192,7 +194,7 @@ def train_trunks(trunks: Sequence[Trunk], threads: int | None = None) -> dict[st
             )
             if not trunk.there:
                 clear_parts(trunk.folder)
-                (trunk.folder / FAILED).unlink(missing_ok=True)
+                discard(trunk.folder / FAILED)
                 shape = canonical_json([trunk.config["proxy"], trunk.config["train"]])
                 alike.setdefault(shape, []).append(trunk)
         for group in alike.values():
@@ -207,9 +209,7 @@ def _train(group: list[Trunk], threads: int | None) -> None:
     first = group[0]
     settings = replace(first.settings, threads=first.settings.threads or threads)
     with ExitStack() as stack:
-        logs = [
-            stack.enter_context((trunk.folder / "log.txt").open("a", encoding="utf-8")) for trunk in group
-        ]
+        logs = [stack.enter_context((trunk.folder / LOG).open("a", encoding="utf-8")) for trunk in group]
         try:
             outcomes: Sequence[Any] = train_together(
                 [
@@ -243,7 +243,7 @@ def _train(group: list[Trunk], threads: int | None) -> None:
 def _note_failure(trunk: Trunk, error: Exception) -> None:
     message = str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
     try:
-        write_json(trunk.folder / FAILED, {"error": message, **getattr(error, "details", {})})
+        write_json(trunk.folder / FAILED, {"error": message, **getattr(error, "details", {})}, seal=True)
     except (AblateError, OSError):
         return  # the disk may be what failed; that there is no trunk says the same
 
@@ -261,6 +261,13 @@ def check_branches(plan: Mapping[str, Any]) -> None:
             continue
         if settings.from_trunk:
             settings.of_trunk(check_budget(settings.tokens, settings, config["proxy"]["context"]))
+            points = sum(share > settings.trunk_share for share in {*settings.evaluations, 1.0})
+            if config["evaluate"].get("average_last", 1) > points:
+                raise ConfigError(
+                    f"evaluate.average_last={config['evaluate']['average_last']} needs as many points on the branch, and of "
+                    f"train.evaluations only {points} lie behind {settings.trunk_share}; add some, e.g. "
+                    f"{round((settings.trunk_share + 1) / 2, 3)}"
+                )
             if config["budget"]["match"] != "tokens":
                 raise ConfigError(
                     "train.branch_from=reference needs budget=tokens: with budget.match=source each arm trains for as long as "

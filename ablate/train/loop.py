@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -193,6 +193,7 @@ def measure_speed(
     The median step of about `seconds` counts; nothing is kept.
     """
     device = pick_device(config.device)
+    config = replace(config, branch_from=None, branch_at=None)  # a step costs the same wherever it stands
     with _threads(config.threads):
         shape = (together, config.batch_tokens // proxy.context, proxy.context + 1)
         tokens = torch.randint(0, vocab_size, shape, generator=torch.Generator().manual_seed(0)).to(device)

@@ -1,7 +1,7 @@
 """Do branches rank stages as runs from scratch do, and at what price? Two studies of the same arms, held against each other.
 
-Run: python results/branching/branching.py studies/SCRATCH studies/BRANCHED results/branching/NAME
-Writes: NAME.md, NAME.csv
+Run: python results/branching/branching.py studies/SCRATCH studies/BRANCHED results/branching/NAME [METRIC]
+Writes: NAME.md, NAME.csv; of the primary metric, or of another that both have, such as bits_per_byte
 
 The cheap ranking comes from one half of the seeds and the full one from the other, averaged over the ways to halve them:
 a branch shares its seed's initial weights and most of its text with the run from scratch under that seed, and with it
@@ -22,7 +22,8 @@ import numpy as np
 from ablate.effects.decision import MOST_SPLITS, Agreement, agreement_across_seeds
 from ablate.effects.estimate import Floats
 from ablate.report.branching import meaning, own_tokens, trunks
-from ablate.report.effects_table import effects_table, headline, headline_scores
+from ablate.report.decision import score_table, tasks_with
+from ablate.report.effects_table import Row, effects_table
 from ablate.report.records import Study, load_study
 from ablate.report.tables import contrast_name, direction, interval, markdown, signed
 
@@ -30,17 +31,21 @@ DRAWS = 2_000
 """Bootstrap samples of the seeds."""
 
 
-def table_of(study: Study, seeds: list[int], arms: list[str]) -> Floats:
-    """Headline scores, shape (n_arms, n_seeds)."""
-    table = headline_scores(study)
-    if table is None or not study.records:
-        sys.exit(f"{study.folder} has no scores in {study.primary}")
+def table_of(study: Study, metric: str, seeds: list[int], arms: list[str]) -> Floats:
+    """Scores of the aggregate, or of the task that has the metric: shape (n_arms, n_seeds)."""
+    table = score_table(study, tasks_with(study, metric)[0], metric)
     return table[np.ix_([study.arms.index(arm) for arm in arms], [study.seeds.index(seed) for seed in seeds])]
 
 
 def gains_of(scores: Floats) -> Floats:
     """Reference (the first arm) minus each other arm, mean over seeds: shape (n_arms - 1,)."""
     return np.asarray((scores[:1] - scores[1:]).mean(axis=1))
+
+
+def gains_in(study: Study, metric: str) -> list[Row]:
+    """Rows of effects on what `table_of` takes."""
+    task = tasks_with(study, metric)[0]
+    return [row for row in effects_table(study) if (row["metric"], row["task"]) == (metric, task)]
 
 
 def halves(n_seeds: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -96,7 +101,7 @@ def agreed(name: str, found: Agreement) -> list[str]:
     ]  # fmt: skip
 
 
-def main(scratch_folder: str, branched_folder: str, out: str) -> None:
+def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None = None) -> None:
     """Write the page and the table."""
     scratch, branched = load_study(Path(scratch_folder)), load_study(Path(branched_folder))
     arms = [arm for arm in scratch.arms if arm in branched.arms]
@@ -110,11 +115,14 @@ def main(scratch_folder: str, branched_folder: str, out: str) -> None:
         sys.exit(
             f"expected 4 arms and 4 seeds that both studies have run, found {len(arms)} and {len(seeds)}"
         )
-    if scratch.primary != branched.primary:
-        sys.exit(f"the studies have other headlines: {scratch.primary} and {branched.primary}")
-    full, cheap = (table_of(study, seeds, arms) for study in (scratch, branched))
+    metric = metric or scratch.primary
+    if any(metric not in study.metrics for study in (scratch, branched)):
+        sys.exit(
+            f"expected a metric that both have, got {metric}; of {', '.join({*scratch.metrics} & {*branched.metrics})}"
+        )
+    full, cheap = (table_of(study, metric, seeds, arms) for study in (scratch, branched))
     rows = {
-        name: {contrast_name(row): row for row in headline(effects_table(study), study)}
+        name: {contrast_name(row): row for row in gains_in(study, metric)}
         for name, study in (("scratch", scratch), ("branch", branched))
     }
     shared = [name for name in rows["scratch"] if name in rows["branch"]]
@@ -138,8 +146,8 @@ def main(scratch_folder: str, branched_folder: str, out: str) -> None:
     text = [
         f"# {branched.plan['title']}: branches against runs from scratch",
         meaning(branched.plan),
-        f"{len(arms)} arms x {len(seeds)} seeds of `{scratch.plan['study']}` and `{branched.plan['study']}`; gains in **{scratch.primary}** "
-        f"({direction(scratch.primary, scratch)}).",
+        f"{len(arms)} arms x {len(seeds)} seeds of `{scratch.plan['study']}` and `{branched.plan['study']}`; gains in **{metric}** "
+        f"({direction(metric, scratch)}).",
         markdown(
             ("stage", "gain from scratch", "95 % interval", "verdict", "gain at the end", "95 % interval", "verdict", ""),
             lines,
@@ -179,4 +187,4 @@ def main(scratch_folder: str, branched_folder: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:])

@@ -148,7 +148,9 @@ def test_a_damaged_trunk_is_trained_again(
     assert ablate("sweep", *few, "seeds=[0]") == 0
     first = record(here / "studies" / "demo", "without_language")
     (path,) = (here / "store").glob("trunks/*/checkpoint.pt")
+    assert ablate("verify", *few) == 0, "what a trunk leaves is sealed, but for its log"
     path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
+    assert ablate("verify", *few) == 1
     shutil.rmtree(here / "studies")
     shutil.rmtree(here / "store" / "runs")
     assert ablate("sweep", *few, "seeds=[0]") == 0
@@ -212,6 +214,7 @@ def test_two_processes_that_need_one_trunk_train_it_once(here: Path, few: tuple[
     [
         (["budget=source"], "train.branch_from=reference needs budget=tokens"),
         (["randomness.subset=3"], "randomness.subset is not for train.branch_from=reference"),
+        (["evaluate.average_last=2"], "evaluate.average_last=2 needs as many points on the branch"),
         (["train.branch_at=0.95"], "train.branch_at=0.95 of 8 steps leaves none to the branch"),
         (["train.branch_at=1.5"], "train.branch_at must be in (0, 1), got 1.5"),
         (["train.branch_from=null"], "train.branch_at is the end of a trunk"),
