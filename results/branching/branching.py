@@ -1,7 +1,7 @@
 """Do branches rank stages as runs from scratch do, and at what price? Two studies of the same arms, held against each other.
 
 Run: python results/branching/branching.py studies/SCRATCH studies/BRANCHED results/branching/NAME [METRIC]
-Writes: NAME.md, NAME.csv; of the primary metric, or of another that both have, such as bits_per_byte
+Writes: NAME.md, NAME.csv; of the primary metric, or of another that both have, such as bpb
 
 The cheap ranking comes from one half of the seeds and the full one from the other, averaged over the ways to halve them:
 a branch shares its seed's initial weights and most of its text with the run from scratch under that seed, and with it
