@@ -123,14 +123,17 @@ class Origins:
     def __init__(self, plan: Mapping[str, Any], workshop: Workshop) -> None:
         self._plan, self._workshop = plan, workshop
         self._checkpoints: dict[str, Checkpoint] = {}
-        self._references: dict[int, Prepared] = {}
+        self._references: dict[tuple[str, int], Prepared] = {}
         self._streams: dict[tuple[str, int, int], TokenStream] = {}
 
-    def _reference(self, seed: int) -> Prepared:
-        if seed not in self._references:
-            config = self._plan["arms"][self._plan["reference"]]["config"]
-            self._references[seed] = self._workshop.prepare(config, seed)
-        return self._references[seed]
+    def _reference(self, config: Mapping[str, Any], seed: int) -> Prepared:
+        """The reference arm's corpus, in the tokens and of the shard that an arm has under a seed."""
+        drawn = (canonical_json(config.get("randomness")), seed)
+        if drawn not in self._references:
+            reference = self._plan["arms"][self._plan["reference"]]["config"]
+            same = {**reference, "randomness": config.get("randomness")}
+            self._references[drawn] = self._workshop.prepare(same, seed)
+        return self._references[drawn]
 
     def vocab_size(self, origin: Origin | None, tokenizer: Tokenize) -> int:
         """Rows of the embeddings of a run with this origin and tokenizer."""
@@ -158,7 +161,7 @@ class Origins:
         weights, order, _ = run_seeds(config, seed)
         context = config["proxy"]["context"]
         steps = check_budget(settings.tokens, settings, context)
-        of_trunk, reference = settings.of_trunk(steps), self._reference(seed)
+        of_trunk, reference = settings.of_trunk(steps), self._reference(config, seed)
         recipe = {name: v for name, v in identified(config["train"]).items() if name not in NOT_OF_TRUNKS}
         key = digest({
             "trunk": TRUNK_FORMAT, "content": reference.info["content"], "tokenizer": reference.tokenizer.digest,
@@ -195,7 +198,7 @@ def train_trunks(trunks: Sequence[Trunk], threads: int | None = None) -> dict[st
             if not trunk.there:
                 clear_parts(trunk.folder)
                 discard(trunk.folder / FAILED)
-                shape = canonical_json([trunk.config["proxy"], trunk.config["train"]])
+                shape = canonical_json([trunk.config["proxy"], trunk.config["train"], trunk.vocab_size])
                 alike.setdefault(shape, []).append(trunk)
         for group in alike.values():
             _train(group, threads)
