@@ -7,6 +7,7 @@ are cut from the runs: seeds of one pool, or seeds of as many pools.
 
 Run: python results/calibration/pools.py FOLDER     (192 runs of 160,000 tokens; about 11 minutes of two quiet cores)
      python results/calibration/pools.py            (the page again, from pools.csv)
+     python results/calibration/pools.py --study studies/NAME --out FOLDER    (of any study with two seeds or more in every shard)
 Writes: pools.csv (the score of every run), pools.md
 """
 
@@ -17,7 +18,7 @@ import csv
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -29,6 +30,8 @@ from ablate.calibrate.trained import headline_scores
 from ablate.effects.contrast import estimate_contrasts
 from ablate.report.records import load_study
 from ablate.report.tables import markdown
+from ablate.study.chance import chance_of
+from ablate.study.plan import load_plan
 
 HERE = Path(__file__).parent
 STAGES = ("language", "gopher_quality")
@@ -41,6 +44,9 @@ PREDICTION = (
 )
 
 
+TESTBED = "The pools are of one testbed: the same facts and press releases, other pages and hosts. Budget, proxy and recipe are those of `study=calibration`."
+
+
 def arguments() -> argparse.Namespace:
     """Of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -51,9 +57,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=4, help="seeds in each pool")
     parser.add_argument("--pages", type=int, default=2_500, help="in each pool, on average")
     parser.add_argument("--out", default=str(HERE), help="where pools.csv and pools.md go")
+    parser.add_argument(
+        "--study", help="folder of a finished study, leave-one-out with shards, instead of doing the runs"
+    )
     parser.add_argument("overrides", nargs="*", help="more for ablate sweep")
     asked = parser.parse_intermixed_args()
-    if asked.pools < 2 * asked.runs or asked.runs < 3:
+    if asked.folder and (asked.pools < 2 * asked.runs or asked.runs < 3):
         parser.error(
             "the gain over pools comes from pools that a study does not use: give 3 runs or more, and twice as many pools"
         )
@@ -74,15 +83,16 @@ def sweep(asked: argparse.Namespace) -> tuple[list[str], float]:
     return overrides, time.monotonic() - started
 
 
-def write_scores(asked: argparse.Namespace, path: Path) -> None:
+def write_scores(folder: Path, path: Path) -> None:
     """pools.csv: one line per seed, with the headline's score of every arm."""
-    study = load_study(Path(asked.folder) / "study")
+    study = load_study(folder)
     table = headline_scores(study)
+    shards = study.plan["arms"][study.plan["reference"]]["config"]["randomness"]["shards"]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["pool", "seed", *study.arms])
         for place, seed in enumerate(study.seeds):
-            writer.writerow([seed % asked.pools, seed, *(f"{score:.8g}" for score in table[:, place])])
+            writer.writerow([seed % shards, seed, *(f"{score:.8g}" for score in table[:, place])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +119,7 @@ def read_scores(path: Path) -> list[Gains]:
         rows = list(csv.DictReader(file))
     pools = sorted({int(row["pool"]) for row in rows})
     found = []
-    for stage in STAGES:
+    for stage in [name.removeprefix("without_") for name in rows[0] if name.startswith("without_")]:
         both = [
             [
                 [float(row[arm]) for arm in ("full", f"without_{stage}")]
@@ -192,14 +202,18 @@ class Coverage:
 def coverage(gains: Gains, seeds: int, sharded: bool) -> Coverage:
     """Count intervals that hold the mean of the pools that the study did not use, allowing for that mean's own error."""
     means = gains.values.mean(axis=1)
+    found = [
+        (pools, *estimate_contrasts(scores, [[1.0, -1.0]]))
+        for pools, scores in studies(gains, seeds, sharded)
+    ]
+    # One factor for all, so that an interval that is narrow by luck stays so.
+    typical = np.mean([estimate.seed_error**2 for _, estimate in found])
     hit, half, used = [], [], []
-    for pools, scores in studies(gains, seeds, sharded):
-        (found,) = estimate_contrasts(scores, [[1.0, -1.0]])
+    for pools, estimate in found:
         others = np.delete(means, pools)
-        error = others.std(ddof=1) / np.sqrt(others.size)
-        width = found.ci_high - found.estimate
-        wider = width * np.hypot(1.0, error / found.seed_error)
-        hit.append(abs(found.estimate - others.mean()) <= wider)
+        width = estimate.ci_high - estimate.estimate
+        wider = width * np.sqrt(1.0 + others.var(ddof=1) / others.size / typical)
+        hit.append(abs(estimate.estimate - others.mean()) <= wider)
         half.append(width)
         used.append(np.isin(np.arange(means.size), pools))
     hits, taken = np.array(hit), np.array(used)
@@ -215,8 +229,13 @@ def promised(ratio: float, seeds: int) -> float:
     return float(1 - 2 * stats.t.sf(critical / np.sqrt(1 + seeds * max(0.0, ratio)), seeds - 1))
 
 
-def page(all_gains: list[Gains], command: str) -> str:
-    """pools.md."""
+def page(all_gains: list[Gains], about: Sequence[str]) -> str:
+    """pools.md.
+
+    Args:
+        all_gains: of every stage.
+        about: paragraphs on what was run.
+    """
     pools, runs, _ = all_gains[0].scores.shape
     parts = {gains.stage: components(gains.values) for gains in all_gains}
     cells = [
@@ -228,15 +247,21 @@ def page(all_gains: list[Gains], command: str) -> str:
     ]  # fmt: skip
     lines = [
         "# Coverage over pools",
-        f"{pools} disjoint pools of one testbed (the same facts, the same press releases, other pages and hosts), {runs} seeds in each, "
-        f"{pools * runs * (1 + len(STAGES))} runs of the calibration's proxy. The budget, the proxy and the recipe are those of `study=calibration`.",
-        f"```\n{command}\n```",
-        f"**Prediction.** {PREDICTION}",
+        f"{pools} disjoint shards of a pool, {runs} seeds in each, {pools * runs * (1 + len(all_gains))} runs.",
+        *about,
         "## What gains vary by",
         markdown(
             ("gain of", "over pools", "sd between pools", "sd between runs of a pool", "ratio of variances [95 %]", "p of no difference"),
             cells,
         ),
+    ]  # fmt: skip
+    if runs < 3:
+        wider = ", ".join(f"{stage} {np.sqrt(1 + max(0.0, c.ratio)):.2f}" for stage, c in parts.items())
+        lines.append(
+            f"Intervals over seeds with a shard each are, by theory at these ratios, this many times as wide as those in one pool: {wider}."
+        )
+        return "\n\n".join(lines) + "\n"
+    lines += [
         "## What intervals cover",
         "Small studies cut from these runs, 95 % intervals by the rule of every report (paired t), against the mean of the pools that the study did not use. "
         "± is a jackknife standard error over pools. *By theory*: from the ratio above, an interval of so many seeds in one pool.",
@@ -262,8 +287,8 @@ def page(all_gains: list[Gains], command: str) -> str:
     )  # fmt: skip
     lines += [markdown(header, rows), *(["## What it says", "\n".join(told)] if told else [])]
     lines.append(
-        "Not covered: other facts or another generator, and the press releases that all pools repost. The tokenizer is trained once, on all pools together, and "
-        "the items are the same in all runs. A shard is a pool of its own size: gains, deduplication's above all, are those of pools of so many pages."
+        "Not covered: another generator or source of pages. The tokenizer is trained once, on all pools together, and the items are the same in all runs. "
+        "A shard is a pool of its own size: gains, deduplication's above all, are those of pools of so many pages."
     )
     return "\n\n".join(lines) + "\n"
 
@@ -272,14 +297,21 @@ def main() -> None:
     """Run, and write the page; or write the page alone."""
     asked = arguments()
     path, told = Path(asked.out) / "pools.csv", Path(asked.out) / "pools.md"
-    command = "python results/calibration/pools.py FOLDER"
+    about = []
     if asked.folder:
         overrides, took = sweep(asked)
-        write_scores(asked, path)
-        command += f"      # {took / 60:.0f} minutes; it runs\nablate sweep {' '.join(overrides)}"
-    elif told.exists():
-        command = told.read_text(encoding="utf-8").split("```")[1].strip()
-    told.write_text(page(read_scores(path), command), encoding="utf-8")
+        write_scores(Path(asked.folder) / "study", path)
+        about = [
+            TESTBED,
+            f"```\npython results/calibration/pools.py FOLDER      # {took / 60:.0f} minutes; it runs\nablate sweep {' '.join(overrides)}\n```",
+            f"**Prediction.** {PREDICTION}",
+        ]
+    elif asked.study:
+        write_scores(Path(asked.study), path)
+        about = [str(chance_of(load_plan(Path(asked.study)))).capitalize() + "."]
+    elif told.exists():  # the paragraphs on what was run stay as they are
+        about = told.read_text(encoding="utf-8").split("\n\n## What gains vary by")[0].split("\n\n")[2:]
+    told.write_text(page(read_scores(path), about), encoding="utf-8")
     print(told.read_text(encoding="utf-8"))
 
 
