@@ -44,7 +44,10 @@ def cost_csv(study: Study) -> str:
             if record:
                 costs = [record["cost"].get(name, "") for name in names]
                 flops = record["model"]["flops"] if record["model"] else ""
-                writer.writerow([arm, seed, own_tokens(record), flops, *costs])
+                tokens = (
+                    None if record["train"]["tokens"] is None else own_tokens(record)
+                )  # as for imported results
+                writer.writerow([arm, seed, tokens, flops, *costs])
     return out.getvalue()
 
 
