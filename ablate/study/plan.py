@@ -21,6 +21,7 @@ from ablate.config import (
     make_pool,
     nearest,
     plain,
+    stage_names,
     stage_order,
 )
 from ablate.design.base import Assignment, ContrastSpec, Design, Factor
@@ -322,13 +323,13 @@ def make_plan(composed: Any) -> dict[str, Any]:
 
 
 def _claims(evaluate: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Gains on single tasks that are claims: task -> stages, without stages of the recipe that the design does not vary.
+    """Gains on single tasks that are claims: task -> stages, without stages that the design does not vary or the recipe lacks.
 
     Raises:
         ConfigError: for what is no stage and has no planned gain; names the nearest.
     """
     gains = {contrast["factor"] for contrast in plan["contrasts"]}
-    known = gains | set(plan["stages"])
+    known = gains | set(plan["stages"]) | set(stage_names())
     claims = {
         str(task): list(dict.fromkeys(stages)) for task, stages in (evaluate.get("claims") or {}).items()
     }
