@@ -300,7 +300,7 @@ class DesignConfig:
     """
 
     name: str = MISSING
-    factors: list[str] | dict[str, Any] | None = None
+    factors: list[str] | dict[str, Any] | None = MISSING
     own_seeds: bool = False
     pairing: str | None = None
     method: Any = MISSING

@@ -259,7 +259,7 @@ def test_parameters_out_of_range_are_refused(call):
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda p: p.stem)
 def test_every_design_meets_the_contract(path):
     node = OmegaConf.load(path)
-    assert set(node) - {"own_seeds"} == {"name", "factors", "method"} and node.name == path.stem
+    assert set(node) - {"own_seeds", "controls"} == {"name", "factors", "method"} and node.name == path.stem
     module, _, _ = node.method._target_.rpartition(".")
     assert module == f"ablate.design.{path.stem}"
     design = make(OmegaConf.to_container(node.method), "design.method")
