@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablate.calibrate.share import Share
-from ablate.calibrate.simulate import stream
+from ablate.calibrate.simulate import BAND, stream
 from ablate.effects.contrast import paired_contrast
 from ablate.effects.items import item_variance, seeds_and_items
 
@@ -51,7 +51,7 @@ class FewItems:
     @property
     def narrow(self) -> bool:
         """Whether coverage over both is surely below the band of a claimed cell."""
-        return self.coverage.surely_below(0.935)
+        return self.coverage.surely_below(BAND[0])
 
 
 @dataclass(frozen=True)

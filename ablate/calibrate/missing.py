@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from ablate.calibrate.cases import SWITCHES, weights_of
 from ablate.calibrate.share import Share
-from ablate.calibrate.simulate import stream
+from ablate.calibrate.simulate import BAND, stream
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.failures import failure_p, worst_case
@@ -52,7 +52,7 @@ class Missing:
     @property
     def narrow(self) -> bool:
         """Whether coverage is surely below the band of a claimed cell."""
-        return self.coverage.surely_below(0.935)
+        return self.coverage.surely_below(BAND[0])
 
 
 @dataclass(frozen=True)

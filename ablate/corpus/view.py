@@ -79,6 +79,9 @@ class Overlap:
 
     parts: tuple[Part, ...]
 
+    def __str__(self) -> str:
+        return " with ".join(map(str, self.parts))
+
     def rows(self, pool: Pool) -> np.ndarray:
         """The pool's rows that belong to all, ascending: int64."""
         return reduce(np.intersect1d, [part.rows(pool) for part in self.parts])

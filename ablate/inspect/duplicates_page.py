@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Any
 
 from ablate.inspect.page import between, escape, percent
-from ablate.inspect.similarity import Agreement, Share
+from ablate.inspect.retention import Share
+from ablate.inspect.similarity import Agreement
 from ablate.report.tables import aligned, markdown, unsigned
 
 BIN_HEADER = ("true Jaccard", "pairs", "candidates", "share", "95 % interval", "S-curve", "")

@@ -91,6 +91,29 @@ def wilson(kept: ArrayLike, total: ArrayLike, level: float = 0.95) -> tuple[Floa
     return np.where(n == 0, np.nan, low), np.where(n == 0, np.nan, high)
 
 
+@dataclass(frozen=True)
+class Share:
+    """A count of a count, as a share with its binomial interval.
+
+    Attributes:
+        hits, total: the counts.
+    """
+
+    hits: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """NaN where there is nothing to count."""
+        return self.hits / self.total if self.total else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval; NaN where there is nothing to count."""
+        low, high = wilson([self.hits], [self.total])
+        return float(low[0]), float(high[0])
+
+
 def chance(kept: ArrayLike, before: ArrayLike, all_kept: int, all_before: int) -> Floats:
     """Chance that a group drawn at random has a share kept as far from the overall one, either way.
 

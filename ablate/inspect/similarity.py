@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ablate.effects.estimate import Floats
-from ablate.inspect.retention import wilson
+from ablate.inspect.retention import Share
 from ablate.stages.base import Groups
 
 BLOCK = 256
@@ -140,29 +140,6 @@ def pairs_within(labels: np.ndarray) -> int:
     """Pairs of documents with the same label."""
     counts = np.bincount(labels).astype(np.int64)
     return int((counts * (counts - 1) // 2).sum())
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share with its binomial interval.
-
-    Attributes:
-        hits, total: the counts.
-    """
-
-    hits: int
-    total: int
-
-    @property
-    def value(self) -> float:
-        """NaN where there is nothing to count."""
-        return self.hits / self.total if self.total else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval; NaN where there is nothing to count."""
-        low, high = wilson([self.hits], [self.total])
-        return float(low[0]), float(high[0])
 
 
 @dataclass(frozen=True)

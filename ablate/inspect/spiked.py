@@ -12,31 +12,12 @@ import pyarrow as pa
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.view import Corpus
 from ablate.inspect.arm import Passage, is_markup, passages
-from ablate.inspect.retention import wilson
+from ablate.inspect.retention import Share
 from ablate.pool.spike.defects import COPIES, KINDS
 from ablate.stages.base import Relation, SpanRelation
 
 WHOLE = "whole recipe"
 NOT_PLANTED = "not planted"
-
-
-@dataclass(frozen=True)
-class Share:
-    """A count of a count, as a share with Wilson's 95 % interval; all NaN for none of none."""
-
-    part: int
-    whole: int
-
-    @property
-    def value(self) -> float:
-        """In [0, 1]."""
-        return self.part / self.whole if self.whole else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Low and high end."""
-        low, high = wilson([self.part], [self.whole])
-        return float(low[0]), float(high[0])
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,12 @@ def _cells(found: Sequence[Outcome]) -> list[list[str]]:
     for one in whole:
         mine = [
             other for other in found
-            if (other.kind, other.strength) == (one.kind, one.strength) and other.stage != WHOLE and other.removed.part
+            if (other.kind, other.strength) == (one.kind, one.strength) and other.stage != WHOLE and other.removed.hits
         ]  # fmt: skip
-        most = sorted(mine, key=lambda other: -other.removed.part)[:2]
+        most = sorted(mine, key=lambda other: -other.removed.hits)[:2]
         rows.append([
-            _name(one, several), f"{one.removed.whole:,}", percent(one.removed.value), between(*one.removed.interval),
-            ", ".join(f"{other.stage} {other.removed.part:,}" for other in most) or "none", _of(one.gone),
+            _name(one, several), f"{one.removed.total:,}", percent(one.removed.value), between(*one.removed.interval),
+            ", ".join(f"{other.stage} {other.removed.hits:,}" for other in most) or "none", _of(one.gone),
         ])  # fmt: skip
     return rows
 
@@ -65,7 +65,7 @@ def _strengths(found: Sequence[Outcome]) -> dict[str, int]:
 
 
 def _of(share: Share) -> str:
-    return f"{share.part:,} of {share.whole:,}" if share.whole else "–"
+    return f"{share.hits:,} of {share.total:,}" if share.total else "–"
 
 
 def spike_table(found: Sequence[Outcome]) -> str:
@@ -86,9 +86,9 @@ def spike_csv(found: Sequence[Outcome]) -> str:
 
 
 def _numbers(share: Share) -> list[Any]:
-    if not share.whole:
+    if not share.total:
         return [0, 0, "", "", ""]
-    return [share.whole, share.part, *(f"{value:.6g}" for value in (share.value, *share.interval))]
+    return [share.total, share.hits, *(f"{value:.6g}" for value in (share.value, *share.interval))]
 
 
 def spike_page(title: str, found: Sequence[Outcome], facts: Mapping[str, Any], cost: str = "") -> str:
@@ -112,9 +112,9 @@ def spike_page(title: str, found: Sequence[Outcome], facts: Mapping[str, Any], c
 
 def _stage(found: Sequence[Outcome]) -> list[str]:
     several = _strengths(found)
-    planted = sum(one.removed.part for one in found if one.kind != NOT_PLANTED)
-    other = sum(one.removed.part for one in found if one.kind == NOT_PLANTED)
-    gone = any(one.gone.part for one in found)
+    planted = sum(one.removed.hits for one in found if one.kind != NOT_PLANTED)
+    other = sum(one.removed.hits for one in found if one.kind == NOT_PLANTED)
+    gone = any(one.gone.hits for one in found)
     shown = found if gone or planted or other or any(one.n_before != one.n_after for one in found) else []
     if not shown:
         return ["It removed and changed nothing."]
@@ -127,7 +127,7 @@ def _stage(found: Sequence[Outcome]) -> list[str]:
     )
     rows = [
         [
-            _name(one, several), f"{one.removed.whole:,}", f"{one.removed.part:,}", percent(one.removed.value),
+            _name(one, several), f"{one.removed.total:,}", f"{one.removed.hits:,}", percent(one.removed.value),
             between(*one.removed.interval), _of(one.gone), between(*one.gone.interval),
             percent(one.n_after / one.n_before) if one.n_before else "–",
         ]

@@ -36,7 +36,7 @@ def found(source: Spike, stages: Sequence[Stage], store: Store) -> dict[tuple[st
 
 
 def counts(one: Outcome) -> tuple[int, int]:
-    return one.removed.part, one.removed.whole
+    return one.removed.hits, one.removed.total
 
 
 @pytest.mark.parametrize("keep", ["first", "random"])
@@ -62,7 +62,7 @@ def test_every_count_is_what_was_planted(store: Store, keep: str) -> None:
         (10, 10), (10, 10), (10, 10), (0, 10),
     ]  # fmt: skip
     assert counts(outcome[WHOLE, NOT_PLANTED]) == (0, 60)
-    gone = {key: (one.gone.part, one.gone.whole) for key, one in outcome.items() if one.kind == "emails"}
+    gone = {key: (one.gone.hits, one.gone.total) for key, one in outcome.items() if one.kind == "emails"}
     assert gone["minhash_dedup", "emails"] == (0, 10)
     assert gone["pii", "emails"] == gone[WHOLE, "emails"] == (10, 10)
     shorter = outcome["pii", "emails"]
@@ -75,13 +75,13 @@ def test_what_stays_of_boilerplate_in_pages(store: Store) -> None:
     source = Spike(of=texts(40, "html"), boilerplate=0.25, ips=0.25)
     kept = found(source, [Extraction(method="raw")], store)
     left_out = found(source, [Extraction(method="resiliparse")], store)
-    assert (kept["extraction", "boilerplate"].gone.part, kept["extraction", "boilerplate"].gone.whole) == (
+    assert (kept["extraction", "boilerplate"].gone.hits, kept["extraction", "boilerplate"].gone.total) == (
         0,
         40,
     )
     gone = left_out["extraction", "boilerplate"].gone
-    assert (gone.part, gone.whole) == (40, 40), "a banner and three lines of a footer in each of ten pages"
-    assert left_out["extraction", "ips"].gone.part == 0
+    assert (gone.hits, gone.total) == (40, 40), "a banner and three lines of a footer in each of ten pages"
+    assert left_out["extraction", "ips"].gone.hits == 0
     assert left_out["extraction", "boilerplate"].n_before == 0, "pages are not compared with texts by length"
 
 

@@ -31,11 +31,11 @@ from ablate.fingerprint import canonical_json, mix64
 from ablate.inspect.arm import at_least, open_arm
 from ablate.inspect.duplicates_page import Bin, Shown, duplicates_page, terminal
 from ablate.inspect.figure import curve_figure, save
+from ablate.inspect.retention import Share
 from ablate.inspect.similarity import (
     Agreement,
     Curve,
     Pairs,
-    Share,
     agreement,
     all_pairs,
     candidate_pairs,
