@@ -12,7 +12,7 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,slurm]'
 	touch $@
 
-demo: $(BIN)/.ready  ## the demo study: about ten minutes on two cores
+demo: $(BIN)/.ready  ## the demo study: 6 minutes on two cores with AMX, some 16 without
 	$(BIN)/ablate plan study=demo
 	$(BIN)/ablate sweep study=demo
 
