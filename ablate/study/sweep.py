@@ -24,7 +24,7 @@ from ablate.errors import DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import CHILD, watch
 from ablate.store import Store, lock, read_json
-from ablate.study.chance import AS_CONFIGURED, draw_of
+from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
@@ -178,9 +178,15 @@ def _prepare(
     trunks: dict[RunName, Trunk] = {}
     origins = Origins(plan, workshop)
     told: set[tuple[str, str]] = set()
+    lost: dict[tuple[str, Draw, int | None], Exception] = {}
     for arm, seed in pending:
         config = plan["arms"][arm]["config"]
+        corpus = arm, draw_of(config, seed), seed if CONTROL in config else None
         try:
+            if corpus in lost:
+                raise lost[
+                    corpus
+                ]  # most arms have the same under every seed; what took an hour to fail is not tried again
             prepared = workshop.prepare(config, seed)
             origin = origins.of(config, seed)
             distinct.setdefault(run_key(config, prepared, workshop.store, seed, origin), (arm, seed))
@@ -189,6 +195,7 @@ def _prepare(
         except Exception as error:
             if arm == plan["reference"] and not workshop.tokenizers:
                 raise
+            lost[corpus] = error
             mark_failed(study, arm, seed, error)
             failures[arm, seed] = said = explain(error)
             line = f"{_named(arm, config, seed)}: no corpus: {said}"

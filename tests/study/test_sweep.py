@@ -93,6 +93,28 @@ def test_the_record_says_what_was_run(ablate: Run, here: Path, tiny: tuple[str, 
     assert record["corpus"]["epochs"] == pytest.approx(2048 / record["corpus"]["unique_tokens"])
 
 
+def test_a_corpus_that_fails_is_tried_once_for_all_seeds(
+    ablate: Run, here: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ablate.stages.gopher_quality import GopherQuality
+
+    tried = []
+
+    def broken(self: Filter, measured: object) -> None:
+        tried.append(self)
+        raise RuntimeError("after an hour")
+
+    monkeypatch.setattr(GopherQuality, "decide", broken)
+    overrides = [o for o in tiny if not o.startswith("design")]
+    assert (
+        ablate("sweep", *overrides, "design=add_one_in", "design.factors=[gopher_quality]", "seeds=[0,1,2]")
+        == 1
+    )
+    assert len(tried) == 1
+    failed = here.glob("studies/demo/runs/only_gopher_quality/seed-*/failed.json")
+    assert [json.loads(path.read_text())["error"].split(": ")[-1] for path in failed] == ["after an hour"] * 3
+
+
 def test_one_failing_arm_does_not_stop_the_others(
     ablate: Run,
     here: Path,
