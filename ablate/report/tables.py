@@ -27,14 +27,18 @@ from ablate.report.records import AGGREGATE, Study
 Cells = Sequence[Sequence[str]]
 
 
+VERDICT = "verdict"
+"""Heading of a column of words, which is aligned to the left wherever it stands."""
+
+
 def aligned(header: Sequence[str], rows: Cells, left: int = 1) -> str:
-    """Plain text columns; the first `left` are aligned to the left, as is the last."""
+    """Plain text columns; the first `left` are aligned to the left, as are the last and verdicts."""
     table = [list(header), *map(list, rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = []
     for row in table:
         cells = [
-            cell.ljust(width) if i < left or i == len(row) - 1 else cell.rjust(width)
+            cell.ljust(width) if i < left or i == len(row) - 1 or header[i] == VERDICT else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
@@ -43,9 +47,9 @@ def aligned(header: Sequence[str], rows: Cells, left: int = 1) -> str:
 
 
 def markdown(header: Sequence[str], rows: Cells, left: int = 1, remark: bool = True) -> str:
-    """A Markdown table; the first `left` columns are aligned to the left, as is the last where it is a `remark`."""
+    """A Markdown table; the first `left` columns are aligned to the left, as are verdicts and a last one that is a `remark`."""
     last = len(header) - 1 if remark else len(header)
-    bars = [":--" if i < left or i == last else "--:" for i in range(len(header))]
+    bars = [":--" if i < left or i == last or name == VERDICT else "--:" for i, name in enumerate(header)]
     lines = [header, bars, *rows]
     return "\n".join(
         "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
