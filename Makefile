@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check bench-gpu clean
 
 # Set-up is part of every target: a fresh machine needs nothing but Python 3.11 and make.
 $(BIN)/.ready: pyproject.toml constraints.txt
@@ -26,6 +26,9 @@ test: check  ## checks and the fast tests
 
 test-slow: $(BIN)/.ready  ## the slow tests: calibration, kill -9, several processes
 	$(BIN)/pytest -m slow
+
+bench-gpu: $(BIN)/.ready  ## training and evaluation on this GPU against their peers; ten minutes. Without one, its smallest form
+	$(BIN)/python results/benchmarks/gpu.py --out gpu_bench
 
 clean:
 	rm -rf $(VENV) store studies

@@ -10,6 +10,8 @@ held them. Where it did not, float64 does, and beyond that the model's own forwa
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
@@ -18,15 +20,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ablate.evaluate.masked import Trees, pack_trees, score_trees
 from ablate.evaluate.prefixes import Block, Packed, Tiles, pack
 from ablate.evaluate.requests import Sequences
 from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
 from ablate.train.device import keep_freed_memory
 
-CPU_INNER, CPU_LOGITS, GPU_LOGITS = 2**17, 2**19, 2**25
-"""Floats made at a time, within a feed-forward part and of logits: on a CPU they stay in its cache (measured)."""
-CPU_TOKENS = 4096
-"""Tokens of a forward pass on a CPU (measured: 1,024 to 8,192 tried on a model of 0.3M parameters)."""
+INNER, LOGITS = 2**17, 2**19
+"""Floats made at a time, within a feed-forward part and of logits: they stay in the cache (measured)."""
+TOKENS = 4096
+"""Tokens of a forward pass (measured: 1,024 to 8,192 tried on a model of 0.3M parameters)."""
 SMALL, LARGE, SMALLEST = 1e-28, 1e33, 1e-290
 """A sum of exponentials between the first two lost nothing to fp32's range, one above the third nothing to
 float64's."""
@@ -69,21 +72,14 @@ class Llama:
             for i in range(config.num_hidden_layers)
         ]
         # The rotary embedding of each position as complex numbers, shape (context, width / 2).
-        inverse = config.rope_parameters["rope_theta"] ** (
-            -torch.arange(0, self.size, 2, device=self.device).float() / self.size
-        )
-        angle = torch.arange(config.max_position_embeddings, device=self.device)[:, None] * inverse
+        inverse = config.rope_parameters["rope_theta"] ** (-torch.arange(0, self.size, 2).float() / self.size)
+        angle = torch.arange(config.max_position_embeddings)[:, None] * inverse
         self.turns = torch.polar(torch.ones_like(angle), angle).repeat(1, self.heads)
         self.shifted = False
         self.looked_up: tuple[torch.Tensor, torch.Tensor] | None = None
         if n_tokens > self.vocab_size:
             h = self.norm(self.embedding)
             self.looked_up = self.queries(self.layers[0], h), self.keys_values(self.layers[0], h)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.embedding.device
 
     def norm(self, x: torch.Tensor) -> torch.Tensor:
         """Root-mean-square norm without its gain."""
@@ -139,39 +135,59 @@ class Scorer:
     """
 
     def __init__(self, sequences: Sequences, greedy: np.ndarray, batch_tokens: int) -> None:
-        self.sequences, self.greedy, self.batch_tokens = sequences, torch.from_numpy(greedy), batch_tokens
-        self._packed: dict[torch.device, list[Packed]] = {}
+        self.sequences, self.greedy, self.batch_tokens = sequences, greedy, batch_tokens
+        self._packed: list[Packed] | None = None
+        self._trees: dict[torch.device, list[Trees]] = {}
 
-    def packed(self, device: torch.device) -> list[Packed]:
-        """The sequences as trees of tensors, made once for a device."""
-        if device not in self._packed:
-            if device.type == "cpu":
-                keep_freed_memory()
-            at_once = min(self.batch_tokens, CPU_TOKENS) if device.type == "cpu" else self.batch_tokens
-            self._packed[device] = [_to_torch(tree, device) for tree in pack(self.sequences, at_once)]
-        return self._packed[device]
+    @property
+    def packed(self) -> list[Packed]:
+        """The sequences as forests of tensors for a CPU, made once."""
+        if self._packed is None:
+            keep_freed_memory()
+            made = pack(self.sequences, min(self.batch_tokens, TOKENS))
+            self._packed = [_to_torch(tree) for tree in made]
+        return self._packed
+
+    def trees(self, device: torch.device) -> list[Trees]:
+        """The sequences as trees for a GPU, made once for each."""
+        if device not in self._trees:
+            made = pack_trees(self.sequences, self.batch_tokens)
+            self._trees[device] = [batch.to(device) for batch in made]
+        return self._trees[device]
 
     @torch.inference_mode()
     def score(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Log-likelihood in nats, shape (n,), and whether each token was the likeliest (where asked)."""
+        """Log-likelihood in nats, shape (n,), and whether each token was the likeliest (where asked).
+
+        In fp32; a GPU takes TF32 for the products where the caller computes in bf16 (autocast).
+        """
+        device = next(model.parameters()).device
+        if device.type == "cpu":
+            total, best = self._by_blocks(model)
+        else:
+            with _tf32(torch.is_autocast_enabled(device.type)), torch.autocast(device.type, enabled=False):
+                total, best = score_trees(model, self.trees(device), len(self.sequences), self.greedy)
+        for lost in np.flatnonzero(np.isnan(total)).tolist():
+            total[lost], best[lost] = self._plainly(model, lost)
+            if np.isnan(
+                total[lost]
+            ):  # the model itself is broken: asking it for every sequence tells no more
+                break
+        return total, best
+
+    def _by_blocks(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
         llama = Llama(model, self.sequences.tokens.size)
         total = torch.from_numpy(shared_array(len(self.sequences), np.float64))
         best = torch.from_numpy(shared_array(len(self.sequences), np.bool_)).fill_(True)
 
         def read(tree: Any) -> None:
-            owner = tree.owner.cpu()
-            values, likeliest = log_probs(llama, tree, bool(self.greedy[owner].any()))
-            total[owner], best[owner] = 0.0, True  # every sequence stands in one tree
-            total.index_add_(0, owner, values.cpu().double())
+            values, likeliest = log_probs(llama, tree, bool(self.greedy[tree.owner.numpy()].any()))
+            total[tree.owner], best[tree.owner] = 0.0, True  # every sequence stands in one tree
+            total.index_add_(0, tree.owner, values.double())
             if likeliest is not None:
-                best[owner[~likeliest.cpu()]] = False
+                best[tree.owner[~likeliest]] = False
 
-        trees = self.packed(llama.device)
-        side_by_side(read, trees, processes_for(len(trees)) if llama.device.type == "cpu" else 1)
-        for lost in total.isnan().nonzero().flatten().tolist():
-            total[lost], best[lost] = self._plainly(model, lost)
-            if total[lost].isnan():  # the model itself is broken: asking it for every sequence tells no more
-                break
+        side_by_side(read, self.packed, processes_for(len(self.packed)))
         return total.numpy(), best.numpy()
 
     def _plainly(self, model: Any, number: int) -> tuple[float, bool]:
@@ -180,21 +196,29 @@ class Scorer:
         ids = torch.from_numpy(whole.astype(np.int64)).to(model.device)
         start = int(self.sequences.start[number])
         found = model(input_ids=ids[None, :-1]).logits[0, start - 1 :].log_softmax(-1)
-        likely = bool((found.argmax(-1) == ids[start:]).all()) or not self.greedy[number]
+        likely = bool((found.argmax(-1) == ids[start:]).all()) or not bool(self.greedy[number])
         return float(found.gather(1, ids[start:, None]).double().sum()), likely
 
 
-def _to_torch(value: Any, device: torch.device) -> Any:
-    """The same dataclass with tensors on a device for arrays."""
+@contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = before or allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _to_torch(value: Any) -> Any:
+    """The same dataclass with tensors for arrays."""
     if isinstance(value, list):
-        return [_to_torch(entry, device) for entry in value]
+        return [_to_torch(entry) for entry in value]
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value)).to(device)
+        return torch.from_numpy(np.ascontiguousarray(value))
     if isinstance(value, int | Block):
         return value
-    return type(value)(
-        **{field.name: _to_torch(getattr(value, field.name), device) for field in fields(value)}
-    )
+    return type(value)(**{field.name: _to_torch(getattr(value, field.name)) for field in fields(value)})
 
 
 @torch.inference_mode()
@@ -227,8 +251,8 @@ def log_probs(llama: Llama, tree: Any, greedy: bool = False) -> tuple[torch.Tens
 
 
 def _feed_forward(llama: Llama, layer: Layer, x: torch.Tensor) -> None:
-    """Adds to `x`; a part after another, in memory that stays in a CPU's cache."""
-    at_once = len(x) if x.device.type != "cpu" else max(1, CPU_INNER // layer.gate_up.shape[1])
+    """Adds to `x`; a part after another, in memory that stays in the cache."""
+    at_once = max(1, INNER // layer.gate_up.shape[1])
     both = x.new_empty(min(at_once, len(x)), layer.gate_up.shape[1])
     for part, h in zip(x.split(at_once), llama.norm(x).split(at_once), strict=True):
         gate, up = torch.mm(h, layer.gate_up, out=both[: len(part)]).chunk(2, dim=-1)
@@ -313,12 +337,10 @@ def _read(
     llama: Llama, hidden: torch.Tensor, tree: Any, greedy: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     row, target = tree.row, tree.target
-    at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // llama.vocab_size)
+    at_once = max(1, LOGITS // llama.vocab_size)
     buffer = hidden.new_empty(min(at_once, len(hidden)), llama.vocab_size)
     picked, best = [], []
-    bounds = torch.searchsorted(
-        row, torch.arange(0, len(hidden) + at_once, at_once, device=row.device)
-    ).tolist()
+    bounds = torch.searchsorted(row, torch.arange(0, len(hidden) + at_once, at_once)).tolist()
     for number, (part, (begin, end)) in enumerate(zip(hidden.split(at_once), pairwise(bounds), strict=False)):
         logits = torch.mm(part, llama.head, out=buffer[: len(part)])
         at, wanted = row[begin:end] - number * at_once, target[begin:end]

@@ -104,18 +104,23 @@ class Packed:
     owner: np.ndarray
 
 
-def pack(sequences: Sequences, nodes_at_once: int) -> Iterator[Packed]:
-    """Every sequence, in forests of `nodes_at_once` nodes or fewer (more only for a longer sequence, and padding)."""
-    tokens, bounds = sequences.tokens, sequences.bounds
-    whole = tokens.astype(">u4")
-    # The last token of a sequence is only predicted, never read.
+def in_order(sequences: Sequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sequences in lexicographic order: which they are, their lengths, and how many nodes each takes over from
+    the one before it (0 where a tree begins), each of shape (n,). The last token is only predicted, never read.
+    """
+    whole, bounds = sequences.tokens.astype(">u4"), sequences.bounds
     reads = [whole[begin : end - 1] for begin, end in pairwise(bounds.tolist())]
     order = np.asarray(sorted(range(len(reads)), key=lambda i: reads[i].tobytes()), dtype=np.int64)
     size = (bounds[1:] - bounds[:-1] - 1)[order]
     common = np.asarray([0, *(_common(reads[a], reads[b]) for a, b in pairwise(order.tolist()))])[
         : order.size
     ]
-    common = _worthwhile(common, size)
+    return order, size, _worthwhile(common, size)
+
+
+def pack(sequences: Sequences, nodes_at_once: int) -> Iterator[Packed]:
+    """Every sequence, in forests of `nodes_at_once` nodes or fewer (more only for a longer sequence, and padding)."""
+    order, size, common = in_order(sequences)
     # Trees may come in any order: those of a size together need little padding.
     tree = np.cumsum(common == 0) - 1
     nodes, longest = np.zeros((2, tree[-1] + 1 if order.size else 0), dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 
 import torch
 
@@ -13,6 +14,8 @@ from ablate.train.schedule import SCHEDULES, lr_factor, warmup_steps
 
 REFERENCE = "reference"
 """Value of `train.branch_from` for a trunk that is trained here."""
+COMPILED_FLOPS = 2e16
+"""From so many FLOP of a run on compiling its layers, some 10 s, pays: an H200 takes a minute for them uncompiled."""
 BRANCH_AT = 0.85
 """Share of the budget that such a trunk trains, unless `train.branch_at` says otherwise."""
 
@@ -33,7 +36,7 @@ class TrainConfig:
         clip: largest gradient norm.
         precision: of the arithmetic; weights stay in fp32. fp32, bf16, or auto: bf16 where the device
             has matrix units for it (GPUs, and CPUs with AMX), else fp32.
-        compile: use torch.compile.
+        compile: use torch.compile for the layers; null does on a GPU where a run is so long that it pays.
         evaluations: fractions of the budget at which to evaluate; 1.0 is always among them.
         checkpoint_s: seconds between checkpoints; 0 for one after every step.
         device: auto, cpu, cuda or mps.
@@ -64,7 +67,7 @@ class TrainConfig:
     eps: float = 1e-8
     clip: float = 1.0
     precision: str = "auto"
-    compile: bool = field(default=False, metadata=ASIDE)
+    compile: bool | None = field(default=None, metadata=ASIDE)
     evaluations: tuple[float, ...] = (1.0,)
     checkpoint_s: float = field(default=60.0, metadata=ASIDE)
     device: str = field(default="auto", metadata=ASIDE)
@@ -190,6 +193,13 @@ def pick_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if device.type == "cpu" and has_amx() else "fp32"
+
+
+def pick_compile(wish: bool | None, device: torch.device, flops: float) -> bool:
+    """Null compiles on a GPU that Triton writes for, when `flops` of a run take longer than compiling them does."""
+    if wish is not None:
+        return wish
+    return device.type == "cuda" and flops > COMPILED_FLOPS and find_spec("triton") is not None
 
 
 def has_amx() -> bool:

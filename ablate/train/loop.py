@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,8 +24,9 @@ from ablate.errors import AblateError, ConfigError, DataError
 from ablate.fingerprint import digest, naming_fields
 from ablate.progress import track
 from ablate.train import checkpoint
-from ablate.train.config import TrainConfig, check_budget, pick_device, pick_precision
+from ablate.train.config import TrainConfig, check_budget, pick_compile, pick_device, pick_precision
 from ablate.train.device import keep_freed_memory, peak_flops, peak_memory_bytes, reset_peak_memory
+from ablate.train.graph import LAUNCHED_FLOPS, Captured
 from ablate.train.proxy import ProxyConfig, count_parameters, training_flops
 from ablate.train.stack import StackedLoss, build_weights
 
@@ -284,13 +285,16 @@ class _Training:
         self.share = self.batch * (self.rank + 1) // self.world - self.first
         self.pieces = math.ceil(self.share / (config.micro_batch or self.share))
         self.weights = build_weights(proxy, vocab_size, [lane.run.seed for lane in lanes], device)
+        self.flops = training_flops(self.weights.models[0], 1, proxy.context)  # of a token
         self.parameters = [torch.nn.Parameter(part) for part in self.weights.parts]
         self.optimizer = torch.optim.AdamW(
             [{"params": [part], "weight_decay": decay}
              for part, decay in zip(self.parameters, (config.weight_decay, 0.0), strict=True)],
             lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=device.type != "mps",
         )  # fmt: skip
-        self.loss = _loss_of(proxy, vocab_size, device, self.dtype, config.compile)
+        compiled = pick_compile(config.compile, device, self.flops * steps * config.batch_tokens)
+        self.loss = _loss_of(proxy, vocab_size, device, self.dtype, compiled)
+        self.captured: dict[tuple[int, ...], Captured] = {}
         if device.type == "cpu":
             keep_freed_memory()
         points = {max(1, round(share * steps)) for share in (*config.evaluations, 1.0)}
@@ -403,17 +407,29 @@ class _Training:
                     zeros = torch.zeros(len(self.lanes), device=self.device)
                     return zeros, [torch.zeros_like(part) for part in self.parameters]
             self.pieces = min(2 * self.pieces, self.share)
+            self.captured.clear()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def _accumulate(self, sequences: Tensor) -> tuple[Tensor, list[Tensor]]:
         first, *others = sequences.tensor_split(self.pieces, 1)
-        total, *sums = self.loss.gradients(*self.weights.parts, first)
+        total, *sums = self._gradients_of(first)
+        if others and self.captured:
+            total, *sums = total.clone(), *(part.clone() for part in sums)
         for piece in others:
-            more = self.loss.gradients(*self.weights.parts, piece)
+            more = self._gradients_of(piece)
             for whole, part in zip((total, *sums), more, strict=True):
                 whole += part
         return total, sums
+
+    def _gradients_of(self, sequences: Tensor) -> tuple[Tensor, ...]:
+        """Summed loss and its gradients; small steps of a GPU as a graph, whose result the next call overwrites."""
+        if self.device.type != "cuda" or self.flops * sequences[:, :, 1:].numel() > LAUNCHED_FLOPS:
+            return self.loss.gradients(*self.weights.parts, sequences)
+        shape = tuple(sequences.shape)
+        if shape not in self.captured:
+            self.captured[shape] = Captured(partial(self.loss.gradients, *self.weights.parts), sequences)
+        return self.captured[shape](sequences)
 
     def _check(self, pending: list[Tensor], trained_s: float) -> None:
         values = torch.stack(pending).tolist()
@@ -507,7 +523,7 @@ class _Training:
         tail = lane.losses[-max(1, self.steps // 10) :]
         model = self.weights.models[number]
         own = tokens - lane.began * self.config.batch_tokens
-        flops = training_flops(model, own, self.context)
+        flops = self.flops * own
         # Of runs in lockstep each bears its part of the time.
         train_s = max(1e-9, lane.trained_s / len(self.lanes))
         peak = peak_flops(self.device, self.precision)

@@ -110,7 +110,7 @@ class StackedLoss:
 
     Args:
         dtype: to compute in.
-        compiled: use torch.compile.
+        compiled: use torch.compile for the layers.
     """
 
     def __init__(
@@ -124,11 +124,12 @@ class StackedLoss:
         layer = [(self.turning + self.kv_heads * self.head, width), (width, width), (2 * inner, width), (width, inner)]  # fmt: skip
         self.tables = 1 if proxy.tie_embeddings else 2
         self.shapes = [(vocab_size, width)] * self.tables + layer * proxy.layers
-        self.turn = rotary_table(proxy.context, self.head, proxy.rope_theta, device)
+        turn = rotary_table(proxy.context, self.head, proxy.rope_theta, device)
+        self.cos, self.sin = turn.real[:, 0].to(dtype), turn.imag[:, 0].to(dtype)
         by_blocks = device.type == "cpu" and proxy.context <= LONGEST_BLOCK_ATTENTION and not compiled
-        self.turns = turns(self.turn, self.heads, self.kv_heads, dtype) if by_blocks else None
-        self._by_autograd: Callable[..., Tensor] = (
-            torch.compile(self.losses, dynamic=False) if compiled else self.losses
+        self.turns = turns(turn, self.heads, self.kv_heads, dtype) if by_blocks else None
+        self._layer: Callable[..., Tensor] | None = (
+            torch.compile(self._plain_layer, dynamic=False) if compiled else None
         )
 
     def gradients(
@@ -145,7 +146,7 @@ class StackedLoss:
         """
         if self.turns is None:
             leaves = [matrices.detach().to(self.dtype).requires_grad_(), vectors.detach().requires_grad_()]
-            losses = self._by_autograd(*leaves, sequences)
+            losses = self.losses(leaves[0], leaves[1], sequences)
             of_matrices, of_vectors = torch.autograd.grad(losses.sum(), leaves)
             return losses.detach(), of_matrices.float(), of_vectors
         of_matrices, of_vectors = torch.empty_like(matrices), torch.empty_like(vectors)
@@ -169,7 +170,34 @@ class StackedLoss:
     def losses(self, matrices: Tensor, vectors: Tensor, sequences: Tensor) -> Tensor:
         """The same losses, by operations that autograd follows; `matrices` are in the type to compute in."""
         weights, norms = self._cut(matrices), self._norms(vectors)
-        return self._run(lambda kernel, *given: kernel.apply(*given), weights, norms, sequences, self._fused)
+        if self._layer is None:
+            return self._run(
+                lambda kernel, *given: kernel.apply(*given), weights, norms, sequences, self._fused
+            )
+        x: Tensor = Embedding.apply(weights[0], sequences[:, :, :-1].flatten(1))
+        for number in range(self.proxy.layers):
+            qkv, out, gate_up, down = weights[self.tables + 4 * number :][:4]
+            before, between = norms[2 * number : 2 * number + 2]
+            # The gains go into the matrices: over tokens their gradients would be sums of every activation.
+            x = self._layer(x, (qkv * before).to(self.dtype), out, (gate_up * between).to(self.dtype), down)
+        x = RMSNorm.apply(x, norms[-1], self.eps, self.dtype)
+        found: Tensor = LinearCrossEntropy.apply(x, weights[self.tables - 1], sequences[:, :, 1:].flatten(1))
+        return found
+
+    def _plain_layer(self, x: Tensor, qkv: Tensor, out: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+        """A layer in torch's own operations, for its compiler: one compilation serves all layers.
+
+        Args:
+            x: (R, N, H), fp32.
+            qkv, out, gate_up, down: its matrices, those of inputs with the norms' gains in them.
+        """
+
+        def norm(x: Tensor) -> Tensor:
+            return (x * (x.square().mean(-1, keepdim=True) + self.eps).rsqrt()).to(self.dtype)
+
+        x = x + torch.bmm(self._fused(None, torch.bmm(norm(x), qkv.mT)), out.mT)
+        gate, up = torch.bmm(norm(x), gate_up.mT).chunk(2, -1)
+        return x + torch.bmm(F.silu(gate) * up, down.mT)
 
     def _run(
         self, call: Callable[..., Tensor], weights: list[Tensor], norms: list[Tensor], sequences: Tensor,
@@ -199,11 +227,10 @@ class StackedLoss:
     def _blocks(self, call: Callable[..., Tensor], fused: Tensor) -> Tensor:
         return call(BlockAttention, fused, self.turns, self.kv_heads)
 
-    def _fused(self, _: Callable[..., Tensor], fused: Tensor) -> Tensor:
+    def _fused(self, _: Callable[..., Tensor] | None, fused: Tensor) -> Tensor:
         context, turning = self.proxy.context, self.heads + self.kv_heads
-        cos, sin = self.turn.real[:, 0].to(fused.dtype), self.turn.imag[:, 0].to(fused.dtype)
         heads = fused.view(-1, context, turning + self.kv_heads, self.head).transpose(1, 2)
-        q, k = rotate(heads[:, :turning], cos, sin).split((self.heads, self.kv_heads), 1)
+        q, k = rotate(heads[:, :turning], self.cos, self.sin).split((self.heads, self.kv_heads), 1)
         mixed = F.scaled_dot_product_attention(
             q, k, heads[:, turning:], is_causal=True, enable_gqa=self.heads > self.kv_heads
         )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ablate.evaluate import forward, prefixes
+from ablate.evaluate import forward, masked, prefixes
 from ablate.evaluate.forward import Scorer
 from ablate.evaluate.requests import Sequences
 
@@ -129,7 +129,7 @@ def test_greedy_endings_are_recognised(sequences: Sequences) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
 def test_several_processes_find_what_one_finds(sequences: Sequences, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "CPU_TOKENS", 40)
+    monkeypatch.setattr(forward, "TOKENS", 40)
     asked, shares = np.ones(len(sequences), dtype=bool), []
     monkeypatch.setattr(forward, "processes_for", lambda pieces: shares.append(pieces) or min(3, pieces))
     model = build()
@@ -138,3 +138,27 @@ def test_several_processes_find_what_one_finds(sequences: Sequences, monkeypatch
     monkeypatch.setattr(forward, "processes_for", lambda pieces: 1)
     for mine, theirs in zip(together, Scorer(sequences, asked, 10**6).score(model), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"TREE": 30}, {"PAIRS": 1, "CALL": 0}, {"PAD": 0, "CALL": 10**9}, {"LOGITS": 100}]
+)
+@pytest.mark.parametrize("options", [
+    {}, {"num_key_value_heads": 2}, {"num_key_value_heads": 1, "tie_word_embeddings": True}, {"num_hidden_layers": 1},
+])  # fmt: skip
+def test_under_a_mask_as_on_a_gpu_they_are_transformers_own_too(
+    sequences: Sequences, options: dict[str, Any], limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(masked, name, value)
+    model, asked = build(**options), np.ones(len(sequences), dtype=bool)
+    for at_once in (50, 10**6):
+        trees = [batch.to(torch.device("cpu")) for batch in masked.pack_trees(sequences, at_once)]
+        found, best = masked.score_trees(model, trees, len(sequences), asked)
+        wanted, likeliest = (
+            reference(model, sequences),
+            Scorer(sequences, asked, 10**6).score(model.float())[1],
+        )
+        np.testing.assert_allclose(found, wanted, atol=1e-3, rtol=1e-5)
+        assert best.tolist() == likeliest.tolist()
+        model.float()
