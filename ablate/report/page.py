@@ -269,7 +269,8 @@ def _history(study: Study) -> str:
         seen = ", ".join(map(str, history.looks[:-1]))
         told += (
             f" **Seeds were added** after results with {seen} could be seen, so p-values, intervals and claims are those of a sequential "
-            f"study with looks at {', '.join(map(str, history.looks))} seeds (Pocock's spending, Lan & DeMets 1983)."
+            f"study with looks at {', '.join(map(str, history.looks))} seeds (Pocock's spending, Lan & DeMets 1983). The 5 % are this report's: "
+            "an earlier one could not know of the looks that followed, so the chance that any of them has a false claim is larger."
         )
     return told
 

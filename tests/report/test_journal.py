@@ -112,7 +112,8 @@ def test_a_report_uses_the_looks_that_were_had(make_study: Callable[..., Any]) -
     assert rows["a"]["method"] == "sequential" != alone["a"]["method"]
     assert rows["a"]["p_value"] > alone["a"]["p_value"]
     write_report(again)
-    assert "**Seeds were added**" in (again.folder / "REPORT.md").read_text()
+    page = (again.folder / "REPORT.md").read_text()
+    assert "**Seeds were added**" in page and "The 5 % are this report's" in page
 
     note_plan(
         {**study.plan, "digest": "late", "metrics": {**study.plan["metrics"], "primary": "bpb"}},
