@@ -22,7 +22,7 @@ from ablate.design.full_factorial import FullFactorial
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.effects.detectable import forecast
 from ablate.estimand.base import contrasts_of
-from ablate.report.figures import HELPS, HURTS, INK, NONE, PALE, STYLE
+from ablate.render.figure import HELPS, HURTS, INK, NONE, PALE, STYLE
 
 HERE = Path(__file__).parent / "figures"
 STAGES = [Factor(name, ("on", "off")) for name in ("extract", "language", "gopher", "dedup")]

@@ -27,7 +27,7 @@ from ablate.effects.estimate import Floats
 from ablate.effects.many import estimate_many
 from ablate.effects.multiplicity import holm
 from ablate.estimand.base import contrasts_of
-from ablate.report.tables import markdown
+from ablate.render.tables import markdown
 
 PAGE = Path(__file__).parent / "choosing_a_design.md"
 RESULTS = Path(__file__).parent.parent / "results"

@@ -11,16 +11,9 @@ import numpy as np
 from ablate.calibrate.populations import POPULATIONS
 from ablate.calibrate.simulate import BAND, Cell
 from ablate.calibrate.trained import Trained
-from ablate.report.figures import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, _figure
-from ablate.store import atomic
+from ablate.render.figure import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, empty_figure, save
 
-
-def save(figure: matplotlib.figure.Figure, path: Path) -> None:
-    """As SVG and PNG, the same bytes every time."""
-    for kind in ("svg", "png"):
-        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        with atomic(path.with_suffix(f".{kind}")) as part, matplotlib.rc_context(STYLE):
-            figure.savefig(part, format=kind, dpi=130, bbox_inches="tight", metadata=metadata)
+DPI = 130
 
 
 def coverage(cells: Sequence[Cell], path: Path) -> None:
@@ -28,7 +21,7 @@ def coverage(cells: Sequence[Cell], path: Path) -> None:
     rows = [name for name in POPULATIONS if any(c.noise == name for c in cells)]
     seeds = sorted({c.seeds for c in cells})
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(2.4 + 2.4 * len(seeds), 1.6 + 0.34 * len(rows), len(seeds))
+        figure, axes = empty_figure(2.4 + 2.4 * len(seeds), 1.6 + 0.34 * len(rows), len(seeds))
         for axis, n in zip(axes, seeds, strict=True):
             axis.axvspan(100 * BAND[0], 100 * BAND[1], color=PALE, zorder=0)
             axis.axvline(95, color=INK, linewidth=0.8, zorder=1)
@@ -61,13 +54,13 @@ def coverage(cells: Sequence[Cell], path: Path) -> None:
             "studies whose interval held the truth, %: mean over contrasts, a mark for each design and estimand",
             fontsize=9,
         )
-    save(figure, path)
+    save(figure, path, dpi=DPI)
 
 
 def trained(found: Mapping[str, Trained], path: Path) -> None:
     """Three-seed estimates with their intervals by the truth of the other seeds, and detection against power."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(4.6 * (len(found) + 1), 4.2, len(found) + 1)
+        figure, axes = empty_figure(4.6 * (len(found) + 1), 4.2, len(found) + 1)
         for axis, (name, one) in zip(axes, found.items(), strict=False):
             factors = list(dict.fromkeys(c.factor for c in one.contrasts))
             ends = [c.truth for c in one.contrasts]
@@ -104,4 +97,4 @@ def trained(found: Mapping[str, Trained], path: Path) -> None:
         axis.set_xlabel("predicted power, %")
         axis.set_ylabel("small studies with p <= 0.05, %")
         axis.legend(frameon=False, fontsize=8)
-    save(figure, path)
+    save(figure, path, dpi=DPI)

@@ -11,9 +11,9 @@ import numpy as np
 from ablate.calibrate.share import Share
 from ablate.calibrate.trained import groups_of, headline_scores
 from ablate.effects.estimate import Estimate
+from ablate.render.tables import markdown
 from ablate.report.effects_table import planned_estimates
 from ablate.report.records import Study
-from ablate.report.tables import markdown
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from ablate.calibrate.economy import Economy
 from ablate.calibrate.share import Share
 from ablate.calibrate.trained import Trained
-from ablate.report.tables import markdown
+from ablate.render.tables import markdown
 from ablate.store import write_text
 
 

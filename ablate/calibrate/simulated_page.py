@@ -18,7 +18,7 @@ from ablate.calibrate.repeats import PROMISED, TENTHS, Repeats
 from ablate.calibrate.shapes import Noticed
 from ablate.calibrate.share import Share
 from ablate.calibrate.simulate import BAND, Cell
-from ablate.report.tables import markdown
+from ablate.render.tables import markdown
 from ablate.store import write_text
 
 Columns = Mapping[str, Callable[[Any], object]]

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from ablate.report.figures import HELPS, NONE, PALE, STYLE
+from ablate.render.figure import HELPS, NONE, PALE, STYLE
 
 
 def calibration_figure(bins: Sequence[Mapping[str, Any]], title: str, *, binary: bool) -> Figure:

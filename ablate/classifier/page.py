@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ablate.report.tables import markdown
+from ablate.render.tables import markdown
 
 READING = """\
 - **AUC** is the chance that a good document scores above another one. Its interval comes from a bootstrap of the

@@ -30,7 +30,7 @@ from ablate.fingerprint import digest, mix64
 from ablate.inspect.arm import open_arm
 from ablate.label.labelling import Labelling, label_documents
 from ablate.label.teacher import Document, Teacher
-from ablate.report.tables import aligned
+from ablate.render.tables import aligned
 from ablate.stages.base import Stage
 from ablate.stages.classifier_quality import ClassifierQuality
 from ablate.store import Store, write_json, write_text

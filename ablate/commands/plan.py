@@ -31,8 +31,8 @@ from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
+from ablate.render.tables import aligned
 from ablate.report.branching import meaning
-from ablate.report.tables import aligned
 from ablate.study.chance import chance_of, draws_documents
 from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import factors_of, folder_of, freeze, make_plan, planned_tests

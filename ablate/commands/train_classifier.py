@@ -28,7 +28,7 @@ from ablate.classifier.student import Student, train_student
 from ablate.commands.label import given
 from ablate.config import make, plain
 from ablate.errors import ConfigError
-from ablate.inspect.figure import save
+from ablate.render.figure import save
 from ablate.store import write_json, write_text
 
 OVERRIDES = ("pool=testbed",)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ablate.effects.tolerance import Tolerable, tolerable_dose
 from ablate.inspect.dose import Response
-from ablate.report.tables import markdown, p_text, signed
+from ablate.render.tables import markdown, p_text, signed
 
 HEADER = ("rate", "cost", "95 %, all rates together")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablate.inspect.diversity import MEASURES, SAMPLES, Diversity
+from ablate.render.tables import aligned, markdown, unsigned
 from ablate.report.decision import score_table
 from ablate.report.records import AGGREGATE, Study
-from ablate.report.tables import aligned, markdown, unsigned
 
 SHOWN = "distinct_3"
 """The measure of diversity in tables and figure; dose.csv has all."""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.inspect.dose import SHOWN, Curve
-from ablate.report.figures import HELPS, HURTS, INK, NONE, PALE, STYLE
+from ablate.render.figure import HELPS, HURTS, INK, NONE, PALE, STYLE
 
 
 def dose_figure(curve: Curve, title: str) -> Figure:

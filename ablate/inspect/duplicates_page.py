@@ -12,7 +12,7 @@ from typing import Any
 from ablate.inspect.page import between, escape, percent
 from ablate.inspect.retention import Share
 from ablate.inspect.similarity import Agreement
-from ablate.report.tables import aligned, markdown, unsigned
+from ablate.render.tables import aligned, markdown, unsigned
 
 BIN_HEADER = ("true Jaccard", "pairs", "candidates", "share", "95 % interval", "S-curve", "")
 AGREEMENT_HEADER = ("Jaccard from", "true pairs", "precision", "recall", "by S-curve", "cluster precision",

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ablate.inspect.extraction_score import SCORES, Mean, Scored, groups
-from ablate.report.tables import aligned, markdown
+from ablate.render.tables import aligned, markdown
 
 SEGMENTS = ("kept", "leaked")
 LEGEND = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -12,20 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablate.inspect.retention import Retention, leads
-from ablate.report.figures import HELPS, HURTS, INK, NONE, PALE, STYLE
-from ablate.store import atomic
+from ablate.render.figure import HELPS, HURTS, INK, NONE, PALE, STYLE
 
 SHOWN = 4
 """Groups per stage and direction."""
 LABEL = 38
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write `path`.svg and `path`.png, the same bytes every time."""
-    for kind in ("svg", "png"):
-        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        with atomic(path.with_suffix(f".{kind}")) as part, matplotlib.rc_context(STYLE):
-            figure.savefig(part, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
 
 
 def retention_figure(lines: Sequence[Retention], title: str) -> Figure:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ablate.inspect.diversity import MEASURES, SAMPLES, WINDOW, Diversity
 from ablate.inspect.retention import FALSE_SHARE, Retention, leads
-from ablate.report.tables import aligned, markdown, p_text, unsigned
+from ablate.render.tables import aligned, markdown, p_text, unsigned
 
 NAMED = 8
 """Groups listed per stage and direction; audit.csv has all."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.inspect.page import between, percent
 from ablate.inspect.spiked import NOT_PLANTED, WHOLE, Outcome, Share
-from ablate.report.tables import aligned, markdown
+from ablate.render.tables import aligned, markdown
 
 HEADER = (
     "defect",

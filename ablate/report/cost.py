@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ablate.design.controls import PARTS
+from ablate.render.tables import interval, markdown, signed
 from ablate.report.branching import TRUNK, own_tokens, trunks
 from ablate.report.effects_table import Row, headline
 from ablate.report.records import Study
-from ablate.report.tables import contrast_name, interval, markdown, scale, signed
+from ablate.report.tables import contrast_name, scale
 
 UNKNOWN = "–"
 COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {

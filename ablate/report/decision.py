@@ -14,8 +14,8 @@ import numpy as np
 from ablate.effects.aggregate import aggregate
 from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling, seed_means
 from ablate.errors import DataError
+from ablate.render.tables import markdown
 from ablate.report.records import AGGREGATE, Study
-from ablate.report.tables import markdown
 
 COLUMNS = (
     "cheap", "task", "metric", "n_arms", "n_pairs", "accuracy", "ci_low", "ci_high", "clear_pairs", "clear_accuracy",

@@ -13,9 +13,9 @@ from ablate.effects.lack_of_fit import lack_of_fit
 from ablate.effects.ratio import ratio_of_means
 from ablate.effects.trend import Trend, monotone_trend
 from ablate.estimand.dose_response import dose_arms, polynomial
+from ablate.render.tables import p_text
 from ablate.report.effects_table import Row
 from ablate.report.records import Study
-from ablate.report.tables import p_text
 from ablate.study.plan import factors_of
 
 DOUBT = 0.05

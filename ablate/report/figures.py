@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,27 +15,17 @@ from matplotlib.ticker import FuncFormatter
 
 from ablate.design.controls import PARTS
 from ablate.effects.verdict import CLAIMS, Kind
+from ablate.render.figure import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, empty_figure, save
 from ablate.report.effects_table import Row, by_estimand, headline, kind_of
 from ablate.report.records import AGGREGATE, HELDOUT, Study
 from ablate.report.selection import splits
 from ablate.report.tables import contrast_name
-from ablate.store import atomic
 
-HELPS, HURTS, NONE, INK, PALE = "#0072b2", "#d55e00", "#9a9a9a", "#222222", "#dddddd"
 COLOURS = {
     **dict.fromkeys((Kind.HELPS, Kind.MAY_HELP, Kind.SUGGESTS_HELP), HELPS),
     **dict.fromkeys((Kind.HURTS, Kind.MAY_HURT, Kind.SUGGESTS_HURT), HURTS),
 }
 """Of a gain by its verdict; others are grey."""
-"""Okabe & Ito's palette: told apart with any colour vision."""
-LINES = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-STYLE: Any = {
-    "svg.hashsalt": "ablate", "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": INK, "ytick.color": INK, "svg.fonttype": "path", "axes.titleweight": "bold",
-    "axes.titlesize": 11, "axes.titlelocation": "left", "figure.facecolor": "white",
-    "text.parse_math": False,  # a `$` in a title, an arm or a level is a dollar
-}  # fmt: skip
 
 HALF = 30
 """Characters of a long name that are shown at each end."""
@@ -55,19 +42,9 @@ def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     for name, figure in drawn.items():
         if figure is None:
             continue
-        for kind in ("svg", "png"):
-            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-            with atomic(folder / f"{name}.{kind}") as part, matplotlib.rc_context(STYLE):
-                figure.savefig(part, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
+        save(figure, folder / name)
         names.append(name)
     return names
-
-
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, list(axes)
 
 
 def _short(name: str) -> str:
@@ -94,7 +71,7 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         return None
     with matplotlib.rc_context(STYLE):
         count = len(panels[0][1])
-        figure, axes = _figure(3.1 + 2.9 * len(panels), 1.5 + 0.42 * count, len(panels))
+        figure, axes = empty_figure(3.1 + 2.9 * len(panels), 1.5 + 0.42 * count, len(panels))
         for axis, (title, shown) in zip(axes, panels, strict=True):
             _gain_panel(axis, shown, title, first=axis is axes[0])
         better = "" if study.metrics[study.primary] else ", turned so that right is better"
@@ -156,7 +133,7 @@ def curves(study: Study) -> Figure | None:
         return None
     with matplotlib.rc_context(STYLE):
         shown = tasks[:3]
-        figure, axes = _figure(2.8 + 3.6 * len(shown), 4.2, len(shown))
+        figure, axes = empty_figure(2.8 + 3.6 * len(shown), 4.2, len(shown))
         for axis, task in zip(axes, shown, strict=True):
             table = np.stack([study.scores(task, study.primary, point) for point in points])
             for number, arm in enumerate(study.arms):
@@ -207,7 +184,7 @@ def selection_and_volume(study: Study, rows: Sequence[Row]) -> Figure | None:
         return None
     sign = 1 if study.metrics[study.primary] else -1
     with matplotlib.rc_context(STYLE):
-        figure, (axis,) = _figure(7.5, 1.6 + 0.75 * len(found))
+        figure, (axis,) = empty_figure(7.5, 1.6 + 0.75 * len(found))
         axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for name, offset, colour in (
             ("gain", -0.25, INK),
@@ -248,7 +225,7 @@ def funnel(study: Study) -> Figure | None:
     if lines is None:
         return None
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(9, 1.1 + 0.42 * len(lines), 2)
+        figure, axes = empty_figure(9, 1.1 + 0.42 * len(lines), 2)
         for axis, name, scale, unit in (
             (axes[0], "documents", 1, "documents"),
             (axes[1], "bytes", 1e6, "MB of text"),

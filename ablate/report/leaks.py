@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ablate.render.tables import markdown, signed, unsigned
 from ablate.report.records import Study
-from ablate.report.tables import markdown, signed, unsigned
 
 COLUMNS = (
     "task",

@@ -15,6 +15,8 @@ from ablate.effects.aggregate import aggregate
 from ablate.effects.failures import failure_p, worst_case
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
+from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
+from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import (
@@ -35,22 +37,15 @@ from ablate.report.lead import in_short, smooth_caption
 from ablate.report.records import AGGREGATE, Study
 from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
-    FUNNEL_HEADER,
     arm_table,
     contrast_name,
     direction,
     effect_cells,
     effect_header,
-    funnel_cells,
-    interval,
     interval_items,
     latex,
-    markdown,
-    p_text,
     scale,
     scores_csv,
-    signed,
-    unsigned,
     with_bits,
 )
 from ablate.store import write_text

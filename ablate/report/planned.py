@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ablate.effects.noise import run_noise
+from ablate.render.tables import aligned
 from ablate.report.decision import score_table
 from ablate.report.effects_table import effects_table, headline, headline_scores
 from ablate.report.records import AGGREGATE, Study
-from ablate.report.tables import aligned
 from ablate.store import say
 
 HEADER = ("", "planned", "realised", "realised / planned", "")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ablate.render.tables import markdown
 from ablate.report.decision import score_table
 from ablate.report.records import AGGREGATE, Study
-from ablate.report.tables import markdown
 from ablate.study.rounds import State, states
 
 

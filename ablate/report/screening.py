@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ablate.effects.screening import CHANCE_RANGE, MONOTONICITY, NON_RANDOM, SNR, Screening
+from ablate.render.tables import markdown, p_text, unsigned
 from ablate.report.records import Study
-from ablate.report.tables import markdown, p_text, unsigned
 
 NUMBERS = ("monotonicity", "snr", "non_random", "signal", "signal_p", "ordering", "signal_noise", "noise")
 COLUMNS = ("task", "metric", "believed", "failed", *NUMBERS, "chance", "points", "arms", "seeds")

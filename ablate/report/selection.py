@@ -11,18 +11,11 @@ import numpy as np
 
 from ablate.corpus.size_matched import SizeMatchedRemoval
 from ablate.design.controls import PARTS, controlled_factor
+from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
+from ablate.render.tables import escape_latex, interval, markdown, signed
 from ablate.report.effects_table import Row, headline
 from ablate.report.records import Study
-from ablate.report.tables import (
-    FUNNEL_HEADER,
-    contrast_name,
-    direction,
-    escape_latex,
-    funnel_cells,
-    interval,
-    markdown,
-    signed,
-)
+from ablate.report.tables import contrast_name, direction
 
 BY_BUDGET = {
     "tokens": (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from ablate.render.tables import markdown
 from ablate.report.decision import HEADER, Row, cells, compared, score_table, tasks_with
 from ablate.report.records import Study
-from ablate.report.tables import markdown
 
 FEWEST = 3
 """Arms that a ranking needs."""

@@ -1,4 +1,4 @@
-"""Tables: for the terminal, for Markdown and for LaTeX."""
+"""The tables of a report: for the terminal, for Markdown and for LaTeX."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ablate.effects.verdict import CLAIMS
+from ablate.render.tables import Cells, aligned, escape_latex, interval, p_text, signed, unsigned
 from ablate.report.effects_table import (
     BH,
     SMOOTH,
@@ -23,59 +24,6 @@ from ablate.report.effects_table import (
     sees,
 )
 from ablate.report.records import AGGREGATE, Study
-
-Cells = Sequence[Sequence[str]]
-
-
-VERDICT = "verdict"
-"""Heading of a column of words, which is aligned to the left wherever it stands."""
-
-
-def aligned(header: Sequence[str], rows: Cells, left: int = 1) -> str:
-    """Plain text columns; the first `left` are aligned to the left, as are the last and verdicts."""
-    table = [list(header), *map(list, rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    lines = []
-    for row in table:
-        cells = [
-            cell.ljust(width) if i < left or i == len(row) - 1 or header[i] == VERDICT else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
-
-
-def markdown(header: Sequence[str], rows: Cells, left: int = 1, remark: bool = True) -> str:
-    """A Markdown table; the first `left` columns are aligned to the left, as are verdicts and a last one that is a `remark`."""
-    last = len(header) - 1 if remark else len(header)
-    bars = [":--" if i < left or i == last or name == VERDICT else "--:" for i, name in enumerate(header)]
-    lines = [header, bars, *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
-def signed(value: float, digits: int = 4) -> str:
-    """With a sign; a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:+.{digits}f}"
-
-
-def unsigned(value: float, digits: int = 4) -> str:
-    """Without a sign; a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def p_text(value: float) -> str:
-    """A p-value."""
-    return "–" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def interval(row: Mapping[str, Any]) -> str:
-    """[low, high], or a dash where no spread was measured."""
-    if math.isnan(row["ci_low"]):
-        return "–"
-    return f"[{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
 
 
 def interval_items(row: Mapping[str, Any]) -> str:
@@ -253,57 +201,6 @@ def latex(study: Study, metric: str) -> str:
             cells.append(f"${shown}$" if math.isnan(error) else f"${shown} \\pm {error:.4f}$")
         lines.append(" & ".join(cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
-
-
-LATEX = {
-    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(LATEX.get(character, character) for character in text)
-
-
-FUNNEL_HEADER = (
-    "after",
-    "documents",
-    "kept",
-    "MB",
-    "kept",
-    "tokens",
-    "changed",
-    "found",
-    "dropped because of",
-)
-
-
-def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Cells of the funnel: what is left after each stage, and the share that it kept."""
-    cells = []
-    for number, line in enumerate(lines):
-        before = lines[number - 1] if number else line
-        share = [
-            f"{100 * line[k] / before[k]:.1f} %" if number and before[k] else ""
-            for k in ("documents", "bytes")
-        ]
-        reasons = ", ".join(
-            f"{name} {count:,}"
-            for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0]))
-        )
-        found = ", ".join(f"{name} {count:,}" for name, count in line.get("found", {}).items())
-        cells.append([
-            line["stage"], f"{line['documents']:,}", share[0], f"{line['bytes'] / 1e6:,.2f}", share[1],
-            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", found or "–",
-            reasons or "–",
-        ])  # fmt: skip
-    return cells
-
-
-def funnel_table(lines: Sequence[Mapping[str, Any]]) -> str:
-    """The funnel as plain text."""
-    return aligned(FUNNEL_HEADER, funnel_cells(lines))
 
 
 def scores_csv(study: Study) -> str:

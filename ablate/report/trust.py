@@ -22,11 +22,12 @@ from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.base import NotIdentified
 from ablate.estimand.linear_model import linear_model
 from ablate.estimand.near_full import leaning
+from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import dose
 from ablate.report.effects_table import Row, headline, headline_scores
 from ablate.report.mixed_model import mixed_contrast
 from ablate.report.records import AVERAGED, Study
-from ablate.report.tables import contrast_name, interval, interval_items, markdown, p_text, signed, unsigned
+from ablate.report.tables import contrast_name, interval_items
 from ablate.study.chance import by_draw
 from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import factors_of

@@ -32,7 +32,7 @@ from ablate.classifier.metrics import auc, spearman
 from ablate.classifier.student import Scorer, Student
 from ablate.config import compose, make, plain
 from ablate.pool.warc import Warc
-from ablate.report.tables import markdown
+from ablate.render.tables import markdown
 from ablate.stages.extraction import Extraction
 
 FOLDS, REPEATS, RESAMPLES = 5, 3, 2_000

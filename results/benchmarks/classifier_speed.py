@@ -21,7 +21,7 @@ from classifier import made_with, read, read_labelled, students, trained
 from ablate.classifier.embedding import Embedding
 from ablate.classifier.fast_text import FastText
 from ablate.classifier.student import Scorer, Student
-from ablate.report.tables import markdown
+from ablate.render.tables import markdown
 from ablate.stages.text_norm import normal_chunks
 
 SHORT = 1_000

@@ -21,11 +21,12 @@ import numpy as np
 
 from ablate.effects.decision import MOST_SPLITS, Agreement, agreement_across_seeds
 from ablate.effects.estimate import Floats
+from ablate.render.tables import interval, markdown, signed
 from ablate.report.branching import meaning, own_tokens, trunks
 from ablate.report.decision import score_table, tasks_with
 from ablate.report.effects_table import Row, effects_table
 from ablate.report.records import Study, load_study
-from ablate.report.tables import contrast_name, direction, interval, markdown, signed
+from ablate.report.tables import contrast_name, direction
 
 DRAWS = 2_000
 """Bootstrap samples of the seeds."""

@@ -28,8 +28,8 @@ from scipy import stats
 
 from ablate.calibrate.trained import headline_scores
 from ablate.effects.contrast import estimate_contrasts
+from ablate.render.tables import markdown
 from ablate.report.records import load_study
-from ablate.report.tables import markdown
 from ablate.study.chance import chance_of
 from ablate.study.plan import load_plan
 

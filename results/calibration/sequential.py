@@ -25,7 +25,7 @@ from scipy import stats
 from ablate.effects.multiplicity import holm
 from ablate.effects.sequential import SPENDING, boundaries
 from ablate.provenance import provenance
-from ablate.report.figures import HELPS, HURTS, INK, NONE, PALE, STYLE
+from ablate.render.figure import HELPS, HURTS, INK, NONE, PALE, STYLE
 
 HERE = Path(__file__).parent
 SWEEPS, STAGES, LOOKS = 2000, 7, (3, 5, 8)

@@ -32,8 +32,8 @@ from ablate.cli import main
 from ablate.effects.decision import agreement
 from ablate.effects.estimate import t_estimate
 from ablate.effects.multiplicity import holm
+from ablate.render.figure import HELPS, HURTS, INK, NONE, PALE, STYLE
 from ablate.report.decision import between
-from ablate.report.figures import HELPS, HURTS, INK, NONE, PALE, STYLE
 from ablate.report.records import Study, load_study
 
 HERE = Path(__file__).parent

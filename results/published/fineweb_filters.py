@@ -26,8 +26,8 @@ from scipy.stats import chi2, norm
 
 from ablate.cli import main
 from ablate.effects.multiplicity import holm
+from ablate.render.figure import HELPS, INK, NONE, PALE, STYLE
 from ablate.report.effects_table import effects_table
-from ablate.report.figures import HELPS, INK, NONE, PALE, STYLE
 from ablate.report.records import Study, load_study
 
 HERE = Path(__file__).parent

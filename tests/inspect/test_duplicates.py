@@ -11,10 +11,11 @@ from scipy import stats
 
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import Decision, build_corpus
-from ablate.inspect.figure import curve_figure, retention_figure, save
+from ablate.inspect.figure import curve_figure, retention_figure
 from ablate.inspect.retention import Retention
 from ablate.inspect.views.duplicates import FLOOR, compare, from_difference, sample_pairs
 from ablate.pool.source import Document
+from ablate.render.figure import save
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.store import Store
 

@@ -14,7 +14,7 @@ from ablate.corpus.funnel import funnel
 from ablate.corpus.ledger import write_ledger
 from ablate.corpus.view import build_corpus
 from ablate.pool.source import Document
-from ablate.report.tables import funnel_table
+from ablate.render.funnel import funnel_table
 from ablate.stages.pii import CountPii, Pii
 
 E, A = "email@example.com", "192.0.2.1"

@@ -26,7 +26,7 @@ from ablate.corpus.view import build_corpus
 from ablate.fingerprint import mix64
 from ablate.inspect.arm import Passage, at_least, is_markup, open_arm, passages
 from ablate.inspect.diversity import Point, measure
-from ablate.inspect.figure import retention_figure, save
+from ablate.inspect.figure import retention_figure
 from ablate.inspect.groups import LENGTH, Grouping, pool_groupings, quantile_bins
 from ablate.inspect.page import (
     audit_csv,
@@ -37,6 +37,7 @@ from ablate.inspect.page import (
     visible,
 )
 from ablate.inspect.retention import Retention, adjust, retention
+from ablate.render.figure import save
 from ablate.store import write_text
 from ablate.study.plan import folder_of
 

@@ -29,7 +29,7 @@ from ablate.errors import ConfigError
 from ablate.evaluate.snapshot import references
 from ablate.inspect.arm import at_least, open_arm, passages
 from ablate.inspect.page import visible
-from ablate.report.tables import aligned, markdown
+from ablate.render.tables import aligned, markdown
 from ablate.stages.decontamination import Decontamination
 from ablate.stages.text_norm import word_spans
 from ablate.store import atomic, write_text

@@ -26,8 +26,8 @@ from ablate.inspect.arm import at_least, open_arm
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.dose import Curve, Level, curve_csv, curve_page, curve_table, response
 from ablate.inspect.dose_figure import dose_figure
-from ablate.inspect.figure import save
 from ablate.progress import track
+from ablate.render.figure import save
 from ablate.report.records import Study, load_study
 from ablate.store import write_text
 from ablate.study.plan import Levels, folder_of, make_plan, resolve_factors

@@ -30,7 +30,7 @@ from ablate.errors import ConfigError, DataError, nearest
 from ablate.fingerprint import canonical_json, mix64
 from ablate.inspect.arm import at_least, open_arm
 from ablate.inspect.duplicates_page import Bin, Shown, duplicates_page, terminal
-from ablate.inspect.figure import curve_figure, save
+from ablate.inspect.figure import curve_figure
 from ablate.inspect.retention import Share
 from ablate.inspect.similarity import (
     Agreement,
@@ -42,6 +42,7 @@ from ablate.inspect.similarity import (
     jaccard,
     s_curve,
 )
+from ablate.render.figure import save
 from ablate.stages.base import Groups, Relation
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.store import write_text

@@ -25,7 +25,7 @@ from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import mix64
 from ablate.inspect.arm import open_arm
 from ablate.inspect.views.duplicates import from_difference
-from ablate.report.tables import funnel_table
+from ablate.render.funnel import funnel_table
 from ablate.study.prepare import Workshop
 
 

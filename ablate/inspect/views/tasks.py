@@ -21,7 +21,7 @@ from ablate.evaluate.requests import heldout_digest
 from ablate.evaluate.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.evaluate.tasks import parse
 from ablate.inspect.arm import open_arm
-from ablate.report.tables import aligned
+from ablate.render.tables import aligned
 
 HEADER = ("task", "from", "kind", "items", "chance", "digest", "metrics (+ higher, - lower is better)")
 KINDS = {

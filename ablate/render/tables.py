@@ -1,0 +1,71 @@
+"""Tables and numbers: for the terminal, for Markdown and for LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Cells = Sequence[Sequence[str]]
+
+
+VERDICT = "verdict"
+"""Heading of a column of words, which is aligned to the left wherever it stands."""
+
+
+def aligned(header: Sequence[str], rows: Cells, left: int = 1) -> str:
+    """Plain text columns; the first `left` are aligned to the left, as are the last and verdicts."""
+    table = [list(header), *map(list, rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = []
+    for row in table:
+        cells = [
+            cell.ljust(width) if i < left or i == len(row) - 1 or header[i] == VERDICT else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def markdown(header: Sequence[str], rows: Cells, left: int = 1, remark: bool = True) -> str:
+    """A Markdown table; the first `left` columns are aligned to the left, as are verdicts and a last one that is a `remark`."""
+    last = len(header) - 1 if remark else len(header)
+    bars = [":--" if i < left or i == last or name == VERDICT else "--:" for i, name in enumerate(header)]
+    lines = [header, bars, *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """With a sign; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:+.{digits}f}"
+
+
+def unsigned(value: float, digits: int = 4) -> str:
+    """Without a sign; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def p_text(value: float) -> str:
+    """A p-value."""
+    return "–" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """[low, high], or a dash where no spread was measured."""
+    if math.isnan(row["ci_low"]):
+        return "–"
+    return f"[{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
+
+
+LATEX = {
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}  # fmt: skip
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(LATEX.get(character, character) for character in text)
