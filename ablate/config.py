@@ -567,6 +567,10 @@ def _nested(value: Any, where: str) -> Any:
     return value
 
 
+MOVED = {"ablate.report.tracker": "ablate.tracking.tracker"}
+"""Module that a stored plan may name -> where its classes are now."""
+
+
 def locate(target: Any, where: str) -> type:
     """The dataclass that a `_target_` names.
 
@@ -577,7 +581,7 @@ def locate(target: Any, where: str) -> type:
         raise ConfigError(f"{where}._target_ must be text, package.module.Class, got {shown(target)}")
     module, _, name = target.rpartition(".")
     try:
-        cls: type = getattr(importlib.import_module(module), name)
+        cls: type = getattr(importlib.import_module(MOVED.get(module, module)), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{where}._target_: cannot import {target!r} ({error})") from error
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):

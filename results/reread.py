@@ -20,7 +20,7 @@ from pathlib import Path
 from ablate.importing.csv_file import read_csv
 from ablate.importing.study import write_study
 from ablate.report.page import write_report
-from ablate.report.records import load_study
+from ablate.study.results import load_study
 
 HERE = Path(__file__).parent
 FILES = ("effects.csv", "screening.csv", "decisions.csv", "table.tex")

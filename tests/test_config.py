@@ -532,7 +532,7 @@ def test_values_that_do_not(value: Any, hint: Any, said: str) -> None:
         ("pool.parts.pages", {"_target_": "ablate.pool.warc.Warc", "paths": ["x"], "limit": -1}, "pool.parts.pages.limit must be"),
         ("stages.minhash_dedup", {"bands": 0}, "stages.minhash_dedup.bands must be"),
         ("stages.gopher_quality", {"min_words": 9, "max_words": 3}, "stages.gopher_quality.min_words must be"),
-        ("tracker", {"_target_": "ablate.report.tracker.Wandb", "mode": "of"}, "tracker.mode must be"),
+        ("tracker", {"_target_": "ablate.tracking.tracker.Wandb", "mode": "of"}, "tracker.mode must be"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_by_the_key_that_was_typed(

@@ -13,7 +13,7 @@ from ablate.calibrate.trained import groups_of, headline_scores
 from ablate.effects.estimate import Estimate
 from ablate.render.tables import markdown
 from ablate.report.effects_table import planned_estimates
-from ablate.report.records import Study
+from ablate.study.results import Study
 
 
 @dataclass(frozen=True)

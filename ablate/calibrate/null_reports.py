@@ -23,8 +23,8 @@ from ablate.effects.estimate import Estimate
 from ablate.effects.multiplicity import correct_claims
 from ablate.effects.sequential import sequential_many
 from ablate.effects.verdict import Kind, verdict
-from ablate.report.records import Study
 from ablate.study.journal import Entry, standing
+from ablate.study.results import Study
 
 CHANCE = (0.25, 0.25, 0.5, 0.2, 0.5)
 """Score of a guess in each of the five tasks."""

@@ -18,7 +18,7 @@ from ablate.effects.estimate import Floats, seed_differences
 from ablate.effects.pairing import seed_correlation
 from ablate.errors import DataError
 from ablate.report.effects_table import planned_estimates
-from ablate.report.records import Study
+from ablate.study.results import Study
 
 SURE_OF_TRUTH = 3.0
 """Standard errors from zero at which the many-seed mean is taken to have the true sign."""

@@ -29,7 +29,7 @@ from ablate.store import write_text
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Calibrate; exit status 1 when intervals do not hold where they are derived."""
     from ablate.calibrate import figure, near_full, page, trained
-    from ablate.report.records import load_study
+    from ablate.study.results import load_study
 
     settings = config.calibrate
     noises = plain(settings.noise) or list(POPULATIONS)

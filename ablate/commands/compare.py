@@ -26,7 +26,7 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     """Compare; returns the exit status."""
     from ablate.render.tables import aligned
     from ablate.report.decision import EXPLAINED, HEADER, between, cells, to_csv
-    from ablate.report.records import load_study
+    from ablate.study.results import load_study
 
     if config.compare.to is None:
         raise ConfigError("give the folder of the other study: compare.to=studies/<name>")

@@ -37,8 +37,8 @@ OVERRIDES = ("pool=testbed",)
 def main(config: DictConfig, hydra: Hydra) -> int:
     """Import and report; returns the exit status."""
     from ablate.report.page import write_report
-    from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
+    from ablate.study.results import load_study
 
     asked, study, folder = config.results, config.study, folder_of(config)
     found = _read(asked)

@@ -116,8 +116,7 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
 def _earlier(plan: dict[str, Any], config: DictConfig) -> list[str]:
     """What the seeds of an earlier study say for pairing or against it, where `plan.noise` names one."""
     from ablate.effects.pairing import advice, seed_correlation
-    from ablate.report.effects_table import headline_scores
-    from ablate.report.records import load_study
+    from ablate.study.results import headline_scores, load_study
 
     if not isinstance(config.plan.noise, str) or not shares_seeds(plan):
         return []

@@ -25,8 +25,8 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     """Report; returns the exit status."""
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text
-    from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
+    from ablate.study.results import load_study
 
     study = load_study(folder_of(config), plain(config.estimands) or ())
     rows = write_report(study)

@@ -61,8 +61,8 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
     from ablate.report.effects_table import columns, in_words
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text
-    from ablate.report.records import load_study
     from ablate.report.tables import terminal_table
+    from ablate.study.results import load_study
 
     study = load_study(folder)
     rows = write_report(study)

@@ -68,7 +68,7 @@ def _told(path: Path) -> str:
 
 def _study_faults(study: Path) -> int:
     """How many of the plan and the records of a study cannot be believed; prints each."""
-    from ablate.report.records import load_study
+    from ablate.study.results import load_study
 
     readers: list[Callable[[], Any]] = []
     if (study / "plan.json").exists():

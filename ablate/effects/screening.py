@@ -13,7 +13,7 @@ their noise says nothing either: add a constant, and it changes. What can be ask
 Signal and Noise's signal, the range of the arms, over the noise between seeds. It must be more than equal arms would show
 by luck (Tukey's studentized range, 5 % over all tasks screened together, Bonferroni; equal arms of which one has nine times
 the variance pass in 13 % for one task). A choice of tasks by such a
-criterion looks at what is tested afterwards, so what is built from such tasks in the same study is no claim (`report/records.py`).
+criterion looks at what is tested afterwards, so what is built from such tasks in the same study is no claim (`study/results.py`).
 
 Sources: Penedo et al. 2025 (FineWeb2, arXiv 2506.20920), selection of evaluation tasks, with the formulas in
 words in its authors' Evaluation Guidebook (Hugging Face 2025); Heineman et al. 2025 (Signal and Noise,

@@ -64,7 +64,7 @@ def write_study(
         "contrasts": [asdict(spec) for spec in _contrasts(estimands, levels, factors)],
         "metrics": {"primary": _primary(found, primary), "aggregate": _aggregate(found, aggregate)},
         "stages": [],
-        "tracker": {"_target_": "ablate.report.tracker.NoTracker"},
+        "tracker": {"_target_": "ablate.tracking.tracker.NoTracker"},
         "imported": found.sources,
     }
     plan = freeze(sealed(plan), folder, replan)

@@ -11,8 +11,7 @@ import numpy as np
 
 from ablate.inspect.diversity import MEASURES, SAMPLES, Diversity
 from ablate.render.tables import aligned, markdown, unsigned
-from ablate.report.decision import score_table
-from ablate.report.records import AGGREGATE, Study
+from ablate.study.results import AGGREGATE, Study, score_table
 
 SHOWN = "distinct_3"
 """The measure of diversity in tables and figure; dose.csv has all."""

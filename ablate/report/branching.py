@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablate.config import make
-from ablate.report.records import Study
+from ablate.study.results import Study
 from ablate.train.config import TrainConfig
 
 AT_END = "at the end of training"

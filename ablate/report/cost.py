@@ -13,8 +13,8 @@ from ablate.design.controls import PARTS
 from ablate.render.tables import interval, markdown, signed
 from ablate.report.branching import TRUNK, own_tokens, trunks
 from ablate.report.effects_table import Row, headline
-from ablate.report.records import Study
 from ablate.report.tables import contrast_name, scale
+from ablate.study.results import Study
 
 UNKNOWN = "–"
 COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {

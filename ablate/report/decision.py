@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ablate.effects.aggregate import aggregate
 from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling, seed_means
 from ablate.errors import DataError
 from ablate.render.tables import markdown
-from ablate.report.records import AGGREGATE, Study
+from ablate.study.results import Study, score_table, tasks_with
 
 COLUMNS = (
     "cheap", "task", "metric", "n_arms", "n_pairs", "accuracy", "ci_low", "ci_high", "clear_pairs", "clear_accuracy",
@@ -65,21 +64,6 @@ def between(small: Study, large: Study) -> list[Row]:
     if not rows:
         raise DataError(f"{small.folder} and {large.folder} have no task with the same metric")
     return sorted(rows, key=lambda row: row["metric"] != large.primary)
-
-
-def tasks_with(study: Study, metric: str) -> list[str]:
-    single = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
-    return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
-
-
-def score_table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
-    """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
-    if task != AGGREGATE:
-        return study.scores(task, metric, point)
-    members = study.aggregated(metric)
-    levels = [study.tasks[member]["chance"].get(metric) for member in members]
-    chance = None if None in levels else [float(level) for level in levels]
-    return aggregate(np.stack([study.scores(member, metric, point) for member in members]), chance)
 
 
 def _row(

@@ -15,8 +15,8 @@ from ablate.effects.trend import Trend, monotone_trend
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.render.tables import p_text
 from ablate.report.effects_table import Row
-from ablate.report.records import Study
 from ablate.study.plan import factors_of
+from ablate.study.results import Study
 
 DOUBT = 0.05
 

@@ -28,7 +28,7 @@ from ablate.effects.noise import noise_floor
 from ablate.effects.sequential import sequential_contrasts
 from ablate.effects.verdict import Kind, Verdict, verdict
 from ablate.report.branching import AT_END, at_end
-from ablate.report.records import AGGREGATE, Study
+from ablate.study.results import AGGREGATE, Study
 
 COLUMNS = (
     "factor", "level", "versus", "estimand", "task", "metric", "higher_is_better", "estimate", "ci_low",
@@ -341,19 +341,6 @@ def in_bits(rows: Sequence[Row], study: Study) -> dict[tuple[str, int], Row]:
     if study.primary == SMOOTH:
         return {}
     return {(row["task"], row["number"]): row for row in rows if row["metric"] == SMOOTH}
-
-
-def headline_scores(study: Study) -> np.ndarray | None:
-    """The primary aggregate (or its first task), shape (n_arms, n_seeds)."""
-    members = (
-        study.aggregated(study.primary)
-        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
-    )
-    if not members:
-        return None
-    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
-    chance = None if None in levels else [float(level) for level in levels]
-    return aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance)
 
 
 def number(value: float, digits: int = 6) -> str:

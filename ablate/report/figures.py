@@ -17,9 +17,9 @@ from ablate.design.controls import PARTS
 from ablate.effects.verdict import CLAIMS, Kind
 from ablate.render.figure import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, empty_figure, save
 from ablate.report.effects_table import Row, by_estimand, headline, kind_of
-from ablate.report.records import AGGREGATE, HELDOUT, Study
 from ablate.report.selection import splits
 from ablate.report.tables import contrast_name
+from ablate.study.results import AGGREGATE, HELDOUT, Study
 
 COLOURS = {
     **dict.fromkeys((Kind.HELPS, Kind.MAY_HELP, Kind.SUGGESTS_HELP), HELPS),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ablate.effects.verdict import Kind
 from ablate.report.effects_table import SMOOTH, Row, by_estimand, claimed_alone, headline, in_bits
-from ablate.report.records import AGGREGATE, Study
 from ablate.report.tables import contrast_name, direction
+from ablate.study.results import AGGREGATE, Study
 
 SAID = (Kind.HELPS, Kind.HURTS, Kind.MAY_HELP, Kind.MAY_HURT)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ablate.render.tables import markdown, signed, unsigned
-from ablate.report.records import Study
+from ablate.study.results import Study
 
 COLUMNS = (
     "task",

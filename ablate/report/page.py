@@ -27,14 +27,12 @@ from ablate.report.effects_table import (
     claimed_alone,
     effects_table,
     headline,
-    headline_scores,
     in_bits,
     sees,
     to_csv,
 )
 from ablate.report.figures import write_figures
 from ablate.report.lead import in_short, smooth_caption
-from ablate.report.records import AGGREGATE, Study
 from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
     arm_table,
@@ -51,6 +49,7 @@ from ablate.report.tables import (
 from ablate.store import write_text
 from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import run_folder
+from ablate.study.results import AGGREGATE, Study, headline_scores
 
 
 def write_report(study: Study) -> list[Row]:

@@ -7,41 +7,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from ablate.effects.noise import run_noise
 from ablate.render.tables import aligned
-from ablate.report.decision import score_table
-from ablate.report.effects_table import effects_table, headline, headline_scores
-from ablate.report.records import AGGREGATE, Study
+from ablate.report.effects_table import effects_table, headline
 from ablate.store import say
+from ablate.study.forecast import detectable
+from ablate.study.noise import seed_noise, typical
+from ablate.study.results import Study
 
 HEADER = ("", "planned", "realised", "realised / planned", "")
 SWEEPS = "sweeps.jsonl"
 """What `ablate.study.sweep` writes: a line per sweep, with the seconds of curation and of the runs, and runs trained."""
-
-
-def seed_noise(study: Study) -> float:
-    """Noise of a run of the headline, beyond what its seed gives to all arms alike; NaN without seeds.
-
-    Pooled over all arms. Not read off the errors of the gains: those of a leave-one-out share their
-    reference, and whether its few seeds lie close together is luck.
-    """
-    table = headline_scores(study)
-    return math.nan if table is None else run_noise(table[study.distinct])
-
-
-def checkpoint_noise(study: Study) -> float:
-    """Spread of the headline over each run's last checkpoints, mean over runs: what one seed has to offer."""
-    points = sorted({point["tokens"] for record in study.records.values() for point in record["curve"]})
-    tail = points[len(points) // 2 :]
-    if len(tail) < 2:
-        return math.nan
-    task = AGGREGATE if study.aggregated(study.primary) else next(iter(study.tasks))
-    runs = np.stack([score_table(study, task, study.primary, point) for point in tail])[:, study.distinct]
-    runs = runs.reshape(len(tail), -1)
-    return typical(runs[:, np.isfinite(runs).all(axis=0)].std(axis=0, ddof=1))
 
 
 def compare(study: Study) -> list[list[str]]:
@@ -98,8 +73,6 @@ def _sweeps(study: Study) -> list[dict[str, Any]]:
 
 def _effects(study: Study, planned: Mapping[str, float | None]) -> list[list[str]]:
     """Two lines an estimand: what the design sees at the noise that was met, and what the report states."""
-    from ablate.study.forecast import detectable
-
     noise = seed_noise(study) if planned else math.nan
     met = detectable(study.plan, noise) if noise > 0 else {}
     rows = headline(effects_table(study), study) if planned else []
@@ -128,10 +101,3 @@ def planned_text(study: Study) -> str:
     """The comparison as a table for the terminal; empty when there is none."""
     cells = compare(study)
     return f"Planned against realised:\n{aligned(HEADER, cells)}" if cells else ""
-
-
-def typical(values: ArrayLike) -> float:
-    """Median of what was measured; NaN without any."""
-    array = np.asarray(values, dtype=np.float64)
-    array = array[np.isfinite(array)]
-    return float(np.median(array)) if array.size else math.nan

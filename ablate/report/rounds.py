@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ablate.render.tables import markdown
-from ablate.report.decision import score_table
-from ablate.report.records import AGGREGATE, Study
-from ablate.study.rounds import State, states
-
-
-def current(study: Study, rounds: int | None = None) -> list[State]:
-    """How far each contrast is, from the records alone.
-
-    Args:
-        study: whose plan has "sequential".
-        rounds: to look at; None for those that any contrast has had.
-    """
-    looks = study.plan["sequential"]["rounds"]
-    scores = np.full((len(study.arms), len(study.seeds)), np.nan)
-    if study.records:
-        measured = (task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
-        task = AGGREGATE if study.aggregated(study.primary) else next(measured)
-        scores = score_table(study, task, study.primary)
-    if rounds is None:
-        most = int(np.isfinite(scores).sum(axis=1).max(initial=0))
-        rounds = sum(look <= most for look in looks) or 1
-    same = [study.identical(contrast["weights"]) for contrast in study.plan["contrasts"]]
-    return states(study.plan, scores, same, rounds)
+from ablate.study.results import Study, current
 
 
 def section(study: Study) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from ablate.effects.screening import CHANCE_RANGE, MONOTONICITY, NON_RANDOM, SNR, Screening
 from ablate.render.tables import markdown, p_text, unsigned
-from ablate.report.records import Study
+from ablate.study.results import Study
 
 NUMBERS = ("monotonicity", "snr", "non_random", "signal", "signal_p", "ordering", "signal_noise", "noise")
 COLUMNS = ("task", "metric", "believed", "failed", *NUMBERS, "chance", "points", "arms", "seeds")

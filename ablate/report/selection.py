@@ -14,8 +14,8 @@ from ablate.design.controls import PARTS, controlled_factor
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import escape_latex, interval, markdown, signed
 from ablate.report.effects_table import Row, headline
-from ablate.report.records import Study
 from ablate.report.tables import contrast_name, direction
+from ablate.study.results import Study
 
 BY_BUDGET = {
     "tokens": (

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from ablate.render.tables import markdown
-from ablate.report.decision import HEADER, Row, cells, compared, score_table, tasks_with
-from ablate.report.records import Study
+from ablate.report.decision import HEADER, Row, cells, compared
+from ablate.study.results import Study, score_table, tasks_with
 
 FEWEST = 3
 """Arms that a ranking needs."""

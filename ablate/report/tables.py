@@ -23,7 +23,7 @@ from ablate.report.effects_table import (
     kind_of,
     sees,
 )
-from ablate.report.records import AGGREGATE, Study
+from ablate.study.results import AGGREGATE, Study
 
 
 def interval_items(row: Mapping[str, Any]) -> str:

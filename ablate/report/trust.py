@@ -24,13 +24,13 @@ from ablate.estimand.linear_model import linear_model
 from ablate.estimand.near_full import leaning
 from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import dose
-from ablate.report.effects_table import Row, headline, headline_scores
+from ablate.report.effects_table import Row, headline
 from ablate.report.mixed_model import mixed_contrast
-from ablate.report.records import AVERAGED, Study
 from ablate.report.tables import contrast_name, interval_items
 from ablate.study.chance import by_draw
 from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import factors_of
+from ablate.study.results import AVERAGED, Study, headline_scores
 
 DOUBT = 0.05
 CROWDED = 2.0

@@ -73,8 +73,8 @@ def prior_noise(asked: Any, metric: str) -> tuple[float, str]:
         return float(asked), "stated"
     if not isinstance(asked, str) or not (Path(asked) / "plan.json").exists():
         raise ConfigError(f"plan.noise={asked}: expected a number, or the folder of an earlier study")
-    from ablate.report.planned import checkpoint_noise, seed_noise
-    from ablate.report.records import load_study
+    from ablate.study.noise import checkpoint_noise, seed_noise
+    from ablate.study.results import load_study
 
     study = load_study(Path(asked))
     if study.primary != metric:

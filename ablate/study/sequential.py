@@ -7,10 +7,9 @@ from pathlib import Path
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.report.records import load_study
-from ablate.report.rounds import current
 from ablate.store import Store
 from ablate.study.plan import load_plan
+from ablate.study.results import current, load_study
 from ablate.study.rounds import OPEN
 from ablate.study.sweep import Say, sweep
 

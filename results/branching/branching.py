@@ -23,10 +23,9 @@ from ablate.effects.decision import MOST_SPLITS, Agreement, agreement_across_see
 from ablate.effects.estimate import Floats
 from ablate.render.tables import interval, markdown, signed
 from ablate.report.branching import meaning, own_tokens, trunks
-from ablate.report.decision import score_table, tasks_with
 from ablate.report.effects_table import Row, effects_table
-from ablate.report.records import Study, load_study
 from ablate.report.tables import contrast_name, direction
+from ablate.study.results import Study, load_study, score_table, tasks_with
 
 DRAWS = 2_000
 """Bootstrap samples of the seeds."""

@@ -29,9 +29,9 @@ from scipy import stats
 from ablate.calibrate.trained import headline_scores
 from ablate.effects.contrast import estimate_contrasts
 from ablate.render.tables import markdown
-from ablate.report.records import load_study
 from ablate.study.chance import chance_of
 from ablate.study.plan import load_plan
+from ablate.study.results import load_study
 
 HERE = Path(__file__).parent
 STAGES = ("language", "gopher_quality")

@@ -34,7 +34,7 @@ from ablate.effects.estimate import t_estimate
 from ablate.effects.multiplicity import holm
 from ablate.render.figure import HELPS, HURTS, INK, NONE, PALE, STYLE
 from ablate.report.decision import between
-from ablate.report.records import Study, load_study
+from ablate.study.results import Study, load_study
 
 HERE = Path(__file__).parent
 Model = Mapping[str, str]

@@ -28,7 +28,7 @@ from ablate.cli import main
 from ablate.effects.multiplicity import holm
 from ablate.render.figure import HELPS, INK, NONE, PALE, STYLE
 from ablate.report.effects_table import effects_table
-from ablate.report.records import Study, load_study
+from ablate.study.results import Study, load_study
 
 HERE = Path(__file__).parent
 RUNS = 2

@@ -14,7 +14,7 @@ import pytest
 
 from ablate.cli import main
 from ablate.report.effects_table import effects_table
-from ablate.report.records import Study, load_study
+from ablate.study.results import Study, load_study
 
 Written = tuple[Path, dict[tuple[str, int], Any]]
 Import = Callable[..., int]

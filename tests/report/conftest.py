@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ablate.report.records import Study, load_study
 from ablate.study.plan import PLAN_FORMAT, run_folder, sealed
 from ablate.study.record import write_record
+from ablate.study.results import Study, load_study
 
 Scores = Mapping[str, Sequence[float | None]]
 """Arm -> accuracy under each seed; None where the run failed."""

@@ -27,8 +27,8 @@ from ablate.effects.multiplicity import holm
 from ablate.effects.verdict import Kind
 from ablate.errors import DataError
 from ablate.report.effects_table import effects_table
-from ablate.report.records import Study
 from ablate.study.journal import Standing
+from ablate.study.results import Study
 
 
 def case(name: str, estimand: str) -> Case:

@@ -15,8 +15,8 @@ from ablate.design.base import Factor
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.design.near_full import NearFull
 from ablate.estimand.base import contrasts_of
-from ablate.report.records import Study, load_study
 from ablate.study.plan import sealed
+from ablate.study.results import Study, load_study
 
 FOUR = [Factor(name, ("on", "off")) for name in "abcd"]
 Make = Callable[..., Study]

@@ -12,10 +12,10 @@ from ablate.errors import ConfigError
 from ablate.evaluate.evaluator import EvaluateConfig, check_claims
 from ablate.report.effects_table import Row, effects_table
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.report.tables import terminal_table
 from ablate.study.journal import note_plan
 from ablate.study.plan import sealed
+from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
 SCORES = {

@@ -11,8 +11,8 @@ from ablate.cli import main
 from ablate.errors import DataError
 from ablate.report.decision import between, by_budget
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.study.record import read_record, write_record
+from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
 FULL = {"full": [0.70, 0.74], "a": [0.50, 0.53], "b": [0.60, 0.62], "c": [0.30, 0.31]}

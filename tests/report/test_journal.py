@@ -11,8 +11,8 @@ import pytest
 from ablate.errors import DataError
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
-from ablate.report.records import load_study
 from ablate.study.journal import JOURNAL, Entry, gain_key, note_plan, read_journal, seeds_seen, standing
+from ablate.study.results import load_study
 
 METRICS = {"primary": "acc", "aggregate": None, "average_last": 1}
 GAINS = tuple(

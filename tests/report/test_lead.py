@@ -9,10 +9,10 @@ import pytest
 
 from ablate.report.effects_table import effects_table, headline, in_bits
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.report.tables import terminal_table
 from ablate.study.plan import run_folder, sealed
 from ablate.study.record import write_record
+from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
 SCORES = {"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53], "without_b": [0.71, 0.72, 0.74]}

@@ -13,9 +13,9 @@ import pytest
 
 from ablate.report.leaks import leaks_csv, section, splits
 from ablate.report.page import write_report
-from ablate.report.records import load_study
 from ablate.study.plan import run_folder
 from ablate.study.record import read_record, write_record
+from ablate.study.results import load_study
 
 SCORES = {"full": [0.5, 0.6], "without_decontamination": [0.7, 0.8]}
 

@@ -19,9 +19,9 @@ from ablate.estimand.base import contrasts_of
 from ablate.report.decision import by_budget
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.study.journal import note_plan
 from ablate.study.plan import sealed
+from ablate.study.results import Study, load_study
 
 Make = Callable[..., Study]
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcd"]

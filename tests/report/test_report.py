@@ -14,8 +14,8 @@ import pytest
 from ablate.render.tables import escape_latex
 from ablate.report.effects_table import effects_table, headline, to_csv
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.report.tables import latex, terminal_table
+from ablate.study.results import Study, load_study
 
 FULL = {"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53], "without_b": [0.71, 0.72, 0.74]}
 MakeStudy = Callable[..., Study]

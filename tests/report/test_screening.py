@@ -13,9 +13,9 @@ import pytest
 
 from ablate.report.effects_table import effects_table, headline
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.study.plan import run_folder, sealed
 from ablate.study.record import write_record
+from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
 FULL = {"full": [0.70, 0.72, 0.71], "without_a": [0.50, 0.52, 0.53]}

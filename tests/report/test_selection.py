@@ -13,8 +13,8 @@ from ablate.design.controls import AT_RANDOM
 from ablate.report.effects_table import effects_table
 from ablate.report.figures import selection_and_volume
 from ablate.report.page import write_report
-from ablate.report.records import Study
 from ablate.report.selection import latex, section, splits
+from ablate.study.results import Study
 
 MakeStudy = Callable[..., Study]
 SCORES = {

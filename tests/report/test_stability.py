@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.report.stability import ranked
 from ablate.study.plan import sealed
+from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
 USUAL = {"full": [0.70, 0.715], "a": [0.50, 0.508], "b": [0.60, 0.613], "c": [0.30, 0.309]}

@@ -13,8 +13,8 @@ import pytest
 from ablate.config import compose, make
 from ablate.errors import ConfigError
 from ablate.report.effects_table import COLUMNS, effects_table, in_words
-from ablate.report.records import Study
-from ablate.report.tracker import NoTracker, Wandb
+from ablate.study.results import Study
+from ablate.tracking.tracker import NoTracker, Wandb
 
 
 @pytest.fixture
@@ -22,6 +22,11 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wandb:
     for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     return Wandb(mode="offline", dir=str(tmp_path / "wandb-runs"))
+
+
+def test_a_plan_that_names_a_tracker_by_its_former_place_is_still_read() -> None:
+    node = {"_target_": "ablate.report.tracker.Wandb", "project": "old"}
+    assert make(node, "tracker") == Wandb(project="old")
 
 
 def datastore(path: Path) -> str:

@@ -19,8 +19,8 @@ from ablate.effects.verdict import Kind
 from ablate.estimand.base import contrasts_of
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
-from ablate.report.records import Study, load_study
 from ablate.study.plan import sealed
+from ablate.study.results import Study, load_study
 
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcde"]
 Score = Callable[[Assignment], float]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import ablate.train.loop as loop
-from ablate.report.records import load_study
+from ablate.study.results import load_study
 from ablate.train import checkpoint
 
 Run = Callable[..., int]

@@ -12,9 +12,9 @@ import pytest
 
 from ablate.config import compose
 from ablate.errors import AblateError, ConfigError, DataError
-from ablate.report.records import load_study
 from ablate.study.plan import freeze, load_plan, make_plan, planned_tests, run_folder
 from ablate.study.record import read_record, write_record
+from ablate.study.results import load_study
 
 Run = Callable[..., int]
 MakeStudy = Callable[..., Any]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ablate.study.run as running
-from ablate.report.records import load_study
+from ablate.study.results import load_study
 from ablate.study.rounds import DECIDED, NEGLIGIBLE, OPEN, SAME, states
 
 Run = Callable[..., int]

@@ -13,9 +13,9 @@ import pytest
 import ablate.study.run as running
 from ablate.config import compose
 from ablate.errors import AblateError, ConfigError
-from ablate.report.records import load_study
 from ablate.study.chance import chance_of, draw_of
 from ablate.study.plan import freeze, make_plan
+from ablate.study.results import load_study
 
 Run = Callable[..., int]
 

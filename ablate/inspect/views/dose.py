@@ -28,10 +28,10 @@ from ablate.inspect.dose import Curve, Level, curve_csv, curve_page, curve_table
 from ablate.inspect.dose_figure import dose_figure
 from ablate.progress import track
 from ablate.render.figure import save
-from ablate.report.records import Study, load_study
 from ablate.store import write_text
 from ablate.study.plan import Levels, folder_of, make_plan, resolve_factors
 from ablate.study.prepare import Workshop
+from ablate.study.results import Study, load_study
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:

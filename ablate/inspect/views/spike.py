@@ -31,9 +31,9 @@ from ablate.inspect.dose import response
 from ablate.inspect.spiked import Outcome, Planting, outcomes
 from ablate.inspect.spiked_page import spike_csv, spike_page, spike_table
 from ablate.pool.spike.defects import KINDS
-from ablate.report.records import load_study
 from ablate.store import write_text
 from ablate.study.plan import factors_of, folder_of
+from ablate.study.results import load_study
 
 
 def main(config: DictConfig, hydra: Hydra) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ablate.corpus.shard import Shard
+from ablate.effects.aggregate import aggregate
 from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
@@ -23,6 +24,7 @@ from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, 
 from ablate.study.pairing import UNPAIRED, shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import read_record
+from ablate.study.rounds import State, states
 
 AVERAGED = {"main_effect", "interaction", "shapley", "near_full"}
 """Estimands that average over arms."""
@@ -417,3 +419,52 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
     frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
     return Study(folder, plan, records, failed, [asdict(spec) for spec in further], history)
+
+
+def tasks_with(study: Study, metric: str) -> list[str]:
+    """The tasks that have a metric, the aggregate before them where it is of more than one."""
+    single = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
+    return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
+
+
+def score_table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
+    """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
+    if task != AGGREGATE:
+        return study.scores(task, metric, point)
+    members = study.aggregated(metric)
+    levels = [study.tasks[member]["chance"].get(metric) for member in members]
+    chance = None if None in levels else [float(level) for level in levels]
+    return aggregate(np.stack([study.scores(member, metric, point) for member in members]), chance)
+
+
+def headline_scores(study: Study) -> np.ndarray | None:
+    """The primary aggregate (or its first task), shape (n_arms, n_seeds)."""
+    members = (
+        study.aggregated(study.primary)
+        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
+    )
+    if not members:
+        return None
+    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
+    chance = None if None in levels else [float(level) for level in levels]
+    return aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance)
+
+
+def current(study: Study, rounds: int | None = None) -> list[State]:
+    """How far each contrast is, from the records alone.
+
+    Args:
+        study: whose plan has "sequential".
+        rounds: to look at; None for those that any contrast has had.
+    """
+    looks = study.plan["sequential"]["rounds"]
+    scores = np.full((len(study.arms), len(study.seeds)), np.nan)
+    if study.records:
+        measured = (task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
+        task = AGGREGATE if study.aggregated(study.primary) else next(measured)
+        scores = score_table(study, task, study.primary)
+    if rounds is None:
+        most = int(np.isfinite(scores).sum(axis=1).max(initial=0))
+        rounds = sum(look <= most for look in looks) or 1
+    same = [study.identical(contrast["weights"]) for contrast in study.plan["contrasts"]]
+    return states(study.plan, scores, same, rounds)

@@ -1,0 +1,1 @@
+"""Where runs are shown while they train; the study folder never depends on it."""
