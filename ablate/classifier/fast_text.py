@@ -20,8 +20,8 @@ import numpy as np
 
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import DataError
-from ablate.stages.text_norm import normal_text
 from ablate.text.lines import one_line
+from ablate.text.text_norm import normal_text
 
 LABEL = "__label__"
 MOST_CLASSES = 20

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from ablate.classifier.fit import fit_linear, score_linear
 from ablate.classifier.student import Scorer, Student
-from ablate.stages.text_norm import ngram_hashes, word_hashes_many
+from ablate.text.text_norm import ngram_hashes, word_hashes_many
 
 
 @dataclass(frozen=True, kw_only=True)

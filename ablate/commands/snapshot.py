@@ -18,8 +18,8 @@ from typing import Any
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.benchmarks.snapshot import read_snapshot
 from ablate.errors import ConfigError, DataError
-from ablate.evaluate.snapshot import read_snapshot
 from ablate.store import write_json, write_text
 
 HUB_NAMES = {"mmlu": "mmlu_continuation"}

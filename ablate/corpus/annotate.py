@@ -30,7 +30,6 @@ from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
-from ablate.stages.spans import Spans, Windows
 from ablate.store import (
     SUM,
     Damaged,
@@ -43,6 +42,7 @@ from ablate.store import (
     whole,
     write_table,
 )
+from ablate.text.spans import Spans, Windows
 
 RAW = "raw"
 TOGETHER = 256

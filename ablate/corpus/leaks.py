@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ablate.benchmarks.snapshot import HUB_PREFIX
 from ablate.config import RESERVED, make
 from ablate.corpus.annotate import Annotations, TextVersion
-from ablate.evaluate.snapshot import HUB_PREFIX
 from ablate.fingerprint import digest
 from ablate.stages.decontamination import Decontamination
 

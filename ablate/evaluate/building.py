@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ablate.benchmarks.snapshot import evenly
 from ablate.errors import AblateError, DataError
-from ablate.evaluate.snapshot import evenly
 
 if TYPE_CHECKING:
     from ablate.evaluate.tasks import TaskSource

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ablate.benchmarks.snapshot import HUB_PREFIX
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.evaluate.forward import Scorer
 from ablate.evaluate.lm_eval_task import LmEvalTask
 from ablate.evaluate.memorisation import Memorisation, Trained
 from ablate.evaluate.metrics import score_task
 from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, requests_of, rolling_windows
-from ablate.evaluate.snapshot import HUB_PREFIX
 from ablate.evaluate.tasks import TaskSource, find_tasks
 from ablate.fingerprint import ASIDE, digest
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text

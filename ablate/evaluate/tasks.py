@@ -8,8 +8,8 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+from ablate.benchmarks.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.errors import ConfigError
-from ablate.evaluate.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.fingerprint import digest
 from ablate.store import Store
 

@@ -15,7 +15,7 @@ import zstandard
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.fingerprint import mix64
 from ablate.inspect.arm import is_markup
-from ablate.stages.text_norm import WORD, grams_up_to
+from ablate.text.text_norm import WORD, grams_up_to
 
 SAMPLES = 5
 """Samples of each corpus; their range says how much of a change is sampling."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ablate.fingerprint import digest, file_stamp
-from ablate.stages.text_norm import gram_hashes, grams_of, said, words
+from ablate.text.text_norm import gram_hashes, grams_of, said, words
 
 MATCHES = ("question", "question_answer", "both")
 SMALLEST_BLOCK = 5
@@ -197,7 +197,7 @@ def load_references(
 def _load(
     snapshot: str | None, tasks: tuple[str, ...], ngram: int, min_words: int, match: str, _: object
 ) -> References:
-    from ablate.evaluate.snapshot import references
+    from ablate.benchmarks.snapshot import references
 
     texts, names = [], []
     for item in references(snapshot, tasks):

@@ -20,8 +20,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ablate.fingerprint import library_versions, mix64
-from ablate.stages.spans import Spans, Windows
 from ablate.text.lines import line_ends
+from ablate.text.spans import Spans, Windows
 
 Table = Mapping[str, np.ndarray]
 """Columns by name; each has shape (n_documents,) or (n_documents, width)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ablate.stages.base import Filter, Stage, Step, Table, Transform, Verdict
-from ablate.stages.segments import count_sentences
+from ablate.text.segments import count_sentences
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 TERMINAL = (".", "?", "!", '"', "'")

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from ablate.stages._references import MATCHES, Found, References, load_references
 from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
-from ablate.stages.references import MATCHES, Found, References, load_references
-from ablate.stages.text_norm import word_spans
+from ablate.text.text_norm import word_spans
 
 NGRAM = {"ngram": 13, "gpt3": 13, "cosmopedia": 10, "token_ratio": 8}
 """Method -> its published n."""

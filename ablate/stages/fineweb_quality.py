@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import TERMINALS, WORDS, repeated
 from ablate.text.lines import plain_lines
+from ablate.text.segments import TERMINALS, WORDS, repeated
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import WORDS
 from ablate.text.lines import plain_lines
+from ablate.text.segments import WORDS
 
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 

@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.segments import WORDS, repeated, repeated_ngrams
 from ablate.text.lines import plain_lines
+from ablate.text.segments import WORDS, repeated, repeated_ngrams
 
 PARAGRAPH = re.compile(r"\n{2,}")
 LINE = re.compile(r"\n+")

@@ -17,10 +17,10 @@ import numpy as np
 
 from ablate.fingerprint import mix64
 from ablate.stages.base import SpanRelation
-from ablate.stages.segments import line_spans, sentence_spans, stripped
-from ablate.stages.spans import Windows, equal_pieces
-from ablate.stages.text_norm import word_hashes_many
 from ablate.text.lines import ONE_END
+from ablate.text.segments import line_spans, sentence_spans, stripped
+from ablate.text.spans import Windows, equal_pieces
+from ablate.text.text_norm import word_hashes_many
 
 UNITS = ("line", "paragraph", "three_sentences")
 BETWEEN_PARAGRAPHS = re.compile(rf"{ONE_END}\s*?{ONE_END}\s*")

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ablate.fingerprint import mix64
+from ablate.stages._verify import Edit, Jaccard, verified
 from ablate.stages.base import Groups, Relation, TextsOf
-from ablate.stages.text_norm import ngram_hashes, word_hashes, word_hashes_many
-from ablate.stages.verify import Edit, Jaccard, verified
+from ablate.text.text_norm import ngram_hashes, word_hashes, word_hashes_many
 
 BLOCK = 1 << 16
 """Shingles hashed at a time, which a core's cache holds."""

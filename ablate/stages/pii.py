@@ -18,8 +18,8 @@ from typing import ClassVar
 import numpy as np
 
 from ablate.stages.base import Filter, Relation, Table, Transform, Verdict
-from ablate.stages.letters import HAS_WIDE, LATIN, OTHER, WIDE
-from ablate.stages.scripts import UNSPACED_SET
+from ablate.text.letters import HAS_WIDE, LATIN, OTHER, WIDE
+from ablate.text.scripts import UNSPACED_SET
 
 ATEXT = rf"[!#$%&'*+/=?^`{{|}}~0-9_{LATIN}-]"
 LATIN_LOCAL = rf"(?<![0-9_{LATIN}])(?=[0-9_{LATIN}]){ATEXT}{{1,64}}(?:\.{ATEXT}{{1,64}}){{0,8}}"

@@ -17,9 +17,9 @@ import numpy as np
 
 from ablate.fingerprint import mix64
 from ablate.stages.base import SpanRelation
-from ablate.stages.running_hash import hash_many, polynomials
-from ablate.stages.scripts import JOINERS, marks, unspaced
-from ablate.stages.spans import Windows, equal_windows
+from ablate.text.running_hash import hash_many, polynomials
+from ablate.text.scripts import JOINERS, marks, unspaced
+from ablate.text.spans import Windows, equal_windows
 
 BLANK = re.compile(r"\s")
 GAP, WORD, SINGLE, SIGN, MARK = range(5)

@@ -18,10 +18,10 @@ import numpy as np
 
 from ablate.fingerprint import file_stamp
 from ablate.reading.records import read_lines
+from ablate.stages._blocklists import Address, from_punycode, read_blocklists, without_percent
 from ablate.stages.base import Filter, Table, Verdict
-from ablate.stages.blocklists import Address, from_punycode, read_blocklists, without_percent
-from ablate.stages.letters import WORD
-from ablate.stages.scripts import HAS_UNSPACED
+from ablate.text.letters import WORD
+from ablate.text.scripts import HAS_UNSPACED
 
 INVISIBLE = re.compile("[\u00ad\u0640\u200b-\u200d\u2060\ufeff]")
 """Soft hyphens, joiners and the stroke that lengthens Arabic words: a word is the same with and without."""
@@ -40,7 +40,7 @@ class UrlFilter(Filter):
     (Chinese, Japanese, Thai, ...) a word is also found inside a longer run.
 
     Attributes:
-        blocklists: folders or `.tar.gz` files in the layout of UT1; see `ablate.stages.blocklists`.
+        blocklists: folders or `.tar.gz` files in the layout of UT1; see `ablate.stages._blocklists`.
         categories: names of the UT1 categories to take, such as adult; null for all that are there.
         banned_words: file, a word a line: a word of the address that equals one drops the document.
         soft_banned_words: file likewise: `soft_threshold` different ones drop it.

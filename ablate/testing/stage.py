@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Stage, Step, Transform, Verdict
-from ablate.stages.spans import Windows
 from ablate.testing.contract import (
     ContractError,
     check_canonical,
@@ -23,6 +22,7 @@ from ablate.testing.contract import (
     variations,
 )
 from ablate.testing.libraries import check_libraries
+from ablate.text.spans import Windows
 
 SMALL = 1_000_000
 """Bytes of a pickled stage: models are loaded by the workers, not sent to them."""

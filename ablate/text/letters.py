@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from unicodedata import category
 
-from ablate.stages.scripts import IGNORED_SET, SIGN_SET, ranges
+from ablate.text.scripts import IGNORED_SET, SIGN_SET, ranges
 
 LATIN_BLOCKS = (
     (0x00AA, 0x0250), (0x0250, 0x02B0), (0x0300, 0x0370), (0x1E00, 0x1F00), (0x2C60, 0x2C80), (0xA720, 0xA800),

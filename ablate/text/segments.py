@@ -16,8 +16,8 @@ from unicodedata import category
 
 import numpy as np
 
-from ablate.stages.chunks import Chunks, with_room
-from ablate.stages.scripts import IGNORED_SET, SIGN_SET
+from ablate.text.chunks import Chunks, with_room
+from ablate.text.scripts import IGNORED_SET, SIGN_SET
 
 LONGEST_CHUNK = 2_000
 """Characters. spaCy's time on a chunk grows with the square of its marks; longer ones are cut by `RUN`."""

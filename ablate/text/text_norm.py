@@ -20,8 +20,8 @@ from functools import cache
 import numpy as np
 
 from ablate.fingerprint import mix64
-from ablate.stages.running_hash import hash_many, polynomials
-from ablate.stages.scripts import IGNORED, IGNORED_SET, SIGN_SET, SIGNS, UNSPACED_SET, unspaced
+from ablate.text.running_hash import hash_many, polynomials
+from ablate.text.scripts import IGNORED, IGNORED_SET, SIGN_SET, SIGNS, UNSPACED_SET, unspaced
 
 LETTERS = rf"[^\W\d_{UNSPACED_SET}{IGNORED_SET}]"
 MARKS = f"[{IGNORED_SET}{SIGN_SET}]"

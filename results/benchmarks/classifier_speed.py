@@ -22,7 +22,7 @@ from ablate.classifier.embedding import Embedding
 from ablate.classifier.fast_text import FastText
 from ablate.classifier.student import Scorer, Student
 from ablate.render.tables import markdown
-from ablate.stages.text_norm import normal_chunks
+from ablate.text.text_norm import normal_chunks
 
 SHORT = 1_000
 """Characters of a short web document: some 140 words, about the size of a product page or a forum post."""

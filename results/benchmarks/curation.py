@@ -170,7 +170,7 @@ def heuristics(documents: list[dict[str, str]]) -> Iterator[str]:
     from ablate.stages.fineweb_quality import FineWebQuality
     from ablate.stages.gopher_quality import GopherQuality
     from ablate.stages.gopher_repetition import GopherRepetition
-    from ablate.stages.segments import WORDS
+    from ablate.text.segments import WORDS
 
     pairs = [
         ("Gopher repetition", GopherRepetition(), peer.GopherRepetitionFilter()),

@@ -198,8 +198,8 @@ def lines(script: Script, documents: list[list[str]]) -> dict[str, float]:
 
 def leaks(script: Script, documents: list[list[str]]) -> dict[str, float]:
     """Method -> share of items found where they stand in another passage, and of clean passages with a hit."""
+    from ablate.stages._references import References
     from ablate.stages.decontamination import NGRAM, RATIO, FindItems
-    from ablate.stages.references import References
 
     draw, first = random.Random(6), script.points if script.both else ""
     half = len(documents) // 2
@@ -229,7 +229,7 @@ def chance(data: Path, script: Script) -> dict[str, float]:
     """Share of passages that have an n-gram of another passage: n = 13 of its words, and of as much text as 13 words."""
     import numpy as np
 
-    from ablate.stages.text_norm import gram_hashes, said, words
+    from ablate.text.text_norm import gram_hashes, said, words
 
     texts = [sentence for document in passages(data, script) for sentence in document]
     if script.file == SENTENCES:
@@ -258,7 +258,7 @@ def figures(data: Path) -> dict[str, Any]:
             "leaks": leaks(script, documents),
         }
         try:
-            import ablate.stages.scripts  # noqa: F401
+            import ablate.text.scripts  # noqa: F401
         except ImportError:
             continue
         found[name]["choices"] = {str(n): near(script, documents, ngram=n) for n in (3, 5, 8, 13)}

@@ -158,8 +158,8 @@ def beside_the_peer(texts: list[str], python: Path, folder: Path) -> Iterator[st
 
     from ablate.stages.c4_quality import C4Quality
     from ablate.stages.line_dedup import LineDedup
-    from ablate.stages.segments import sentence_spans
-    from ablate.stages.text_norm import words
+    from ablate.text.segments import sentence_spans
+    from ablate.text.text_norm import words
 
     lines, _ = C4Quality().steps()
     texts = [text for text in map(lines.transform, texts) if text]

@@ -24,6 +24,7 @@ from ablate.errors import DataError
 from ablate.fingerprint import mix64
 from ablate.pool.pool import Pool
 from ablate.pool.source import Document
+from ablate.stages._references import References
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.decontamination import CountPieces, CutHits, FindItems
@@ -37,11 +38,10 @@ from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import Pii
 from ablate.stages.random_removal import RandomRemoval
-from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
-from ablate.stages.text_norm import words
 from ablate.stages.url_filter import UrlFilter
 from ablate.store import Store
+from ablate.text.text_norm import words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from ablate.benchmarks.snapshot import read_snapshot, references
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.evaluator import EvaluateConfig, Evaluator, sources_of, too_long
 from ablate.evaluate.lm_eval_task import LmEvalTask
 from ablate.evaluate.requests import requests_of
-from ablate.evaluate.snapshot import read_snapshot, references
 from ablate.evaluate.tasks import TaskSource
 
 

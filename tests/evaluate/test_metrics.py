@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from ablate.benchmarks.snapshot import read_snapshot
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.building import build
 from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
 from ablate.evaluate.lm_eval_task import LmEvalTask, scores_of
 from ablate.evaluate.metrics import accuracy, score_task
 from ablate.evaluate.requests import requests_of
-from ablate.evaluate.snapshot import read_snapshot
 from ablate.evaluate.tasks import TaskSource
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ablate.benchmarks.snapshot import read_snapshot
 from ablate.cli import main
-from ablate.evaluate.snapshot import read_snapshot
 
 
 def rows_of(printed: str) -> dict[str, str]:

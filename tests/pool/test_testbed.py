@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
+from ablate.benchmarks.snapshot import read_snapshot
 from ablate.errors import ConfigError
-from ablate.evaluate.snapshot import read_snapshot
 from ablate.pool.source import Document
 from ablate.pool.testbed.pages import KINDS, Page, generate
 from ablate.pool.testbed.pages import TestbedConfig as Config

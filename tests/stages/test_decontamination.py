@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import AblateError
+from ablate.stages._references import References
 from ablate.stages.decontamination import CutHits, Decontamination, FindItems
-from ablate.stages.references import References
-from ablate.stages.text_norm import words
+from ablate.text.text_norm import words
 
 ITEM = (
     "Which planet of the solar system has the largest number of known moons and a bright set of rings? Saturn"

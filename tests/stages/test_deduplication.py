@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.errors import DataError
-from ablate.stages import verify
+from ablate.stages import _verify as verify
 from ablate.stages.base import Groups, Relation
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.minhash_dedup import MinhashDedup

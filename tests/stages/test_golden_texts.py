@@ -20,6 +20,7 @@ from ablate.classifier.linear import Linear
 from ablate.classifier.student import train_student
 from ablate.config import CONF, RESERVED, make
 from ablate.corpus.size_matched import SizeMatchedRemoval
+from ablate.stages._references import References
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.classifier_quality import ClassifierQuality
@@ -34,7 +35,6 @@ from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import CountPii, Pii
 from ablate.stages.random_removal import RandomRemoval
-from ablate.stages.references import References
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
 from ablate.testing.contract import variations

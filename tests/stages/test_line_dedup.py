@@ -11,7 +11,7 @@ from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.pool.source import Document
 from ablate.stages.line_dedup import LineDedup, hash_runs, paragraph_spans
-from ablate.stages.segments import WORDS, count_sentences, line_spans, sentence_spans
+from ablate.text.segments import WORDS, count_sentences, line_spans, sentence_spans
 
 
 @pytest.fixture

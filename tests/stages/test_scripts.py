@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.pool.source import Document
+from ablate.stages._references import References
 from ablate.stages.base import SpanRelation
 from ablate.stages.decontamination import NGRAM, RATIO, FindItems, pieces
 from ablate.stages.line_dedup import LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
-from ablate.stages.references import References
-from ablate.stages.scripts import IGNORED, JOINERS, SIGNS, UNSPACED
-from ablate.stages.segments import sentence_spans
 from ablate.stages.substring_dedup import SubstringDedup
-from ablate.stages.text_norm import word_hashes, word_hashes_many, word_spans, words
+from ablate.text.scripts import IGNORED, JOINERS, SIGNS, UNSPACED
+from ablate.text.segments import sentence_spans
+from ablate.text.text_norm import word_hashes, word_hashes_many, word_spans, words
 
 SPACED = {
     "Latin": "abcdefghijklmnop",

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.stages import segments
-from ablate.stages.segments import LONGEST_CHUNK, Words, count_sentences, repeated_ngrams
+from ablate.text import segments
+from ablate.text.segments import LONGEST_CHUNK, Words, count_sentences, repeated_ngrams
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.stages.spans import Spans, Windows, equal_pieces, equal_windows
+from ablate.text.spans import Spans, Windows, equal_pieces, equal_windows
 
 
 def find(

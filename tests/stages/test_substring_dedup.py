@@ -15,9 +15,9 @@ from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.errors import DataError
 from ablate.pool.source import Document
-from ablate.stages import running_hash
-from ablate.stages.scripts import UNSPACED_SET
 from ablate.stages.substring_dedup import SubstringDedup
+from ablate.text import running_hash
+from ablate.text.scripts import UNSPACED_SET
 
 
 def prose(seed: int, words: int) -> list[str]:

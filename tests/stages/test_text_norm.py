@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ablate.stages import running_hash, text_norm
-from ablate.stages.text_norm import (
+from ablate.text import running_hash, text_norm
+from ablate.text.text_norm import (
     gram_hashes,
     grams_up_to,
     normal_text,

@@ -19,7 +19,7 @@ from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.errors import DataError
 from ablate.pool.source import Document
-from ablate.stages.blocklists import Address, Blocklists, hashes
+from ablate.stages._blocklists import Address, Blocklists, hashes
 from ablate.stages.extraction import Extraction
 from ablate.stages.url_filter import UrlFilter
 from ablate.study.prepare import Workshop

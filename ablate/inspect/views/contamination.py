@@ -21,19 +21,19 @@ import pyarrow.csv
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.benchmarks.snapshot import references
 from ablate.config import make_stages
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.leaks import find_leaks, leak_finder
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
-from ablate.evaluate.snapshot import references
 from ablate.inspect.arm import at_least, open_arm, passages
 from ablate.inspect.page import visible
 from ablate.render.tables import aligned, markdown
 from ablate.stages.decontamination import Decontamination
-from ablate.stages.text_norm import word_spans
 from ablate.store import atomic, write_text
 from ablate.study.plan import folder_of
+from ablate.text.text_norm import word_spans
 
 HEADER = ("task", "items", "looked for", "given away", "share", "documents", "left in the corpus")
 BEFORE, AFTER = 60, 240

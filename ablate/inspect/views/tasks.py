@@ -15,10 +15,10 @@ import numpy as np
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
+from ablate.benchmarks.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.config import make
 from ablate.evaluate.evaluator import HELDOUT, EvaluateConfig, read_heldout
 from ablate.evaluate.requests import heldout_digest
-from ablate.evaluate.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
 from ablate.evaluate.tasks import parse
 from ablate.inspect.arm import open_arm
 from ablate.render.tables import aligned

@@ -9,8 +9,8 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
+from ablate.benchmarks.snapshot import HUB_PREFIX, references
 from ablate.errors import ConfigError, DataError, nearest
-from ablate.evaluate.snapshot import HUB_PREFIX, references
 from ablate.fingerprint import digest
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, Truth
 from ablate.pool.spike import defects
