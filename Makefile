@@ -16,9 +16,10 @@ demo: $(BIN)/.ready  ## the demo study: 6 minutes on two cores with AMX, some 16
 	$(BIN)/ablate plan study=demo
 	$(BIN)/ablate sweep study=demo
 
-check: $(BIN)/.ready  ## style and types
+check: $(BIN)/.ready  ## style, imports and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 test: check  ## checks and the fast tests
