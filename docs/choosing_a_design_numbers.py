@@ -138,43 +138,57 @@ def scores(path: Path, metric: str, task: str) -> tuple[list[str], Floats]:
     return list(table), np.array([[table[arm][seed] for seed in sorted(table[arm])] for arm in table])
 
 
-def _signs(arms: Sequence[str], stages: Sequence[str]) -> Floats:
-    """Which stages each arm of the trained fraction has: shape (n_arms, n_stages), 1 or -1."""
-    signs = np.ones((len(arms), len(stages)))
-    for row, arm in zip(signs, arms, strict=True):
-        named = {part.partition("=")[0] for part in re.sub("^(without|only)_", "", arm).split("+")}
-        if arm == "bare":
-            row[:] = -1.0
-        elif arm.startswith("only_"):
-            row[:] = [1.0 if stage in named else -1.0 for stage in stages]
-        elif arm != "full":
-            row[:] = [-1.0 if stage in named else 1.0 for stage in stages]
-    return signs
+def presence(arms: Sequence[str], stages: Sequence[str]) -> Floats:
+    """Which stages each trained arm has, by its name: shape (n_arms, n_stages), 1 or 0."""
+    rows = []
+    for arm in arms:
+        # Such as `extraction=raw,without_language+pii`, `only_extraction=resiliparse+pii`, `bare`, `full_2`.
+        named = {part.partition("=")[0] for part in re.split("[+,]", re.sub("without_|only_", "", arm))}
+        kept = arm.startswith("only_")
+        rows.append([0.0 if arm == "bare" else float((stage in named) == kept) for stage in stages])
+    return np.array(rows)
+
+
+def additive(arms: Sequence[str], stages: Sequence[str]) -> Floats:
+    """Weights of the stages' gains over arms, by least squares where gains add up: shape (n_stages, n_arms).
+
+    In leave-one-out these are the differences from the full recipe, in a fraction the main effects.
+    """
+    present = presence(arms, stages)
+    return np.asarray(np.linalg.pinv(np.column_stack([np.ones(len(arms)), present]))[1:])
+
+
+TRAINED = {"scores.csv": False, "scores_fractional.csv": False, "scores_near_full.csv": True}
+"""Scores of leave-one-out, a fraction and near-full, and whether every arm had seeds of its own."""
 
 
 def findings() -> str:
-    """Stages that studies of equal size find, drawn from the trained runs: losses of the finished recipe and main effects."""
+    """Stages that studies of about equal size find, drawn from the trained runs."""
     folder, rng, draws = RESULTS / "calibration" / "trained", np.random.default_rng(2), 200
+    stages = [
+        arm.removeprefix("without_").partition("=")[0]
+        for arm in scores(folder / "scores.csv", "prob", "facts")[0][1:]
+    ]
     rows = []
     for metric in ("prob", "bpb"):
-        arms, single = scores(folder / "scores.csv", metric, "facts")
-        others, fraction = scores(folder / "scores_fractional.csv", metric, "facts")
-        stages = [arm.removeprefix("without_").partition("=")[0] for arm in arms[1:]]
-        one_out = np.hstack([np.ones((len(stages), 1)), -np.eye(len(stages))])
-        signs = _signs(others, stages)
-        main = signs.T / (len(others) / 2)
         for runs in (48, 96):
-            counts = []
-            for table, weights in ((single, one_out), (fraction, main)):
-                size = runs // len(table)
+            counts, sizes = [], []
+            for name, unpaired in TRAINED.items():
+                arms, table = scores(folder / name, metric, "facts")
+                size = round(runs / len(arms))
                 drawn = np.stack([
                     table[:, rng.choice(table.shape[1], size, replace=False)] for _ in range(draws)
                 ])  # fmt: skip
-                counts.append(float((holm(_p(drawn, weights, False)) <= 0.05).sum(axis=1).mean()))
-            rows.append(
-                [metric, str(runs), *(f"{count:.1f}" for count in counts), f"{counts[1] / counts[0]:.1f}"]
-            )
-    header = ("metric", "runs", "leave_one_out finds", "fractional_factorial finds", "times as many")
+                found = holm(_p(drawn, additive(arms, stages), unpaired)) <= 0.05
+                counts.append(float(found.sum(axis=1).mean()))
+                sizes.append(size * len(arms))
+            rows.append([
+                metric, str(runs), f"{counts[0]:.1f}", *(
+                    f"{count:.1f}" + (f" ({size} runs)" if size != runs else "")
+                    for count, size in zip(counts[1:], sizes[1:], strict=True)
+                ),
+            ])  # fmt: skip
+    header = ("metric", "runs", "leave_one_out finds", "fractional_factorial finds", "near_full finds")
     return markdown(header, rows, remark=False)
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -24,6 +25,38 @@ def test_every_number_of_the_page_on_designs_is_what_its_script_computes() -> No
     page = numbers.PAGE.read_text(encoding="utf-8")
     assert set(re.findall(r"<!-- (\w+) -->\n", page)) - {"end"} == set(numbers.BLOCKS)
     assert numbers.filled(page) == page, "run python docs/choosing_a_design_numbers.py"
+
+
+def test_names_of_trained_arms_say_which_stages_they_have() -> None:
+    numbers = script("choosing_a_design_numbers")
+    stages = ["extraction", "language", "pii"]
+    arms = [
+        "full_2",
+        "bare",
+        "without_language",
+        "extraction=raw,without_language+pii",
+        "only_extraction=resiliparse+pii",
+    ]
+    assert numbers.presence(arms, stages).tolist() == [[1, 1, 1], [0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 0, 1]]
+
+
+def test_gains_of_trained_arms_have_the_variance_that_theory_gives_their_designs() -> None:
+    numbers = script("choosing_a_design_numbers")
+    folder = numbers.RESULTS / "calibration" / "trained"
+    stages = [
+        "extraction",
+        "language",
+        "gopher_repetition",
+        "gopher_quality",
+        "minhash_dedup",
+        "c4_quality",
+        "pii",
+    ]
+    # Variances of a run over N: leave-one-out 2 x 8 arms, a fraction 4, near-full with 21 pairs and 5 of full 6.07.
+    for name, expected in zip(numbers.TRAINED, (16.0, 4.0, 6.0667), strict=True):
+        arms, _ = numbers.scores(folder / name, "prob", "facts")
+        size = (numbers.additive(arms, stages) ** 2).sum(axis=1) * len(arms)
+        assert np.allclose(size, expected, rtol=1e-4), name
 
 
 def test_figures_and_other_pages_that_pages_name_are_there() -> None:
