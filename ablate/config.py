@@ -697,7 +697,7 @@ def make_stages(config: Mapping[str, Any], seed: int | None = None) -> list[Any]
             stage = stage if seed is None else stage.drawn(seed)
             if enabled:
                 stage.check()
-        stages.append(stage)
+        stages.append(stage.called(name))
     return stages
 
 

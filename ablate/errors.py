@@ -26,6 +26,18 @@ class FieldError(DataError):
     """
 
 
+class DocumentError(DataError):
+    """What is wrong with one text of a batch; whoever knows which document that is puts its name before it.
+
+    Attributes:
+        position: of the text in the batch.
+    """
+
+    def __init__(self, position: int, said: str) -> None:
+        super().__init__(said)
+        self.position = position
+
+
 @contextmanager
 def under(where: str) -> Iterator[None]:
     """Put a path of the configuration before the field that a `FieldError` of the block names."""

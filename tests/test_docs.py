@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from ablate.config import compose, make_stages, plain
+from ablate.corpus.annotate import Annotations
+from ablate.corpus.view import build_corpus
+from ablate.pool.files import Files
+from ablate.pool.pool import build_pool
+from ablate.stages.language import MODEL
+from ablate.store import Store
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -71,3 +81,28 @@ def test_the_script_of_the_figures_draws(monkeypatch) -> None:  # type: ignore[n
     assert isinstance(drawn, Figure)
     lines = {line.get_label(): line for line in drawn.axes[0].lines}
     assert [label.split(" (")[0] for label in lines] == ["leave one out", "near full", "fractional factorial"]
+
+
+def test_the_stages_of_the_page_on_own_stages_do_what_it_says(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    page = (DOCS / "your_own_stages.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(\w*)\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("pages.jsonl").write_text(next(text for kind, text in blocks if kind == "json"))
+    Path("my_stages.py").write_text(next(text for kind, text in blocks if kind == "python"))
+    shutil.copy(MODEL, "lid.176.ftz")
+    store = Store(tmp_path / "store")
+    pool = build_pool(Files(paths=["pages.jsonl"]), store)
+    heron, advert, reiher, menu = pool.column("text").to_pylist()
+    left = {}
+    lines = "".join(text for kind, text in blocks if not kind).replace("\\\n", " ").splitlines()
+    for _, _, *overrides in map(shlex.split, lines):
+        config = compose(overrides)
+        (name,) = config.design.factors
+        stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe", "evaluate")})
+        annotations = Annotations(pool, store, workers=1)
+        corpus = build_corpus([stage for stage in stages if stage.name == name], annotations)
+        left[name] = [text for _, text in annotations.texts(corpus.version, corpus.rows)]
+    assert left == {
+        "edu": [heron, reiher], "english": [heron, advert, menu], "adverts": [heron, reiher, menu], "lid": [reiher],
+        "long": [heron, advert, reiher], "bars": [heron, advert, reiher, "Home About Login"],
+    }  # fmt: skip

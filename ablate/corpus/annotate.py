@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from ablate.errors import AblateError
+from ablate.errors import AblateError, DataError, DocumentError
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
@@ -45,6 +45,8 @@ from ablate.store import (
 from ablate.text.spans import Spans, Windows
 
 RAW = "raw"
+TOLD = ("source", "language", "metadata")
+"""Columns of a pool that are said of documents, and no part of the digest of their texts."""
 TOGETHER = 256
 """Texts that go through several filters together."""
 CPU_SECONDS = b"cpu_s"
@@ -252,7 +254,7 @@ class Annotations:
         """
         total = 0.0
         for segment in segments:
-            identity = {"operation": operation.slow_identity(), "pool": self.pool.digest, "segment": segment}
+            identity = self._identity(operation, segment)
             seen = np.zeros(len(self.pool), dtype=bool)
             if rows is not None:
                 seen[:] = True
@@ -321,6 +323,12 @@ class Annotations:
             if part.size:
                 yield segment, part
 
+    def _identity(self, operation: Operation, segment: str) -> dict[str, Any]:
+        """What names an operation on a segment; the pool's digest says nothing of what only its name holds."""
+        told = getattr(operation, "reads", "text") in TOLD
+        pool = self.pool.name if told else self.pool.digest
+        return {"operation": operation.slow_identity(), "pool": pool, "segment": segment}
+
     def _folder_of(self, segment: str) -> Path | None:
         return None if segment == RAW else self.store.folder("annotations", segment)
 
@@ -330,7 +338,7 @@ class Annotations:
         """Apply `operation` to the texts of `rows` where that was not done, and `also` in the same pass."""
         folders: dict[Path, Operation] = {}
         for one in (operation, *also):
-            identity = {"operation": one.slow_identity(), "pool": self.pool.digest, "segment": segment}
+            identity = self._identity(one, segment)
             folders.setdefault(self.store.folder("annotations", digest(identity), identity), one)
         folder = next(iter(folders))
         name = operation.slow_identity().get("stage", type(operation).__name__.lower())
@@ -470,6 +478,9 @@ class _Work:
     def _try(self, operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:
         try:
             return _apply(operation, texts, rows)
+        except DocumentError as error:
+            where = self._document(int(rows[error.position]))
+            raise DataError(f"stage {operation.name}, {where}: {error}") from error
         except AblateError:
             raise
         except Exception as error:
@@ -478,6 +489,12 @@ class _Work:
                 f"stage {name} failed on pool rows {self.rows[0]}..{self.rows[-1]}: "
                 f"{type(error).__name__}: {error}"
             ) from error
+
+    def _document(self, row: int) -> str:
+        """Where a document of the pool came from."""
+        pool = open_pool(self.pool)
+        said = pool.shard(self.shard, "source", "url").slice(row - pool.bounds[self.shard], 1).to_pylist()[0]
+        return f"row {row} of the pool ({', '.join(filter(None, said.values())) or 'no source'})"
 
 
 def _apply(operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion
-from ablate.errors import DataError
+from ablate.errors import DataError, under
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
@@ -121,6 +121,9 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
         DataError: when a stage leaves no document at all; names the stage and the reasons.
     """
     version, pool = annotations.root(), annotations.pool
+    for stage in stages:
+        with under(f"stages.{stage.name}"):
+            stage.check_fields(pool.fields())
     source = rows = np.arange(len(pool)) if part is None else part.rows(pool)
     if rows.size == 0:
         raise DataError(f"{part} of the pool holds no document; take fewer shards: randomness.shards")

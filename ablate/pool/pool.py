@@ -137,6 +137,15 @@ class Pool:
         )
         return names.tolist(), code.astype(np.int64)
 
+    def fields(self) -> Iterator[str]:
+        """Names of what origins say of documents beside the columns of every pool, each once, as they turn up."""
+        seen = set()
+        for shard in range(len(self.bounds) - 1):
+            for said in self.shard(shard, "metadata").column("metadata").to_pylist():
+                new = [name for name in json.loads(said) if name not in seen]
+                seen.update(new)
+                yield from new
+
     def skipped(self) -> list[Skipped]:
         """Every record that was left out, with file, offset and reason."""
         check(self.folder / "skipped.jsonl")

@@ -8,6 +8,7 @@ cuts depends on which others are there.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,7 +77,8 @@ class Stage(ABC):
     Stages are pickled to worker processes: load models lazily, keep fields plain.
 
     Attributes:
-        name: the key under `stages.` in the configuration.
+        name: of this kind of stage, which is part of its identity; a stage that a recipe calls otherwise has the
+            recipe's key under `stages.` as its own `name`, see `called`.
         version: bump it when the slow half changes what it returns; the golden test notices.
         decide_only: the fields that the fast half alone reads, such as thresholds; sweeping them measures nothing anew.
         libraries: the distributions, as pip names them, whose version may change what the slow half returns.
@@ -116,12 +118,28 @@ class Stage(ABC):
 
     def _identity(self, without: Sequence[str]) -> dict[str, Any]:
         parameters = {name: value for name, value in self.parameters().items() if name not in without}
-        identity = {"stage": self.name, "version": self.version, "parameters": parameters}
+        identity = {"stage": type(self).name, "version": self.version, "parameters": parameters}
         return identity | ({"libraries": found} if (found := self.versions()) else {})
 
     def check(self) -> None:
         """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""
         return
+
+    def check_fields(self, fields: Iterable[str]) -> None:
+        """Raise FieldError when documents have no such column as the stage reads; called before anything is measured.
+
+        Args:
+            fields: names of what the pool's documents say of themselves, found as they are asked for.
+        """
+        return
+
+    def called(self, name: str) -> Self:
+        """This stage under the name that a recipe gives it, so that one kind may stand in it twice; identity stays."""
+        if name == self.name:
+            return self
+        renamed = copy.copy(self)
+        object.__setattr__(renamed, "name", name)
+        return renamed
 
     def drawn(self, seed: int) -> Self:
         """This stage with what it leaves to chance drawn under another seed; itself where it leaves nothing.

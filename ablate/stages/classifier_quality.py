@@ -6,7 +6,6 @@ DCLM, reference corpus against background, best 10 % (arXiv 2406.11794, section 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from ablate.classifier.student import INDEX, load_student, student_digest
 from ablate.errors import ConfigError
 from ablate.stages.base import Filter, Table, Verdict
+from ablate.stages.thresholds import least_kept
 
 SEED = "{seed}"
 
@@ -85,9 +85,7 @@ class ClassifierQuality(Filter):
         if self.keep_fraction is None:
             assert self.threshold is not None
             return self.threshold
-        # 0.1 * 30 is a little more than 3 in floating point.
-        kept = math.ceil(self.keep_fraction * score.size - 1e-9)
-        return float(np.partition(score, -kept)[-kept]) if kept else -math.inf
+        return least_kept(score, self.keep_fraction)
 
     @property
     def _folder(self) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablate.config import make
+from ablate.config import make, make_stages
 from ablate.corpus.tokenizer import load_tokenizer
-from ablate.errors import AblateError
+from ablate.errors import AblateError, under
 from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
@@ -94,6 +94,10 @@ def probe(
     """
     config = plan["arms"][plan["reference"]]["config"]
     pool = Workshop(config, store, workers).pool
+    for arm in plan["arms"].values():
+        for stage in make_stages(undrawn(arm["config"])):
+            with under(f"stages.{stage.name}"):
+                stage.check_fields(pool.fields())
     # From all over the pool, whose parts may differ; the smaller samples are among the larger.
     rows = np.unique(np.linspace(0, len(pool) - 1, min(max(sample, FEW), len(pool))).astype(np.int64))
     few, some = (rows[:: -(-rows.size // FEW)], rows[::4]) if rows.size > FEW else (rows, rows)

@@ -107,6 +107,14 @@ def usual_addresses() -> list[str]:
     return ["", "no address", *(f"https://{host}{path}" for host in hosts for path in paths)]
 
 
+def as_read(step: Any, texts: Sequence[str]) -> list[str]:
+    """The texts, or for a filter of metadata as many records, with a number in the column that it names."""
+    if getattr(step, "reads", "text") != "metadata":
+        return list(texts)
+    name = getattr(step, "column", "score")
+    return [json.dumps({name: len(text)} if text else {}) for text in texts]
+
+
 class ContractError(AssertionError):
     """Something does not keep what the store relies on."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Stage, Step, Transform, Verdict
 from ablate.testing.contract import (
     ContractError,
+    as_read,
     check_canonical,
     drawn_texts,
     hypothesis,
@@ -131,9 +132,9 @@ def decided(step: Step, texts: Sequence[str]) -> Any:
 
 
 def _of(step: Step, texts: Sequence[str]) -> list[str]:
-    """The texts, or addresses for a filter that reads those; each once."""
+    """The texts, or addresses or records for a filter that reads those; each once."""
     addresses = isinstance(step, Filter) and step.reads == "url"
-    return list(dict.fromkeys([*texts, *usual_addresses()] if addresses else texts))
+    return list(dict.fromkeys([*texts, *usual_addresses()] if addresses else as_read(step, texts)))
 
 
 def _check_shape(stage: Stage) -> None:
@@ -280,8 +281,8 @@ def _check_drawn(stage: Stage, values: Mapping[str, Sequence[Any]] | None, examp
     @library.given(drawn_texts(), library.strategies.randoms(use_true_random=False))
     def drawn(texts: list[str], chance: Any) -> None:
         for step in steps:
-            _check_output(step, list(dict.fromkeys(texts)))
+            _check_output(step, list(dict.fromkeys(as_read(step, texts))))
         for where, one, two in chance.sample(hidden, min(5, len(hidden))):
-            _compare(one, two, texts, f"{type(stage).__name__}.{where}")
+            _compare(one, two, as_read(one, texts), f"{type(stage).__name__}.{where}")
 
     drawn()

@@ -17,6 +17,8 @@ from ablate.errors import DataError
 from ablate.pool.source import Document
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.store import Store
+from ablate.testing.contract import as_read
+from tests.stages.needed import NEEDED
 
 MEGABYTE = 1_000_000
 BAD = {
@@ -45,6 +47,7 @@ def stage_of(name: str, model: str) -> Stage:
     assert isinstance(config, dict)
     outside = {"snapshot": None, "tasks": [], "model": model}  # what a stage takes from outside its file
     node = {key: outside.get(key, value) for key, value in config.items()}
+    node |= NEEDED.get(name, {})
     stage = make(node, f"stages.{name}", leave_out=RESERVED)
     assert isinstance(stage, Stage)
     return stage
@@ -55,7 +58,7 @@ def pool(make_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every bad text as text and as a page, an empty and a blank text, two good ones."""
     documents = [Document(""), Document(" \n\t\r\n\u00a0")]
     for name, text in BAD.items():
-        documents += [Document(text, url=name), Document(text, "html", url=name)]
+        documents += [Document(text, url=name, metadata={"score": 3}), Document(text, "html", url=name)]
     return make_pool(
         Store(tmp_path_factory.mktemp("pool")), [*documents, Document(GOOD), Document(GOOD[:400])]
     )
@@ -102,7 +105,7 @@ def test_an_empty_text_between_two_steps(name: str, student_folder: str) -> None
     """A pool has no empty text, but a step may be given what another left."""
     for step in stage_of(name, student_folder).steps():
         if isinstance(step, Filter):
-            measured = step.measure_many(["", " \n"])
+            measured = step.measure_many(as_read(step, ["", " \n"]))
             assert step.decide(measured).code.shape == (2,)
         elif isinstance(step, Transform):
             assert [text.strip() for text in step.transform_many(["", " \n"])] == ["", ""]

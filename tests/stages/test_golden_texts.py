@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import fasttext
 import numpy as np
 import pytest
 import yaml
@@ -24,9 +25,11 @@ from ablate.stages._references import References
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.classifier_quality import ClassifierQuality
+from ablate.stages.column import Column
 from ablate.stages.decontamination import CountPieces, CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.extraction import METHODS, Extraction
+from ablate.stages.fasttext import FastText
 from ablate.stages.fineweb_quality import FineWebQuality
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.gopher_repetition import GopherRepetition
@@ -34,7 +37,9 @@ from ablate.stages.language import Language
 from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import CountPii, Pii
+from ablate.stages.python import Python, PythonText
 from ablate.stages.random_removal import RandomRemoval
+from ablate.stages.regex import Regex
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
 from ablate.testing.contract import variations
@@ -77,6 +82,15 @@ ADDRESSES = [
     "https://shop.example/cheap-pills/list",
     "https://a.example/xpillsx",
 ]
+RECORDS = [
+    "{}",
+    '{"score": 3}',
+    '{"score": 3.0}',
+    '{"score": "3"}',
+    '{"score": -1e3}',
+    '{"score": NaN}',
+    '{"score": ""}',
+]
 
 
 def given() -> Path:
@@ -90,6 +104,15 @@ def given() -> Path:
     train_student(
         Linear(buckets=64), [TEXTS[3], TEXTS[19]], np.array([1.0, 0.0]), folder / "student", binary=True, seed=0, recipe={}
     )  # fmt: skip
+    (folder / "labelled.txt").write_text(
+        "__label__hq the heron stood by the pond\n__label__cc click here and win\n"
+    )
+    fasttext.train_supervised(
+        str(folder / "labelled.txt"), dim=2, epoch=20, lr=1.0, minCount=1, thread=1, seed=1, verbose=0
+    ).save_model(str(folder / "labels.bin"))
+    (folder / "own.py").write_text(
+        "def size(text):\n    return len(text)\n\n\ndef half(text):\n    return text[::2]\n"
+    )
     return folder
 
 
@@ -116,6 +139,12 @@ STAGES: dict[str, Stage] = {
     "random_removal": RandomRemoval(),
     "size_matched_removal": SizeMatchedRemoval(),
     "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
+    "column": Column(column="score", min=2.0),
+    "column-values": Column(column="score", keep=(3, "a")),
+    "regex": Regex(patterns=("[0-9]+", "(?i)the")),
+    "fasttext": FastText(model=str(GIVEN / "labels.bin"), label="hq", min=0.5),
+    "python": Python(function=f"{GIVEN / 'own.py'}:size", min=1),
+    "python-text": PythonText(function=f"{GIVEN / 'own.py'}:half", batched=False, uses=()),
 }  # fmt: skip
 
 
@@ -127,10 +156,11 @@ def made(stage: Stage) -> object:
         texts = [*TEXTS, "\n".join(TEXTS)] if isinstance(stage, SpanRelation) else TEXTS
         return [[f"{value:016x}" for value in row.tolist()] for row in stage.sketch_many(texts)]
     assert isinstance(stage, Filter)
-    texts = ADDRESSES if stage.reads == "url" else TEXTS
+    texts = {"url": ADDRESSES, "metadata": RECORDS}.get(stage.reads, TEXTS)
     measured = stage.measure_many(texts).items()
     return {
-        name: (column if column.dtype == bool else np.round(column, 4)).tolist() for name, column in measured
+        name: (column if column.dtype.kind in "bu" else np.round(column, 4)).tolist()
+        for name, column in measured
     }
 
 

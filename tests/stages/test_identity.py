@@ -21,6 +21,7 @@ from ablate.stages.extraction import Extraction
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.language import Language
 from ablate.testing import ContractError, check_libraries, check_stage
+from tests.stages.needed import NEEDED
 
 NAMES = sorted(path.stem for path in (CONF / "stages").glob("*.yaml"))
 VALUES: dict[str, dict[str, list[Any]]] = {
@@ -34,7 +35,7 @@ def stage_of(name: str, model: str | None = None) -> Stage:
     node = yaml.safe_load((CONF / "stages" / f"{name}.yaml").read_text())
     given = {
         key: {"snapshot": None, "tasks": [], "model": model}.get(key, value) for key, value in node.items()
-    }
+    } | NEEDED.get(name, {})
     stage = make(given, f"stages.{name}", leave_out=RESERVED)
     assert isinstance(stage, Stage)
     return stage
