@@ -219,7 +219,7 @@ def test_a_bad_pattern_is_refused_with_its_place(pattern: str, said: str) -> Non
 def test_a_pattern_without_an_end_names_itself_and_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ablate.stages.regex.SECONDS", 0.05)
     with pytest.raises(DocumentError, match="found no end") as caught:
-        Regex(patterns=(r"^(\w+\s?)+$",)).measure_many(["short", "word " * 60 + "!"])
+        Regex(patterns=(r"(?:a|aa)+$",)).measure_many(["short", "a" * 60 + "!"])
     assert caught.value.position == 1
 
 
@@ -244,10 +244,10 @@ def test_scores_are_those_of_the_model_and_every_label_is_measured_at_once() -> 
 
 
 def test_models_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="model: .* is not a file"):
+    with pytest.raises(ValueError, match=r"model: .* is not a file"):
         FastText(model=str(tmp_path / "none.bin"), label="hq", min=0.5)
     (tmp_path / "empty.bin").write_bytes(b"")
-    with pytest.raises(ConfigError, match="empty.bin is no fastText classifier"):
+    with pytest.raises(ConfigError, match=r"empty\.bin is no fastText classifier"):
         FastText(model=str(tmp_path / "empty.bin"), label="hq", min=0.5).check()
     with pytest.raises(ConfigError, match="label: the model does not know 'eng': did you mean 'en'"):
         FastText(model=str(MODEL), label="eng", min=0.5).check()
@@ -325,7 +325,7 @@ def test_a_function_whose_memory_shows_only_in_the_pool_is_refused_while_measuri
     named = function("n = 0\ndef f(text):\n    global n\n    n += 'rare' in text\n    return n\n")
     stage = Python(function=named, min=0)
     stage.check()
-    with pytest.raises(DocumentError, match="not deterministic: it gave 1.0, and of the same text 2.0"):
+    with pytest.raises(DocumentError, match=r"not deterministic: it gave 1\.0, and of the same text 2\.0"):
         stage.measure_many(["rare"])
 
 
