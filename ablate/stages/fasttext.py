@@ -74,7 +74,7 @@ class FastText(Scored):
             for number, names, probabilities in zip(filled, found, values, strict=True):
                 scores[number] = 0  # of labels too improbable to be named
                 scores[number, [place[name] for name in names]] = probabilities
-        return {"scores": scores, "missing": np.isnan(scores).any(axis=1).astype(np.int64)}
+        return {"scores": scores, "missing": np.asarray(np.isnan(scores).any(axis=1), dtype=np.int64)}
 
     def decide(self, measured: Table) -> Verdict:
         """As `Scored`, of the label's column."""
