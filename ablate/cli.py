@@ -109,7 +109,7 @@ def _unexpected(error: Exception) -> str:
 
 
 def _dispatch(command: str, argv: list[str]) -> int:
-    from ablate.config import check_places, compose, open_hydra
+    from ablate.config import check_places, compose, open_hydra, overruled
 
     module, view, argv = _module(command, argv)
     args = get_args_parser().parse_args(argv)
@@ -126,6 +126,11 @@ def _dispatch(command: str, argv: list[str]) -> int:
     with open_dict(config):
         OmegaConf.set_struct(config, True)
     check_places(config)
+    print(
+        "".join(f"ablate: {note}\n" for note in overruled(args.overrides, config, hydra)),
+        end="",
+        file=sys.stderr,
+    )
     status: int = module.main(config, hydra)
     return status
 

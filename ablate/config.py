@@ -25,6 +25,7 @@ from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import ASIDE, counts_as, digest
+from ablate.ladder import RESOLVERS
 from ablate.typed import shown, typed
 from ablate.yaml_slips import describe, surprises
 
@@ -348,6 +349,8 @@ def register() -> None:
     """
     ConfigStore.instance().store(name="schema", node=OmegaConf.create(dataclasses.asdict(Config())))
     OmegaConf.register_new_resolver("digest", lambda node: digest(plain(node))[:12], replace=True)
+    for name, of in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, of, replace=True)
 
 
 def plain(node: Any) -> Any:
@@ -368,6 +371,33 @@ def open_hydra(config_dir: str | None = None) -> Hydra:
             raise ConfigError(f"--config-dir {config_dir}: no such folder")
         search_path.prepend(OWN, f"file://{Path(config_dir).resolve()}")
     return Hydra.create_main_hydra2(task_name="ablate", config_search_path=search_path)
+
+
+def overruled(overrides: Sequence[str], config: DictConfig, hydra: Hydra) -> list[str]:
+    """A note for each option chosen on the command line of which the study sets values nevertheless.
+
+    A study is composed last: `study=demo train=ladder` has the demo's learning rate.
+    """
+    study = config.hydra.runtime.choices.get("study")
+    found = hydra.config_loader.repository.load_config(f"study/{study}")  # type: ignore[attr-defined]
+    if found is None:
+        return []
+    notes = []
+    for override in overrides:
+        group, _, option = override.partition("=")
+        own = found.config.get(group) if "." not in group and group != "study" else None
+        if own is None or not OmegaConf.is_dict(own) or not hydra.config_loader.get_group_options(group):
+            continue
+        keys = [f"{group}.{key}" for key in own]
+        left = [
+            key for key in keys if not any(other.partition("=")[0].lstrip("+") == key for other in overrides)
+        ]
+        if left:
+            notes.append(
+                f"note: study={study} sets {', '.join(left)}, which stand whatever {override} says; give the ones that "
+                f"you want from {option} on the command line, or write a study of your own"
+            )
+    return notes
 
 
 def compose(overrides: Sequence[str], hydra: Hydra | None = None) -> DictConfig:

@@ -31,6 +31,7 @@ from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
+from ablate.ladder import off_ladder
 from ablate.render.tables import aligned
 from ablate.report.branching import meaning
 from ablate.study.chance import chance_of, draws_documents
@@ -279,7 +280,8 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
     """Refuse what could not run, before anything is curated: a wrong setting, a task that cannot be asked.
 
     Returns:
-        Warnings: which tasks have prompts that the proxy cannot read whole, and what a pool does as shards.
+        Warnings: which tasks have prompts that the proxy cannot read whole, what a pool does as shards, and a recipe
+        of training far from what suits the proxy's size.
 
     Raises:
         ConfigError, DataError: names the setting or the task.
@@ -296,6 +298,10 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
         train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")
         evaluate = make(config["evaluate"], "evaluate")
         check_budget(train.tokens, train, proxy.context)
+        if (
+            far := off_ladder(config["proxy"], lr=train.lr, batch_tokens=train.batch_tokens)
+        ) and far not in warnings:
+            warnings.append(far)
         asked = canonical_json(evaluate)
         if (
             asked not in checked and int(os.environ.get("RANK", 0)) == 0

@@ -1,0 +1,85 @@
+"""Recipes with a source, and the ladder from a model's size; expected values are the sources' own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ablate.config import CONF, compose, make, open_hydra, overruled, plain
+from ablate.ladder import body_parameters, ladder_batch, ladder_lr, off_ladder
+from ablate.train.proxy import ProxyConfig, build_model
+from ablate.train.schedule import warmup_steps
+
+
+def test_sizes_are_those_of_the_models() -> None:
+    for kv_heads in (None, 2):
+        proxy = ProxyConfig(
+            hidden_size=32, layers=3, heads=4, kv_heads=kv_heads, intermediate_size=80, context=16
+        )
+        model = build_model(proxy, 100, 0)
+        assert body_parameters(vars(proxy)) == sum(p.numel() for p in model.parameters()) - 100 * 32
+
+
+@pytest.mark.parametrize(("parameters", "sequences", "lr"), [(13_500_000, 40, 0.0094), (108_000_000, 160, 0.0047), (864_000_000, 640, 0.00235)])  # fmt: skip
+def test_the_ladder_by_hand(parameters: int, sequences: int, lr: float) -> None:
+    """Eight times the size: four times the batch, half the rate."""
+    assert ladder_lr(parameters) == pytest.approx(lr, rel=0.03)  # two digits
+    assert ladder_batch(parameters, 2048) == sequences * 2048
+    assert ladder_batch(parameters, 512) == sequences * 2048
+
+
+def composed(*overrides: str) -> Any:
+    config = compose(["pool=testbed", *overrides])
+    return make(plain(config.train), "train"), make(plain(config.proxy), "proxy")
+
+
+def test_the_proxy_brings_its_recipe() -> None:
+    train, proxy = composed("train=ladder", "proxy=150m")
+    size = body_parameters(vars(proxy))
+    assert size == 151_806_976 - 0  # conf/proxy/150m.yaml
+    assert (train.lr, train.batch_tokens) == (ladder_lr(size), ladder_batch(size, 2048))
+    assert train.batch_tokens % 2048 == 0 and train.tokens == 20 * size
+    train, _ = composed("train=ladder", "proxy=150m", "train.lr=0.001")
+    assert train.lr == 0.001
+
+
+@pytest.mark.parametrize(("name", "tokens", "sequences", "warmup", "lr", "decay", "last"), [
+    # mlfoundations/dclm, training/configs/411m_1x.json and 1b_1x_fast.json
+    ("dclm_400m_1x", 8_232_325_120, 512, 2000, 3e-3, 0.033, 3e-5), ("dclm_1b_1x", 28_795_904_000, 256, 5000, 3e-3, 0.033, 3e-5),
+])  # fmt: skip
+def test_dclm_composes_to_its_own_files(
+    name: str, tokens: int, sequences: int, warmup: int, lr: float, decay: float, last: float
+) -> None:
+    train, _ = composed(f"train={name}", "proxy=1b7")
+    steps = tokens // (sequences * 2048)
+    assert (train.tokens, train.batch_tokens, train.lr, train.weight_decay) == (
+        tokens,
+        sequences * 2048,
+        lr,
+        decay,
+    )
+    assert warmup_steps(steps, train.warmup_fraction) == warmup
+    assert train.lr * train.min_lr_ratio == pytest.approx(last)
+
+
+def test_a_small_models_recipe_on_a_large_one_is_warned_about() -> None:
+    large = yaml.safe_load((CONF / "proxy" / "1b7.yaml").read_text())
+    small = yaml.safe_load((CONF / "proxy" / "1m.yaml").read_text())
+    said = off_ladder(large, lr=0.002, batch_tokens=16384)
+    assert said and "batch_tokens=16,384" in said and "train.lr" not in said
+    said = off_ladder(large, lr=0.02, batch_tokens=2_000_000)
+    assert said and "train.lr=0.02" in said and "batch_tokens" not in said
+    assert off_ladder(large, lr=3e-3, batch_tokens=524_288) is None  # DCLM's
+    assert off_ladder(small, lr=0.004, batch_tokens=1024) is None  # below the ladder nothing is said
+
+
+def test_what_a_study_sets_stands_and_is_said(tmp_path: Path) -> None:
+    hydra = open_hydra()
+    asked = ["study=demo", "train=ladder", "train.lr=0.01"]
+    (note,) = overruled(asked, compose(asked, hydra), hydra)
+    assert "train.tokens" in note and "train=ladder" in note and "train.lr," not in note
+    asked = ["pool=testbed", "train=ladder", "proxy=30m"]
+    assert overruled(asked, compose(asked, hydra), hydra) == []
