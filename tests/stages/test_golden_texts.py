@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import fasttext
 import numpy as np
 import pytest
 import yaml
@@ -33,7 +32,7 @@ from ablate.stages.fasttext import FastText
 from ablate.stages.fineweb_quality import FineWebQuality
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.gopher_repetition import GopherRepetition
-from ablate.stages.language import Language
+from ablate.stages.language import MODEL, Language
 from ablate.stages.line_dedup import UNITS, LineDedup
 from ablate.stages.minhash_dedup import MinhashDedup
 from ablate.stages.pii import CountPii, Pii
@@ -104,12 +103,6 @@ def given() -> Path:
     train_student(
         Linear(buckets=64), [TEXTS[3], TEXTS[19]], np.array([1.0, 0.0]), folder / "student", binary=True, seed=0, recipe={}
     )  # fmt: skip
-    (folder / "labelled.txt").write_text(
-        "__label__hq the heron stood by the pond\n__label__cc click here and win\n"
-    )
-    fasttext.train_supervised(
-        str(folder / "labelled.txt"), dim=2, epoch=20, lr=1.0, minCount=1, thread=1, seed=1, verbose=0
-    ).save_model(str(folder / "labels.bin"))
     (folder / "own.py").write_text(
         "def size(text):\n    return len(text)\n\n\ndef half(text):\n    return text[::2]\n"
     )
@@ -142,7 +135,7 @@ STAGES: dict[str, Stage] = {
     "column": Column(column="score", min=2.0),
     "column-values": Column(column="score", keep=(3, "a")),
     "regex": Regex(patterns=("[0-9]+", "(?i)the")),
-    "fasttext": FastText(model=str(GIVEN / "labels.bin"), label="hq", min=0.5),
+    "fasttext": FastText(model=str(MODEL), label="de", min=0.5),
     "python": Python(function=f"{GIVEN / 'own.py'}:size", min=1),
     "python-text": PythonText(function=f"{GIVEN / 'own.py'}:half", batched=False, uses=()),
 }  # fmt: skip
@@ -173,7 +166,8 @@ def test_no_step_of_any_stage_is_without_one() -> None:
     there = {type(stage) for stage in STAGES.values()}
     for path in (CONF / "stages").glob("*.yaml"):
         node = yaml.safe_load(path.read_text())
-        outside = {"snapshot": None, "tasks": [], "model": str(GIVEN / "student")}
+        model = MODEL if path.stem == "fasttext" else GIVEN / "student"
+        outside = {"snapshot": None, "tasks": [], "model": str(model)}
         given = {key: outside.get(key, value) for key, value in node.items()}
         stage = make(given, path.stem, leave_out=RESERVED)
         for one in (stage, *(changed for _, _, changed in variations(stage))):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from ablate.config import make
+from ablate.config import compose, make, plain
 from ablate.errors import ConfigError, DataError
 from ablate.train import loop
 from ablate.train.loop import Run, TrainingError, train
@@ -359,4 +358,5 @@ TRAIN_CONF = sorted((Path(__file__).parents[2] / "conf" / "train").glob("*.yaml"
 
 @pytest.mark.parametrize("path", TRAIN_CONF, ids=lambda p: p.stem)
 def test_every_recipe_can_be_built(path):
-    assert make(OmegaConf.load(path), "train").evaluations[-1] == 1.0
+    config = compose(["pool=testbed", f"train={path.stem}"])
+    assert make(plain(config.train), "train").evaluations[-1] == 1.0
