@@ -24,6 +24,7 @@ from ablate.evaluate.masked import Trees, pack_trees, score_trees
 from ablate.evaluate.prefixes import Block, Packed, Tiles, pack
 from ablate.evaluate.requests import Sequences
 from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
+from ablate.evaluate.weights import LayerWeights, Weights
 from ablate.train.device import keep_freed_memory
 
 INNER, LOGITS = 2**17, 2**19
@@ -58,23 +59,13 @@ class Llama:
     """
 
     def __init__(self, model: Any, n_tokens: int) -> None:
-        config = model.config
-        state = {name.replace("_orig_mod.", ""): p.detach().float() for name, p in model.state_dict().items()}
-        self.heads = config.num_attention_heads
-        self.eps = config.rms_norm_eps
-        self.embedding = state["model.embed_tokens.weight"]
-        self.vocab_size, self.width = self.embedding.shape
-        self.size = self.width // self.heads
-        head = self.embedding if config.tie_word_embeddings else state["lm_head.weight"]
-        self.head = (head * state["model.norm.weight"]).t().contiguous()
-        self.layers = [
-            self._layer(state, f"model.layers.{i}.", config.num_key_value_heads)
-            for i in range(config.num_hidden_layers)
-        ]
+        weights = Weights(model)
+        self.heads, self.eps, self.size, self.width = weights.heads, weights.eps, weights.size, weights.width
+        self.embedding, self.vocab_size = weights.embedding, weights.vocab_size
+        self.head = weights.head.t().contiguous()
+        self.layers = [self._layer(layer, weights.heads // weights.kv_heads) for layer in weights.layers()]
         # The rotary embedding of each position as complex numbers, shape (context, width / 2).
-        inverse = config.rope_parameters["rope_theta"] ** (-torch.arange(0, self.size, 2).float() / self.size)
-        angle = torch.arange(config.max_position_embeddings)[:, None] * inverse
-        self.turns = torch.polar(torch.ones_like(angle), angle).repeat(1, self.heads)
+        self.turns = torch.polar(torch.ones_like(weights.angle), weights.angle).repeat(1, self.heads)
         self.shifted = False
         self.looked_up: tuple[torch.Tensor, torch.Tensor] | None = None
         if n_tokens > self.vocab_size:
@@ -104,19 +95,15 @@ class Llama:
         """The values and ones in what `keys_values` returns, shape (..., heads, size + 2)."""
         return kv[..., self.width :].unflatten(-1, (self.heads, self.size + 2))
 
-    def _layer(self, state: dict[str, torch.Tensor], name: str, kv_heads: int) -> Layer:
-        q, k, v, out = (state[f"{name}self_attn.{part}_proj.weight"] for part in "qkvo")
-        gate, up, down = (state[f"{name}mlp.{part}_proj.weight"] for part in ("gate", "up", "down"))
-        before, between = (state[f"{name}{part}_layernorm.weight"] for part in ("input", "post_attention"))
+    def _layer(self, layer: LayerWeights, copies: int) -> Layer:
         # Heads that share keys and values get a copy each.
         k, v = (
-            part.unflatten(0, (-1, self.size)).repeat_interleave(self.heads // kv_heads, dim=0)
-            for part in (k, v)
+            part.unflatten(0, (-1, self.size)).repeat_interleave(copies, dim=0) for part in (layer.k, layer.v)
         )
         k, v = k.flatten(0, 1), F.pad(v, (0, 0, 0, 2)).flatten(0, 1)
         made = (
-            self._paired(q) * before * self.size**-0.5, torch.cat([self._paired(k), v]) * before,
-            out, torch.cat([gate, up]) * between, down,
+            self._paired(layer.q) * self.size**-0.5, torch.cat([self._paired(k), v]), layer.out,
+            torch.cat([layer.gate, layer.up]), layer.down,
         )  # fmt: skip
         return Layer(*(weight.t().contiguous() for weight in made))
 

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ablate.evaluate.prefixes import in_order
+from ablate.evaluate.prefixes import in_order, lay, nodes_of_trees, runs
 from ablate.evaluate.requests import Sequences
+from ablate.evaluate.weights import Weights
 
 TREE = 4096
 """Most nodes of a tree: what is larger is cut, and its pieces read the shared beginning again. Attention costs the
@@ -116,68 +117,35 @@ def _cut(common: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def _batch(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Trees:
-    tokens, bounds = sequences.tokens, sequences.bounds
-    length = bounds[rows + 1] - bounds[rows] - 1
-    column = np.arange(int(length.max()))
-    inside = column < length[:, None]
-    new = inside & (column >= common[:, None])
-    tree = np.cumsum(common == 0) - 1
-    n_new = new.sum(axis=1)
-    nodes = np.bincount(tree, weights=n_new).astype(np.int64)
-    sizes = _padded(nodes)
-    base = np.cumsum(sizes) - sizes
-    before = np.cumsum(n_new) - n_new
-    began = before - before[np.flatnonzero(common == 0)][tree] + base[tree]
-    # A sequence's path: its own new nodes, before them the latest that were made above in that column.
-    path = np.maximum.accumulate(np.where(new, began[:, None] + column - common[:, None], 0), axis=0)
-    total = int(sizes.sum())
-    token, depth = np.zeros((2, total), dtype=np.int64)
-    token[path[new]] = tokens[(bounds[rows][:, None] + column)[new]]
-    depth[path[new]] = np.broadcast_to(column, new.shape)[new]
-    end = np.arange(1, total + 1)  # padding sees itself
-    np.maximum.at(end, path[inside], np.broadcast_to((began + n_new)[:, None], inside.shape)[inside])
-    wanted = inside & (column >= sequences.start[rows][:, None] - 1)
-    predicts, row = np.unique(path[wanted], return_inverse=True)
+    nodes = nodes_of_trees(sequences, rows, common)
+    rounded = -(-nodes // EIGHT) * EIGHT
+    together = list(runs(rounded, pad=PAD, call=CALL, pairs=PAIRS))
+    sizes = np.concatenate([np.full(end - begin, rounded[end - 1]) for begin, end in together])
+    begins = np.concatenate([[0], np.cumsum(sizes)])
+    laid = lay(sequences, rows, common, begins)
+    end = np.arange(1, laid.token.size + 1)  # padding sees itself
+    new_end = np.broadcast_to((laid.began + laid.n_new)[:, None], laid.inside.shape)
+    np.maximum.at(end, laid.path[laid.inside], new_end[laid.inside])
+    predicts, row = np.unique(laid.path[laid.wanted], return_inverse=True)
     by_row = np.argsort(row, kind="stable")
+    groups = [_group(nodes[begin:upto], begins[begin : upto + 1], end) for begin, upto in together]
     return Trees(
-        token, depth, list(_groups(nodes, sizes, base, end)), predicts, row[by_row],
-        tokens[(bounds[rows][:, None] + column + 1)[wanted]][by_row].astype(np.int64),
-        np.repeat(rows, wanted.sum(axis=1))[by_row],
-    )  # fmt: skip
+        laid.token, laid.depth, groups, predicts, row[by_row], laid.target[by_row], laid.owner[by_row]
+    )
 
 
-def _padded(nodes: np.ndarray) -> np.ndarray:
-    """Size of each tree with its padding: trees of one size attend together.
+def _group(nodes: np.ndarray, begins: np.ndarray, end: np.ndarray) -> Group:
+    """Trees of one size with their padding.
 
     Args:
-        nodes: shape (n_trees,), ascending.
+        nodes: shape (n_trees,): without it.
+        begins: shape (n_trees + 1,): where each begins, the end of the last.
+        end: shape (n_nodes,): of the whole batch.
     """
-    rounded = -(-nodes // EIGHT) * EIGHT
-    sizes, begin = rounded.copy(), 0
-    for place in range(1, nodes.size + 1):
-        count, size = place - begin, int(rounded[place - 1])
-        if place < nodes.size:
-            after = int(rounded[place])
-            more = count * ((after - size) * PAD + after**2 - size**2)
-            if more <= CALL and (count + 1) * after**2 <= PAIRS:
-                continue
-        sizes[begin:place] = size
-        begin = place
-    return sizes
-
-
-def _groups(nodes: np.ndarray, sizes: np.ndarray, base: np.ndarray, end: np.ndarray) -> Iterator[Group]:
-    begin = 0
-    for place in range(1, nodes.size + 1):
-        size = int(sizes[begin])
-        full = (place - begin + 1) * size**2 > max(PAIRS, size**2)
-        if place < nodes.size and sizes[place] == size and not full:
-            continue
-        first, count = int(base[begin]), place - begin
-        ends = end[first : first + count * size].reshape(count, size) - base[begin:place, None]
-        real = np.arange(size) < nodes[begin:place, None]
-        yield Group(first, bool((ends == nodes[begin:place, None])[real].all()), ends)
-        begin = place
+    first, size = int(begins[0]), int(begins[1] - begins[0])
+    ends = end[first : begins[-1]].reshape(-1, size) - begins[:-1, None]
+    real = np.arange(size) < nodes[:, None]
+    return Group(first, bool((ends == nodes[:, None])[real].all()), ends)
 
 
 class MaskedLlama:
@@ -188,28 +156,15 @@ class MaskedLlama:
     """
 
     def __init__(self, model: Any) -> None:
-        config = model.config
-        state = {name.replace("_orig_mod.", ""): p.detach().float() for name, p in model.state_dict().items()}
-        self.eps = config.rms_norm_eps
-        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.embedding = state["model.embed_tokens.weight"]
-        self.vocab_size, self.width = self.embedding.shape
-        self.size = self.width // self.heads
-        head = self.embedding if config.tie_word_embeddings else state["lm_head.weight"]
-        self.head = head * state["model.norm.weight"]
-        self.layers = [self._layer(state, f"model.layers.{i}.") for i in range(config.num_hidden_layers)]
-        inverse = config.rope_parameters["rope_theta"] ** (
-            -torch.arange(0, self.size, 2, device=self.embedding.device).float() / self.size
-        )
-        angle = torch.arange(config.max_position_embeddings, device=inverse.device)[:, None] * inverse
-        self.cos, self.sin = angle.cos(), angle.sin()
-
-    def _layer(self, state: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, ...]:
-        """Query, key and value as one matrix, out, gate and up as one, down; the norms' gains are folded in."""
-        q, k, v, out = (state[f"{name}self_attn.{part}_proj.weight"] for part in "qkvo")
-        gate, up, down = (state[f"{name}mlp.{part}_proj.weight"] for part in ("gate", "up", "down"))
-        before, between = (state[f"{name}{part}_layernorm.weight"] for part in ("input", "post_attention"))
-        return torch.cat([q, k, v]) * before, out, torch.cat([gate, up]) * between, down
+        weights = Weights(model)
+        self.heads, self.kv_heads, self.eps = weights.heads, weights.kv_heads, weights.eps
+        self.size, self.width, self.vocab_size = weights.size, weights.width, weights.vocab_size
+        self.embedding, self.head = weights.embedding, weights.head
+        self.layers = [
+            (torch.cat([layer.q, layer.k, layer.v]), layer.out, torch.cat([layer.gate, layer.up]), layer.down)
+            for layer in weights.layers()
+        ]
+        self.cos, self.sin = weights.angle.cos(), weights.angle.sin()
 
     def _norm(self, x: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x, (self.width,), None, self.eps)

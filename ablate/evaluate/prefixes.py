@@ -174,29 +174,73 @@ def _worthwhile(common: np.ndarray, size: np.ndarray) -> np.ndarray:
     return taken
 
 
-def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packed:
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """Sequences laid out as nodes, those of each tree in depth-first order.
+
+    Attributes:
+        token, depth: shape (n_nodes,), padding included.
+        inside, path: shape (n_sequences, columns): where a sequence reads a token, and the node of it.
+        new: same shape: which nodes no sequence before it has.
+        began, n_new: shape (n_sequences,): the first of those, and how many.
+        wanted: shape (n_sequences, columns): after which node a token is to be predicted.
+        target, owner: shape (n_targets,): those tokens, and whose they are.
+    """
+
+    token: np.ndarray
+    depth: np.ndarray
+    inside: np.ndarray
+    path: np.ndarray
+    new: np.ndarray
+    began: np.ndarray
+    n_new: np.ndarray
+    wanted: np.ndarray
+    target: np.ndarray
+    owner: np.ndarray
+
+
+def nodes_of_trees(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Shape (n_trees,): nodes of each, without padding; see `lay`."""
+    new = np.diff(sequences.bounds)[rows] - 1 - common
+    return np.bincount(np.cumsum(common == 0) - 1, weights=new).astype(np.int64)
+
+
+def lay(sequences: Sequences, rows: np.ndarray, common: np.ndarray, begins: np.ndarray) -> Laid:
+    """Lay sequences out.
+
+    Args:
+        sequences: all there are.
+        rows: shape (n,): which of them, as `in_order` has them.
+        common: shape (n,): nodes that each takes over from the one before it; 0 where a tree begins, as at the first.
+        begins: shape (n_trees + 1,): the node at which each tree begins, the end of all last.
+    """
     tokens, bounds = sequences.tokens, sequences.bounds
     length = bounds[rows + 1] - bounds[rows] - 1
     column = np.arange(int(length.max()))
     inside = column < length[:, None]
-    padded = np.full(inside.shape, -1, dtype=np.int64)
-    padded[inside] = tokens[(bounds[rows][:, None] + column)[inside]]
-    shared = np.where(np.arange(rows.size) > 0, common, 0)
-    new = inside & (column >= shared[:, None])
-    tree = np.cumsum(shared == 0) - 1
-    tiles, begins = _tiling(np.bincount(tree, weights=new.sum(axis=1)).astype(np.int64))
-    # A sequence's path: its own new nodes, before them the latest that were made above in that column.
-    n_new = new.sum(axis=1)
+    new = inside & (column >= common[:, None])
+    tree, n_new = np.cumsum(common == 0) - 1, new.sum(axis=1)
     began = np.cumsum(n_new) - n_new
-    began += (begins[:-1] - began[np.flatnonzero(shared == 0)])[tree]
-    path = np.maximum.accumulate(np.where(new, began[:, None] + column - shared[:, None], 0), axis=0)
-    wanted = inside & (column >= sequences.start[rows][:, None] - 1)
+    began += (begins[:-1] - began[np.flatnonzero(common == 0)])[tree]
+    # A sequence's path: its own new nodes, before them the latest that were made above in that column.
+    path = np.maximum.accumulate(np.where(new, began[:, None] + column - common[:, None], 0), axis=0)
     token, depth = np.zeros((2, begins[-1]), dtype=np.int64)
-    parent = np.full(begins[-1], -1)
-    token[path[new]], depth[path[new]] = padded[new], np.broadcast_to(column, new.shape)[new]
-    parent[path[new]] = np.where(column > 0, np.roll(path, 1, axis=1), -1)[new]
+    at = bounds[rows][:, None] + column
+    token[path[new]], depth[path[new]] = tokens[at[new]], np.broadcast_to(column, new.shape)[new]
+    wanted = inside & (column >= sequences.start[rows][:, None] - 1)
+    target = tokens[at[wanted] + 1].astype(np.int64)
+    return Laid(token, depth, inside, path, new, began, n_new, wanted, target, np.repeat(rows, wanted.sum(axis=1)))  # fmt: skip
 
-    masks = list(_masks(tiles, began, new, path))
+
+def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packed:
+    common = np.where(np.arange(rows.size) > 0, common, 0)
+    tiles, begins = _tiling(nodes_of_trees(sequences, rows, common))
+    laid = lay(sequences, rows, common, begins)
+    token, depth, path, new, wanted = laid.token, laid.depth, laid.path, laid.new, laid.wanted
+    parent = np.full(token.size, -1)
+    parent[path[new]] = np.where(np.arange(path.shape[1]) > 0, np.roll(path, 1, axis=1), -1)[new]
+
+    masks = list(_masks(tiles, laid.began, new, path))
     tiled = sum(count * size for count, size in tiles)
     children = np.bincount(parent[parent >= 0], minlength=parent.size)
     starts = (parent != np.arange(parent.size) - 1) | (parent < 0) | (children[parent] > 1)
@@ -222,9 +266,27 @@ def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packe
         token, depth, predicts, np.flatnonzero(asking), place[predicts],
         [*masks, *_blocks(first, last + 1, below, np.arange(parent.size + 1))],
         [*masks, *_blocks(first, last + 1, below, np.append(place, asking.sum()))], row[by_row],
-        tokens[(bounds[rows][:, None] + column + 1)[wanted]][by_row],
-        np.repeat(rows, wanted.sum(axis=1))[by_row],
+        laid.target[by_row], laid.owner[by_row],
     )  # fmt: skip
+
+
+def runs(sizes: np.ndarray, *, pad: int, call: int, pairs: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of runs of trees that attend in one call, each padded to the last of its run.
+
+    Args:
+        sizes: shape (n_trees,), ascending.
+        pad, call: what a node of padding and one more call cost, in pairs of query and key.
+        pairs: most of them in a call.
+    """
+    begin = 0
+    for place in range(1, sizes.size + 1):
+        if place < sizes.size:
+            count, size, after = place - begin, int(sizes[place - 1]), int(sizes[place])
+            more = count * ((after - size) * pad + after**2 - size**2)
+            if more <= call and (count + 1) * after**2 <= pairs:
+                continue
+        yield begin, place
+        begin = place
 
 
 def _tiling(nodes: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -233,20 +295,11 @@ def _tiling(nodes: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
     Args:
         nodes: shape (n_trees,): tiles are made of the first ones while they ascend to `TILE`.
     """
-    tiles: list[tuple[int, int]] = []
-    sizes = nodes.copy()
-    begin = 0
     small = int(np.logical_and.accumulate((nodes <= TILE) & (np.diff(nodes, prepend=0) >= 0)).sum())
-    for place in range(1, small + 1):
-        count, size = place - begin, int(nodes[place - 1])
-        if place < small:
-            after = int(nodes[place])
-            more = count * ((after - size) * PAD + after**2 - size**2)
-            if more <= CALL and (count + 1) * after**2 <= PAIRS:
-                continue
-        tiles.append((count, size))
-        sizes[begin:place] = size
-        begin = place
+    tiles, sizes = [], nodes.copy()
+    for begin, end in runs(nodes[:small], pad=PAD, call=CALL, pairs=PAIRS):
+        sizes[begin:end] = nodes[end - 1]
+        tiles.append((end - begin, int(nodes[end - 1])))
     return tiles, np.concatenate([[0], np.cumsum(sizes)])
 
 

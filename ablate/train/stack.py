@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -128,7 +129,7 @@ class StackedLoss:
         self.cos, self.sin = turn.real[:, 0].to(dtype), turn.imag[:, 0].to(dtype)
         by_blocks = device.type == "cpu" and proxy.context <= LONGEST_BLOCK_ATTENTION and not compiled
         self.turns = turns(turn, self.heads, self.kv_heads, dtype) if by_blocks else None
-        self._layer: Callable[..., Tensor] | None = (
+        self._compiled: Callable[..., Tensor] | None = (
             torch.compile(self._plain_layer, dynamic=False) if compiled else None
         )
 
@@ -157,7 +158,7 @@ class StackedLoss:
             for mine, theirs in zip(self._queries_keys(weights), self._queries_keys(exact), strict=True):
                 neighbours(mine, self.head).copy_(halves(theirs, self.head))
             norms, tape = self._norms(vectors), Tape()
-            losses = self._run(tape, weights, norms, sequences, self._blocks)
+            losses = self._run(tape, weights, norms, sequences, self._by_kernels(tape, self._blocks))
             found = tape.gradients(losses, [*weights, *norms])
             of_weights, of_norms = found[: len(weights)], found[len(weights) :]
             for mine, theirs in zip(wanted, of_weights, strict=True):
@@ -169,20 +170,29 @@ class StackedLoss:
 
     def losses(self, matrices: Tensor, vectors: Tensor, sequences: Tensor) -> Tensor:
         """The same losses, by operations that autograd follows; `matrices` are in the type to compute in."""
-        weights, norms = self._cut(matrices), self._norms(vectors)
-        if self._layer is None:
-            return self._run(
-                lambda kernel, *given: kernel.apply(*given), weights, norms, sequences, self._fused
-            )
-        x: Tensor = Embedding.apply(weights[0], sequences[:, :, :-1].flatten(1))
-        for number in range(self.proxy.layers):
-            qkv, out, gate_up, down = weights[self.tables + 4 * number :][:4]
-            before, between = norms[2 * number : 2 * number + 2]
-            # The gains go into the matrices: over tokens their gradients would be sums of every activation.
-            x = self._layer(x, (qkv * before).to(self.dtype), out, (gate_up * between).to(self.dtype), down)
-        x = RMSNorm.apply(x, norms[-1], self.eps, self.dtype)
-        found: Tensor = LinearCrossEntropy.apply(x, weights[self.tables - 1], sequences[:, :, 1:].flatten(1))
-        return found
+        layer = self._folded if self._compiled else self._by_kernels(_apply, self._fused)
+        return self._run(_apply, self._cut(matrices), self._norms(vectors), sequences, layer)
+
+    def _by_kernels(
+        self, call: Callable[..., Tensor], attend: Callable[..., Tensor]
+    ) -> Callable[..., Tensor]:
+        """A layer as a chain of our kernels, from `x`, its four matrices and the gains of its two norms."""
+
+        def layer(x: Tensor, qkv: Tensor, out: Tensor, gate_up: Tensor, down: Tensor, before: Tensor, between: Tensor) -> Tensor:  # fmt: skip
+            normed = call(RMSNorm, x, before, self.eps, self.dtype)
+            x = call(Add, x, call(Linear, attend(call, call(Linear, normed, qkv)), out))
+            normed = call(RMSNorm, x, between, self.eps, self.dtype)
+            return call(Add, x, call(Linear, call(SwiGLU, call(Linear, normed, gate_up)), down))
+
+        return layer
+
+    def _folded(
+        self, x: Tensor, qkv: Tensor, out: Tensor, gate_up: Tensor, down: Tensor, before: Tensor, between: Tensor
+    ) -> Tensor:  # fmt: skip
+        """A layer by torch's compiler. The gains go into the matrices: over tokens their gradients would be sums of
+        every activation."""
+        assert self._compiled
+        return self._compiled(x, (qkv * before).to(self.dtype), out, (gate_up * between).to(self.dtype), down)
 
     def _plain_layer(self, x: Tensor, qkv: Tensor, out: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
         """A layer in torch's own operations, for its compiler: one compilation serves all layers.
@@ -201,15 +211,11 @@ class StackedLoss:
 
     def _run(
         self, call: Callable[..., Tensor], weights: list[Tensor], norms: list[Tensor], sequences: Tensor,
-        attend: Callable[..., Tensor],
+        layer: Callable[..., Tensor],
     ) -> Tensor:  # fmt: skip
         x = call(Embedding, weights[0], sequences[:, :, :-1].flatten(1))
         for number in range(self.proxy.layers):
-            qkv, out, gate_up, down = weights[self.tables + 4 * number :][:4]
-            normed = call(RMSNorm, x, norms[2 * number], self.eps, self.dtype)
-            x = call(Add, x, call(Linear, attend(call, call(Linear, normed, qkv)), out))
-            normed = call(RMSNorm, x, norms[2 * number + 1], self.eps, self.dtype)
-            x = call(Add, x, call(Linear, call(SwiGLU, call(Linear, normed, gate_up)), down))
+            x = layer(x, *weights[self.tables + 4 * number :][:4], *norms[2 * number : 2 * number + 2])
         x = call(RMSNorm, x, norms[-1], self.eps, self.dtype)
         return call(LinearCrossEntropy, x, weights[self.tables - 1], sequences[:, :, 1:].flatten(1))
 
@@ -235,3 +241,9 @@ class StackedLoss:
             q, k, heads[:, turning:], is_causal=True, enable_gqa=self.heads > self.kv_heads
         )
         return mixed.transpose(1, 2).reshape(*fused.shape[:2], -1)
+
+
+def _apply(kernel: Any, *given: Any) -> Tensor:
+    """A kernel's output, followed by autograd."""
+    out: Tensor = kernel.apply(*given)
+    return out
