@@ -20,10 +20,10 @@ import numpy as np
 
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import DataError
+from ablate.text.fast_text import LABEL, load_model
 from ablate.text.lines import one_line
 from ablate.text.text_norm import normal_text
 
-LABEL = "__label__"
 MOST_CLASSES = 20
 WORDS, PASSES = 20_000_000, (5, 100)
 """What a training reads, and the fewest and most passes that it may take."""
@@ -119,10 +119,7 @@ class FastText(Student):
 
     def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
         """Scores of texts."""
-        import fasttext
-
-        fasttext.FastText.eprint = lambda *_: None
-        model, values = fasttext.load_model(str(path)), facts["values"]
+        model, values = load_model(path), facts["values"]
         if set(values) != set(model.get_labels()):
             raise DataError(
                 f"{path} has the labels {', '.join(model.get_labels()[:10])}; its values are given for "

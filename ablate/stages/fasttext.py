@@ -18,9 +18,9 @@ from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import file_digest, file_stamp
 from ablate.stages.base import Table, Verdict
 from ablate.stages.thresholds import Scored
+from ablate.text.fast_text import LABEL, load_model
 from ablate.text.lines import one_line
 
-PREFIX = "__label__"
 MOST_LABELS = 256
 """Labels whose scores are kept of each document."""
 
@@ -51,7 +51,7 @@ class FastText(Scored):
         """A model that can be read, a label that it knows, and a rule."""
         labels = _load(self._model).labels
         if self.label is None or _full(self.label) not in labels:
-            known = [label.removeprefix(PREFIX) for label in labels]
+            known = [label.removeprefix(LABEL) for label in labels]
             said = (
                 f"the model does not know {self.label!r}: " if self.label is not None else "none is given; "
             )
@@ -92,7 +92,7 @@ class FastText(Scored):
 
 
 def _full(label: str) -> str:
-    return label if label.startswith(PREFIX) else PREFIX + label
+    return label if label.startswith(LABEL) else LABEL + label
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,8 @@ def _load(path: str) -> _Loaded:
 
 @lru_cache(maxsize=2)
 def _read(path: str, _: tuple[int, ...]) -> _Loaded:
-    import fasttext
-
-    fasttext.FastText.eprint = lambda *_: None
     try:
-        model = fasttext.load_model(path)
+        model = load_model(path)
         model.predict(["a"])
     except (ValueError, RuntimeError, MemoryError) as error:
         raise ConfigError(f"model: {path} is no fastText classifier ({error})") from error

@@ -16,6 +16,7 @@ import numpy as np
 from ablate.errors import nearest
 from ablate.fingerprint import file_digest
 from ablate.stages.base import Filter, Table, Verdict
+from ablate.text.fast_text import LABEL, load_model
 from ablate.text.lines import one_line
 
 MODEL = Path(__file__).parent / "data" / "lid.176.ftz"
@@ -25,16 +26,13 @@ CANDIDATES = 4
 
 @cache
 def _model() -> Any:
-    import fasttext
-
-    fasttext.FastText.eprint = lambda *_: None
-    return fasttext.load_model(str(MODEL))
+    return load_model(MODEL)
 
 
 @cache
 def language_codes() -> tuple[str, ...]:
     """ISO 639 codes that the model knows, in a fixed order."""
-    return tuple(sorted(label.removeprefix("__label__") for label in _model().get_labels()))
+    return tuple(sorted(label.removeprefix(LABEL) for label in _model().get_labels()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +68,7 @@ class Language(Filter):
 
     def measure_many(self, texts: Sequence[str]) -> Table:
         """The best languages (positions in `language_codes`, -1 for none) and their scores."""
-        position = {f"__label__{code}": number for number, code in enumerate(language_codes())}
+        position = {f"{LABEL}{code}": number for number, code in enumerate(language_codes())}
         label = np.full((len(texts), CANDIDATES), -1, dtype=np.int16)
         score = np.zeros((len(texts), CANDIDATES), dtype=np.float32)
         flat = [one_line(text) for text in texts]
