@@ -12,13 +12,12 @@ from scipy.stats import nct
 
 from ablate.calibrate.economy import Economy
 from ablate.calibrate.share import Share
-from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.estimate import Floats, seed_differences
 from ablate.effects.pairing import seed_correlation
 from ablate.errors import DataError
 from ablate.report.effects_table import planned_estimates
-from ablate.study.results import Study
+from ablate.study.results import AGGREGATE, Study, score_table
 
 SURE_OF_TRUTH = 3.0
 """Standard errors from zero at which the many-seed mean is taken to have the true sign."""
@@ -102,11 +101,7 @@ def headline_scores(study: Study) -> Floats:
     Raises:
         DataError: when a run is missing.
     """
-    members = study.aggregated(study.primary)
-    chance = [study.tasks[task]["chance"].get(study.primary) for task in members]
-    table = aggregate(
-        np.stack([study.scores(task, study.primary) for task in members]), None if None in chance else chance
-    )
+    table = score_table(study, AGGREGATE, study.primary)
     if not np.isfinite(table).all():
         raise DataError(f"{study.folder}: a calibration needs every run of its study; some are missing")
     return table

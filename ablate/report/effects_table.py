@@ -171,8 +171,7 @@ def _tables(study: Study, metric: str, weights: np.ndarray, same: Sequence[bool]
     members = study.aggregated(metric)
     if not members:
         return list(found.values())
-    levels = [study.tasks[task]["chance"].get(metric) for task in members]
-    chance = None if None in levels else [float(level) for level in levels]
+    chance = study.chances(members, metric)
     together = _Scores(
         AGGREGATE,
         aggregate(np.stack([found[task].scores for task in members]), chance),

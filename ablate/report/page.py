@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ablate.corpus.budget import WARN_EPOCHS
-from ablate.effects.aggregate import aggregate
 from ablate.effects.failures import failure_p, worst_case
 from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
@@ -49,7 +48,7 @@ from ablate.report.tables import (
 from ablate.store import write_text
 from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import run_folder
-from ablate.study.results import AGGREGATE, Study, headline_scores
+from ablate.study.results import AGGREGATE, Study, headline_scores, score_table
 
 
 def write_report(study: Study) -> list[Row]:
@@ -298,10 +297,8 @@ def _noise(study: Study) -> list[str]:
                 continue
             if metric != study.primary and task == AGGREGATE:
                 continue
-            chances = [study.tasks[member]["chance"].get(metric) for member in members]
-            known = None if None in chances else [float(c) for c in chances if c is not None]
-            scores = np.stack([study.scores(member, metric) for member in members])
-            values = aggregate(scores, known) if task == AGGREGATE else scores[0]
+            known = study.chances(members, metric)
+            values = score_table(study, task, metric)
             floor = noise_floor(values[study.distinct])
             spread = _arm_means(values)
             ratio = (

@@ -86,8 +86,8 @@ def direction(metric: str, study: Study) -> str:
 
 def scale(study: Study) -> str:
     """What the aggregate of the primary metric is, in words."""
-    chances = [study.tasks[task]["chance"].get(study.primary) for task in study.aggregated(study.primary)]
-    known = bool(chances) and None not in chances
+    members = study.aggregated(study.primary)
+    known = bool(members) and study.chances(members, study.primary) is not None
     return "mean over tasks of (score - chance) / (1 - chance)" if known else "mean over tasks"
 
 

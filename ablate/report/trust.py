@@ -265,14 +265,10 @@ def _shape(study: Study, table: np.ndarray) -> list[str]:
 
 def _bounds(study: Study, table: np.ndarray) -> list[str]:
     """Arms whose scores crowd against the best or the worst score there is."""
-    members = (
-        study.aggregated(study.primary)
-        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
-    )
-    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
-    if None in levels:
+    levels = study.chances(study.headline_tasks, study.primary)
+    if levels is None:
         return []  # bits per byte: nothing comes near zero
-    top, bottom = 1.0, float(rescale(np.zeros(len(levels)), np.array(levels, dtype=np.float64)).mean())
+    top, bottom = 1.0, float(rescale(np.zeros(len(levels)), levels).mean())
     near = []
     for place in study.distinct:
         runs = table[place][np.isfinite(table[place])]

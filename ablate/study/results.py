@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,17 @@ class Study:
         if self.aggregate == "screened":
             found = [task for task in found if not self.screened[task, metric].failed]
         return found
+
+    @property
+    def headline_tasks(self) -> list[str]:
+        """Tasks in the primary aggregate; the first task with the primary metric where there is no aggregate."""
+        measured = (task for task, info in self.tasks.items() if self.primary in info["higher_is_better"])
+        return self.aggregated(self.primary) or list(islice(measured, 1))
+
+    def chances(self, tasks: Sequence[str], metric: str) -> list[float] | None:
+        """Score of a guess on each task; None where one has none."""
+        levels = [self.tasks[task]["chance"].get(metric) for task in tasks]
+        return None if None in levels else [float(level) for level in levels]
 
     @cached_property
     def claimed(self) -> set[str]:
@@ -431,23 +443,17 @@ def score_table(study: Study, task: str, metric: str, point: int | None = None) 
     """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
     if task != AGGREGATE:
         return study.scores(task, metric, point)
-    members = study.aggregated(metric)
-    levels = [study.tasks[member]["chance"].get(metric) for member in members]
-    chance = None if None in levels else [float(level) for level in levels]
-    return aggregate(np.stack([study.scores(member, metric, point) for member in members]), chance)
+    return _mean_over(study, study.aggregated(metric), metric, point)
 
 
 def headline_scores(study: Study) -> np.ndarray | None:
     """The primary aggregate (or its first task), shape (n_arms, n_seeds)."""
-    members = (
-        study.aggregated(study.primary)
-        or [task for task, info in study.tasks.items() if study.primary in info["higher_is_better"]][:1]
-    )
-    if not members:
-        return None
-    levels = [study.tasks[task]["chance"].get(study.primary) for task in members]
-    chance = None if None in levels else [float(level) for level in levels]
-    return aggregate(np.stack([study.scores(task, study.primary) for task in members]), chance)
+    return _mean_over(study, members, study.primary) if (members := study.headline_tasks) else None
+
+
+def _mean_over(study: Study, members: Sequence[str], metric: str, point: int | None = None) -> np.ndarray:
+    scores = np.stack([study.scores(member, metric, point) for member in members])
+    return aggregate(scores, study.chances(members, metric))
 
 
 def current(study: Study, rounds: int | None = None) -> list[State]:
