@@ -107,7 +107,7 @@ def load(named: str, *, batched: bool) -> Function:
     Raises:
         ConfigError: when it cannot be found or its file cannot be run; names file and line.
     """
-    where, colon, name = named.rpartition(":") if isinstance(named, str) else ("", "", "")
+    where, colon, name = named.rpartition(":")
     if not colon or not where or not name:
         raise ConfigError(f"function: expected path/to/file.py:name or package.module:name, got {named!r}")
     path = Path(where) if where.endswith(".py") or "/" in where else _module_file(where)

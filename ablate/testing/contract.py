@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import json
 import sys
+import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ablate.errors import AblateError
 from ablate.fingerprint import canonical_json
+from ablate.typed import typed
 
 REFUSED = (AblateError, ValueError, TypeError, OSError, OverflowError)
 """What a class raises for a value that it does not take."""
@@ -185,7 +187,7 @@ def variations(
         built: a frozen dataclass.
         given: field -> values to try beside the usual ones.
     """
-    words = _words_of(type(built))
+    words, hints = _words_of(type(built)), typing.get_type_hints(type(built))
     for entry in dataclasses.fields(built):
         if not entry.init:
             continue
@@ -194,6 +196,7 @@ def variations(
             if type(value) is type(current) and value == current:
                 continue
             try:
+                value = typed(value, hints[entry.name], entry.name)  # as a configuration is read
                 changed = dataclasses.replace(built, **{entry.name: value})
                 canonical_json(changed.identity() if hasattr(changed, "identity") else value)
             except REFUSED:
