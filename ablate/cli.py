@@ -126,11 +126,8 @@ def _dispatch(command: str, argv: list[str]) -> int:
     with open_dict(config):
         OmegaConf.set_struct(config, True)
     check_places(config)
-    print(
-        "".join(f"ablate: {note}\n" for note in overruled(args.overrides, config, hydra)),
-        end="",
-        file=sys.stderr,
-    )
+    for note in overruled(args.overrides, config, hydra):
+        print(f"ablate: {note}", file=sys.stderr)
     status: int = module.main(config, hydra)
     return status
 

@@ -39,7 +39,7 @@ def composed(*overrides: str) -> Any:
 def test_the_proxy_brings_its_recipe() -> None:
     train, proxy = composed("train=ladder", "proxy=150m")
     size = body_parameters(vars(proxy))
-    assert size == 151_806_976 - 0  # conf/proxy/150m.yaml
+    assert size == 151_806_976  # conf/proxy/150m.yaml
     assert (train.lr, train.batch_tokens) == (ladder_lr(size), ladder_batch(size, 2048))
     assert train.batch_tokens % 2048 == 0 and train.tokens == 20 * size
     train, _ = composed("train=ladder", "proxy=150m", "train.lr=0.001")

@@ -17,7 +17,7 @@ from ablate.stages.base import Filter, Table, Verdict
 from ablate.text.lines import plain_lines
 
 SECONDS = 10.0
-"""That one pattern may take on one document. Patterns such as (a+)+$ take time exponential in a text's length."""
+"""That one pattern may take on one document. Patterns such as (?:a|aa)+$ take time exponential in a text's length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,8 @@ class Regex(Filter):
             except TimeoutError:
                 raise DocumentError(
                     position,
-                    f"pattern {pattern!r} found no end within {SECONDS:g} s on {len(text):,} characters; write it without "
-                    "repetitions of repetitions, or with possessive ones, (a++)",
+                    f"pattern {pattern!r} found no end within {SECONDS:g} s on {len(text):,} characters; write it so that a "
+                    "repetition can match a text in one way only, or possessive, (?:a|aa)++",
                 ) from None
         spans = sorted((begin, end) for begin, end in spans if end > begin)
         covered = reached = 0

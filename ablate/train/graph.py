@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 LAUNCHED_FLOPS = 1e13
-"""Up to so many FLOP a GPU ends kernels sooner than Python launches them (a step of two layers has some 200, of 28
-layers 3,000; 10 microseconds each). Above, a graph would save nothing and keep the activations' memory."""
+"""Up to so many FLOP a step is captured: on an H200 one of 1.9e10, at 0.8M parameters, took 22 ms launched kernel by kernel,
+of which the GPU worked 1.2; the 1e14 of 150M parameters take it 300 ms. In between nothing was measured. Above, a graph
+would save little, and it keeps the activations' memory."""
 
 
 class Captured:

@@ -26,8 +26,8 @@ LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**30}
 """Logits held at a time."""
 
 ALIGNED = {"cuda": 64}
-"""Rows of logits are padded to a multiple of this: products with 50,257 columns take a GPU three times as long as with
-50,304 (an H200 falls back to kernels of 2018 for them)."""
+"""Rows of logits are padded to a multiple of this: for 50,257 columns an H200 falls back to kernels of 2018, and they took
+164 of the 450 ms of a step at 150M parameters; padded (and with twice the logits at a time) the step takes 312."""
 
 
 class Call:

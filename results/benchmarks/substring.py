@@ -49,8 +49,8 @@ def documents(data: Path) -> tuple[list[str], list[str]]:
 
     from ablate.corpus.annotate import Annotations
     from ablate.pool.pool import build_pool
-    from ablate.pool.source import clean_text
     from ablate.pool.warc import Warc
+    from ablate.reading.records import clean_text
     from ablate.stages.extraction import Extraction
     from ablate.store import Store
 

@@ -14,6 +14,11 @@ from ablate.evaluate import forward, masked, prefixes
 from ablate.evaluate.forward import Scorer
 from ablate.evaluate.requests import Sequences
 
+SHAPES: list[dict[str, Any]] = [
+    {}, {"num_key_value_heads": 2}, {"num_key_value_heads": 1, "tie_word_embeddings": True}, {"num_hidden_layers": 1},
+    {"vocab_size": 5000, "num_hidden_layers": 3},
+]  # fmt: skip
+
 
 def build(seed: int = 0, **options: Any) -> Any:
     config: dict[str, Any] = {
@@ -58,10 +63,7 @@ def reference(model: Any, sequences: Sequences) -> np.ndarray:
     {}, {"TILE": 0}, {"TILE": 0, "ALONE": 1}, {"TILE": 0, "ALONE": 10**9, "CALL": 10**9}, {"TILE": 10**4, "PAD": 0, "CALL": 10**9},
     {"TILE": 0, "ALONE": 1, "QUERIES": 7}, {"TILE": 0, "ALONE": 1, "PAIRS": 64},
 ])  # fmt: skip
-@pytest.mark.parametrize("options", [
-    {}, {"num_key_value_heads": 2}, {"num_key_value_heads": 1, "tie_word_embeddings": True}, {"num_hidden_layers": 1},
-    {"vocab_size": 5000, "num_hidden_layers": 3},
-])  # fmt: skip
+@pytest.mark.parametrize("options", SHAPES)
 def test_log_likelihoods_are_transformers_own(
     sequences: Sequences, options: dict[str, Any], constants: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,9 +145,7 @@ def test_several_processes_find_what_one_finds(sequences: Sequences, monkeypatch
 @pytest.mark.parametrize(
     "limits", [{}, {"TREE": 30}, {"PAIRS": 1, "CALL": 0}, {"PAD": 0, "CALL": 10**9}, {"LOGITS": 100}]
 )
-@pytest.mark.parametrize("options", [
-    {}, {"num_key_value_heads": 2}, {"num_key_value_heads": 1, "tie_word_embeddings": True}, {"num_hidden_layers": 1},
-])  # fmt: skip
+@pytest.mark.parametrize("options", SHAPES)
 def test_under_a_mask_as_on_a_gpu_they_are_transformers_own_too(
     sequences: Sequences, options: dict[str, Any], limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

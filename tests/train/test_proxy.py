@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 from pathlib import Path
@@ -13,7 +14,8 @@ from ablate.config import make
 from ablate.errors import ConfigError
 from ablate.train.proxy import ProxyConfig, build_model, training_flops
 
-LADDER = sorted((Path(__file__).parents[2] / "conf" / "proxy").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+LADDER = sorted((ROOT / "conf" / "proxy").glob("*.yaml"))
 SMALL = ProxyConfig(hidden_size=64, layers=3, heads=4, kv_heads=2, intermediate_size=96, context=32)
 
 
@@ -86,3 +88,14 @@ def test_an_impossible_shape_is_refused(wrong):
         ProxyConfig(
             **({"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "context": 16} | wrong)
         )
+
+
+def test_the_gpu_benchmark_measures_the_shapes_of_conf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has them by itself, to run from one file."""
+    monkeypatch.setenv("TQDM_DISABLE", "")  # which it sets, and this process wants back
+    spec = importlib.util.spec_from_file_location("gpu", ROOT / "results" / "benchmarks" / "gpu.py")
+    assert spec and spec.loader
+    gpu = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gpu)
+    for name, (shape, _, _) in gpu.RUNGS.items():
+        assert shape == make(OmegaConf.load(ROOT / "conf" / "proxy" / f"{name}.yaml"), "proxy"), name
