@@ -374,27 +374,32 @@ def open_hydra(config_dir: str | None = None) -> Hydra:
 
 
 def overruled(overrides: Sequence[str], config: DictConfig, hydra: Hydra) -> list[str]:
-    """A note for each option chosen on the command line of which the study sets values nevertheless.
+    """A note for each option chosen on the command line of which the study sets values otherwise.
 
     A study is composed last: `study=demo train=ladder` has the demo's learning rate.
     """
+
+    def read(name: str) -> Mapping[str, Any]:
+        found = hydra.config_loader.repository.load_config(name)  # type: ignore[attr-defined]
+        return {} if found is None else OmegaConf.to_container(found.config)  # type: ignore[return-value]
+
     study = config.hydra.runtime.choices.get("study")
-    found = hydra.config_loader.repository.load_config(f"study/{study}")  # type: ignore[attr-defined]
-    if found is None:
-        return []
+    sets, given = read(f"study/{study}"), {override.partition("=")[0].lstrip("+") for override in overrides}
     notes = []
     for override in overrides:
         group, _, option = override.partition("=")
-        own = found.config.get(group) if "." not in group and group != "study" else None
-        if own is None or not OmegaConf.is_dict(own) or not hydra.config_loader.get_group_options(group):
+        own = sets.get(group)
+        if group == "study" or not isinstance(own, dict):
             continue
-        keys = [f"{group}.{key}" for key in own]
+        asked = read(f"{group}/{option}")
         left = [
-            key for key in keys if not any(other.partition("=")[0].lstrip("+") == key for other in overrides)
+            f"{group}.{key}={value}"
+            for key, value in own.items()
+            if key in asked and asked[key] != value and f"{group}.{key}" not in given
         ]
         if left:
             notes.append(
-                f"note: study={study} sets {', '.join(left)}, which stand whatever {override} says; give the ones that "
+                f"note: study={study} sets {', '.join(left)}, which stands whatever {override} says; give the ones that "
                 f"you want from {option} on the command line, or write a study of your own"
             )
     return notes

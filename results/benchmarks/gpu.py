@@ -137,7 +137,7 @@ def ceilings(bench: Bench) -> None:
     other = torch.empty_like(wide)
     copy = bench.median(lambda: other.copy_(wide), seconds=0.5)
     bench.found["ceilings"] = {
-        "bf16_tflops": 2 * size**3 / product / 1e12, "copy_tb_s": 2 * wide.numel() / copy / 1e12,
+        "size": size, "bf16_tflops": 2 * size**3 / product / 1e12, "copy_tb_s": 2 * wide.numel() / copy / 1e12,
         "stated_bf16_tflops": (peak_flops(bench.device, "bf16") or 0) / 1e12,
     }  # fmt: skip
 
@@ -524,13 +524,14 @@ def page(found: dict[str, Any]) -> str:
     out = [f"# On {about['device']}", "", f"`{about['command']}`; torch {about['torch']}, transformers {about['transformers']}, Python {about['python']}; "
            f"{about['seconds'] / 60:.1f} minutes.", ""]  # fmt: skip
     if ceiling := found.get("ceilings"):
-        out += [f"A bf16 product of 8192 x 8192 runs at {ceiling['bf16_tflops']:,.0f} TFLOP/s (stated {ceiling['stated_bf16_tflops']:,.0f}), a copy at "
-                f"{ceiling['copy_tb_s']:.2f} TB/s.", ""]  # fmt: skip
+        stated = ceiling["stated_bf16_tflops"]
+        out += [f"A bf16 product of {ceiling['size']:,} x {ceiling['size']:,} runs at {ceiling['bf16_tflops']:,.3g} TFLOP/s"
+                f"{f' (stated {stated:,.0f})' if about['device'][:3] != 'CPU' else ''}, a copy at {ceiling['copy_tb_s']:.2f} TB/s.", ""]  # fmt: skip
     if rows := found.get("training"):
-        out += ["## Training", "", "Share of the stated peak: 6 N + 12 L H T FLOP a token.", "",
+        out += ["## Training", "", f"Share of the {'measured' if about['device'][:3] == 'CPU' else 'stated'} peak: 6 N + 12 L H T FLOP a token.", "",
                 line(["rung", "tokens a step", "", "ms a step", "tokens/s", "share of peak", "GB"]), "| :-- | --: | :-- | --: | --: | --: | --: |"]  # fmt: skip
         out += [line([r["rung"], f"{r['batch_tokens']:,}", r["way"], f"{r['ms']:.1f}", f"{r['tokens_per_s']:,.0f}",
-                      number(r["share_of_peak"], ".1%"), number((r["memory_bytes"] or 0) / 1e9, ".1f")]) for r in rows]  # fmt: skip
+                      number(r["share_of_peak"], ".1%"), number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f")]) for r in rows]  # fmt: skip
         out.append("")
     if rows := found.get("lockstep"):
         alone = {r["rung"]: r["tokens_per_s"] for r in rows if r["together"] == 1}
@@ -538,7 +539,7 @@ def page(found: dict[str, Any]) -> str:
                 line(["rung", "tokens a step of each", "together", "tokens/s", "ratio", "GB"]), "| :-- | --: | --: | --: | --: | --: |"]  # fmt: skip
         out += [line([r["rung"], f"{r['batch_tokens']:,}", r["together"], f"{r['tokens_per_s']:,.0f}",
                       number(r["tokens_per_s"] / alone[r["rung"]] if r["rung"] in alone else None, ".1f"),
-                      number((r["memory_bytes"] or 0) / 1e9, ".1f")]) for r in rows]  # fmt: skip
+                      number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f")]) for r in rows]  # fmt: skip
         out.append("")
     if rows := found.get("evaluation"):
         out += ["## Evaluation of a checkpoint", "", "Seconds of every checkpoint after the first; lm-eval's HFLM at the fastest of some batch sizes, in fp32 and with a copy "
@@ -553,7 +554,7 @@ def page(found: dict[str, Any]) -> str:
                 for a, b in (("hflm_fp32_s", "ours_fp32_s"), ("hflm_bf16_s", "ours_tf32_s"))
             ]
             out.append(line([r["rung"], r["requests"], f"{r['count']:,}", *(number(r.get(name), ".3f") for name in columns), *(number(ratio, ".1f") for ratio in ratios),
-                             *(number(r.get(name), ".1e") for name in apart), number((r["memory_bytes"] or 0) / 1e9, ".1f")]))  # fmt: skip
+                             *(number(r.get(name), ".1e") for name in apart), number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f")]))  # fmt: skip
         out.append("")
     if c := found.get("curves"):
         out += ["## The same curve", "", f"{c['rung']}, {c['steps']} steps, loss {c['first']:.3f} to {c['last']:.3f}: against the CPU in fp32 the largest difference at any "
