@@ -14,7 +14,7 @@ from ablate.calibrate.few_items import FewItems
 from ablate.calibrate.missing import Missing
 from ablate.calibrate.null_reports import NullReports
 from ablate.calibrate.populations import POPULATIONS
-from ablate.calibrate.repeats import PROMISED, TENTHS, Repeats
+from ablate.calibrate.repeats import APART, PROMISED, TENTHS, Repeats, kept
 from ablate.calibrate.shapes import Noticed
 from ablate.calibrate.share import Share
 from ablate.calibrate.simulate import BAND, Cell
@@ -211,33 +211,46 @@ def _plus(report: NullReports) -> str:
 
 def write_repeats(repeats: Sequence[Repeats], folder: Path) -> str:
     """Write repeats.csv; returns the section on the effect that a table says it can see."""
-    tenths: Columns = {f"tenth_{n + 1}": lambda r, n=n: r.tenths[n] for n in range(TENTHS)}  # type: ignore[misc]
     write_csv(folder / "repeats.csv", repeats, {
         "design": lambda r: r.case, "noise": lambda r: r.noise, "seeds": lambda r: r.seeds, "arms_seeds": lambda r: _seeds(r.shared),
-        "contrasts": lambda r: r.contrasts, "studies": lambda r: r.studies, "called": lambda r: r.share, **tenths,
-        "tenths_held": lambda r: r.held, "stated_90_over_10": lambda r: r.spread,
+        "contrasts": lambda r: r.contrasts, "studies": lambda r: r.studies, "called": lambda r: r.share,
+        **_by_tenths("tenth", lambda r: r.tenths(r.called)), **_by_tenths("differing_tenth", lambda r: r.differing),
+        **_by_tenths("upper_tenth", lambda r: r.tenths(r.upper)),
+        "stated_90_over_10": lambda r: r.spread,
     })  # fmt: skip
     low, high = PROMISED
     good = [r for r in repeats if low <= r.share <= high]
-    rows = [
-        [r.case, f"`{r.noise}`", str(r.seeds), _seeds(r.shared), f"{100 * r.share:.1f} %", *(f"{100 * share:.0f}" for share in r.tenths),
-         f"{r.held} of {TENTHS}", f"{r.spread:.2f}"]
-        for r in repeats
-    ]  # fmt: skip
-    first, last = [r.tenths[0] for r in repeats], [r.tenths[-1] for r in repeats]
+    least, most = [r.tenths(r.called)[0] for r in repeats], [r.tenths(r.called)[-1] for r in repeats]
     return "\n\n".join([
         "## The effect that a report says it can see",
-        "*An effect of X in one stage is called by 80 % of repeats of this study*: each study states its X, the next one has an effect of that size, "
-        f"in each stage alone, and calls it or not after Holm; {repeats[0].studies:,} studies a cell, `repeats.csv`. By tenths of the studies, from those that "
-        "state the smallest X to those that state the largest.",
-        f"- all studies together: {100 * low:.0f} to {100 * high:.0f} % in {len(good)} of {len(repeats)} cells"
+        "*An effect of X in one stage is called by 80 % of repeats of this study, as its noise was measured; one of Y by at least as many, with 95 % confidence*: "
+        "each study states its X and Y, the next one has an effect of that size, in each stage alone, and calls it or not after Holm; "
+        f"{repeats[0].studies:,} studies a cell, `repeats.csv`. By tenths of the studies, from those that state the smallest to those that state the largest.",
+        f"- **X, all studies together**: {100 * low:.0f} to {100 * high:.0f} % in {len(good)} of {len(repeats)} cells"
         + (f"; else {', '.join(f'{r.case} `{r.noise}` {r.seeds} seeds {100 * r.share:.0f} %' for r in repeats if r not in good)}" if len(good) < len(repeats) else "")
-        + f"\n- in every tenth: in {sum(r.held == TENTHS for r in repeats)} of {len(repeats)} cells. The promise is one of studies on average: X is "
-        f"measured noise, and who measures little of it states a small X. In the tenth that states least {100 * min(first):.0f} to {100 * max(first):.0f} % of repeats "
-        f"call it, in the tenth that states most {100 * min(last):.0f} to {100 * max(last):.0f} %.",
-        markdown(("design", "noise", "seeds", "arms' seeds", "all", *(str(n + 1) for n in range(TENTHS)), "tenths held", "X, 90th over 10th percentile"),
-                 rows, left=2),
+        + f"\n- **X, by tenths, where studies differ in noise** (by a factor of up to {APART:.0f}, as tasks, metrics and studies do): {_all_tenths([r.differing for r in repeats])}"
+        + f"\n- **X, by tenths, where all studies have the same noise**, so that only luck makes one state less than another: {_all_tenths([r.tenths(r.called) for r in repeats])}. "
+        f"No figure from the study's own noise could: in the tenth that states least {100 * min(least):.0f} to {100 * max(least):.0f} % of repeats call it, in the tenth that states most "
+        f"{100 * min(most):.0f} to {100 * max(most):.0f} %."
+        + f"\n- **Y, by tenths, same noise**: at least {100 * low:.0f} % in every tenth in {sum(r.upper_held == TENTHS for r in repeats)} of {len(repeats)} cells, "
+        f"in {sum(r.upper_held for r in repeats)} of all {TENTHS * len(repeats)} tenths"
+        + "".join(f"; {r.case} `{r.noise}` {r.seeds} seeds: {TENTHS - r.upper_held} below, least {100 * min(r.tenths(r.upper)):.0f} %" for r in repeats if r.upper_held < TENTHS) + ".",
+        "Shares of repeats that call X, tenths of same noise; least and most of tenths of differing noise; the least tenth of Y.",
+        markdown(("design", "noise", "seeds", "arms' seeds", "all", *(str(n + 1) for n in range(TENTHS)), "differing", "Y, least", "X, 90th over 10th percentile"),
+                 [[r.case, f"`{r.noise}`", str(r.seeds), _seeds(r.shared), f"{100 * r.share:.1f} %", *(f"{100 * share:.0f}" for share in r.tenths(r.called)),
+                   f"{100 * min(r.differing):.0f} to {100 * max(r.differing):.0f}", f"{100 * min(r.tenths(r.upper)):.0f}", f"{r.spread:.2f}"]
+                  for r in repeats], left=2),
     ])  # fmt: skip
+
+
+def _all_tenths(cells: Sequence[Sequence[float]]) -> str:
+    whole, tenths = sum(kept(cell) == TENTHS for cell in cells), sum(map(kept, cells))
+    low, high = PROMISED
+    return f"{100 * low:.0f} to {100 * high:.0f} % in every tenth in {whole} of {len(cells)} cells, in {tenths} of all {TENTHS * len(cells)} tenths"
+
+
+def _by_tenths(name: str, shares: Callable[[Repeats], Sequence[float]]) -> Columns:
+    return {f"{name}_{n + 1}": lambda r, n=n: shares(r)[n] for n in range(TENTHS)}  # type: ignore[misc]
 
 
 def write_missing(found: Sequence[Missing], folder: Path) -> str:

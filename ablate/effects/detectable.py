@@ -27,6 +27,8 @@ from ablate.effects.sequential import boundaries, look_statistics
 SIMULATED = 3000
 """Contrasts, in as many studies as hold them, and no fewer than `FEWEST`; the effect has a relative error of about 1 %."""
 FEWEST = 300
+CONFIDENCE = 0.95
+"""That the noise is no larger than what `Detectable.upper` takes it for."""
 NODES = 30
 """Points of the integral over what the measured noise may be off by; 400 change the fifth digit."""
 QUIETEST = 1e-3
@@ -38,13 +40,16 @@ class Detectable:
     """What a table of gains can see. Whatever could not be measured is NaN.
 
     Attributes:
-        effect: in one stage, called "helps" or "hurts" with the stated power, in the metric's units.
+        effect: in one stage, called "helps" or "hurts" with the stated power, in the metric's units: right over studies,
+            while a study that measured little noise by luck states too small a one.
+        upper: upper 95 % confidence bound of the effect that is called with that power, for a reader of one study.
         noise: standard deviation of a run beyond what its seed gives all arms alike, in the metric's units.
         df: degrees of freedom of that noise, as far as it bears on these contrasts.
         tests: that the verdict is corrected for.
     """
 
     effect: float
+    upper: float
     noise: float
     df: float
     tests: int
@@ -128,12 +133,13 @@ def detectable_effect(
     degrees of freedom are those of the sum that the contrasts lean on, so that one loud control counts for
     what it is. Share of repeats that call such an effect (leave-one-out, seven stages, 3 to 8 seeds): 80 to
     81 % with equal noise, 79 to 82 % with one loud arm or standard deviations from 1 to 10, 73 to 78 % with a
-    control of ten times the variance.
+    control of ten times the variance. `upper` takes the noise at the upper end of its 90 % interval (a scaled
+    chi-square): see results/calibration for the share of repeats by tenths of what is stated.
     """
     if not 0.0 < alpha < power < 1.0 or tests < 1:
         raise ValueError(f"expected 0 < alpha < power < 1 and tests >= 1, got {alpha}, {power}, {tests}")
     table, matrix = _whole(check_scores(scores), np.asarray(weights, dtype=np.float64))
-    nothing = Detectable(math.nan, math.nan, math.nan, tests)
+    nothing = Detectable(math.nan, math.nan, math.nan, math.nan, tests)
     if not len(matrix) or table.shape[1] < 2:
         return nothing
     sd, df = _noise(table, matrix, unpaired)
@@ -147,7 +153,9 @@ def detectable_effect(
         needed = needed_effects(
             matrix, sd, table.shape[1], tests=tests, alpha=alpha, looks=looks, unpaired=unpaired
         )
-    return Detectable(_reach(needed, df, power), float(np.sqrt((sd**2).mean())), df, tests)
+    known = float(np.quantile(needed, power, method="higher"))  # were the noise known
+    upper = known * math.sqrt(df / chi2.ppf(1 - CONFIDENCE, df))
+    return Detectable(_reach(needed, df, power), upper, float(np.sqrt((sd**2).mean())), df, tests)
 
 
 def forecast(

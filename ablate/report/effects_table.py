@@ -33,7 +33,7 @@ from ablate.study.results import AGGREGATE, Study
 COLUMNS = (
     "factor", "level", "versus", "estimand", "task", "metric", "higher_is_better", "estimate", "ci_low",
     "ci_high", "ci_low_items", "ci_high_items", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted", "verdict",
-    "mde", "tests", "df", "method", "correction", "noise_floor", "runs_failed",
+    "mde", "mde_upper", "tests", "df", "method", "correction", "noise_floor", "runs_failed",
 )  # fmt: skip
 CLAIMS = (
     "Claims, the only rows that say `helps` or `hurts`, are the planned gains in the primary metric. The aggregate's rows, of "
@@ -197,6 +197,7 @@ def _row(
         **asdict(estimate),
         "item_error": item,
         "mde": math.nan,
+        "mde_upper": math.nan,
         "tests": 0,
         "p_adjusted": math.nan,
     }
@@ -267,7 +268,8 @@ def _see(
             unpaired=all(study.method(row["weights"]) == "unpaired" for row in group),
         )  # fmt: skip
         for row in group:
-            row["mde"], row["mde_noise"], row["mde_df"] = found.effect, found.noise, found.df
+            row["mde"], row["mde_upper"] = found.effect, found.upper
+            row["mde_noise"], row["mde_df"] = found.noise, found.df
 
 
 def sees(row: Row) -> str:
@@ -280,8 +282,9 @@ def sees(row: Row) -> str:
     else:
         called = f"called `may help` or `may hurt` (after Benjamini and Hochberg over {row['tests']} tests)"
     return (
-        f"An effect of {short(row['mde'])} in one stage is {called} by 80 % of repeats of this study; "
-        f"noise of a run {short(row['mde_noise'])}, from {row['mde_df']:.0f} degrees of freedom."
+        f"An effect of {short(row['mde'])} in one stage is {called} by 80 % of repeats of this study, as its noise was measured; one of "
+        f"{short(row['mde_upper'])} by at least as many, with 95 % confidence. Noise of a run {short(row['mde_noise'])}, from "
+        f"{row['mde_df']:.0f} degrees of freedom."
     )
 
 

@@ -438,8 +438,8 @@ def _reading(study: Study) -> str:
         "- `helps` and `hurts` are claims (see above); `may help` is exploration: a reason to plan a study, not a finding; `suggestive` holds only "
         "before the correction. A gain smaller than the spread of one run (the noise floor) is said to be so. `no effect seen` is no proof of none: below "
         "each table stands the effect that a repeat of this study would call in 80 % of cases, from the noise of all arms, allowing for "
-        "how little is known of it. In one study that figure is off as its noise is: of repeats at a figure in the lowest tenth of its luck, "
-        "fewer find it (about 60 %, not 80).\n"
+        "how little is known of it. In one study that figure is off as its noise is (a study with the luck of little noise, one in ten, states one that about "
+        "60 % of repeats find): the larger figure beside it takes the noise at the top of its 90 % interval, and holds for a reader of one study.\n"
         "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
         "- Gain beside cost is in `COST.md`, every run's cost in `cost.csv`; both differ between machines."
     )

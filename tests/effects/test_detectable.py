@@ -94,6 +94,23 @@ def test_small_statements_are_as_right_as_large_ones_where_studies_differ_in_noi
     assert all(stats.binomtest(min(count, n), n, 0.8).pvalue > 0.001 for count in hits.values())
 
 
+@pytest.mark.parametrize("n_seeds", [3, 6])
+@pytest.mark.parametrize("weights", [LEAVE_ONE_OUT, FACTORIAL], ids=["leave_one_out", "factorial"])
+def test_the_upper_bound_is_below_what_is_needed_in_one_study_of_twenty(
+    weights: np.ndarray, n_seeds: int
+) -> None:
+    """What the noise itself, were it known, would make needed: the bound's cover is the chi-square's."""
+    rng, n, needed = np.random.default_rng(6), 400, forecast(weights, n_seeds, 0.7)
+    uppers = []
+    for _ in range(n):
+        scores = 0.7 * rng.normal(size=(weights.shape[1], n_seeds)) + rng.normal(size=n_seeds)
+        found = detectable_effect(scores, weights, tests=len(weights))
+        assert found.upper > found.effect
+        uppers.append(found.upper)
+    missed = int((np.array(uppers) < needed).sum())
+    assert stats.binomtest(missed, n, 0.05).pvalue > 0.001
+
+
 def test_one_lucky_gain_does_not_shrink_what_the_table_states() -> None:
     """Two arms that happen to agree under every seed do not make their gain's promise small."""
     rng = np.random.default_rng(4)

@@ -234,7 +234,7 @@ def test_an_effect_is_called_alone_as_holm_would_call_it() -> None:
 def test_repeats_call_what_studies_state() -> None:
     found = RepeatTask(LOO, "equal", 5, 120, 0)()
     assert stats.binomtest(found.whole.hits, found.whole.n, 0.8).pvalue > 0.001
-    assert sum(found.tried) == 120 * 7 and found.tenths[0] < found.tenths[-1]
+    assert sum(found.tried) == 120 * 7 and found.tenths(found.called)[0] < found.tenths(found.called)[-1]
 
 
 def test_runs_that_fail_because_they_score_worst_bias_the_gain() -> None:
