@@ -12,14 +12,12 @@ import numpy as np
 
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.failures import failure_p, worst_case
-from ablate.effects.noise import noise_floor
 from ablate.estimand.base import load_estimand
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
 from ablate.report.cost import cost_csv, cost_page
 from ablate.report.effects_table import (
-    CLAIMS,
     HOLM,
     Row,
     by_estimand,
@@ -32,6 +30,7 @@ from ablate.report.effects_table import (
 )
 from ablate.report.figures import write_figures
 from ablate.report.lead import in_short, smooth_caption
+from ablate.report.noise import noise_table
 from ablate.report.screening import chosen, screening_csv, section
 from ablate.report.tables import (
     arm_table,
@@ -45,10 +44,10 @@ from ablate.report.tables import (
     scores_csv,
     with_bits,
 )
+from ablate.report.words import chance, families, reading
 from ablate.store import write_text
-from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import run_folder
-from ablate.study.results import AGGREGATE, Study, headline_scores, score_table
+from ablate.study.results import AGGREGATE, Study, headline_scores
 
 
 def write_report(study: Study) -> list[Row]:
@@ -92,8 +91,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     if rows:
         parts += [
             "## What each stage is worth",
-            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{_families(study)}",
-            *_chance(study),
+            f"{len(study.seeds)} seeds; {chosen(study)}. {_averaged(study)}{families(study)}",
+            *chance(study),
         ]
         for number, (estimand, group) in enumerate(by_estimand(rows).items()):
             parts += _gains(study, estimand, group)
@@ -129,7 +128,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts += ["## What the corpora give away", *leaked]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
-    parts += ["## How to read this", _reading(study), "## To make it again", _facts(study)]
+    parts += ["## How to read this", reading(study), "## To make it again", _facts(study)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -233,41 +232,6 @@ def _alone(study: Study, rows: Sequence[Row], bits: Mapping[tuple[str, int], Row
     return [text, markdown(["task", *header], cells, left=2), *seen, *lost.values()]
 
 
-def _families(study: Study) -> str:
-    if "imported" not in study.plan:
-        return CLAIMS + _history(study)
-    return (
-        "These results were imported: nothing here was planned before they existed, and `planned` below means named when "
-        f"importing. {CLAIMS}"
-    )
-
-
-def _chance(study: Study) -> list[str]:
-    """What the intervals are over."""
-    chance = study.chance
-    if chance is None:
-        return []
-    return [
-        f"**Seeds vary** {', '.join(chance.varied) or 'nothing'}: intervals are over these. **Held fixed**: "
-        f"{', '.join(chance.fixed)}. Over those they say nothing."
-    ]
-
-
-def _history(study: Study) -> str:
-    """What the journal of plans says against taking the plan at its word."""
-    history, told = study.history, ""
-    if history.changed:
-        told += f" **Nothing here is a claim**: {history.changed}."
-    if len(history.looks) > 1 and "sequential" not in study.plan:
-        seen = ", ".join(map(str, history.looks[:-1]))
-        told += (
-            f" **Seeds were added** after results with {seen} could be seen, so p-values, intervals and claims are those of a sequential "
-            f"study with looks at {', '.join(map(str, history.looks))} seeds (Pocock's spending, Lan & DeMets 1983). The 5 % are this report's: "
-            "an earlier one could not know of the looks that followed, so the chance that any of them has a false claim is larger."
-        )
-    return told
-
-
 def _averaged(study: Study) -> str:
     if study.average_last == 1:
         return ""
@@ -290,34 +254,21 @@ def _retention(study: Study) -> dict[str, str]:
 
 def _noise(study: Study) -> list[str]:
     cells, blind, saturated = [], [], []
-    for metric in study.metrics:
-        for task in [AGGREGATE, *study.tasks]:
-            members = study.aggregated(metric) if task == AGGREGATE else [task]
-            if not members or (task != AGGREGATE and metric not in study.tasks[task]["higher_is_better"]):
-                continue
-            if metric != study.primary and task == AGGREGATE:
-                continue
-            known = study.chances(members, metric)
-            values = score_table(study, task, metric)
-            floor = noise_floor(values[study.distinct])
-            spread = _arm_means(values)
-            ratio = (
-                float(np.ptp(spread) / floor.seed_sd) if spread.size > 1 and floor.seed_sd > 0 else math.nan
-            )
-            cells.append([
-                metric, task, unsigned(floor.seed_sd), f"[{unsigned(floor.ci_low)}, {unsigned(floor.ci_high)}]",
-                unsigned(float(np.ptp(spread))) if spread.size > 1 else "–", "–" if math.isnan(ratio) else f"{ratio:.1f}",
-                p_text(floor.homogeneity_p),
-            ])  # fmt: skip
-            if (
-                task != AGGREGATE
-                and known is not None
-                and study.tasks[task]["n_items"]
-                and _at_chance(values, known[0], study.tasks[task]["n_items"])
-            ):
-                blind.append(f"{task} ({metric})")
-            if task != AGGREGATE and metric.startswith("acc") and spread.size and spread.min() > 0.99:
-                saturated.append(f"{task} ({metric})")
+    for found in noise_table(study):
+        metric, task, floor, spread = found.metric, found.task, found.floor, found.range_of_arms
+        ratio = spread / floor.seed_sd if floor.seed_sd > 0 else math.nan
+        cells.append([
+            metric, task, unsigned(floor.seed_sd), f"[{unsigned(floor.ci_low)}, {unsigned(floor.ci_high)}]",
+            unsigned(spread), "–" if math.isnan(ratio) else f"{ratio:.1f}", p_text(floor.homogeneity_p),
+        ])  # fmt: skip
+        if task == AGGREGATE:
+            continue
+        known = study.chances([task], metric)
+        n_items = study.tasks[task]["n_items"]
+        if known is not None and n_items and _at_chance(found.means, known[0], n_items):
+            blind.append(f"{task} ({metric})")
+        if metric.startswith("acc") and found.means.size and found.means.min() > 0.99:
+            saturated.append(f"{task} ({metric})")
     header = ("metric", "task", "seed sd", "95 % interval", "range of arms", "range / sd", "p equal noise")
     text = (
         "The noise floor is the spread between seeds of one arm. `range of arms` is the difference between the best "
@@ -332,16 +283,10 @@ def _noise(study: Study) -> list[str]:
     return told
 
 
-def _at_chance(values: np.ndarray, chance: float, n_items: int) -> bool:
+def _at_chance(means: np.ndarray, chance: float, n_items: int) -> bool:
     """Whether no arm's mean is further from chance than two binomial standard errors of one run."""
-    means = _arm_means(values)
     error = math.sqrt(chance * (1 - chance) / n_items) if 0 < chance < 1 else 0.0
     return bool(means.size and np.abs(means - chance).max() <= 2 * error)
-
-
-def _arm_means(values: np.ndarray) -> np.ndarray:
-    """Mean over seeds of each arm that has a score: shape (arms with one,)."""
-    return np.array([row[np.isfinite(row)].mean() for row in values if np.isfinite(row).any()])
 
 
 def _funnel(study: Study) -> list[str]:
@@ -427,42 +372,6 @@ def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
         f"Gains in {study.primary}; every other metric is in `effects.csv`.",
         markdown(header, cells, left=2),
     ]
-
-
-def _reading(study: Study) -> str:
-    return (
-        "- A gain is a difference between arms in the metric's own units, level minus what it is compared with.\n"
-        f"- The interval covers retraining: {_retraining(study)} Intervals, p-values and verdicts speak of "
-        f"other seeds of these arms{_of_what(study)}. The item error is how far a gain "
-        "would move with other test items, and the interval with items too is over both.\n"
-        "- `helps` and `hurts` are claims (see above); `may help` is exploration: a reason to plan a study, not a finding; `suggestive` holds only "
-        "before the correction. A gain smaller than the spread of one run (the noise floor) is said to be so. `no effect seen` is no proof of none: below "
-        "each table stands the effect that a repeat of this study would call in 80 % of cases, from the noise of all arms, allowing for "
-        "how little is known of it. In one study that figure is off as its noise is (a study with the luck of little noise, one in ten, states one that about "
-        "60 % of repeats find): the larger figure beside it takes the noise at the top of its 90 % interval, and holds for a reader of one study.\n"
-        "- `the stage changed nothing here` means that both arms are the same texts, so the runs are the same run.\n"
-        "- Gain beside cost is in `COST.md`, every run's cost in `cost.csv`; both differ between machines."
-    )
-
-
-def _retraining(study: Study) -> str:
-    """Where the intervals come from."""
-    if study.plan.get("pairing") == UNPAIRED and study.looks is None:
-        return (
-            "runs of different arms count as independent samples (Welch), "
-            + ("although they share their seeds, so it is too wide where seeds do something to all arms alike."
-               if study.shares_seeds else "as every arm has seeds of its own (initial weights and data order).")
-        )  # fmt: skip
-    return (
-        "it comes from differences between runs that share a seed (initial weights "
-        "and data order), with each gain's own variance, steadied by the "
-        "others' where noise looks equal (Smyth 2004), or pooled where a gain weighs all arms alike."
-    )
-
-
-def _of_what(study: Study) -> str:
-    chance = study.chance
-    return f" ({chance})" if chance else ": what else these varied is not known here"
 
 
 def _examples(info: Mapping[str, Any]) -> str:

@@ -114,7 +114,9 @@ def to_json(summary: Summary) -> str:
         value = getattr(summary, entry.name)
         if entry.name in TABLES:
             lines = ",\n".join(f"  {_line(name)}: {_line(column)}" for name, column in value.items())
-            parts.append(f" {_line(entry.name)}: {{\n{lines}\n }}" if lines else f" {_line(entry.name)}: {{}}")
+            parts.append(
+                f" {_line(entry.name)}: {{\n{lines}\n }}" if lines else f" {_line(entry.name)}: {{}}"
+            )
         else:
             parts.append(f" {_line(entry.name)}: {_line(value)}")
     return "{\n" + ",\n".join(parts) + "\n}\n"
