@@ -297,6 +297,7 @@ def main() -> None:
     """Run, and write the page; or write the page alone."""
     asked = arguments()
     path, told = Path(asked.out) / "pools.csv", Path(asked.out) / "pools.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
     about = []
     if asked.folder:
         overrides, took = sweep(asked)
