@@ -74,9 +74,12 @@ class Repeats:
         return Share(round(self.share * self.studies), self.studies)
 
     @property
-    def upper_held(self) -> int:
-        """Tenths in which the upper bound is called at least as often as promised."""
-        return sum(share >= PROMISED[0] for share in self.tenths(self.upper))
+    def upper_below(self) -> int:
+        """Tenths in which the upper bound is called surely less often than promised, counting studies."""
+        each = self.studies // TENTHS
+        return sum(
+            Share(round(share * each), each).interval[1] < PROMISED[0] for share in self.tenths(self.upper)
+        )
 
 
 @dataclass(frozen=True)

@@ -228,13 +228,14 @@ def write_repeats(repeats: Sequence[Repeats], folder: Path) -> str:
         f"{repeats[0].studies:,} studies a cell, `repeats.csv`. By tenths of the studies, from those that state the smallest to those that state the largest.",
         f"- **X, all studies together**: {100 * low:.0f} to {100 * high:.0f} % in {len(good)} of {len(repeats)} cells"
         + (f"; else {', '.join(f'{r.case} `{r.noise}` {r.seeds} seeds {100 * r.share:.0f} %' for r in repeats if r not in good)}" if len(good) < len(repeats) else "")
-        + f"\n- **X, by tenths, where studies differ in noise** (by a factor of up to {APART:.0f}, as tasks, metrics and studies do): {_all_tenths([r.differing for r in repeats])}"
+        + f"\n- **X, by tenths, where studies differ in noise** (by a factor of up to {APART:.0f}, as tasks, metrics and studies do): over all cells "
+        + ", ".join(f"{100 * np.mean([r.differing[n] for r in repeats]):.0f}" for n in range(TENTHS))
+        + f" %; {_all_tenths([r.differing for r in repeats])}. What is off at the two ends is the end of the range: nobody has less noise than the least."
         + f"\n- **X, by tenths, where all studies have the same noise**, so that only luck makes one state less than another: {_all_tenths([r.tenths(r.called) for r in repeats])}. "
         f"No figure from the study's own noise could: in the tenth that states least {100 * min(least):.0f} to {100 * max(least):.0f} % of repeats call it, in the tenth that states most "
         f"{100 * min(most):.0f} to {100 * max(most):.0f} %."
-        + f"\n- **Y, by tenths, same noise**: at least {100 * low:.0f} % in every tenth in {sum(r.upper_held == TENTHS for r in repeats)} of {len(repeats)} cells, "
-        f"in {sum(r.upper_held for r in repeats)} of all {TENTHS * len(repeats)} tenths"
-        + "".join(f"; {r.case} `{r.noise}` {r.seeds} seeds: {TENTHS - r.upper_held} below, least {100 * min(r.tenths(r.upper)):.0f} %" for r in repeats if r.upper_held < TENTHS) + ".",
+        + f"\n- **Y, by tenths, same noise**: surely below {100 * low:.0f} % in {sum(r.upper_below for r in repeats)} of all {TENTHS * len(repeats)} tenths"
+        + "".join(f"; {r.case} `{r.noise}` {r.seeds} seeds: {r.upper_below}, least {100 * min(r.tenths(r.upper)):.0f} %" for r in repeats if r.upper_below) + ".",
         "Shares of repeats that call X, tenths of same noise; least and most of tenths of differing noise; the least tenth of Y.",
         markdown(("design", "noise", "seeds", "arms' seeds", "all", *(str(n + 1) for n in range(TENTHS)), "differing", "Y, least", "X, 90th over 10th percentile"),
                  [[r.case, f"`{r.noise}`", str(r.seeds), _seeds(r.shared), f"{100 * r.share:.1f} %", *(f"{100 * share:.0f}" for share in r.tenths(r.called)),
