@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from ablate.design.controls import PARTS
 from ablate.render.tables import interval, markdown, signed
-from ablate.report.branching import TRUNK, own_tokens, trunks
+from ablate.report.branching import TRUNK, trunks
 from ablate.report.effects_table import Row, headline
 from ablate.report.tables import contrast_name, scale
 from ablate.study.results import Study
@@ -27,29 +25,6 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "curation_cpu_s": ("curation, CPU s", lambda value: f"{value:,.1f}"),
 }
 """Cost in a record -> its heading, and how it is shown."""
-
-
-def cost_csv(study: Study) -> str:
-    """What each run cost on the machine it ran on, a line per run; of branches what they took beyond their trunk."""
-    took = trunks(study).values()
-    names = sorted({name for one in (*study.records.values(), *took) for name in one["cost"]})
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["arm", "seed", "tokens", "flops", *names])
-    for trunk in took:
-        costs = [trunk["cost"].get(name, "") for name in names]
-        writer.writerow([TRUNK, trunk["seed"], trunk["tokens"], trunk["flops"], *costs])
-    for arm in study.arms:
-        for seed in study.seeds:
-            record = study.records.get((arm, seed))
-            if record:
-                costs = [record["cost"].get(name, "") for name in names]
-                flops = record["model"]["flops"] if record["model"] else ""
-                tokens = (
-                    None if record["train"]["tokens"] is None else own_tokens(record)
-                )  # as for imported results
-                writer.writerow([arm, seed, tokens, flops, *costs])
-    return out.getvalue()
 
 
 def cost_page(study: Study, rows: Sequence[Row]) -> str:

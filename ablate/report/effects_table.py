@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -363,14 +361,3 @@ def kind_of(row: Row) -> str:
 def columns(rows: Sequence[Row]) -> tuple[str, ...]:
     """Columns of `effects.csv`; where runs branch, one more says which gains are those at the end of training."""
     return (*COLUMNS, "gain") if any("gain" in row for row in rows) else COLUMNS
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """`effects.csv`: an empty cell is a value that was not measured."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns(rows))
-    for row in rows:
-        cells = (row.get(name, "") for name in columns(rows))
-        writer.writerow([number(cell) if isinstance(cell, float) else str(cell) for cell in cells])
-    return out.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -142,16 +140,3 @@ def section(study: Study) -> list[str]:
 
 def _shown(value: float, error: float) -> str:
     return unsigned(value) + ("" if math.isnan(value) or math.isnan(error) else f" ± {error:.4f}")
-
-
-def leaks_csv(found: Sequence[Split]) -> str:
-    """`leaks.csv`: every arm, task and metric with a leaked item."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for split in found:
-        scores = (split.score, split.clean, split.leaked, split.inflation)
-        cells = ["" if math.isnan(value) else f"{value:.8g}" for value in scores]
-        counts = (split.n_items, split.given_away, split.n_leaked)
-        writer.writerow([split.task, split.metric, split.arm, *counts, *cells])
-    return out.getvalue()

@@ -16,7 +16,7 @@ from ablate.estimand.base import load_estimand
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
-from ablate.report.cost import cost_csv, cost_page
+from ablate.report.cost import cost_page
 from ablate.report.effects_table import (
     HOLM,
     Row,
@@ -26,12 +26,12 @@ from ablate.report.effects_table import (
     headline,
     in_bits,
     sees,
-    to_csv,
 )
 from ablate.report.figures import write_figures
 from ablate.report.lead import in_short, smooth_caption
 from ablate.report.noise import noise_table
-from ablate.report.screening import chosen, screening_csv, section
+from ablate.report.screening import chosen, section
+from ablate.report.summary import summarise
 from ablate.report.tables import (
     arm_table,
     contrast_name,
@@ -41,13 +41,14 @@ from ablate.report.tables import (
     interval_items,
     latex,
     scale,
-    scores_csv,
     with_bits,
 )
 from ablate.report.words import chance, families, reading
 from ablate.store import write_text
 from ablate.study.plan import run_folder
 from ablate.study.results import AGGREGATE, Study, headline_scores
+from ablate.summary.frames import csv_files
+from ablate.summary.model import write_summary
 
 
 def write_report(study: Study) -> list[Row]:
@@ -57,17 +58,15 @@ def write_report(study: Study) -> list[Row]:
     """
     rows = effects_table(study)
     names = write_figures(study, rows, study.folder / "figures")
-    write_text(study.folder / "effects.csv", to_csv(rows))
+    summary = summarise(study, rows)
     write_text(study.folder / "table.tex", latex(study, study.primary))
     if split := selection.latex(study, rows):
         write_text(study.folder / "selection.tex", split)
-    write_text(study.folder / "scores.csv", scores_csv(study))
-    write_text(study.folder / "screening.csv", screening_csv(study))
-    write_text(study.folder / "leaks.csv", leaks.leaks_csv(leaks.splits(study)))
-    write_text(study.folder / "cost.csv", cost_csv(study))
+    for name, text in csv_files(summary).items():
+        write_text(study.folder / name, text)
     write_text(study.folder / "COST.md", cost_page(study, rows))
-    write_text(study.folder / "decisions.csv", decision.to_csv(decision.by_budget(study)))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
+    write_summary(summary, study.folder)
     return rows
 
 

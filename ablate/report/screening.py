@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from ablate.effects.screening import CHANCE_RANGE, MONOTONICITY, NON_RANDOM, SNR, Screening
 from ablate.render.tables import markdown, p_text, unsigned
@@ -82,18 +80,13 @@ def chosen(study: Study) -> str:
     return f"the aggregate takes {'every task' if asked == 'all' else 'the tasks named in the plan'}: {names}"
 
 
-def screening_csv(study: Study) -> str:
-    """`screening.csv`: an empty cell is a value that was not measured."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+def table(study: Study) -> list[list[Any]]:
+    """Every task and metric under `COLUMNS`, the primary metric first."""
+    rows = []
     for (task, metric), found in sorted(study.screened.items(), key=lambda e: _order(study, *e[0])):
         values = asdict(found)
-        chance = study.tasks[task]["chance"].get(metric)
-        numbers: Sequence[float] = [values[name] for name in NUMBERS]
-        writer.writerow([
-            task, metric, "no" if found.failed else "yes", "; ".join(found.failed),
-            *("" if math.isnan(number) else f"{number:.6g}" for number in numbers),
-            "" if chance is None else f"{chance:.6g}", study.points, len(study.ranked), len(study.seeds),
+        rows.append([
+            task, metric, "no" if found.failed else "yes", "; ".join(found.failed), *(values[name] for name in NUMBERS),
+            study.tasks[task]["chance"].get(metric), study.points, len(study.ranked), len(study.seeds),
         ])  # fmt: skip
-    return out.getvalue()
+    return rows

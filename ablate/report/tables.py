@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -201,16 +199,3 @@ def latex(study: Study, metric: str) -> str:
             cells.append(f"${shown}$" if math.isnan(error) else f"${shown} \\pm {error:.4f}$")
         lines.append(" & ".join(cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
-
-
-def scores_csv(study: Study) -> str:
-    """Every score of every run at every point of its curve: arm, seed, tokens, task, metric, score."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["arm", "seed", "tokens", "task", "metric", "score"])
-    for arm, seed in [(arm, seed) for arm in study.arms for seed in study.seeds]:
-        for point in study.records.get((arm, seed), {"curve": []})["curve"]:
-            for task, scores in point["scores"].items():
-                for metric, value in scores.items():
-                    writer.writerow([arm, seed, point["tokens"], task, metric, f"{value:.8g}"])
-    return out.getvalue()

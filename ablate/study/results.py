@@ -30,6 +30,8 @@ from ablate.study.rounds import State, states
 AVERAGED = {"main_effect", "interaction", "shapley", "near_full"}
 """Estimands that average over arms."""
 HELDOUT = "heldout"
+NOT_RUN = "not run"
+"""Why a run has no record, where nothing has tried it yet."""
 AGGREGATE = "aggregate"
 
 
@@ -90,6 +92,11 @@ class Study:
                 for c in planned
             ]
         return planned
+
+    @property
+    def waiting(self) -> list[tuple[str, int]]:
+        """Planned runs that nothing has tried yet; of a sequential study, which may do without them, none."""
+        return [run for run, why in self.failed.items() if why == NOT_RUN]
 
     @property
     def primary(self) -> str:
@@ -426,7 +433,7 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
             elif (run / "failed.json").exists():
                 failed[arm, seed] = str(read_json(run / "failed.json")["error"])
             elif "sequential" not in plan:  # there, a run may not be needed any more
-                failed[arm, seed] = "not among what was imported" if "imported" in plan else "not run"
+                failed[arm, seed] = "not among what was imported" if "imported" in plan else NOT_RUN
     history = AT_ITS_WORD if "imported" in plan else standing(plan, read_journal(folder))
     frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])

@@ -29,6 +29,7 @@ class Head:
     Attributes:
         name, title, question, prediction, design: as planned; the prediction was written before the runs.
         digest: of the plan.
+        records: digest of what this was made from, plan and records; see `state_of`.
         reference: the arm that funnels and costs of stages are told of, the full recipe as a rule.
         primary: the headline's metric.
         headline: the task that the gains lead with: "aggregate", or the only task there is.
@@ -46,6 +47,7 @@ class Head:
     prediction: str
     design: str
     digest: str
+    records: str
     reference: str
     primary: str
     headline: str

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from ablate.render.tables import escape_latex
-from ablate.report.effects_table import effects_table, headline, to_csv
+from ablate.report.effects_table import effects_table, headline
 from ablate.report.page import write_report
+from ablate.report.summary import summarise
 from ablate.report.tables import latex, terminal_table
 from ablate.study.results import Study, load_study
+from ablate.summary.frames import csv_files
 
 FULL = {"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53], "without_b": [0.71, 0.72, 0.74]}
 MakeStudy = Callable[..., Study]
@@ -28,7 +30,7 @@ def files(study: Study) -> dict[str, bytes]:
 
 
 def rows_of(study: Study) -> dict[tuple[str, str, str], dict[str, str]]:
-    rows = csv.DictReader(io.StringIO(to_csv(effects_table(study))))
+    rows = csv.DictReader(io.StringIO(csv_files(summarise(study, effects_table(study)))["effects.csv"]))
     return {(row["factor"], row["task"], row["metric"]): row for row in rows}
 
 

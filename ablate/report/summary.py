@@ -1,0 +1,354 @@
+"""`study.json` from records and effects: all that is said of a study, for whoever shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ablate.effects.aggregate import aggregate
+from ablate.report import decision, leaks, screening
+from ablate.report.branching import TRUNK, own_tokens, trunks
+from ablate.report.effects_table import Row, columns, headline
+from ablate.report.lead import in_short
+from ablate.report.noise import noise_table
+from ablate.report.tables import contrast_name, scale
+from ablate.report.words import chance, families, reading
+from ablate.study.plan import run_folder
+from ablate.study.results import AGGREGATE, NOT_RUN, Study, current, score_table
+from ablate.study.rounds import OPEN
+from ablate.summary.model import Columns, Head, Summary
+from ablate.summary.state import state_of
+
+EFFECT, SCORE = 6, 8
+"""Digits of effects and of scores, as their CSV files have them."""
+LOG_END = 2000
+"""Bytes of a failed run's log."""
+Run = tuple[str, int]
+
+
+def summarise(study: Study, rows: Sequence[Row]) -> Summary:
+    """Put everything that is shown of a study into the model of `study.json`.
+
+    Args:
+        study: as its folder tells it.
+        rows: its effects.
+    """
+    runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    points = _grids(study)
+    metrics = [(task, metric) for task, info in study.tasks.items() for metric in info["higher_is_better"]]
+    return Summary(
+        head=_head(study, rows),
+        words=_words(study, rows),
+        factors={one["name"]: list(one["levels"]) for one in study.plan["factors"]},
+        arms=_arms(study),
+        metrics=_table(
+            ("task", "metric", "higher_is_better", "chance", "n_items", "examples", "digest"),
+            ([task, metric, study.tasks[task]["higher_is_better"][metric], study.tasks[task]["chance"].get(metric),
+              *(study.tasks[task].get(name) for name in ("n_items", "examples", "digest"))] for task, metric in metrics),
+        ),
+        aggregates={metric: study.aggregated(metric) for metric in study.metrics},
+        contrasts=_contrasts(study),
+        runs=_runs(study, runs, points),
+        points=[list(grid) for grid in points],
+        scores=_scores(study, runs, metrics),
+        effects=_effects(study, rows),
+        corpora=_corpora(study),
+        funnel=_funnel(study),
+        dropped=_dropped(study),
+        screening=_screening(study),
+        noise=_table(
+            ("metric", "task", "seed_sd", "ci_low", "ci_high", "range_of_arms", "homogeneity_p"),
+            ([one.metric, one.task, *_reals((one.floor.seed_sd, one.floor.ci_low, one.floor.ci_high, one.range_of_arms,
+              one.floor.homogeneity_p))] for one in noise_table(study)),
+        ),
+        decisions=_table(decision.COLUMNS, ([_real(row[name]) for name in decision.COLUMNS] for row in decision.by_budget(study))),
+        leaks=_table(leaks.COLUMNS, ([_real(getattr(one, name), SCORE) for name in LEAKS] for one in leaks.splits(study))),
+        cost=_cost(study, runs),
+        curation=_curation(study),
+        provenance=_provenance(study),
+    )  # fmt: skip
+
+
+LEAKS = (
+    "task",
+    "metric",
+    "arm",
+    "n_items",
+    "given_away",
+    "n_leaked",
+    "score",
+    "clean",
+    "leaked",
+    "inflation",
+)
+"""Of a split, in the order of `leaks.COLUMNS`."""
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Columns:
+    table: dict[str, list[Any]] = {name: [] for name in names}
+    for row in rows:
+        for column, value in zip(table.values(), row, strict=True):
+            column.append(value)
+    return table
+
+
+def _real(value: Any, digits: int = EFFECT) -> Any:
+    """A float with so many digits, None for NaN; anything else as it is."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def _reals(values: Iterable[Any], digits: int = EFFECT) -> list[Any]:
+    return [_real(value, digits) for value in values]
+
+
+def _head(study: Study, rows: Sequence[Row]) -> Head:
+    plan = study.plan
+    lead = headline(rows, study)
+    return Head(
+        name=plan["study"], title=plan["title"], question=plan["question"], prediction=plan["prediction"],
+        design=plan["design"], digest=plan["digest"], records=state_of(study.folder), reference=plan["reference"],
+        primary=study.primary, headline=lead[0]["task"] if lead else next(iter(study.headline_tasks), ""),
+        aggregate=study.aggregate, seeds=study.seeds, stages=list(plan["stages"]), sequential="sequential" in plan,
+        complete=not study.waiting, imported=list(plan.get("imported", ())),
+    )  # fmt: skip
+
+
+def _words(study: Study, rows: Sequence[Row]) -> dict[str, str]:
+    told = {
+        "reading": reading(study),
+        "scale": scale(study),
+        "claims": families(study),
+        "chance": " ".join(chance(study)),
+    }
+    if study.records and rows:
+        told["in_short"] = in_short(study, rows)
+    return {name: text for name, text in told.items() if text}  # fmt: skip
+
+
+def _arms(study: Study) -> Columns:
+    configs = {name: _flat(arm.get("config") or {}) for name, arm in study.plan["arms"].items()}
+    usual = configs[study.plan["reference"]]
+    rows = []
+    for name, arm in study.plan["arms"].items():
+        mine = configs[name]
+        paths = [path for path in {**usual, **mine} if mine.get(path) != usual.get(path)]
+        rows.append([name, dict(arm["levels"]), {path: mine.get(path) for path in paths}])
+    return _table(("arm", "levels", "changes"), rows)
+
+
+def _flat(node: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> value of a configuration."""
+    if not isinstance(node, Mapping):
+        return {path: node}
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        found |= _flat(value, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _contrasts(study: Study) -> Columns:
+    names = ("factor", "level", "versus", "estimand")
+    rows = [
+        [contrast_name(one), *(one[name] for name in names), dict(one["weights"]), number < len(study.plan["contrasts"])]
+        for number, one in enumerate(study.contrasts)
+    ]  # fmt: skip
+    return _table(("stage", *names, "weights", "planned"), rows)
+
+
+def _grids(study: Study) -> list[tuple[int, ...]]:
+    return list(dict.fromkeys(_grid(record) for record in study.records.values() if record["curve"]))
+
+
+def _grid(record: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(point["tokens"] for point in record["curve"])
+
+
+def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) -> Columns:
+    names = ("arm", "seed", "folder", "status", "why", "log", "run", "points", "tokens", "epochs", "parameters", "flops")
+    needed = _needed(study)
+    rows = []
+    for arm, seed in runs:
+        record, place = study.records.get((arm, seed)), run_folder(study.folder, arm, seed)
+        where = place.relative_to(study.folder).as_posix()
+        if record is None:
+            status = _status(study, (arm, seed), needed)
+            why, log = (
+                (study.failed[arm, seed], _log_end(place / "log.txt")) if status == "failed" else (None, None)
+            )
+            rows.append([arm, seed, where, status, why, log, *[None] * 6])
+            continue
+        grid = points.index(_grid(record)) if record["curve"] else None
+        corpus, model = record["corpus"] or {}, record["model"] or {}
+        rows.append([
+            arm, seed, where, "done", None, None, record["run"], grid, record["train"]["tokens"],
+            _real(corpus.get("epochs")), model.get("parameters"), model.get("flops"),
+        ])  # fmt: skip
+    return _table(names, rows)
+
+
+def _needed(study: Study) -> set[str] | None:
+    """Arms that a sequential study still asks for; None for a study whose every run is."""
+    if "sequential" not in study.plan:
+        return None
+    return {arm for state in current(study) if state.status == OPEN for arm in state.arms}
+
+
+def _status(study: Study, run: Run, needed: set[str] | None) -> str:
+    why = study.failed.get(run)
+    if why is None:
+        return "waiting" if needed is None or run[0] in needed else "not needed"
+    return "waiting" if why == NOT_RUN else "not imported" if "imported" in study.plan else "failed"
+
+
+def _log_end(path: Any) -> str | None:
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_END))
+        return str(file.read().decode(errors="replace"))
+
+
+def _scores(study: Study, runs: Sequence[Run], metrics: Sequence[tuple[str, str]]) -> Columns:
+    """Each task and metric in the order in which the runs' curves have them, then the aggregates."""
+    met: dict[tuple[str, str], None] = {}
+    for record in study.records.values():
+        for scores in [*(point["scores"] for point in record["curve"]), record["scores"]]:
+            met |= {(task, metric): None for task, values in scores.items() for metric in values}
+    known = [pair for pair in met if pair in set(metrics)]
+    rows = []
+    for task, metric in known:
+        curves = [_curve(study, run, task, metric) for run in runs]
+        rows.append([task, metric, _ends(study, task, metric), [_listed(curve) for curve in curves]])
+    for metric in study.metrics:
+        if not (members := study.aggregated(metric)):
+            continue
+        chances = study.chances(members, metric)
+        curves = []
+        for run in runs:
+            parts = [_curve(study, run, task, metric) for task in members]
+            whole = [part for part in parts if part is not None]
+            curves.append(aggregate(np.stack(whole), chances) if len(whole) == len(members) else None)
+        rows.append(
+            [AGGREGATE, metric, _ends(study, AGGREGATE, metric), [_listed(curve) for curve in curves]]
+        )
+    return _table(("task", "metric", "end", "curve"), rows)
+
+
+def _ends(study: Study, task: str, metric: str) -> list[float | None]:
+    return _reals(score_table(study, task, metric).ravel().tolist(), SCORE)
+
+
+def _curve(study: Study, run: Run, task: str, metric: str) -> np.ndarray | None:
+    record = study.records.get(run)
+    if record is None or not record["curve"]:
+        return None
+    values = [point["scores"].get(task, {}).get(metric) for point in record["curve"]]
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _listed(curve: np.ndarray | None) -> list[float | None] | None:
+    return None if curve is None else _reals(curve.tolist(), SCORE)
+
+
+def _effects(study: Study, rows: Sequence[Row]) -> Columns:
+    names = [*columns(rows), "mde_noise", "mde_df"]
+    tables: dict[tuple[str, str], np.ndarray] = {}
+    found = []
+    for row in rows:
+        scores = tables.setdefault(
+            (row["task"], row["metric"]), score_table(study, row["task"], row["metric"])
+        )
+        weights = np.array([row["weights"].get(arm, 0.0) for arm in study.arms])
+        values = {**row, "verdict": str(row["verdict"])}
+        found.append([
+            row["number"], *(_real(values.get(name)) for name in names), row["verdict"].kind.name.lower(),
+            _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
+        ])  # fmt: skip
+    return _table(("contrast", *names, "kind", "by_seed"), found)
+
+
+def _corpora(study: Study) -> Columns:
+    names = ("documents", "bytes", "unique_tokens")
+    rows = []
+    for arm in study.arms:
+        for record in study.corpora(arm):
+            corpus = record["corpus"]
+            copies = corpus["copies"] or {}
+            rows.append([
+                arm, record["seed"], corpus["key"], *(corpus[name] for name in names), own_tokens(record),
+                _real(corpus["epochs"]), _real(corpus["effective_tokens"]), _real(copies.get("mean")), copies.get("max"),
+            ])  # fmt: skip
+    return _table(
+        ("arm", "seed", "key", *names, "trained_tokens", "epochs", "effective_tokens", "copies_mean", "copies_max"),
+        rows,
+    )  # fmt: skip
+
+
+def _funnel(study: Study) -> Columns:
+    names = ("stage", "documents", "bytes", "tokens", "changed")
+    return _table(
+        ("arm", *names), ([arm, *(line[name] for name in names)] for arm in study.arms for line in study.funnel(arm) or ())
+    )  # fmt: skip
+
+
+def _dropped(study: Study) -> Columns:
+    rows = [
+        [arm, line["stage"], what, reason, count]
+        for arm in study.arms
+        for line in study.funnel(arm) or ()
+        for what in ("dropped", "found")
+        for reason, count in sorted(line.get(what, {}).items(), key=lambda entry: (-entry[1], entry[0]))
+    ]
+    return _table(("arm", "stage", "what", "reason", "count"), rows)
+
+
+def _screening(study: Study) -> Columns:
+    rows = [[*row, _real(study.checkpoint_sd(row[0], row[1]))] for row in screening.table(study)]
+    return _table((*screening.COLUMNS, "checkpoint_sd"), ([_real(value) for value in row] for row in rows))
+
+
+def _cost(study: Study, runs: Sequence[Run]) -> Columns:
+    """What each run cost on the machine it ran on; of branches what they took beyond their trunk."""
+    took = trunks(study).values()
+    names = sorted({name for one in (*study.records.values(), *took) for name in one["cost"]})
+    rows = [
+        [TRUNK, one["seed"], one["tokens"], one["flops"], *(one["cost"].get(name) for name in names)]
+        for one in took
+    ]
+    for arm, seed in runs:
+        record = study.records.get((arm, seed))
+        if record:
+            tokens = None if record["train"]["tokens"] is None else own_tokens(record)
+            flops = record["model"]["flops"] if record["model"] else None
+            rows.append([arm, seed, tokens, flops, *(record["cost"].get(name) for name in names)])
+    return _table(("arm", "seed", "tokens", "flops", *names), rows)  # fmt: skip
+
+
+def _curation(study: Study) -> Columns:
+    record = study.first_record(study.plan["reference"])
+    spent = dict(record.get("curation_cpu_s") or {}) if record else {}
+    lines = study.funnel(study.plan["reference"]) or []
+    kept = {
+        after["stage"]: after["documents"] / before["documents"]
+        for before, after in pairwise(lines)
+        if before["documents"]
+    }
+    return _table(
+        ("stage", "cpu_s", "kept"),
+        ([stage, _real(spent.get(stage)), _real(kept.get(stage))] for stage in {**kept, **spent}),
+    )
+
+
+def _provenance(study: Study) -> Columns:
+    names = ("commit", "dirty", "python", "platform", "cores", "versions")
+    found: dict[str, list[Any]] = {}
+    for record in study.records.values():
+        told = [record["provenance"].get(name) for name in names]
+        found.setdefault(repr(told), [*told, 0])[-1] += 1
+    return _table((*names, "runs"), found.values())
