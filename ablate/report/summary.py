@@ -170,7 +170,20 @@ def _grid(record: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) -> Columns:
-    names = ("arm", "seed", "folder", "status", "why", "log", "run", "points", "tokens", "epochs", "parameters", "flops")
+    names = (
+        "arm",
+        "seed",
+        "folder",
+        "status",
+        "why",
+        "log",
+        "run",
+        "points",
+        "tokens",
+        "epochs",
+        "parameters",
+        "flops",
+    )
     needed = _needed(study)
     rows = []
     for arm, seed in runs:
