@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ablate.label.api import Api
+from ablate.label.api import Api, usage_of
 from ablate.label.teacher import Answer
 
 VERSION = "2026-10-21"
@@ -32,5 +32,5 @@ class Anthropic(Api):
     def read(self, said: Any) -> Answer:
         """The text blocks, one after another; thinking is not among them."""
         blocks = [block["text"] for block in said["content"] if block["type"] == "text"]
-        usage = said.get("usage") or {}
+        usage = usage_of(said)
         return Answer("".join(blocks), usage.get("input_tokens"), usage.get("output_tokens"))

@@ -23,7 +23,8 @@ class Api(Prompted):
         base_url: address up to where the paths of the interface begin.
         key_variable: environment variable that holds the key; null for a server that wants none.
         extra: further fields of the request; null takes a field out.
-        timeout_s: longest silence of the server, in seconds.
+        timeout_s: longest wait for a connection, and longest silence in an answer, in seconds; a whole attempt takes
+            twice that at most.
         retries: attempts after the first one fails.
         wait_s: pause before the second attempt, doubled with each further one.
     """
@@ -102,6 +103,7 @@ class Api(Prompted):
             retries=self.retries,
             wait_s=self.wait_s,
             stop=self._stop,
+            secret=self._key(),
         )
         return replace(answer, lost=lost)
 
@@ -118,4 +120,15 @@ class Api(Prompted):
                 f"{self.name}: no key. Set the environment variable {self.key_variable}, "
                 f"e.g. export {self.key_variable}=..., and run the same command again"
             )
+        if not (key.isascii() and key.isprintable()):
+            raise AblateError(
+                f"{self.name}: the key in {self.key_variable} holds characters that no key has, such as a line end; "
+                "set it again"
+            )
         return key
+
+
+def usage_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an answer says was charged for; nothing where it says that in no known form."""
+    usage = said.get("usage")
+    return usage if isinstance(usage, Mapping) else {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from threading import Event
 from typing import Any, TypeVar
 
@@ -14,6 +17,7 @@ from requests.exceptions import ConnectTimeout, InvalidHeader, InvalidSchema, In
 from urllib3.exceptions import NewConnectionError
 
 from ablate.errors import AblateError
+from ablate.label.background import begin
 from ablate.label.teacher import NoAnswer
 
 T = TypeVar("T")
@@ -23,6 +27,11 @@ FOR_NOW = (408, 409, 429)
 """Statuses that pass, as do all from 500 on."""
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 600.0
+LONGEST_ANSWER = 8 << 20
+"""Bytes, unpacked."""
+PIECE = 1 << 14
+SHORTEST_SECRET = 8
+"""Characters; shorter keys are made up, as local servers want them, and may stand in any text."""
 
 
 class _Again(Exception):
@@ -43,6 +52,7 @@ def post(
     retries: int,
     wait_s: float,
     stop: Event,
+    secret: str = "",
 ) -> tuple[T, int]:
     """Post a JSON body and read the JSON answer; also how many answers before it did not arrive whole.
 
@@ -50,11 +60,13 @@ def post(
     of which a random half at most is left out, so that many clients do not come back together.
 
     Args:
-        read: takes what is wanted from the answer; KeyError, IndexError, TypeError and ValueError mean that
-            the answer is broken and is asked for again.
-        timeout_s: longest wait for a connection, and between two pieces of an answer.
+        read: takes what is wanted from the answer; KeyError, IndexError, TypeError, ValueError and
+            AttributeError mean that the answer is broken and is asked for again.
+        timeout_s: longest wait for a connection, and between two pieces of an answer; an attempt takes twice
+            that at most, however the server spreads its pieces.
         retries: attempts after the first.
         stop: once set, nothing more is waited for.
+        secret: must stand in nothing that is kept or said, though the server may send it back.
     Raises:
         NoAnswer: when the server refuses this request, or no attempt succeeds.
         AblateError: when it would refuse every request, or asks to come back much later.
@@ -62,7 +74,7 @@ def post(
     why, lost = "", 0
     for attempt in range(retries + 1):
         try:
-            return _once(url, headers, body, read, timeout_s), lost
+            return _once(url, headers, body, read, timeout_s, secret), lost
         except _Again as again:
             why, lost = str(again), lost + again.lost
             if again.after_s is not None and again.after_s > LONGEST_RETRY_AFTER_S:
@@ -78,39 +90,79 @@ def post(
     raise NoAnswer(f"no answer from {url} in {attempt + 1} attempts; the last: {why}", lost)
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What a server answered, without the secret."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
 def _once(
-    url: str, headers: Mapping[str, str], body: Mapping[str, Any], read: Callable[[Any], T], timeout_s: float
+    url: str,
+    headers: Mapping[str, str],
+    body: Mapping[str, Any],
+    read: Callable[[Any], T],
+    timeout_s: float,
+    secret: str,
 ) -> T:
+    fetch = partial(_fetch, url, headers, body, timeout_s, secret)
     try:
-        response = requests.post(
-            url,
-            json=body,
-            headers=dict(headers),
-            timeout=timeout_s,
-            allow_redirects=False,  # a key must not follow to another host
-            auth=_as_given,
-        )
+        # A server that sends a byte now and then keeps a connection waiting for ever, but not this thread.
+        answer = begin(fetch).result(2 * timeout_s)
+    except TimeoutError:
+        raise _Again(f"no whole answer within {2 * timeout_s:g} s", lost=True) from None
     except (MissingSchema, InvalidSchema, InvalidURL, InvalidHeader) as error:
-        raise AblateError(f"cannot post to {url!r}: {error}") from error
+        raise AblateError(f"cannot post to {url!r}: {_without(secret, str(error))}") from None
     except requests.RequestException as error:
-        raise _Again(f"{type(error).__name__}: {error}", lost=_was_sent(error)) from error
-    status = response.status_code
-    if status == 200:
+        why = _without(secret, f"{type(error).__name__}: {error}")
+        raise _Again(why, lost=_was_sent(error)) from None
+    if answer.status == 200:
         try:
-            return read(response.json())
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+            return read(json.loads(answer.text))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise _Again(
-                f"broken answer ({type(error).__name__}: {error}): {response.text[:300]}", lost=True
+                f"broken answer ({type(error).__name__}: {error}): {answer.text[:300]}", lost=True
             ) from error
-    said = f"status {status}: {response.text[:300]}"
-    if status in FOR_NOW or status >= 500:
-        raise _Again(said, _retry_after(response.headers))
-    if status in FOR_ALL or status < 400:
+    said = f"status {answer.status}: {answer.text[:300]}"
+    if answer.status in FOR_NOW or answer.status >= 500:
+        raise _Again(said, _retry_after(answer.headers))
+    if answer.status in FOR_ALL or answer.status < 400:
         raise AblateError(
             f"{url} refuses: {said}. Check the key (teacher.key_variable names the environment variable that holds "
             "it; null sends none), its credit, teacher.model and teacher.base_url"
         )
     raise NoAnswer(f"{url} refuses this document: {said}")
+
+
+def _fetch(
+    url: str, headers: Mapping[str, str], body: Mapping[str, Any], timeout_s: float, secret: str
+) -> _Said:
+    until = time.monotonic() + 2 * timeout_s
+    parts, size = [], 0
+    with requests.post(
+        url,
+        json=body,
+        headers=dict(headers),
+        timeout=timeout_s,
+        allow_redirects=False,  # a key must not follow to another host
+        auth=_as_given,
+        stream=True,
+    ) as response:
+        for piece in response.iter_content(PIECE):
+            parts.append(piece)
+            size += len(piece)
+            if size > LONGEST_ANSWER:
+                raise _Again(f"an answer of more than {LONGEST_ANSWER:,} bytes", lost=True)
+            if time.monotonic() > until:  # nobody waits for it any more
+                break
+        text = b"".join(parts).decode("utf-8", "replace")
+        return _Said(response.status_code, response.headers, _without(secret, text))
+
+
+def _without(secret: str, text: str) -> str:
+    return text.replace(secret, "(the key)") if len(secret) >= SHORTEST_SECRET else text
 
 
 def _was_sent(error: requests.RequestException) -> bool:

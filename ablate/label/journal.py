@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from threading import Lock
-from typing import IO
 
 from ablate.errors import DataError
 from ablate.label.teacher import Answer
@@ -24,20 +25,23 @@ class Journal:
         answers: key -> answer.
     """
 
-    def __init__(self, path: Path, file: IO[bytes], answers: dict[str, Answer]) -> None:
+    def __init__(self, path: Path, file: FileIO, answers: dict[str, Answer]) -> None:
         self.answers = answers
         self._path, self._file, self._lock = path, file, Lock()
 
     def add(self, key: str, answer: Answer) -> None:
         """Keep an answer; it is on the disk when this returns."""
         answer = replace(answer, text=clean_text(answer.text))
-        line = json.dumps({"key": key, **vars(answer)}, ensure_ascii=False).encode()
+        line = json.dumps({"key": key, **vars(answer)}, ensure_ascii=False).encode() + b"\n"
         with self._lock:
+            end = os.fstat(self._file.fileno()).st_size
             try:
-                self._file.write(line + b"\n")
-                self._file.flush()
+                if self._file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._file.fileno())
             except OSError as error:
+                with suppress(OSError):  # half a line must not stand before the next one
+                    self._file.truncate(end)
                 raise DataError(
                     f"cannot write {self._path}: {error.strerror or error}. What was answered before is kept; "
                     "free some space or mend the folder's rights and run the same command again"
@@ -58,7 +62,7 @@ def open_journal(folder: Path) -> Iterator[Journal]:
     path = folder / "answers.jsonl"
     with lock(folder / "answers.lock", "labelling with this teacher"):
         answers, torn = _read(path)
-        with path.open("ab") as file:
+        with path.open("ab", buffering=0) as file:
             if torn is not None:
                 file.truncate(torn)
             yield Journal(path, file, answers)
@@ -78,7 +82,7 @@ def _read(path: Path) -> tuple[dict[str, Answer], int | None]:
                 row = json.loads(line)
                 key = row.pop("key")
                 answers[key] = Answer(**row)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise DataError(
                     f"{path}, line {number} is damaged ({error}); delete that line and run again: "
                     "its document will be asked for once more"

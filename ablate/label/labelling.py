@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import AblateError, ConfigError
+from ablate.label.background import begin
 from ablate.label.journal import Journal, open_journal
 from ablate.label.teacher import Answer, Document, NoAnswer, Teacher
 from ablate.progress import watch
+from ablate.store import say
 
 FAILURES_IN_A_ROW = 10
 """Documents without an answer, one after another, after which labelling stops."""
@@ -141,7 +144,6 @@ class _Run:
 
     def ask(self, documents: Sequence[Document]) -> None:
         """Ask for all that the budget allows."""
-        executor = ThreadPoolExecutor(self.teacher.concurrency, thread_name_prefix="label")
         try:
             for batch in _batches(documents, self.teacher.batch):
                 most = sum(self.teacher.most(document) for document in batch)
@@ -150,15 +152,18 @@ class _Run:
                 if not self._affordable(most):
                     self.capped = True
                     break
-                self._pending[executor.submit(self._ask, batch)] = (batch, most)
+                self._pending[begin(partial(self._ask, batch))] = (batch, most)
             while self._pending:
                 self._collect()
         except BaseException:
             self.teacher.stop()
-            raise
-        finally:
             # Questions already on their way are paid for: their answers are waited for and kept.
-            executor.shutdown(cancel_futures=True)
+            if asked := sum(not future.done() for future in self._pending):
+                say(
+                    f"stopping: {asked} answers that are on their way are waited for; Ctrl-C leaves without them"
+                )
+            wait(self._pending)
+            raise
 
     def _ask(self, batch: list[Document]) -> list[Answer]:
         answers = self.teacher.ask(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ablate.label.api import Api
+from ablate.label.api import Api, usage_of
 from ablate.label.teacher import Answer
 
 
@@ -40,5 +40,5 @@ class OpenAICompatible(Api):
         text = said["choices"][0]["message"]["content"]
         if text is not None and not isinstance(text, str):
             raise TypeError(f"content is {type(text).__name__}")
-        usage = said.get("usage") or {}
+        usage = usage_of(said)
         return Answer(text or "", usage.get("prompt_tokens"), usage.get("completion_tokens"))

@@ -18,6 +18,8 @@ from ablate.reading.records import read_text
 
 RUBRIC = Path(__file__).parent / "data" / "educational.txt"
 PLACE = "{text}"
+MOST_TOKENS = 10**9
+"""No answer reads or writes more; a number beyond is no count."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Answer:
 
     Attributes:
         text: the answer as it came.
-        input_tokens, output_tokens: what was charged for; None where the teacher does not say.
+        input_tokens, output_tokens: what was charged for; None where the teacher does not say, or says what is
+            no count (a text, a fraction, below 0, beyond `MOST_TOKENS`).
         lost: earlier answers to the same question that did not arrive whole and may have been charged for.
     """
 
@@ -49,6 +52,17 @@ class Answer:
     input_tokens: int | None = None
     output_tokens: int | None = None
     lost: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise TypeError(f"text is {type(self.text).__name__}")
+        for name in ("input_tokens", "output_tokens"):
+            object.__setattr__(self, name, _count(getattr(self, name)))
+        object.__setattr__(self, "lost", _count(self.lost) or 0)
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 class NoAnswer(AblateError):

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -86,6 +87,38 @@ class Server:
         handler.end_headers()
         handler.wfile.write(b'20\r\n{"content": [{"ty')
         handler.close_connection = True
+
+    @staticmethod
+    def dribbled(handler: Any) -> None:
+        """a byte now and then, never as late as the client would give up, without end."""
+        handler.send_raw(200, b"{", length=10_000)
+        while True:
+            time.sleep(0.05)
+            handler.wfile.write(b" ")
+
+    @staticmethod
+    def endless(handler: Any) -> None:
+        """a body that goes on and on."""
+        handler.send_raw(200, b"{", length=1 << 40)
+        while True:
+            handler.wfile.write(b" " * (1 << 20))
+
+    @staticmethod
+    def bomb(handler: Any) -> None:
+        """half a gigabyte in half a megabyte."""
+        squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
+        packed = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(512)) + squeeze.flush()
+        handler.send_raw(200, packed, {"content-encoding": "gzip"})
+
+    @staticmethod
+    def deep(handler: Any) -> None:
+        """JSON nested deeper than Python reads."""
+        handler.send_raw(200, b"[" * 100_000 + b"]" * 100_000)
+
+    @staticmethod
+    def echo(status: int) -> Callable[[Any], None]:
+        """what came in, as debugging proxies do, the key in it."""
+        return lambda handler: handler.send(status, {"your headers": dict(handler.headers)})
 
     @staticmethod
     def misshapen(handler: Any) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import time
+import traceback
 from email.utils import formatdate
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from ablate.config import compose, make, plain
 from ablate.errors import AblateError
 from ablate.label.anthropic import Anthropic
+from ablate.label.labelling import label_documents
 from ablate.label.openai_compatible import OpenAICompatible
 from ablate.label.teacher import RUBRIC, Answer, Document, NoAnswer
 
@@ -98,6 +102,39 @@ def test_what_passes_is_tried_again(kind: type, server: Any, fault: str | int) -
     )
 
 
+@pytest.mark.parametrize("fault", ["dribbled", "endless", "bomb", "deep"])
+def test_an_answer_without_end_costs_an_attempt(kind: type, server: Any, fault: str) -> None:
+    """Bounded in time and in memory, whatever a server sends."""
+    server.faults.append(getattr(server, fault))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (answer,) = teacher(kind, server).ask([PAGE])
+    assert answer.text.endswith("Score: 4") and answer.lost == 1
+    assert len(server.requests) == 2
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 200_000, "kilobytes: an answer of 8 MiB is held a few times over"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500])
+def test_a_key_that_a_server_sends_back_is_never_said(
+    kind: type, server: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-0123456789")
+    server.faults.extend([server.echo(status)] * 2)
+    with pytest.raises(AblateError, match=r"\(the key\)") as caught:
+        teacher(kind, server, key_variable="MY_KEY", retries=1).ask([PAGE])
+    assert "sk-0123456789" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_key_that_no_header_can_hold_is_not_said_either(
+    kind: type, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for odd in ("sk-0123\n456789", "sk-0123456789é"):
+        monkeypatch.setenv("MY_KEY", odd)
+        with pytest.raises(AblateError, match="key in MY_KEY holds characters that no key has") as caught:
+            teacher(kind, server, key_variable="MY_KEY").check()
+        assert "456789" not in str(caught.value)
+
+
 @pytest.mark.parametrize("fault", ["silence", "malformed", "truncated", "cut_chunk", "misshapen", 429, 502])
 def test_attempts_end(kind: type, server: Any, fault: str | int) -> None:
     server.faults.extend([server.status(fault) if isinstance(fault, int) else getattr(server, fault)] * 9)
@@ -174,6 +211,29 @@ def test_a_refusal_without_words_is_an_answer(server: Any) -> None:
     made = teacher(OpenAICompatible, server)
     (answer,) = made.ask([PAGE])
     assert answer == Answer("", None, None) and made.score(answer) is None
+
+
+ODD_USAGE: list[Any] = [
+    "12", ["12"], None, True, {"prompt_tokens": "12", "completion_tokens": 1, "input_tokens": "12", "output_tokens": 1},
+    *(
+        {name: value for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")}
+        for value in (-5, 1.5, 1e308, float("nan"), float("inf"), 10**30, [1], {}, True)
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("usage", ODD_USAGE, ids=ascii)
+def test_usage_that_is_no_count_is_unknown(kind: type, server: Any, usage: Any, tmp_path: Path) -> None:
+    """It is kept as unknown, so it costs its most, and the next command reads it again."""
+    content = [{"type": "text", "text": "Score: 4"}]
+    said = {"content": content, "choices": [{"message": {"content": "Score: 4"}}], "usage": usage}
+    server.faults.append(lambda handler: handler.send(200, said))
+    made = teacher(kind, server, price_input=1.0, price_output=5.0)
+    first = label_documents([PAGE], made, tmp_path, 1.0)
+    again = label_documents([PAGE], made, tmp_path, 1.0)
+    assert first.scores == again.scores == (4.0,) and len(server.requests) == 1
+    assert first.cost == again.cost == made.most(PAGE) and first.unmetered == 1
+    assert json.loads(json.dumps(again.summary(), allow_nan=False))["cost"] > 0
 
 
 def test_identity_follows_model_prompt_and_server(server: Any, tmp_path: Path) -> None:

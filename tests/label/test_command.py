@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -144,6 +145,31 @@ def test_a_killed_run_pays_for_no_label_twice(server: Any, overrides: list[str],
     assert sum(asked.values()) <= DOCUMENTS + 3 * 3
     labels = rows_of(tmp_path / "studies" / "edu" / "labels" / "labels.jsonl")
     assert len(labels) == DOCUMENTS and all(f"points={row['score']:g}" in row["text"] for row in labels)
+
+
+def test_a_silent_teacher_is_waited_for_unless_asked_twice(
+    server: Any, overrides: list[str], tmp_path: Path
+) -> None:
+    """Ctrl-C says what is waited for; the second one leaves at once, though the server is silent for an hour."""
+    silent = threading.Event()
+    server.faults.extend([lambda _: silent.wait(3600)] * 3)
+    command = [sys.executable, "-m", "ablate", "label", *overrides, "teacher.timeout_s=3000"]
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        while len(server.requests) < 3:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        for line in process.stderr:
+            if "3 answers that are on their way are waited for" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 130
+    finally:
+        silent.set()
+        process.kill()
+        process.communicate()
 
 
 def journal(folder: Path) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,40 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\n" + path.read_bytes())
     with pytest.raises(DataError, match=r"answers\.jsonl, line 1 is damaged"), open_journal(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"key": "a", "text": null}', b'{"key": "a", "text": "Score: 1", "more": 1}', b'{"text": "Score: 1"}', b"[]",
+        b'{"key": "a", "text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"key": ["a"], "text": "Score: 1"}',
+    ],
+    ids=["null", "more", "no key", "list", "deep", "listed key"],
+)  # fmt: skip
+def test_whatever_a_line_holds_it_is_named(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "answers.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(DataError, match=r"answers\.jsonl, line 1 is damaged"), open_journal(tmp_path):
+        pass
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    """The answer that did not fit is lost; those before and after it stand each on a line of their own."""
+    with open_journal(tmp_path) as journal:
+        journal.add("a", Answer("Score: 1"))
+        size = (tmp_path / "answers.jsonl").stat().st_size
+        earlier = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, earlier[1]))
+        try:
+            with pytest.raises(DataError, match="cannot write"):
+                journal.add("b", Answer("Score: 2 " * 20))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, earlier)
+        journal.add("c", Answer("Score: 3"))
+    with open_journal(tmp_path) as journal:
+        assert {key: answer.text for key, answer in journal.answers.items()} == {
+            "a": "Score: 1",
+            "c": "Score: 3",
+        }
 
 
 def test_answers_survive_odd_text(tmp_path: Path) -> None:
