@@ -64,6 +64,29 @@ def test_dclm_composes_to_its_own_files(
     assert train.lr * train.min_lr_ratio == pytest.approx(last)
 
 
+@pytest.mark.parametrize(("name", "tokens", "steps"), [
+    # huggingface/fineweb-2, ablations/training/launch_exp.py: dp 64, 4 accumulated, 4 at once, 2,048 long; arXiv 2406.17557, section 3.1
+    ("fineweb2", 14_000 * 64 * 4 * 4 * 2048, 14_000), ("fineweb", 28_000_000_000, 13_351),
+])  # fmt: skip
+def test_finewebs_compose_to_their_script(name: str, tokens: int, steps: int) -> None:
+    train, proxy = composed(f"train={name}", "proxy=1b7")
+    assert (train.tokens, train.tokens // train.batch_tokens, train.batch_tokens) == (
+        tokens,
+        steps,
+        64 * 4 * 4 * 2048,
+    )
+    assert (train.lr, train.lr * train.min_lr_ratio, train.schedule) == (3e-4, pytest.approx(3e-5), "cosine")
+    assert warmup_steps(steps, train.warmup_fraction) == 500
+    assert (train.beta1, train.beta2, train.eps, train.weight_decay, train.clip) == (
+        0.9,
+        0.95,
+        1e-8,
+        0.1,
+        1.0,
+    )
+    assert off_ladder(vars(proxy), lr=train.lr, batch_tokens=train.batch_tokens) is None
+
+
 def test_a_small_models_recipe_on_a_large_one_is_warned_about() -> None:
     large = yaml.safe_load((CONF / "proxy" / "1b7.yaml").read_text())
     small = yaml.safe_load((CONF / "proxy" / "1m.yaml").read_text())
