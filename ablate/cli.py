@@ -13,13 +13,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf, open_dict
+from typing import TYPE_CHECKING
 
 from ablate.errors import AblateError, nearest
+
+if TYPE_CHECKING:
+    from ablate.compose import Composer
 
 BARE = re.compile(r"\w[\w-]*")
 """A word that is neither an override nor a flag: the name of a view."""
@@ -109,10 +108,14 @@ def _unexpected(error: Exception) -> str:
 
 
 def _dispatch(command: str, argv: list[str]) -> int:
-    from ablate.config import check_places, compose, open_hydra, overruled
+    from omegaconf import OmegaConf, open_dict
+    from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
+
+    from ablate.compose import compose, flags, open_hydra, overruled, unset
+    from ablate.settings import check_places
 
     module, view, argv = _module(command, argv)
-    args = get_args_parser().parse_args(argv)
+    args = flags().parse_args(argv)
     if args.multirun:
         raise AblateError("-m is not needed: `ablate sweep` runs every arm and seed of the plan")
     if args.config_name or args.config_path:
@@ -128,7 +131,10 @@ def _dispatch(command: str, argv: list[str]) -> int:
     check_places(config)
     for note in overruled(args.overrides, config, hydra):
         print(f"ablate: {note}", file=sys.stderr)
-    status: int = module.main(config, hydra)
+    try:
+        status: int = module.main(config)
+    except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
+        raise unset(error, hydra) from error
     return status
 
 
@@ -144,10 +150,10 @@ def _module(command: str, argv: list[str]) -> tuple[ModuleType, str, list[str]]:
     return module, "", argv
 
 
-def _show(command: str, module: ModuleType, args: Namespace, hydra: Hydra) -> int:
+def _show(command: str, module: ModuleType, args: Namespace, hydra: Composer) -> int:
     from hydra.types import RunMode
 
-    from ablate.config import compose
+    from ablate.compose import compose, flags
 
     overrides = list(args.overrides)
     if args.cfg:
@@ -159,15 +165,16 @@ def _show(command: str, module: ModuleType, args: Namespace, hydra: Hydra) -> in
     elif args.shell_completion:
         hydra.shell_completion("config", overrides)
     elif args.hydra_help:
-        hydra.hydra_help("config", get_args_parser(), args)
+        hydra.hydra_help("config", flags(), args)
     else:
         print(_help(command, module, hydra))
     return 0
 
 
-def _help(command: str, module: ModuleType, hydra: Hydra) -> str:
+def _help(command: str, module: ModuleType, hydra: Composer) -> str:
+    from ablate.compose import flags
+
     groups = hydra.format_config_groups(lambda name: not name.startswith("hydra"))
-    flags = hydra.format_args_help(get_args_parser())
     return (
         f"ablate {command}: {(module.__doc__ or '').strip()}\n\n"
         f"== Groups (override with group=choice) ==\n{groups}\n"
@@ -180,13 +187,15 @@ def _help(command: str, module: ModuleType, hydra: Hydra) -> str:
         "train.tokens=...        the budget of a run; proxy.<...> its model\n"
         "evaluate.snapshot=...   folder with the benchmarks' data\n"
         "workers=N, store=...    processes for curation; where shared artefacts are kept\n\n"
-        f"== Flags ==\n{flags}"
+        f"== Flags ==\n{hydra.format_args_help(flags())}"
     )
 
 
 def _complete(argv: list[str]) -> int:
     """Shell completion: the command's name first, then what Hydra offers for its overrides."""
-    from ablate.config import open_hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    from ablate.compose import open_hydra
 
     line = os.environ.get("COMP_LINE", "")
     words = line.split()

@@ -15,21 +15,11 @@ import yaml
 from omegaconf import DictConfig
 
 from ablate.cli import main
-from ablate.config import (
-    CONF,
-    RESERVED,
-    Config,
-    check_places,
-    check_settings,
-    compose,
-    locate,
-    make,
-    make_stages,
-    open_hydra,
-    plain,
-)
+from ablate.compose import compose, open_hydra
+from ablate.config import CONF, RESERVED, locate, make, make_stages, plain
 from ablate.design.base import Factor
 from ablate.errors import ConfigError
+from ablate.settings import Config, check_places, check_settings
 from ablate.stages.base import Stage
 from ablate.study.plan import make_plan, resolve_factors
 from ablate.typed import typed

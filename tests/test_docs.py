@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ablate.config import compose, make_stages, plain
+from ablate.compose import compose
+from ablate.config import make_stages, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.pool.files import Files

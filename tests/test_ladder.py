@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ablate.config import CONF, compose, make, open_hydra, overruled, plain
+from ablate.compose import compose, open_hydra, overruled
+from ablate.config import CONF, make, plain
 from ablate.ladder import body_parameters, ladder_batch, ladder_lr, off_ladder
 from ablate.train.proxy import ProxyConfig, build_model
 from ablate.train.schedule import warmup_steps

@@ -14,7 +14,8 @@ import pytest
 
 from ablate.cli import _module, commands
 from ablate.commands.inspect import views
-from ablate.config import CONF, compose, open_hydra
+from ablate.compose import compose, open_hydra
+from ablate.config import CONF
 from ablate.study.plan import make_plan
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.calibrate.populations import POPULATIONS
@@ -26,7 +25,7 @@ from ablate.progress import track
 from ablate.store import write_text
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Calibrate; exit status 1 when intervals do not hold where they are derived."""
     from ablate.calibrate import figure, near_full, page, trained
     from ablate.study.results import load_study

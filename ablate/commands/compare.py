@@ -11,18 +11,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.errors import ConfigError
 from ablate.store import write_text
 from ablate.study.plan import folder_of
 
-OVERRIDES = ("pool=testbed",)
-"""A pool is part of every configuration; this command reads none."""
 
-
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Compare; returns the exit status."""
     from ablate.render.tables import aligned
     from ablate.report.decision import EXPLAINED, HEADER, between, cells, to_csv

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import plain
@@ -30,11 +29,8 @@ from ablate.importing.results import Results
 from ablate.importing.study import write_study
 from ablate.study.plan import folder_of
 
-OVERRIDES = ("pool=testbed",)
-"""A pool is part of every configuration; this command reads none."""
 
-
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Import and report; returns the exit status."""
     from ablate.report.page import write_report
     from ablate.report.tables import terminal_table

@@ -27,7 +27,6 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.errors import ConfigError, nearest
@@ -49,7 +48,7 @@ def view(name: str) -> ModuleType:
     return importlib.import_module(f"ablate.inspect.views.{name}")
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Show the funnel; returns the exit status."""
-    status: int = view("funnel").main(config, hydra)
+    status: int = view("funnel").main(config)
     return status

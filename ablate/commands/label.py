@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.config import make, make_stages, plain, stage_order
+from ablate.config import make, make_stages, stage_order
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
@@ -36,14 +35,14 @@ from ablate.stages.classifier_quality import ClassifierQuality
 from ablate.store import Store, write_json, write_text
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Label; returns the exit status: 1 when a document got no answer."""
     wanted = config.label
     if wanted.sample < 1:
         raise ConfigError(f"label.sample must be 1 or more, got {wanted.sample}")
     if wanted.max_cost is not None and wanted.max_cost <= 0:
         raise ConfigError(f"label.max_cost must be above 0, or null, got {wanted.max_cost}")
-    teacher = make(given(config.teacher), "teacher")
+    teacher = make(config.teacher, "teacher")
     assert isinstance(teacher, Teacher)
     teacher.check()
     documents = sample(config)
@@ -57,11 +56,6 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     print(_terminal(summary))
     print(f"labels: {out / 'labels.jsonl'}; answers: {folder}")
     return 1 if made.failures else 0
-
-
-def given(node: DictConfig) -> dict[str, Any]:
-    """A node without the keys that nobody has given a value, so that `make` can name them."""
-    return {name: value for name, value in plain(node).items() if value != "???"}
 
 
 def sample(config: DictConfig) -> list[Document]:

@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make
@@ -44,7 +43,7 @@ PRETRAINED = 32_000
 """Entries that a pretrained tokenizer is taken to have before it is loaded."""
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Plan; returns the exit status."""
     plan = make_plan(config)
     warnings = check(plan, Path(config.store))
@@ -67,6 +66,7 @@ def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
     """FLOPs, cost on this machine unless the probe is off, and detectable effects when there is a noise figure."""
     from ablate.store import Store
     from ablate.study.forecast import cost_of, detectable, flops_of, prior_noise
+    from ablate.study.launch import is_chosen
     from ablate.study.probe import probe
 
     found: dict[str, Any] = {"flops": flops_of(plan), "cost": None, "noise": None, "mde": None}
@@ -74,8 +74,7 @@ def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
         noise, source = prior_noise(config.plan.noise, plan["metrics"]["primary"])
         found |= {"noise": {"sd": noise, "source": source}, "mde": detectable(plan, noise)}
     if config.plan.probe:
-        named = any(override.startswith("hydra/launcher=") for override in config.hydra.overrides.hydra)
-        jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if named else None
+        jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if is_chosen(config) else None
         measured = probe(
             plan,
             Store(Path(config.store)),

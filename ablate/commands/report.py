@@ -11,17 +11,13 @@ Example: ablate report study=demo
 
 from __future__ import annotations
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import plain
 from ablate.study.plan import folder_of
 
-OVERRIDES = ("pool=testbed",)
-"""A pool is part of every configuration; this command reads none."""
 
-
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Report; returns the exit status."""
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text

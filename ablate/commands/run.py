@@ -8,7 +8,6 @@ Example: ablate run study=demo stages.minhash_dedup.enabled=false 'seeds=[0]'
 
 from __future__ import annotations
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig, open_dict
 
 from ablate.commands.sweep import run_plan
@@ -17,8 +16,8 @@ from ablate.study.plan import folder_of, make_plan
 OVERRIDES = ("design=single",)
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Run; returns the exit status."""
     with open_dict(config):
         config.study.name = f"{config.study.name}-run"
-    return run_plan(config, hydra, folder_of(config) / f"run-{make_plan(config)['digest'][:8]}")
+    return run_plan(config, folder_of(config) / f"run-{make_plan(config)['digest'][:8]}")

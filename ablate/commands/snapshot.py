@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.benchmarks.snapshot import read_snapshot
@@ -26,7 +25,7 @@ HUB_NAMES = {"mmlu": "mmlu_continuation"}
 """Tasks whose cloze form lm-eval keeps under another name."""
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Fetch; returns the exit status."""
     if not config.evaluate.snapshot:
         raise ConfigError("say where to write: evaluate.snapshot=<folder>")

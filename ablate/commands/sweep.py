@@ -22,7 +22,6 @@ import os
 import sys
 from pathlib import Path
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.commands import plan as planning
@@ -33,12 +32,12 @@ from ablate.study.plan import folder_of, freeze, make_plan, run_folder
 from ablate.train.config import REFERENCE
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Sweep; returns the exit status."""
-    return run_plan(config, hydra, folder_of(config))
+    return run_plan(config, folder_of(config))
 
 
-def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
+def run_plan(config: DictConfig, folder: Path) -> int:
     """Plan, run, report."""
     from ablate.study.sequential import sequential_sweep
     from ablate.study.sweep import sweep, sweep_together
@@ -57,7 +56,7 @@ def run_plan(config: DictConfig, hydra: Hydra, folder: Path) -> int:
             return 0
     else:
         say("\n".join([planning.describe(plan), *warnings]))
-        failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, hydra, say)
+        failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, say)
     from ablate.report.effects_table import columns, in_words
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text

@@ -17,7 +17,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.classifier.assess import assess, distribution
@@ -25,21 +24,18 @@ from ablate.classifier.examples import Examples, read_labels, read_reference, sp
 from ablate.classifier.figure import calibration_figure
 from ablate.classifier.page import page, terminal
 from ablate.classifier.student import Student, train_student
-from ablate.commands.label import given
 from ablate.config import make, plain
 from ablate.errors import ConfigError
 from ablate.render.figure import save
 from ablate.store import write_json, write_text
 
-OVERRIDES = ("pool=testbed",)
-"""A pool is part of every configuration; this command reads none."""
 TARGETS = ("score", "class")
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Train; returns the exit status."""
     wanted = plain(config.classifier)
-    student = make(given(config.student), "student")
+    student = make(config.student, "student")
     assert isinstance(student, Student)
     folder = Path(wanted["dir"])
     metrics = train(student, folder, wanted)

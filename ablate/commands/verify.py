@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.errors import AblateError
@@ -31,11 +30,8 @@ from ablate.progress import track
 from ablate.store import UNSEALED, fault, leftovers, read_json, sealed_files
 from ablate.study.plan import folder_of
 
-OVERRIDES = ("pool=testbed",)
-"""A pool is part of every configuration; this command reads none."""
 
-
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Verify; returns the exit status."""
     store, study = Path(config.store), folder_of(config)
     if not store.is_dir() and not study.is_dir():

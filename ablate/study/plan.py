@@ -13,8 +13,6 @@ from unicodedata import normalize
 
 from ablate.config import (
     RESERVED,
-    Config,
-    StudyConfig,
     check_arm,
     identified,
     make,
@@ -30,6 +28,7 @@ from ablate.errors import AblateError, ConfigError, DataError
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import counts, digest
 from ablate.pool.spike.defects import KINDS
+from ablate.settings import Config, StudyConfig
 from ablate.store import read_json, write_json
 from ablate.study.chance import OF_DOCUMENTS, draw_of
 from ablate.study.journal import note_plan, seeds_seen

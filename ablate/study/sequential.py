@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.store import Store
@@ -14,9 +13,7 @@ from ablate.study.rounds import OPEN
 from ablate.study.sweep import Say, sweep
 
 
-def sequential_sweep(
-    study: Path, store: Store, composed: DictConfig, hydra: Hydra, say: Say
-) -> dict[tuple[str, int], str]:
+def sequential_sweep(study: Path, store: Store, composed: DictConfig, say: Say) -> dict[tuple[str, int], str]:
     """Round after round, run what open contrasts need; the same command goes on after an interruption.
 
     Returns:
@@ -29,7 +26,7 @@ def sequential_sweep(
     for number, look in enumerate(rounds, start=1):
         say(f"round {number} of {len(rounds)}: {len(needed)} arms, {look} seeds each")
         wanted = [(arm, seed) for arm in needed for seed in plan["seeds"][:look]]
-        failures |= sweep(study, store, composed, hydra, say, wanted)
+        failures |= sweep(study, store, composed, say, wanted)
         found = current(load_study(study), number)
         for state in found:
             if state.status != OPEN and state.round == number:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
 
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra.core.plugins import Plugins
-from hydra.types import HydraContext
-from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.design.controls import CONTROL
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json
-from ablate.progress import CHILD, watch
+from ablate.progress import watch
 from ablate.store import Store, lock, read_json
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
+from ablate.study.launch import is_chosen, open_launcher
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
@@ -40,7 +34,6 @@ from ablate.study.run import (
     mark_failed,
     run_jobs,
     run_key,
-    trunk_jobs,
 )
 from ablate.study.trunk import Origins, Trunk
 
@@ -49,26 +42,8 @@ SWEEPS = "sweeps.jsonl"
 """One line per sweep of a study: seconds of curation and of the runs, and how many were trained."""
 
 
-def job(config: DictConfig) -> bool:
-    """What a launcher calls in each of its processes."""
-    runs = [(str(arm), int(seed)) for arm, seed in json.loads(unpacked(config.runs))]
-    store = Store(Path(unpacked(config.store)))
-    do = trunk_jobs if config.trunks else run_jobs
-    return do(Path(unpacked(config.plan)).parent, store, runs, threads=config.threads)
-
-
-def packed(text: str) -> str:
-    """A text as an override can carry it: quotes, `$`, backslashes and bytes that are no UTF-8 stand for themselves."""
-    return f"'{quote(os.fsencode(text))}'"
-
-
-def unpacked(text: str) -> str:
-    """The text that `packed` packed."""
-    return os.fsdecode(unquote_to_bytes(text))
-
-
 def sweep(
-    study: Path, store: Store, composed: DictConfig, hydra: Hydra, say: Say,
+    study: Path, store: Store, composed: DictConfig, say: Say,
     wanted: Sequence[tuple[str, int]] | None = None,
 ) -> dict[tuple[str, int], str]:  # fmt: skip
     """Do every run of the frozen plan that has no record yet, or every one of those `wanted`.
@@ -101,7 +76,7 @@ def sweep(
                 workshop.annotations.close()  # the runs need the memory
                 prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
                 if distinct:
-                    launch = _launcher(len(distinct), workshop, plan, study, composed, hydra, say)
+                    launch = _launcher(len(distinct), workshop, plan, study, composed, say)
                     _train_trunks(trunks, launch, study, say, failures)
                     launch([run for run in distinct if run not in failures])
                 trained = len(list(store.root.glob("runs/*/result.json"))) - found
@@ -251,28 +226,15 @@ def _launcher(
     plan: Mapping[str, Any],
     study: Path,
     composed: DictConfig,
-    hydra: Hydra,
     say: Say,
 ) -> Callable[..., None]:
     """What launches runs, `count` of them in all, or the trunks of some, and waits for them."""
     config, store = plan["arms"][plan["reference"]]["config"], workshop.store
     layout = Layout(together=config["train"]["together"] or 1)
-    master = composed.copy()
-    with open_dict(master):
-        master.hydra.job.config_name = "job"
-        master.hydra.overrides.task = []
-        master.hydra.sweep.dir = str(store.root / "jobs")
-        if not any(override.startswith("hydra/launcher=") for override in composed.hydra.overrides.hydra):
-            vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
-            layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
-            if layout.processes > 1:
-                master.hydra.launcher = OmegaConf.structured(JobLibLauncherConf(n_jobs=layout.processes))
-    OmegaConf.set_readonly(master.hydra, False)
-    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=job, config=master
-    )
-    in_processes = "basic_launcher" not in master.hydra.launcher._target_
+    if not is_chosen(composed):
+        vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
+        layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
+    handed = open_launcher(composed, study, store, processes=layout.processes, threads=layout.threads)
 
     def launch(runs: list[RunName], of_trunks: Mapping[RunName, Trunk] | None = None) -> None:
         if not runs:
@@ -280,28 +242,13 @@ def _launcher(
         trunks = of_trunks or {}
         # Trunks are few: spread over all processes, however many would go in lockstep.
         together = min(layout.together, -(-len(runs) // layout.processes)) if trunks else layout.together
-        jobs = [
-            [
-                f"plan={packed(str(study.resolve() / 'plan.json'))}",
-                f"store={packed(str(store.root.resolve()))}",
-                f"runs={packed(json.dumps(group))}",
-                f"trunks={str(bool(trunks)).lower()}",
-                f"threads={'null' if layout.threads is None else layout.threads}",
-            ]
-            for group in _groups(runs, plan, together)
-        ]
 
         def done() -> int:
             return sum(trunks[run].finished if trunks else _done(study, *run) for run in runs)
 
         what = "trunk" if trunks else "run"
         with watch(done, len(runs), f"{what}s", what):
-            if in_processes:
-                os.environ[CHILD] = "1"
-            try:
-                launcher.launch(jobs, initial_job_idx=0)
-            finally:
-                os.environ.pop(CHILD, None)
+            handed(_groups(runs, plan, together), bool(trunks))
 
     return launch
 

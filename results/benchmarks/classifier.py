@@ -30,7 +30,8 @@ from scipy import stats
 from ablate.classifier.embedding import Embedding
 from ablate.classifier.metrics import auc, spearman
 from ablate.classifier.student import Scorer, Student
-from ablate.config import compose, make, plain
+from ablate.compose import compose
+from ablate.config import make, plain
 from ablate.pool.warc import Warc
 from ablate.render.tables import markdown
 from ablate.stages.extraction import Extraction

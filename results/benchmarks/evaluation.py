@@ -82,7 +82,8 @@ def prepare(folder: Path, text: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from ablate.config import compose, make, plain
+    from ablate.compose import compose
+    from ablate.config import make, plain
     from ablate.evaluate.evaluator import read_heldout
     from ablate.pool.testbed.source import write_testbed
     from ablate.train.proxy import build_model

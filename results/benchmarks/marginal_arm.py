@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from ablate.config import compose, open_hydra, plain
+from ablate.compose import compose, open_hydra
+from ablate.config import plain
 from ablate.corpus.annotate import Annotations
 from ablate.store import Store
 from ablate.study.plan import ARM_KEYS, make_plan

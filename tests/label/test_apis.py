@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ablate.config import compose, make, plain
+from ablate.compose import compose
+from ablate.config import make, plain
 from ablate.errors import AblateError
 from ablate.label.anthropic import Anthropic
 from ablate.label.labelling import label_documents

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from ablate.config import compose, make_pool, plain
+from ablate.compose import compose
+from ablate.config import make_pool, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.planted import PlantedPart
 from ablate.corpus.view import build_corpus

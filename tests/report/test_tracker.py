@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import compose, make
+from ablate.compose import compose
+from ablate.config import make
 from ablate.errors import ConfigError
 from ablate.report.effects_table import COLUMNS, effects_table, in_words
 from ablate.study.results import Study

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from ablate.classifier.linear import Linear
 from ablate.classifier.student import load_student, train_student
-from ablate.config import compose, make, make_stages, plain
+from ablate.compose import compose
+from ablate.config import make, make_stages, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError

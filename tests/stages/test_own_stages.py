@@ -10,7 +10,8 @@ import fasttext
 import numpy as np
 import pytest
 
-from ablate.config import compose, make_stages, plain
+from ablate.compose import compose
+from ablate.config import make_stages, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.funnel import funnel
 from ablate.corpus.view import build_corpus

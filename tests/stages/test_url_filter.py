@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.config import compose, plain
+from ablate.compose import compose
+from ablate.config import plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.errors import DataError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ablate.config import compose
+from ablate.compose import compose
 from ablate.design.add_one_in import AddOneIn
 from ablate.design.base import Factor
 from ablate.design.controls import AT_RANDOM, controls, without_controls

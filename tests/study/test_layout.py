@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablate.config import compose
+from ablate.compose import compose
 from ablate.study import layout
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import make_plan

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ablate.commands.plan import describe
-from ablate.config import compose
+from ablate.compose import compose
 from ablate.errors import ConfigError
 from ablate.study.pairing import shares_seeds
 from ablate.study.plan import make_plan

@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 import pytest
 
-from ablate.config import compose
+from ablate.compose import compose
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.study.plan import freeze, load_plan, make_plan, planned_tests, run_folder
 from ablate.study.record import read_record, write_record

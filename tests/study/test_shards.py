@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ablate.study.run as running
-from ablate.config import compose
+from ablate.compose import compose
 from ablate.errors import AblateError, ConfigError
 from ablate.study.chance import chance_of, draw_of
 from ablate.study.plan import freeze, make_plan

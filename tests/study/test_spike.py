@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablate.config import compose
+from ablate.compose import compose
 from ablate.errors import ConfigError
 from ablate.inspect.cost import cost_page
 from ablate.inspect.dose import Response

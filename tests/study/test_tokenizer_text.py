@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ablate.config import compose, plain
+from ablate.compose import compose
+from ablate.config import plain
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.errors import ConfigError
 from ablate.store import Store

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablate.config import compose, make, plain
+from ablate.compose import compose
+from ablate.config import make, plain
 from ablate.errors import ConfigError, DataError
 from ablate.train import loop
 from ablate.train.loop import Run, TrainingError, train

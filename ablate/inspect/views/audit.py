@@ -17,7 +17,6 @@ Example: ablate inspect audit study=demo 'inspect.by=[host,length]'
 from __future__ import annotations
 
 import numpy as np
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages, plain
@@ -42,7 +41,7 @@ from ablate.store import write_text
 from ablate.study.plan import folder_of
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Audit; returns the exit status."""
     at_least(config, min_group=1, sample_bytes=1, samples=0)
     by = plain(config.inspect.by)

@@ -18,7 +18,6 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.benchmarks.snapshot import references
@@ -40,7 +39,7 @@ BEFORE, AFTER = 60, 240
 """Characters shown before and after the place where an item begins."""
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Look for items; returns the exit status."""
     at_least(config, samples=0)
     with open_arm(config) as (arm, workshop):

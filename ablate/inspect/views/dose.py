@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages
@@ -34,7 +33,7 @@ from ablate.study.prepare import Workshop
 from ablate.study.results import Study, load_study
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Draw the curves; returns the exit status."""
     at_least(config, sample_bytes=1)
     plan = make_plan(config)

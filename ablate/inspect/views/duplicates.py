@@ -20,7 +20,6 @@ import textwrap
 from dataclasses import dataclass
 
 import numpy as np
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages
@@ -81,7 +80,7 @@ class Found:
     agreements: tuple[Agreement, ...]
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Compare; returns the exit status."""
     at_least(config, pairs=1, subsample=2, samples=0)
     with open_arm(config) as (arm, workshop):

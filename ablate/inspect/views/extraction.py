@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_pool, plain
@@ -35,7 +34,7 @@ from ablate.store import Store, write_text
 from ablate.study.plan import folder_of
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Score; returns the exit status."""
     at_least(config, resamples=1)
     gold = gold_of(gold=config.inspect.gold, segments=config.inspect.segments)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import textwrap
 
 import numpy as np
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages
@@ -29,7 +28,7 @@ from ablate.render.funnel import funnel_table
 from ablate.study.prepare import Workshop
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Inspect; returns the exit status."""
     with open_arm(config) as (arm, workshop):
         prepared = workshop.prepare(arm, config.seeds[0])

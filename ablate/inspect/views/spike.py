@@ -17,7 +17,6 @@ Example: ablate inspect spike study=demo pool/spike=planted pool.spike.leaked=0.
 
 from __future__ import annotations
 
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.config import make_stages, plain
@@ -36,7 +35,7 @@ from ablate.study.plan import factors_of, folder_of
 from ablate.study.results import load_study
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Count; returns the exit status."""
     spike, cost = plain(config.pool).get("spike") or {}, _cost(config)
     planted = [kind for kind in KINDS if spike.get(kind)]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
 from ablate.benchmarks.snapshot import HUB_PREFIX, SnapshotTask, read_snapshot
@@ -31,7 +30,7 @@ KINDS = {
 }
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """List; returns the exit status."""
     asked: EvaluateConfig = make(config.evaluate, "evaluate")
     if asked.snapshot and not Path(asked.snapshot).is_dir():
