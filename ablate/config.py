@@ -90,7 +90,7 @@ def make_pool(node: Any) -> Any:
 def _arguments(cls: type, values: Mapping[str, Any], where: str, leave_out: Sequence[str]) -> dict[str, Any]:
     """What a class is given, checked by type; what is still missing is left out."""
     hints, known = typing.get_type_hints(cls), {f.name for f in dataclasses.fields(cls) if f.init}
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key in leave_out or value == MISSING:
             continue

@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
@@ -105,6 +105,12 @@ class InspectConfig:
     resamples: int = 1_000
     tolerance: float = 0.05
 
+    def __post_init__(self) -> None:
+        least = {"samples": 0, "min_group": 1, "sample_bytes": 1, "pairs": 1, "subsample": 2, "resamples": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} must be {bound} or more, got {getattr(self, name)}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateConfig:
@@ -145,6 +151,12 @@ class LabelConfig:
     max_cost: float | None = None
     dir: str = "${study.dir}/labels"
 
+    def __post_init__(self) -> None:
+        if self.sample < 1:
+            raise ValueError(f"sample must be 1 or more, got {self.sample}")
+        if self.max_cost is not None and self.max_cost <= 0:
+            raise ValueError(f"max_cost must be above 0, or null, got {self.max_cost}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig:
@@ -167,12 +179,20 @@ class ClassifierConfig:
     background: list[str] = field(default_factory=list)
     text_column: str = "text"
     score_column: str = "score"
-    target: str = "score"
+    target: Literal["score", "class"] = "score"
     positive_from: float = 3.0
     validation: float = 0.2
     seed: int = 0
     resamples: int = 2_000
     dir: str = "${study.dir}/classifier"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation < 1:
+            raise ValueError(f"validation must be in (0, 1), got {self.validation}")
+        if self.resamples < 1:
+            raise ValueError(f"resamples must be 1 or more, got {self.resamples}")
+        if bool(self.reference) != bool(self.background):
+            raise ValueError("reference and background are given together, or neither and labels")
 
 
 @dataclass(frozen=True, kw_only=True)

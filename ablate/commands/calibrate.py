@@ -19,9 +19,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablate.calibrate.populations import POPULATIONS
-from ablate.config import plain
 from ablate.errors import ConfigError, nearest
 from ablate.progress import track
+from ablate.settings import CalibrateConfig, settings_of
 from ablate.store import write_text
 
 
@@ -30,18 +30,18 @@ def main(config: DictConfig) -> int:
     from ablate.calibrate import figure, near_full, page, trained
     from ablate.study.results import load_study
 
-    settings = config.calibrate
-    noises = plain(settings.noise) or list(POPULATIONS)
+    settings = settings_of(config).calibrate
+    noises = settings.noise or list(POPULATIONS)
     for noise in noises:
         if noise not in POPULATIONS:
             raise ConfigError(f"calibrate.noise: unknown noise {noise!r}: {nearest(noise, POPULATIONS)}")
     folder = Path(settings.dir)
     parts, good = ["# Calibration"], True
     if settings.replications:
-        sections, good = _simulated(noises, config, folder)
+        sections, good = _simulated(noises, settings, folder, config.workers)
         parts += sections
     if settings.studies:
-        studies = {Path(path).name: load_study(Path(path)) for path in plain(settings.studies)}
+        studies = {Path(path).name: load_study(Path(path)) for path in settings.studies}
         found = {
             name: trained.check(study, settings.small)
             for name, study in studies.items()
@@ -66,7 +66,9 @@ def main(config: DictConfig) -> int:
     return 0 if good else 1
 
 
-def _simulated(noises: Sequence[str], config: DictConfig, folder: Path) -> tuple[list[str], bool]:
+def _simulated(
+    noises: Sequence[str], settings: CalibrateConfig, folder: Path, workers: int | None
+) -> tuple[list[str], bool]:
     """Sections on everything that is simulated, and whether intervals hold where they are derived."""
     from ablate.calibrate import figure, page
     from ablate.calibrate import simulated_page as written
@@ -78,8 +80,8 @@ def _simulated(noises: Sequence[str], config: DictConfig, folder: Path) -> tuple
     from ablate.calibrate.shapes import shape_tasks
     from ablate.calibrate.simulate import run, tasks
 
-    started, settings = time.monotonic(), config.calibrate
-    seeds, studies, seed = plain(settings.seeds), settings.replications, settings.seed
+    started = time.monotonic()
+    seeds, studies, seed = settings.seeds, settings.replications, settings.seed
     # The longest first, so that no process is left alone with them.
     kinds: list[tuple[Sequence[Any], Callable[[Sequence[Any], Path], str]]] = [
         (repeat_tasks(noises, seeds, studies, seed), written.write_repeats),
@@ -90,7 +92,7 @@ def _simulated(noises: Sequence[str], config: DictConfig, folder: Path) -> tuple
         (tasks(noises, seeds, studies, seed), written.write_cells),
     ]
     todo = [task for group, _ in kinds for task in group]
-    found = iter(list(track(run(todo, config.workers), "cells", total=len(todo))))
+    found = iter(list(track(run(todo, workers), "cells", total=len(todo))))
     results = [[next(found) for _ in group] for group, _ in kinds]
     cells = results[-1]
     sections = [write(group, folder) for group, (_, write) in zip(results, kinds, strict=True) if group]

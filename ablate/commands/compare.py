@@ -14,6 +14,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablate.errors import ConfigError
+from ablate.settings import settings_of
 from ablate.store import write_text
 from ablate.study.plan import folder_of
 
@@ -24,9 +25,10 @@ def main(config: DictConfig) -> int:
     from ablate.report.decision import EXPLAINED, HEADER, between, cells, to_csv
     from ablate.study.results import load_study
 
-    if config.compare.to is None:
+    other = settings_of(config).compare.to
+    if other is None:
         raise ConfigError("give the folder of the other study: compare.to=studies/<name>")
-    small, large = load_study(folder_of(config)), load_study(Path(config.compare.to))
+    small, large = load_study(folder_of(config)), load_study(Path(other))
     rows = between(small, large)
     print(f"{small.plan['title']} against {large.plan['title']}, {large.primary}\n")
     print(aligned(HEADER, cells([row for row in rows if row["metric"] == large.primary] or rows), left=2))

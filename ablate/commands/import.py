@@ -22,11 +22,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ablate.config import plain
 from ablate.errors import ConfigError
 from ablate.importing.csv_file import read_csv
 from ablate.importing.results import Results
 from ablate.importing.study import write_study
+from ablate.settings import ResultsConfig, settings_of
 from ablate.study.plan import folder_of
 
 
@@ -36,12 +36,13 @@ def main(config: DictConfig) -> int:
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
 
-    asked, study, folder = config.results, config.study, folder_of(config)
+    settings, folder = settings_of(config), folder_of(config)
+    asked, study = settings.results, settings.study
     found = _read(asked)
     write_study(
         found, folder, name=study.name, title=study.title, question=study.question, primary=asked.primary,
-        aggregate=None if asked.aggregate is None else list(asked.aggregate), reference=asked.reference,
-        allow_missing=asked.allow_missing, replan=study.replan, estimands=plain(config.estimands),
+        aggregate=asked.aggregate, reference=asked.reference,
+        allow_missing=asked.allow_missing, replan=study.replan, estimands=settings.estimands,
     )  # fmt: skip
     imported = load_study(folder)
     rows = write_report(imported)
@@ -51,7 +52,7 @@ def main(config: DictConfig) -> int:
     return 0
 
 
-def _read(asked: DictConfig) -> Results:
+def _read(asked: ResultsConfig) -> Results:
     better, chance = dict(asked.higher_is_better or {}), dict(asked.chance or {})
     if (asked.csv is None) == (not asked.lm_eval and asked.mapping is None):
         raise ConfigError("give results.csv=<file>, or results.lm_eval=[<folder>] or results.mapping=<file>")
@@ -60,5 +61,4 @@ def _read(asked: DictConfig) -> Results:
     from ablate.importing.lm_eval import read_lm_eval
 
     mapping = None if asked.mapping is None else Path(asked.mapping)
-    tasks = None if asked.tasks is None else list(asked.tasks)
-    return read_lm_eval(list(asked.lm_eval), asked.pattern, mapping, tasks, better)
+    return read_lm_eval(asked.lm_eval, asked.pattern, mapping, asked.tasks, better)

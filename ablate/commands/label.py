@@ -24,12 +24,12 @@ from omegaconf import DictConfig
 
 from ablate.config import make, make_stages, stage_order
 from ablate.corpus.view import build_corpus
-from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
 from ablate.inspect.arm import open_arm
 from ablate.label.labelling import Labelling, label_documents
 from ablate.label.teacher import Document, Teacher
 from ablate.render.tables import aligned
+from ablate.settings import settings_of
 from ablate.stages.base import Stage
 from ablate.stages.classifier_quality import ClassifierQuality
 from ablate.store import Store, write_json, write_text
@@ -37,11 +37,7 @@ from ablate.store import Store, write_json, write_text
 
 def main(config: DictConfig) -> int:
     """Label; returns the exit status: 1 when a document got no answer."""
-    wanted = config.label
-    if wanted.sample < 1:
-        raise ConfigError(f"label.sample must be 1 or more, got {wanted.sample}")
-    if wanted.max_cost is not None and wanted.max_cost <= 0:
-        raise ConfigError(f"label.max_cost must be above 0, or null, got {wanted.max_cost}")
+    wanted = settings_of(config).label
     teacher = make(config.teacher, "teacher")
     assert isinstance(teacher, Teacher)
     teacher.check()
@@ -63,8 +59,9 @@ def sample(config: DictConfig) -> list[Document]:
     with open_arm(config) as (arm, workshop):
         corpus = build_corpus(before_classifier(arm), workshop.annotations)
         pool = workshop.pool
-        order = np.argsort(mix64(pool.keys[corpus.rows], config.label.seed), kind="stable")
-        rows = np.sort(corpus.rows[order[: config.label.sample]])
+        wanted = settings_of(config).label
+        order = np.argsort(mix64(pool.keys[corpus.rows], wanted.seed), kind="stable")
+        rows = np.sort(corpus.rows[order[: wanted.sample]])
         urls, metadata = pool.column("url"), pool.column("metadata")
         return [
             Document(

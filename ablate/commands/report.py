@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from ablate.config import plain
+from ablate.settings import settings_of
 from ablate.study.plan import folder_of
 
 
@@ -24,7 +24,7 @@ def main(config: DictConfig) -> int:
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
 
-    study = load_study(folder_of(config), plain(config.estimands) or ())
+    study = load_study(folder_of(config), settings_of(config).estimands or ())
     rows = write_report(study)
     print(terminal_table(study, rows))
     if planned := planned_text(study):

@@ -24,20 +24,18 @@ from ablate.classifier.examples import Examples, read_labels, read_reference, sp
 from ablate.classifier.figure import calibration_figure
 from ablate.classifier.page import page, terminal
 from ablate.classifier.student import Student, train_student
-from ablate.config import make, plain
-from ablate.errors import ConfigError
+from ablate.config import make
 from ablate.render.figure import save
+from ablate.settings import ClassifierConfig, settings_of
 from ablate.store import write_json, write_text
-
-TARGETS = ("score", "class")
 
 
 def main(config: DictConfig) -> int:
     """Train; returns the exit status."""
-    wanted = plain(config.classifier)
+    wanted = settings_of(config).classifier
     student = make(config.student, "student")
     assert isinstance(student, Student)
-    folder = Path(wanted["dir"])
+    folder = Path(wanted.dir)
     metrics = train(student, folder, wanted)
     title = config.study.title or config.study.name
     write_json(folder / "metrics.json", metrics)
@@ -51,7 +49,7 @@ def main(config: DictConfig) -> int:
     return 0
 
 
-def train(student: Student, folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+def train(student: Student, folder: Path, wanted: ClassifierConfig) -> dict[str, Any]:
     """Train on one part of the examples, assess on the other.
 
     Args:
@@ -59,13 +57,10 @@ def train(student: Student, folder: Path, wanted: dict[str, Any]) -> dict[str, A
     Returns:
         What metrics.json holds.
     Raises:
-        ConfigError: for a setting out of range.
         DataError: when there is nothing to tell apart.
     """
     examples, good_from, binary = _examples(wanted)
-    if not 0 < wanted["validation"] < 1 or wanted["resamples"] < 1:
-        raise ConfigError("classifier.validation must be in (0, 1) and classifier.resamples 1 or more")
-    seen, held_out = split(examples.scores, wanted["validation"], wanted["seed"])
+    seen, held_out = split(examples.scores, wanted.validation, wanted.seed)
     labels = {"train": examples.scores[seen], "validation": examples.scores[held_out]}
     targets = (labels["train"] >= good_from).astype(float) if binary else labels["train"]
     scorer = train_student(
@@ -74,10 +69,10 @@ def train(student: Student, folder: Path, wanted: dict[str, Any]) -> dict[str, A
         targets,
         folder,
         binary=binary,
-        seed=wanted["seed"],
+        seed=wanted.seed,
         recipe={
             "examples": examples.digest,
-            "validation": wanted["validation"],
+            "validation": wanted.validation,
             "positive_from": good_from if binary else None,
         },
     )
@@ -86,8 +81,8 @@ def train(student: Student, folder: Path, wanted: dict[str, Any]) -> dict[str, A
         scorer([examples.texts[row] for row in held_out]),
         good_from=good_from,
         binary=binary,
-        resamples=wanted["resamples"],
-        seed=wanted["seed"],
+        resamples=wanted.resamples,
+        seed=wanted.seed,
     )
     return {
         "folder": str(folder),
@@ -100,15 +95,9 @@ def train(student: Student, folder: Path, wanted: dict[str, Any]) -> dict[str, A
     }
 
 
-def _examples(wanted: dict[str, Any]) -> tuple[Examples, float, bool]:
+def _examples(wanted: ClassifierConfig) -> tuple[Examples, float, bool]:
     """The examples, the least score of a good one, and whether the student learns that alone."""
-    if wanted["target"] not in TARGETS:
-        raise ConfigError(f"classifier.target must be score or class, got {wanted['target']!r}")
-    if bool(wanted["reference"]) != bool(wanted["background"]):
-        raise ConfigError(
-            "give classifier.reference and classifier.background together, or neither and classifier.labels"
-        )
-    if wanted["reference"]:
-        return read_reference(wanted["reference"], wanted["background"], wanted["text_column"]), 1.0, True
-    labels = read_labels(wanted["labels"], wanted["text_column"], wanted["score_column"])
-    return labels, wanted["positive_from"], wanted["target"] == "class"
+    if wanted.reference:
+        return read_reference(wanted.reference, wanted.background, wanted.text_column), 1.0, True
+    labels = read_labels(wanted.labels, wanted.text_column, wanted.score_column)
+    return labels, wanted.positive_from, wanted.target == "class"

@@ -15,7 +15,6 @@ from omegaconf import DictConfig
 from ablate.config import plain
 from ablate.corpus.annotate import RAW, Annotations, TextVersion
 from ablate.corpus.view import Corpus
-from ablate.errors import ConfigError
 from ablate.store import Store
 from ablate.study.prepare import Workshop
 
@@ -36,17 +35,6 @@ def open_arm(
         yield arm, workshop
     finally:
         workshop.annotations.close()
-
-
-def at_least(config: DictConfig, **least: int) -> None:
-    """Check whole numbers under `inspect`, e.g. `at_least(config, min_group=1)`.
-
-    Raises:
-        ConfigError: for one that is too small.
-    """
-    for name, bound in least.items():
-        if config.inspect[name] < bound:
-            raise ConfigError(f"inspect.{name} must be {bound} or more, got {config.inspect[name]}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from ablate.config import make_stages, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.fingerprint import mix64
-from ablate.inspect.arm import Passage, at_least, is_markup, open_arm, passages
+from ablate.inspect.arm import Passage, is_markup, open_arm, passages
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.figure import retention_figure
 from ablate.inspect.groups import LENGTH, Grouping, pool_groupings, quantile_bins
@@ -43,7 +43,6 @@ from ablate.study.plan import folder_of
 
 def main(config: DictConfig) -> int:
     """Audit; returns the exit status."""
-    at_least(config, min_group=1, sample_bytes=1, samples=0)
     by = plain(config.inspect.by)
     with open_arm(config) as (arm, workshop):
         annotations = workshop.annotations

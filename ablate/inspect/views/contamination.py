@@ -26,7 +26,7 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.leaks import find_leaks, leak_finder
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
-from ablate.inspect.arm import at_least, open_arm, passages
+from ablate.inspect.arm import open_arm, passages
 from ablate.inspect.page import visible
 from ablate.render.tables import aligned, markdown
 from ablate.stages.decontamination import Decontamination
@@ -41,7 +41,6 @@ BEFORE, AFTER = 60, 240
 
 def main(config: DictConfig) -> int:
     """Look for items; returns the exit status."""
-    at_least(config, samples=0)
     with open_arm(config) as (arm, workshop):
         finder = leak_finder(arm)
         if finder is None:

@@ -21,7 +21,7 @@ from ablate.corpus.planted import PlantedPart
 from ablate.corpus.view import build_corpus
 from ablate.design.dose import doses
 from ablate.errors import ConfigError, DataError
-from ablate.inspect.arm import at_least, open_arm
+from ablate.inspect.arm import open_arm
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.dose import Curve, Level, curve_csv, curve_page, curve_table, response
 from ablate.inspect.dose_figure import dose_figure
@@ -35,7 +35,6 @@ from ablate.study.results import Study, load_study
 
 def main(config: DictConfig) -> int:
     """Draw the curves; returns the exit status."""
-    at_least(config, sample_bytes=1)
     plan = make_plan(config)
     factors = {entry.name: entry for entry in resolve_factors(config)}
     if not factors:

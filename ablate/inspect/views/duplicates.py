@@ -27,7 +27,7 @@ from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import Corpus, Decision, build_corpus
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.fingerprint import canonical_json, mix64
-from ablate.inspect.arm import at_least, open_arm
+from ablate.inspect.arm import open_arm
 from ablate.inspect.duplicates_page import Bin, Shown, duplicates_page, terminal
 from ablate.inspect.figure import curve_figure
 from ablate.inspect.retention import Share
@@ -82,7 +82,6 @@ class Found:
 
 def main(config: DictConfig) -> int:
     """Compare; returns the exit status."""
-    at_least(config, pairs=1, subsample=2, samples=0)
     with open_arm(config) as (arm, workshop):
         corpus = build_corpus(make_stages(arm), workshop.annotations)
         decision, shingler = choose(corpus, config.inspect.stage)

@@ -25,7 +25,6 @@ from omegaconf import DictConfig
 
 from ablate.config import make_pool, plain
 from ablate.errors import ConfigError, DataError, nearest, under
-from ablate.inspect.arm import at_least
 from ablate.inspect.extraction_page import extraction_page, table, terminal, to_csv
 from ablate.inspect.extraction_score import Extractor, Gold, evaluate, read_gold, read_segments
 from ablate.pool.pool import Pool, build_pool
@@ -36,7 +35,6 @@ from ablate.study.plan import folder_of
 
 def main(config: DictConfig) -> int:
     """Score; returns the exit status."""
-    at_least(config, resamples=1)
     gold = gold_of(gold=config.inspect.gold, segments=config.inspect.segments)
     methods = {name: Extraction(method=name).transform for name in _chosen(plain(config.inspect.methods))}
     with under("pool"):
