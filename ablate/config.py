@@ -109,10 +109,15 @@ def _arguments(cls: type, values: Mapping[str, Any], where: str, leave_out: Sequ
 
 
 @contextmanager
-def naming(where: str, fields: Iterable[str]) -> typing.Iterator[None]:
+def naming(where: str, fields: Iterable[str], otherwise: str | None = None) -> typing.Iterator[None]:
     """Put the configuration's path before what a class says of a field of its own.
 
     Classes name the field ("limit must be ..."), as they cannot know where in the configuration they stand.
+
+    Args:
+        where: path of the object.
+        fields: of its class.
+        otherwise: what stands before an error that begins with none of them; None for the path.
     """
     try:
         yield
@@ -121,7 +126,8 @@ def naming(where: str, fields: Iterable[str]) -> typing.Iterator[None]:
         own = re.match(r"\w+", said)
         if own and own[0] in fields:
             raise ConfigError(_path(where, said)) from error
-        raise ConfigError(f"{where}: {said}" if where else said) from error
+        before = where if otherwise is None else otherwise
+        raise ConfigError(f"{before}: {said}" if before else said) from error
 
 
 def identified(node: Any) -> Any:
@@ -147,6 +153,8 @@ def _nested(value: Any, where: str) -> Any:
         if "_target_" in value:
             return make(value, where)
         return {key: _nested(inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_nested(inner, f"{where}[{n}]") for n, inner in enumerate(value)]
     return value
 
 

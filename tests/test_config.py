@@ -14,6 +14,7 @@ import pytest
 import yaml
 from omegaconf import DictConfig
 
+import ablate
 from ablate.cli import main
 from ablate.compose import compose, open_hydra
 from ablate.config import CONF, RESERVED, locate, make, make_stages, plain
@@ -119,6 +120,8 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides.append("design.factors={language: {threshold: [0.65, 0.5]}}")
     if choice == "design=crossed":
         overrides.append("design.factors={stages: null, lr: {train.lr: [0.006, 0.0006]}}")
+    if choice == "evaluate=default":
+        overrides += ["evaluate.tasks=[facts]", "evaluate.primary=acc", "evaluate.snapshot=x"]
     if choice == "evaluate=heldout":
         overrides.append("evaluate.heldout=x.txt")
     if choice == "tokenizer=pretrained":
@@ -569,6 +572,73 @@ def test_places_that_cannot_be(
     with pytest.raises(ConfigError) as caught:
         check_places(compose(["study=demo", *overrides]))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan"], "pool is not set; choose one: pool=files|hf|mixed|testbed|warc"),
+        (["inspect", "tasks", "evaluate=testbed"], "pool"),
+        (["report", "study.name=x"], "plan.json"),
+        (["verify", "study.name=x", "evaluate=testbed"], "nothing to verify"),
+        (["compare", "study.name=x", "pool=warc"], "compare.to=studies/<name>"),
+        (["import", "study.name=x"], "results.csv=<file>"),
+        (["snapshot"], "evaluate.snapshot=<folder>"),
+    ],
+)
+def test_a_command_asks_for_what_it_reads_and_nothing_else(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_hydras_inner_parts_are_known_to_two_files() -> None:
+    sources = (Path(ablate.__file__).parent).rglob("*.py")
+    assert sorted(p.name for p in sources if "hydra._internal" in p.read_text(encoding="utf-8")) == [
+        "compose.py",
+        "launch.py",
+    ]
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Types inside types, as the classes of stages and pools have them."""
+
+    weights: Mapping[str, Mapping[str, tuple[float, float]]] = dataclasses.field(default_factory=dict)
+    rows: Sequence[Mapping[str, int | None]] = ()
+    parts: tuple[Inner, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"weights": {"a": {"b": [1, "x"]}}}, "x.weights.a.b[1] must be a number, got the text 'x'"),
+        ({"weights": {"a": {"b": [1]}}}, "x.weights.a.b must be a list of a number, a number, got 1 values"),
+        ({"weights": {"a": [1]}}, "x.weights.a must be a mapping"),
+        ({"rows": [{"n": 1}, {"n": 1.5}]}, "x.rows[1].n must be a whole number"),
+        (
+            {"parts": [{"_target_": f"{__name__}.Inner", "size": "big"}]},
+            "x.parts[0].size must be a whole number",
+        ),
+        ({"parts": [{"size": 1}]}, "x.parts[0] must be a mapping with _target_"),
+    ],
+)
+def test_types_are_checked_however_deep(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make({"_target_": f"{__name__}.Deep", **values}, "x")
+    assert str(caught.value).startswith(said)
+
+
+def test_lists_of_nodes_are_built() -> None:
+    node = {"_target_": f"{__name__}.Deep", "parts": [{"_target_": f"{__name__}.Inner", "size": 2}]}
+    assert make(node, "x") == Deep(parts=(Inner(size=2),))
 
 
 def test_an_error_that_nobody_foresaw_is_one_line_with_the_file_of_its_trace(

@@ -48,7 +48,7 @@ class Mixed:
             table = pydoe.fullfact(np.array(levels))
         elif self.reduction > max(levels):
             raise ValueError(
-                f"design.method.reduction must be at most the largest number of levels, {max(levels)}, got {self.reduction}"
+                f"reduction must be at most the largest number of levels, {max(levels)}, got {self.reduction}"
             )
         else:
             table = pydoe.gsd(levels, self.reduction)

@@ -72,8 +72,8 @@ class NearFull:
             degree * k // 2 for degree in range(2, k) if degree * k % 2 == 0 and balanced_pairs(k, degree)
         ]
         raise ValueError(
-            f"design near_full of {k} factors: every stage is to be lacking equally often, and each gain to be determined, in "
-            f"design.method.pairs={wanted} arms; expected one of {', '.join(map(str, sizes))}"
+            f"pairs must be one of {', '.join(map(str, sizes))} with {k} factors, so that every stage is lacking equally often "
+            f"and each gain is determined, got {wanted}"
         )
 
 

@@ -39,8 +39,7 @@ class RandomSubset:
         every = math.prod(len(factor.levels) for factor in factors)
         if not factors or self.n_arms < 2:
             raise ValueError(
-                f"design random_subset needs factors and two arms or more, got {len(factors)} factors and "
-                f"design.method.n_arms={self.n_arms}"
+                f"n_arms must be 2 or more, and there must be factors, got n_arms={self.n_arms} and {len(factors)} factors"
             )
         draw = random.Random(self.seed)
         arms = [full, bare]

@@ -60,13 +60,9 @@ class Memorisation:
     def __post_init__(self) -> None:
         for name in ("sequences", "prompt", "span", "top_k"):
             if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"evaluate.memorisation.{name} must be 1 or more, got {getattr(self, name)}"
-                )
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.length < self.span:
-            raise ConfigError(
-                f"evaluate.memorisation.length must be at least the span of {self.span} tokens, got {self.length}"
-            )
+            raise ConfigError(f"length must be at least the span of {self.span} tokens, got {self.length}")
 
     @classmethod
     def fitting(cls, sequences: int, context: int) -> Memorisation:

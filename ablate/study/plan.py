@@ -17,6 +17,7 @@ from ablate.config import (
     identified,
     make,
     make_pool,
+    naming,
     nearest,
     plain,
     stage_names,
@@ -240,10 +241,8 @@ def make_plan(composed: Any) -> dict[str, Any]:
     levels = {entry.name: entry for entry in resolve_factors(config)}
     design: Design = make(config["design"]["method"], "design.method")
     factors = [entry.factor for entry in levels.values()]
-    try:
+    with naming("design.method", vars(design), otherwise=f"design={config['design']['name']}"):
         assignments = design.arms(factors)
-    except ValueError as error:
-        raise ConfigError(f"design={config['design']['name']}: {error}") from error
     arms: dict[str, Any] = {}
     controlled = _controlled(config, assignments, list(levels.values()), design)
     assignments = assignments | controlled

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ablate.config import identified, make
+from ablate.config import identified, make, naming
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
@@ -263,7 +263,9 @@ def check_branches(plan: Mapping[str, Any]) -> None:
         if settings.branch_from is None:
             continue
         if settings.from_trunk:
-            settings.of_trunk(check_budget(settings.tokens, settings, config["proxy"]["context"]))
+            steps = check_budget(settings.tokens, settings, config["proxy"]["context"])
+            with naming("train", vars(settings)):
+                settings.of_trunk(steps)
             points = sum(share > settings.trunk_share for share in {*settings.evaluations, 1.0})
             if config["evaluate"].get("average_last", 1) > points:
                 raise ConfigError(

@@ -133,8 +133,8 @@ class TrainConfig:
         trunk = round(self.trunk_share * steps)
         if self.from_trunk and not 0 < trunk < steps:
             raise ConfigError(
-                f"train.branch_at={self.trunk_share} of {steps} steps leaves none to the {'branch' if trunk else 'trunk'}; "
-                "raise train.tokens or choose another train.branch_at"
+                f"branch_at={self.trunk_share} of {steps} steps leaves none to the {'branch' if trunk else 'trunk'}; "
+                "raise tokens or choose another branch_at"
             )
         return trunk
 

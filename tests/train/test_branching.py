@@ -187,7 +187,7 @@ def test_settings_that_say_nothing_are_refused(toy: Any, settings: dict[str, Any
 
 
 def test_a_branch_without_a_step_is_refused(toy: Any) -> None:
-    with pytest.raises(ConfigError, match=r"train.branch_at=0.99 of 20 steps leaves none to the branch"):
+    with pytest.raises(ConfigError, match=r"^branch_at=0.99 of 20 steps leaves none to the branch"):
         toy.config(branch_from="reference", branch_at=0.99).trunk_steps(20)
 
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from ablate.benchmarks.snapshot import HUB_PREFIX, references
-from ablate.errors import ConfigError, DataError, nearest
+from ablate.errors import ConfigError, DataError, FieldError, nearest
 from ablate.fingerprint import digest
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, Truth
 from ablate.pool.spike import defects
@@ -112,8 +112,8 @@ class Spike(Source):
             if item.with_answer.strip():
                 found.setdefault(item.task, []).append(item.with_answer)
         if not found:
-            raise ConfigError(
-                "pool.spike.leaked: none of evaluate.tasks is there as a file, so that no item can be given away"
+            raise FieldError(
+                "spike.leaked: none of evaluate.tasks is there as a file, so that no item can be given away"
             )
         return tuple(tuple(items) for items in found.values())
 
@@ -161,14 +161,14 @@ class Spike(Source):
             if isinstance(item, Skipped) or not _storable(item):
                 continue
             if item.truth is not None:
-                raise ConfigError("pool.spike: the pool has planted defects already")
+                raise FieldError("spike: the pool has planted defects already")
             if carrier(item):
                 ranked.append((self._hash(item), count))
             count += 1
         wanted = {kind: round(rate * count) for kind, rate in self.planted.items()}
         if sum(wanted.values()) > len(ranked):
-            raise ConfigError(
-                f"pool.spike: the rates ask for {sum(wanted.values()):,} documents with a defect, and {len(ranked):,} of the pool's "
+            raise FieldError(
+                f"spike: the rates ask for {sum(wanted.values()):,} documents with a defect, and {len(ranked):,} of the pool's "
                 f"{count:,} can carry one ({LEAST_WORDS} words or more in paragraphs); lower them"
             )
         places, chosen = iter([place for _, place in sorted(ranked)]), dict[int, tuple[str, int]]()
