@@ -37,10 +37,10 @@ class RandomSubset:
         """
         full, bare = assign(factors, full=True), assign(factors, full=False)
         every = math.prod(len(factor.levels) for factor in factors)
-        if not factors or self.n_arms < 2:
-            raise ValueError(
-                f"n_arms must be 2 or more, and there must be factors, got n_arms={self.n_arms} and {len(factors)} factors"
-            )
+        if self.n_arms < 2:
+            raise ValueError(f"n_arms must be 2 or more, got {self.n_arms}")
+        if not factors:
+            raise ValueError("design random_subset needs factors, got none")
         draw = random.Random(self.seed)
         arms = [full, bare]
         while len(arms) < min(self.n_arms, every):

@@ -239,7 +239,7 @@ def test_mixed_spreads_the_levels_evenly():
     (FractionalFactorial(), ALL, "extraction has more"),
     (PlackettBurman(), SWITCHES[:1], "2 factors or more"),
     (Shapley(), ALL, "design=mixed"),
-    (RandomSubset(n_arms=1), SWITCHES[:3], "two arms or more"),
+    (RandomSubset(n_arms=1), SWITCHES[:3], "n_arms must be 2 or more, got 1"),
     (Order(), SWITCHES[:2], "permute"),
     (Mixed(reduction=5), ALL, "at most the largest number of levels"),
 ])  # fmt: skip
