@@ -141,12 +141,16 @@ def _dispatch(command: str, argv: list[str]) -> int:
 def _module(command: str, argv: list[str]) -> tuple[ModuleType, str, list[str]]:
     """The module of a command, or of its view when it has views and the first word names one.
 
+    A command that takes bare words (`as_overrides`) turns them into overrides.
+
     Returns:
         The module, the name of the view or "", and the arguments that are left.
     """
     module = importlib.import_module(f"ablate.commands.{command}")
     if hasattr(module, "view") and argv and BARE.fullmatch(argv[0]):
         return module.view(argv[0]), argv[0], argv[1:]
+    if hasattr(module, "as_overrides"):
+        argv = module.as_overrides(argv)
     return module, "", argv
 
 

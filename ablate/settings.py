@@ -287,6 +287,19 @@ class CompareConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DashboardConfig:
+    """What `ablate dashboard` shows.
+
+    Attributes:
+        studies: folders that hold a study.json; none for the study that is named by `study`.
+        to: the file that is written.
+    """
+
+    studies: list[str] = field(default_factory=list)
+    to: str = "dashboard.html"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DesignConfig:
     """Which arms are run.
 
@@ -339,6 +352,7 @@ class Config:
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     results: ResultsConfig = field(default_factory=ResultsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
+    dashboard: DashboardConfig = field(default_factory=DashboardConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     goal: GoalConfig = field(default_factory=GoalConfig)
     sequential: SequentialConfig = field(default_factory=SequentialConfig)

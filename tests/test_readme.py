@@ -37,6 +37,7 @@ PLANNED = [
             "ablate report",
             "ablate import",
             "ablate compare",
+            "ablate dashboard",
             "ablate train_classifier",
             "ablate calibrate",
         )

@@ -1,6 +1,6 @@
 """Make the report of a study again, from its records alone.
 
-Writes REPORT.md, effects.csv, scores.csv, cost.csv, COST.md, table.tex and figures/ into the study's folder. The same
+Writes REPORT.md, report.html (the page, to be opened in a browser), study.json, effects.csv, scores.csv, cost.csv, COST.md, table.tex and figures/ into the study's folder. The same
 records give the same bytes.
 
 Other gains of the same arms cost nothing: 'estimands=[main_effect,interaction,shapley]' reports those that

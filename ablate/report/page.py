@@ -13,6 +13,7 @@ import numpy as np
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.effects.failures import failure_p, worst_case
 from ablate.estimand.base import load_estimand
+from ablate.page.build import page as html_page
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
@@ -48,7 +49,7 @@ from ablate.store import write_text
 from ablate.study.plan import run_folder
 from ablate.study.results import AGGREGATE, Study, headline_scores
 from ablate.summary.frames import csv_files
-from ablate.summary.model import write_summary
+from ablate.summary.model import as_dict, write_summary
 
 
 def write_report(study: Study) -> list[Row]:
@@ -67,6 +68,7 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "COST.md", cost_page(study, rows))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     write_summary(summary, study.folder)
+    write_text(study.folder / "report.html", html_page([as_dict(summary)]))
     return rows
 
 

@@ -128,6 +128,12 @@ def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def as_dict(summary: Summary) -> dict[str, Any]:
+    """What `study.json` holds, as it is read from there."""
+    tables = {entry.name: getattr(summary, entry.name) for entry in fields(Summary)[1:]}
+    return {"schema": SCHEMA, "head": dict(vars(summary.head)), **tables}
+
+
 def write_summary(summary: Summary, folder: Path) -> Path:
     """Write `study.json` into a folder; returns its path."""
     path = folder / FILE
