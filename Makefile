@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check bench-gpu clean
+.PHONY: demo browser test test-slow check bench-gpu clean
 
 # Set-up is part of every target: a fresh machine needs nothing but Python 3.11 and make.
 $(BIN)/.ready: pyproject.toml constraints.txt
@@ -15,6 +15,9 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 demo: $(BIN)/.ready  ## the demo study: 6 minutes on two cores with AMX, some 16 without
 	$(BIN)/ablate plan study=demo
 	$(BIN)/ablate sweep study=demo
+
+browser: $(BIN)/.ready  ## Playwright, for the tests of the page; chromium itself comes from the system
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[browser]'
 
 check: $(BIN)/.ready  ## style, imports and types
 	$(BIN)/ruff check .

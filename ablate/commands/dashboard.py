@@ -3,8 +3,8 @@
 Give folders that hold a `study.json` (`ablate report` writes it): study folders or shipped results. The first is shown
 first; the others stand beside it, with a plain sentence where they must not be compared.
 
-  dashboard.to=page.html           the file that is written
-  dashboard.studies=[results/demo] the folders as an override, in place of the bare words
+  dashboard.to=page.html             the file that is written
+  dashboard.studies=[results/demo]   the folders as an override, in place of the bare words
 
 Example: ablate dashboard studies/demo results/web_loo dashboard.to=page.html
 """

@@ -1,7 +1,7 @@
 """Make the report of a study again, from its records alone.
 
-Writes REPORT.md, report.html (the page, to be opened in a browser), study.json, effects.csv, scores.csv, cost.csv, COST.md, table.tex and figures/ into the study's folder. The same
-records give the same bytes.
+Writes REPORT.md, report.html (the page, which a browser opens without a network), study.json, effects.csv, scores.csv,
+cost.csv, COST.md, table.tex and figures/ into the study's folder. The same records give the same bytes.
 
 Other gains of the same arms cost nothing: 'estimands=[main_effect,interaction,shapley]' reports those that
 the arms identify, as exploration beside what the plan claims, or says which arms are missing.

@@ -71,7 +71,7 @@ def made_study(
         "schema": SCHEMA,
         "head": {
             "name": name, "title": f"A made study: {name}", "question": "What is each stage worth?", "prediction": "",
-            "design": "leave_one_out", "digest": "0" * 16, "reference": "full", "primary": METRIC, "headline": AGGREGATE,
+            "design": "leave_one_out", "digest": "0" * 16, "records": "0" * 16, "reference": "full", "primary": METRIC, "headline": AGGREGATE,
             "aggregate": "all", "seeds": list(range(seeds)), "stages": list(stages), "sequential": False,
             "complete": not waiting, "imported": [],
         },

@@ -15,7 +15,7 @@ function budgetPanel(view, body) {
       Plot.gridY({ stroke: LINE, strokeOpacity: 1, ticks: 5 }), Plot.ruleY([0.5], { stroke: SOFT, strokeDasharray: "3,3" }),
       label([0.5], { y: (d) => d, text: () => "a coin", frameAnchor: "right", textAnchor: "start", dx: 6, fontSize: 11, fill: SOFT }),
       known(ceiling) ? Plot.ruleY([ceiling], { stroke: WORSE, strokeDasharray: "6,3" }) : null,
-      known(ceiling) ? label([ceiling], { y: (d) => d, text: () => "other seeds agree so far", frameAnchor: "right", textAnchor: "start", dx: 6, dy: Math.abs(ceiling - 0.5) < 0.07 ? (ceiling < 0.5 ? 10 : -10) : 0, fontSize: 11, fill: WORSE }) : null,
+      known(ceiling) ? label([ceiling], { y: (d) => d, text: () => "one seed reaches", frameAnchor: "right", textAnchor: "start", dx: 6, dy: Math.abs(ceiling - 0.5) < 0.07 ? (ceiling < 0.5 ? 10 : -10) : 0, fontSize: 11, fill: WORSE }) : null,
       Plot.line(rows.filter((row) => row.task !== task), { x: "cheap", y: "accuracy", z: "task", stroke: FAINT, strokeWidth: 1.25 }),
       Plot.ruleX(mine.filter((row) => known(row.ci_low)), { x: "cheap", y1: "ci_low", y2: "ci_high", stroke: BETTER, strokeWidth: 2 }),
       Plot.line(mine, { x: "cheap", y: "accuracy", stroke: BETTER, strokeWidth: 2 }),

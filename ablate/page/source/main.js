@@ -67,6 +67,15 @@ function drawAll(view) {
     if (PRINTING || (box.top < innerHeight + 300 && box.bottom > -300)) draw(id);
   }
   document.getElementById("foot").replaceChildren(footer(view));
+  drawRest();
+}
+
+/** What is out of sight, when nothing else is to be done: a reader's search and a screen reader find it as chosen. */
+function drawRest() {
+  clearTimeout(drawRest.timer);
+  const next = PANELS.find(({ id }) => DRAWN.get(id) !== VIEW);
+  document.documentElement.dataset.drawn = next ? "some" : "all";
+  if (next) drawRest.timer = setTimeout(() => { draw(next.id); drawRest(); }, 30);
 }
 
 function footer(view) {
@@ -105,6 +114,7 @@ async function start() {
   if (VIEW.at) scrollTo(VIEW.at);
   addEventListener("popstate", () => { show(fromHash()); if (VIEW.at) scrollTo(VIEW.at); });
   addEventListener("keydown", (event) => { if (event.key === "Escape" && VIEW.pick && !event.defaultPrevented) choose({ pick: null }); });
+  document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); document.getElementById("main").focus(); });
   let width = innerWidth, waiting = null;
   addEventListener("resize", () => { if (innerWidth === width) return; width = innerWidth; clearTimeout(waiting); waiting = setTimeout(again, 120); });
   addEventListener("beforeprint", () => { PRINTING = true; document.body.classList.add("printing"); again(); });

@@ -18,7 +18,7 @@ function numbersPanel(view, body) {
   if (column) rows.sort((a, b) => (down ? -1 : 1) * d3.ascending(column[2](a), column[2](b)));
   put(body, h("div", { class: "tools" }, segments("rows", [["", "this task"], ["every", "every task"]], everywhere ? "every" : "", (value) => choose({ rows: value || null }, { step: false })),
     h("div", { class: "segments", role: "group", "aria-label": "copy" }, copyKinds(view).map(([id, words, make]) => h("button", { type: "button", "data-copy": id, onclick: () => copy(make(), words) }, `Copy ${words}`)))));
-  put(body, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The numbers" }, h("table", { class: "numbers-table" },
+  put(body, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of effects" }, h("table", { class: "numbers-table" },
     h("thead", {}, h("tr", {}, columns.map(([id, words]) => h("th", { scope: "col", class: ["stage", "task", "verdict"].includes(id) ? null : "num", "aria-sort": id === by ? (down ? "descending" : "ascending") : null },
       h("button", { type: "button", "data-focus": `sort/${id}`, onclick: () => choose({ sort: by !== id ? id : down ? null : `-${id}` }, { step: false }) }, words, h("span", { "aria-hidden": "true" }, id === by ? (down ? " \u2193" : " \u2191") : "")))))),
     h("tbody", {}, rows.map((gain) => h("tr", { class: gain.stage === view.pick ? "picked" : null }, columns.map(([id, , value]) => {

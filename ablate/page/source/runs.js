@@ -15,7 +15,7 @@ function runsPanel(view, body) {
     return h("td", { class: `run ${run.status.replace(" ", "-")}` }, h("button", { type: "button", "aria-label": `${arm}, seed ${seed}: ${words}${twin ? `, the same run as ${twin.arm}` : ""}`, title: words, "data-focus": `run/${arm}/${seed}`,
       onclick: () => details.replaceChildren(runDetails(view, run, twin)) }, twin && study.runs.indexOf(twin) < study.runs.indexOf(run) ? "=" : known(run.progress) && run.status === "running" ? `${Math.round(100 * run.progress)}` : sign));
   };
-  put(body, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Runs" }, h("table", { class: "runs" },
+  put(body, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Grid of arms and seeds" }, h("table", { class: "runs" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "arm"), seeds.map((seed) => h("th", { scope: "col", class: "num" }, h("small", {}, `seed ${seed}`))))),
     h("tbody", {}, study.arms.map(({ arm }) => h("tr", { class: armsOf(view.chosen).includes(arm) ? "picked" : null }, h("th", { scope: "row" }, name(arm)), seeds.map((seed) => cell(arm, seed))))))),
   h("p", { class: "key" }, h("span", {}, "\u2713 done"), h("span", {}, "\u2717 failed"), h("span", {}, "\u00b7 waiting"), h("span", {}, "= the same run as another arm's: their texts are the same")), details);

@@ -18,7 +18,7 @@ function seedFigure(gain, view, width) {
   const total = "mean, 95 %", digits = decimalsFor([gain.row.seed_error]);
   const numbers = { x: "value", y: "seed", text: (d) => signed(d.value, digits), fontSize: 11, fill: SOFT };
   return figure(`Differences of ${seeds.length} seeds in ${view.metric}, plus is better`, {
-    width, height: 26 * (seeds.length + (mean ? 1 : 0)) + 46, marginLeft: 82, marginRight: 44, marginTop: 6, marginBottom: 40,
+    width, height: 26 * (seeds.length + (mean ? 1 : 0)) + 46, marginLeft: seeds.some((d) => d.value < 0) ? 126 : 82, marginRight: 44, marginTop: 6, marginBottom: 40,
     x: { domain: extent(all, { zero: true }), label: `difference under one seed, ${view.metric}, plus is better \u2192`, tickFormat: tick, ticks: Math.round(width / 90), labelAnchor: "right", labelArrow: "none" },
     y: { domain: [...seeds.map((d) => d.seed), ...(mean ? [total] : [])], label: null, tickSize: 0 },
     marks: [
