@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ablate.cli import _module, commands
+from ablate.commands.dashboard import as_overrides
 from ablate.commands.inspect import views
 from ablate.compose import compose, open_hydra
 from ablate.config import CONF
@@ -105,7 +106,9 @@ def test_what_help_and_headers_print_is_read_as_printed(line: str) -> None:
     )
     words = shell.stdout.split("\0")[:-1]
     assert words == shlex.split(line)
-    _, _, *overrides = words
+    _, command, *overrides = words
+    if command == "dashboard":
+        overrides = as_overrides(overrides)
     if overrides and re.fullmatch(r"\w+", overrides[0]):
         del overrides[0]  # a view
     given = {override.split("=")[0] for override in overrides}
