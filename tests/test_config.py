@@ -101,7 +101,7 @@ def test_every_recipe_composes_and_builds(recipe: str, student_folder: str) -> N
     stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe")})
     assert stages and all(isinstance(stage, Stage) for stage in stages)
     assert [stage.name for stage in stages] == list(config.stages)
-    assert make_plan(config)["stages"] == list(config.stages)
+    assert list(make_plan(config).stages) == list(config.stages)
 
 
 @pytest.mark.parametrize("choice", GROUPS)
@@ -132,7 +132,7 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides.append("design.factors.order.permute=[minhash_dedup,c4_quality]")
     overrides += student_of(compose(overrides), student_folder)
     plan = make_plan(compose(overrides))
-    assert plan["arms"]
+    assert plan.arms
 
 
 def test_fineweb_code_runs_minhash_last() -> None:
@@ -166,9 +166,9 @@ def test_factors_with_several_levels_and_dotted_paths() -> None:
         Factor("pii", ("on", "off")),
     ]
     plan = make_plan(config)
-    assert len(plan["arms"]) == 1 + 2 + 2 + 1 + 1
-    slow = next(arm for arm in plan["arms"].values() if arm["levels"]["lr"] == "0.001")
-    assert slow["config"]["train"]["lr"] == 0.001
+    assert len(plan.arms) == 1 + 2 + 2 + 1 + 1
+    slow = next(arm for arm in plan.arms.values() if arm.levels["lr"] == "0.001")
+    assert slow.train.lr == 0.001
 
 
 def test_a_range_of_values_holds_both_ends_and_the_recipe_s_own() -> None:
@@ -247,8 +247,8 @@ def test_the_three_treatments_of_near_duplicates_are_levels_of_one_factor(off: o
     """Unverified, verified, and exact only: MinHash off while exact_dedup stays."""
     config = compose(["study=demo"])
     config.design.factors = {"minhash_dedup": {"verify": ["none", "jaccard", "edit", off]}}
-    arms = make_plan(config)["arms"]
-    stages = {name: arm["config"]["stages"] for name, arm in arms.items()}
+    arms = make_plan(config).arms
+    stages = {name: arm.config["stages"] for name, arm in arms.items()}
     assert [name for name in stages] == [
         "full",
         *(f"minhash_dedup={level}" for level in ("jaccard", "edit", "off")),
@@ -433,7 +433,7 @@ def test_what_a_study_file_may_say(tmp_path: Path) -> None:
         "  title: Größe – naïve\ntrain: {lr: 1e-3, tokens: 1e6}\nworkers: 2.0\nlabel: {max_cost: 5}\n"
         "stages: {pii: {enabled: off}, language: {languages: [en, 'no']}}\n".encode(),
     )
-    arm = make_plan(config)["arms"]["full"]["config"]
+    arm = make_plan(config).arms["full"].config
     assert make(arm["train"], "train").lr == 0.001 and make(arm["train"], "train").tokens == 1_000_000
     assert config.workers == 2 and type(config.workers) is int
     assert config.label.max_cost == 5.0 and type(config.label.max_cost) is float

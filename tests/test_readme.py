@@ -59,7 +59,7 @@ def test_every_example_composes_into_a_plan(line: str) -> None:
         del overrides[0]  # a view
     config = compose(overrides, open_hydra())
     if command not in ("inspect", "label"):
-        assert make_plan(config)["arms"]
+        assert make_plan(config).arms
 
 
 def printed(command: str) -> list[str]:

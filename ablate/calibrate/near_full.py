@@ -14,6 +14,7 @@ from ablate.effects.estimate import Estimate
 from ablate.render.tables import markdown
 from ablate.report.effects_table import planned_estimates
 from ablate.study.results import Study
+from ablate.study.schema import weight_matrix
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def section(studies: Mapping[str, Study], seeds: int) -> list[str]:
     parts = []
     for name, near in studies.items():
         for other_name, other in studies.items():
-            alike = near.plan["factors"] == other.plan["factors"]
-            if (near.plan["design"], other.plan["design"]) == ("near_full", "leave_one_out") and alike:
+            alike = near.plan.factors == other.plan.factors
+            if (near.plan.design, other.plan.design) == ("near_full", "leave_one_out") and alike:
                 parts += [
                     "## Near full against leave-one-out",
                     _told(name, other_name, against(near, other, seeds), seeds),
@@ -96,7 +97,7 @@ def _told(name: str, other: str, found: list[Against], seeds: int) -> str:
 
 
 def _weights(study: Study) -> np.ndarray:
-    return np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in study.claims])
+    return weight_matrix(study.claims, study.arms)
 
 
 def _estimates(study: Study, table: np.ndarray) -> list[Estimate]:
@@ -104,4 +105,4 @@ def _estimates(study: Study, table: np.ndarray) -> list[Estimate]:
 
 
 def _factors(study: Study) -> list[str]:
-    return [str(contrast["factor"]) for contrast in study.claims]
+    return [contrast.factor for contrast in study.claims]

@@ -25,6 +25,7 @@ from ablate.effects.sequential import sequential_many
 from ablate.effects.verdict import Kind, verdict
 from ablate.study.journal import Entry, standing
 from ablate.study.results import Study
+from ablate.study.schema import Arm, Headline, Plan
 
 CHANCE = (0.25, 0.25, 0.5, 0.2, 0.5)
 """Score of a guess in each of the five tasks."""
@@ -134,12 +135,16 @@ def null_scores(
 
 def looks_of(seeds: Sequence[int]) -> tuple[int, ...]:
     """How often results were looked at, by the journal of a study whose seeds were added to."""
-    metrics = {"primary": "prob", "aggregate": None}
+    headline = Headline(primary="prob", aggregate=None)
     entries = [
-        Entry(str(number), tuple(range(n)), metrics, (), tuple(range(seeds[number - 1])) if number else ())
+        Entry(str(number), tuple(range(n)), headline, (), tuple(range(seeds[number - 1])) if number else ())
         for number, n in enumerate(seeds)
     ]
-    plan = {"seeds": list(range(seeds[-1])), "metrics": metrics, "contrasts": [], "arms": {}}
+    plan = Plan(
+        study="null", title="", question="", prediction="", design="single",
+        arms={"full": Arm(name="full", levels={}, config={})}, reference="full", factors=(),
+        seeds=tuple(range(seeds[-1])), contrasts=(), metrics=headline, stages=(), tracker={},
+    )  # fmt: skip
     rule = Study(Path(), plan, {}, {}, history=standing(plan, entries)).looks
     return (seeds[-1],) if rule is None else rule.seeds
 

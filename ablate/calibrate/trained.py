@@ -125,8 +125,8 @@ def check(study: Study, seeds: int = 3) -> Trained:
     groups = groups_of(table.shape[1], seeds)
     if len(groups) < 4:
         raise DataError(f"{study.folder}: expected at least {4 * seeds} seeds, got {table.shape[1]}")
-    weights = np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in study.contrasts])
-    names = [str(contrast["factor"]) for contrast in study.contrasts]
+    weights = study.weights
+    names = [contrast.factor for contrast in study.contrasts]
     found: list[Contrast] = []
     for group in groups:
         rest = np.setdiff1d(np.arange(table.shape[1]), group)
@@ -164,7 +164,7 @@ def power(effect: float, error: float, df: float, alpha: float = 0.05) -> float:
 def economy(study: Study, seeds: Sequence[int]) -> list[Economy]:
     """Mean interval width of a study's gains against the number of seeds, from disjoint groups of its runs."""
     table = headline_scores(study)
-    weights = np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in study.contrasts])
+    weights = study.weights
     found = []
     for n in seeds:
         groups = groups_of(table.shape[1], n)
@@ -174,6 +174,6 @@ def economy(study: Study, seeds: Sequence[int]) -> list[Economy]:
             for e in planned_estimates(study, table[:, group], weights)
         ]
         found.append(
-            Economy(study.plan["design"], n, n * len(study.arms), float(np.nanmean(widths)), len(groups))
+            Economy(study.plan.design, n, n * len(study.arms), float(np.nanmean(widths)), len(groups))
         )
     return found

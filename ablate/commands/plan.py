@@ -19,25 +19,26 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
-from ablate.config import make
 from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.near_full import leaning
 from ablate.fingerprint import canonical_json
 from ablate.ladder import off_ladder
+from ablate.pool.pool import Pool
 from ablate.render.tables import aligned
 from ablate.report.branching import meaning
 from ablate.study.chance import chance_of, draws_documents
-from ablate.study.pairing import UNPAIRED, shares_seeds
-from ablate.study.plan import factors_of, folder_of, freeze, make_plan, planned_tests
+from ablate.study.pairing import shares_seeds
+from ablate.study.plan import folder_of, freeze, make_plan, planned_tests
+from ablate.study.prediction import Cost, Prediction, PriorNoise
+from ablate.study.schema import UNPAIRED, Plan
 from ablate.study.trunk import check_branches
-from ablate.train.config import REFERENCE, TrainConfig, check_budget
+from ablate.train.config import check_budget
 
 PRETRAINED = 32_000
 """Entries that a pretrained tokenizer is taken to have before it is loaded."""
@@ -48,12 +49,12 @@ def main(config: DictConfig) -> int:
     plan = make_plan(config)
     warnings = check(plan, Path(config.store))
     folder = folder_of(config)
-    plan["predicted"] = predict(plan, config)
+    plan = replace(plan, predicted=predict(plan, config))
     frozen = freeze(plan, folder, config.study.replan)
     print(describe(frozen))
     print("\n".join(_predictions(frozen, config)))
     print("".join(f"{line}\n" for line in _earlier(frozen, config)), end="")
-    if frozen.get("predicted") != plan["predicted"]:
+    if frozen.predicted != plan.predicted:
         print("runs have been done, so the predictions stay as they were frozen")
     print("\n".join(_goal(frozen, config)), end="")
     warnings += _thin(frozen, Path(config.store))
@@ -62,49 +63,49 @@ def main(config: DictConfig) -> int:
     return 0
 
 
-def predict(plan: dict[str, Any], config: DictConfig) -> dict[str, Any]:
+def predict(plan: Plan, config: DictConfig) -> Prediction:
     """FLOPs, cost on this machine unless the probe is off, and detectable effects when there is a noise figure."""
     from ablate.store import Store
     from ablate.study.forecast import cost_of, detectable, flops_of, prior_noise
     from ablate.study.launch import is_chosen
     from ablate.study.probe import probe
 
-    found: dict[str, Any] = {"flops": flops_of(plan), "cost": None, "noise": None, "mde": None}
-    if config.plan.noise is not None:
-        noise, source = prior_noise(config.plan.noise, plan["metrics"]["primary"])
-        found |= {"noise": {"sd": noise, "source": source}, "mde": detectable(plan, noise)}
-    if config.plan.probe:
-        jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if is_chosen(config) else None
-        measured = probe(
-            plan,
-            Store(Path(config.store)),
-            workers=config.workers,
-            sample=config.plan.sample,
-            jobs=jobs,
-            say=print,
-        )
-        found["cost"] = cost_of(plan, measured)
-    return found
+    noise = None if config.plan.noise is None else prior_noise(config.plan.noise, plan.metrics.primary)
+    found = Prediction(
+        flops=flops_of(plan), noise=noise, mde=None if noise is None else detectable(plan, noise.sd)
+    )
+    if not config.plan.probe:
+        return found
+    jobs = max(1, int(config.hydra.launcher.get("n_jobs") or 1)) if is_chosen(config) else None
+    measured = probe(
+        plan,
+        Store(Path(config.store)),
+        workers=config.workers,
+        sample=config.plan.sample,
+        jobs=jobs,
+        say=print,
+    )
+    return replace(found, cost=cost_of(plan, measured))
 
 
-def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
+def _predictions(plan: Plan, config: DictConfig) -> list[str]:
     from ablate.study.forecast import accelerator_seconds, detectable
 
-    predicted = plan.get("predicted")
-    if not predicted:
+    predicted = plan.predicted
+    if predicted is None:
         return ["predicted: nothing; this plan was frozen by a sweep"]
-    flops, cost = predicted["flops"], predicted["cost"]
+    flops, cost = predicted.flops, predicted.cost
     there = accelerator_seconds(flops, config.plan.accelerator, config.plan.share)
     lines = [
         f"{flops:.3g} training FLOPs: {_time(there)} on one {config.plan.accelerator} at {100 * config.plan.share:.0f} % of its peak"
     ]
     if cost:
         lines.append(
-            f"on this machine: {_time(cost['curate_s'])} of curation, then {_trunks(cost)}{cost['runs']} runs of {_time(cost['run_s'])}, "
-            f"{cost['at_once']} at once: {_time(cost['total_s'])} (arms with the same texts share their runs)"
+            f"on this machine: {_time(cost.curate_s)} of curation, then {_trunks(cost)}{cost.runs} runs of {_time(cost.run_s)}, "
+            f"{cost.at_once} at once: {_time(cost.total_s)} (arms with the same texts share their runs)"
         )
-    noise = predicted["noise"]
-    for kind, effect in (predicted["mde"] if noise else detectable(plan, 1.0)).items():
+    noise = predicted.noise
+    for kind, effect in ((predicted.mde or {}) if noise else detectable(plan, 1.0)).items():
         lines.append(f"smallest detectable effect, {kind}: {_smallest(effect, noise, planned_tests(plan))}")
     if not noise:
         lines.append(
@@ -113,7 +114,7 @@ def _predictions(plan: dict[str, Any], config: DictConfig) -> list[str]:
     return lines
 
 
-def _earlier(plan: dict[str, Any], config: DictConfig) -> list[str]:
+def _earlier(plan: Plan, config: DictConfig) -> list[str]:
     """What the seeds of an earlier study say for pairing or against it, where `plan.noise` names one."""
     from ablate.effects.pairing import advice, seed_correlation
     from ablate.study.results import headline_scores, load_study
@@ -126,29 +127,30 @@ def _earlier(plan: dict[str, Any], config: DictConfig) -> list[str]:
     return [f"{config.plan.noise}: {said}"] if said else []
 
 
-def _trunks(cost: Mapping[str, Any]) -> str:
-    return f"{cost['trunks']} trunks of {_time(cost['trunk_s'])} and " if cost.get("trunks") else ""
+def _trunks(cost: Cost) -> str:
+    return f"{cost.trunks} trunks of {_time(cost.trunk_s)} and " if cost.trunks else ""
 
 
-def _smallest(effect: float | None, noise: Mapping[str, Any] | None, gains: int) -> str:
+def _smallest(effect: float | None, noise: PriorNoise | None, gains: int) -> str:
     if effect is None:
         return "none can be detected with one seed"
     called = f"one stage with it is called helps or hurts in 80 % of studies, after Holm over {gains} gains"
     if noise is None:
         return f"{effect:.1f} times the noise of a run: {called}"
-    return f"{effect:.3g}, {effect / noise['sd']:.1f} times the noise of a run ({noise['sd']:.3g}, {noise['source']}): {called}"
+    return f"{effect:.3g}, {effect / noise.sd:.1f} times the noise of a run ({noise.sd:.3g}, {noise.source}): {called}"
 
 
-def _goal(plan: dict[str, Any], config: DictConfig) -> list[str]:
+def _goal(plan: Plan, config: DictConfig) -> list[str]:
     from ablate.errors import ConfigError
     from ablate.study.forecast import cheapest
 
     if config.goal.mde is None:
         return []
-    if not plan["predicted"]["noise"]:
+    noise = plan.predicted and plan.predicted.noise
+    if not noise:
         raise ConfigError("goal.mde needs a noise figure: plan.noise=<sd, or the folder of an earlier study>")
     designs = None if config.goal.designs is None else list(config.goal.designs)
-    rows = cheapest(factors_of(plan), plan["predicted"]["noise"]["sd"], config.goal.mde, designs)
+    rows = cheapest(plan.factors, noise.sd, config.goal.mde, designs)
     cells = [
         [
             row["design"], row["estimand"],
@@ -158,7 +160,7 @@ def _goal(plan: dict[str, Any], config: DictConfig) -> list[str]:
         for row in rows
     ]  # fmt: skip
     header = ("design", "what it reports", "arms", "seeds", "runs", "smallest effect", "")
-    title = f"\ncheapest for an effect of {config.goal.mde:g} (called in 80 % of studies, after Holm; noise {plan['predicted']['noise']['sd']:.3g}):"
+    title = f"\ncheapest for an effect of {config.goal.mde:g} (called in 80 % of studies, after Holm; noise {noise.sd:.3g}):"
     note = "the gains of different designs are answers to different questions: docs/choosing_a_design.md"
     return [title, aligned(header, cells, left=2), note, ""]
 
@@ -171,68 +173,65 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
-def describe(plan: dict[str, Any]) -> str:
+def describe(plan: Plan) -> str:
     """The arms and what they cost, as text."""
-    arms, seeds = plan["arms"], plan["seeds"]
-    runs = len(arms) * len(seeds)
-    lines = [f"study {plan['study']}: {len(arms)} arms x {len(seeds)} seeds = {runs} runs", *_budget(plan)]
-    if rule := plan.get("sequential"):
+    runs = len(plan.runs)
+    lines = [
+        f"study {plan.study}: {len(plan.arms)} arms x {len(plan.seeds)} seeds = {runs} runs",
+        *_budget(plan),
+    ]
+    if rule := plan.sequential:
         lines.append(
-            f"in rounds of {rule['rounds']} seeds, to open contrasts only: {len(arms) * rule['rounds'][0]} to {runs} runs"
+            f"in rounds of {list(rule.rounds)} seeds, to open contrasts only: {len(plan.arms) * rule.rounds[0]} to {runs} runs"
         )
-    width = max(map(len, arms))
-    usual = arms[plan["reference"]]["levels"]
-    for name, arm in arms.items():
-        differs = {
-            f: level for f, level in arm["levels"].items() if name == plan["reference"] or level != usual[f]
-        }
+    width = max(map(len, plan.arms))
+    usual = plan.reference_arm.levels
+    for name, levels in plan.levels.items():
+        differs = {f: level for f, level in levels.items() if name == plan.reference or level != usual[f]}
         lines.append(f"  {name:<{width}}  " + ", ".join(f"{f}={level}" for f, level in differs.items()))
-    estimands = list(dict.fromkeys(contrast["estimand"] for contrast in plan["contrasts"]))
+    estimands = list(dict.fromkeys(contrast.estimand for contrast in plan.contrasts))
     ends = " (gains at the end of training)" if estimands and meaning(plan) else ""
     lines.append(f"reported: {', '.join(estimands) or 'scores only'}{ends}")
-    claimed = plan["metrics"].get("claims", {})
-    for task, asked in (arms[plan["reference"]]["config"]["evaluate"].get("claims") or {}).items():
-        there = claimed.get(task, [])
+    for task, asked in (plan.reference_arm.evaluate.claims or {}).items():
+        there = plan.metrics.claims.get(task, ())
         left = [stage for stage in asked if stage not in there]
         lines.append(f"claimed on {task} alone: {', '.join(there) or 'nothing'}")
         lines[-1] += f" (this design has no gain of {', '.join(left)})" if left else ""
-    if plan["contrasts"]:
+    if plan.contrasts:
         lines.append(_pairing(plan))
     lines.append(str(chance_of(plan)))
     if "main_effect" in estimands:
         lines += _aliases(plan)
     if "near_full" in estimands:
-        levels = {name: arm["levels"] for name, arm in plan["arms"].items()}
-        lines.append(f"where gains do not add up, {leaning(levels, factors_of(plan)).said()}")
+        lines.append(f"where gains do not add up, {leaning(plan.levels, plan.factors).said()}")
     return "\n".join(lines)
 
 
-def _pairing(plan: dict[str, Any]) -> str:
+def _pairing(plan: Plan) -> str:
     """Which runs share a seed, and how gains are taken from them."""
     shared = shares_seeds(plan)
     seeds = "all arms share their seeds" if shared else "every arm has seeds of its own"
     seeds = "the arms of a seed share what it draws of documents" if draws_documents(plan) else seeds
-    if plan.get("pairing") == UNPAIRED:
+    if plan.pairing == UNPAIRED:
         return f"{seeds}; gains are unpaired, between the means of two samples (Welch)"
     return f"{seeds}; gains are paired, {'differences under one seed' if shared else 'first seed with first seed, as rounds need it'}"
 
 
-def _budget(plan: dict[str, Any]) -> list[str]:
+def _budget(plan: Plan) -> list[str]:
     """Tokens of all runs, and what they branch off."""
     from ablate.study.forecast import trunks_of
 
-    runs = len(plan["arms"]) * len(plan["seeds"])
-    train = plan["arms"][plan["reference"]]["config"]["train"]
-    whole = f"{runs} x {train['tokens']:,} tokens = {runs * train['tokens']:,} tokens"
+    runs, tokens = len(plan.runs), plan.reference_arm.train.tokens
+    whole = f"{runs} x {tokens:,} tokens = {runs * tokens:,} tokens"
     trunks = trunks_of(plan)
     if not trunks:
         return [whole, *filter(None, [meaning(plan)])]
-    settings: TrainConfig = make(next(iter(trunks.values()))["train"], "train")
+    settings = next(iter(trunks.values())).train
     steps = settings.tokens // settings.batch_tokens
     trunk = settings.trunk_steps(steps) * settings.batch_tokens
     branch = steps * settings.batch_tokens - trunk
-    branched = sum(arm["config"]["train"].get("branch_from") == REFERENCE for arm in plan["arms"].values())
-    rest = runs - branched * len(plan["seeds"])
+    branched = sum(arm.train.from_trunk for arm in plan.arms.values())
+    rest = runs - branched * len(plan.seeds)
     total = len(trunks) * trunk + (runs - rest) * branch + rest * settings.tokens
     return [
         f"{len(trunks)} trunks x {trunk:,} tokens + {runs - rest} branches x {branch:,} tokens"
@@ -244,38 +243,37 @@ def _budget(plan: dict[str, Any]) -> list[str]:
     ]
 
 
-def _is_sharded(plan: Mapping[str, Any]) -> bool:
-    return plan["arms"][plan["reference"]]["config"]["randomness"].get("pool") == "shard"
+def _is_sharded(plan: Plan) -> bool:
+    return plan.reference_arm.randomness.get("pool") == "shard"
 
 
-def _pool(plan: Mapping[str, Any], store: Path) -> Any:
+def _pool(plan: Plan, store: Path) -> Pool:
     from ablate.store import Store
     from ablate.study.prepare import Workshop
 
-    return Workshop(plan["arms"][plan["reference"]]["config"], Store(store)).pool
+    return Workshop(plan.reference_arm.config, Store(store)).pool
 
 
-def _thin(plan: Mapping[str, Any], store: Path) -> list[str]:
+def _thin(plan: Plan, store: Path) -> list[str]:
     """Shards with less text than the budget, as far as a probe has seen."""
     from ablate.study.shards import thin_shards
 
-    probe = ((plan.get("predicted") or {}).get("cost") or {}).get("probe") or {}
-    if not _is_sharded(plan) or not probe.get("tokens_left"):
+    cost = plan.predicted and plan.predicted.cost
+    if not _is_sharded(plan) or not cost or not cost.probe.tokens_left:
         return []
-    return thin_shards(plan, _pool(plan, store), probe["tokens_left"])
+    return thin_shards(plan, _pool(plan, store), cost.probe.tokens_left)
 
 
-def _aliases(plan: dict[str, Any]) -> list[str]:
+def _aliases(plan: Plan) -> list[str]:
     """Which interactions each main effect is mixed with in these arms."""
-    arms = without_controls({name: arm["levels"] for name, arm in plan["arms"].items()})
-    found = aliases(arms, factors_of(plan))
+    found = aliases(without_controls(plan.levels), plan.factors)
     if found.clear:
         return ["aliases: none; every main effect and every interaction of two stages stands alone"]
     table = aligned(("effect", "is mixed with (coefficient x interaction)"), alias_table(found))
     return ["aliases in these arms, up to interactions of two stages:", table]
 
 
-def check(plan: dict[str, Any], store: Path) -> list[str]:
+def check(plan: Plan, store: Path) -> list[str]:
     """Refuse what could not run, before anything is curated: a wrong setting, a task that cannot be asked.
 
     Returns:
@@ -292,10 +290,8 @@ def check(plan: dict[str, Any], store: Path) -> list[str]:
     check_branches(plan)
     checked = set()
     warnings = check_shards(plan, _pool(plan, store)) if _is_sharded(plan) else []
-    for arm in plan["arms"].values():
-        config = arm["config"]
-        train, proxy = make(config["train"], "train"), make(config["proxy"], "proxy")
-        evaluate = make(config["evaluate"], "evaluate")
+    for arm in plan.arms.values():
+        config, train, proxy, evaluate = arm.config, arm.train, arm.proxy, arm.evaluate
         check_budget(train.tokens, train, proxy.context)
         if (
             far := off_ladder(config["proxy"], lr=train.lr, batch_tokens=train.batch_tokens)

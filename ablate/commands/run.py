@@ -20,4 +20,4 @@ def main(config: DictConfig) -> int:
     """Run; returns the exit status."""
     with open_dict(config):
         config.study.name = f"{config.study.name}-run"
-    return run_plan(config, folder_of(config) / f"run-{make_plan(config)['digest'][:8]}")
+    return run_plan(config, folder_of(config) / f"run-{make_plan(config).digest[:8]}")

@@ -29,7 +29,6 @@ from ablate.config import make
 from ablate.errors import ConfigError
 from ablate.store import Store
 from ablate.study.plan import folder_of, freeze, make_plan, run_folder
-from ablate.train.config import REFERENCE
 
 
 def main(config: DictConfig) -> int:
@@ -47,16 +46,17 @@ def run_plan(config: DictConfig, folder: Path) -> int:
     plan = freeze(plan, folder, config.study.replan)
     store = Store(Path(config.store))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        if "sequential" in plan:
+        if plan.sequential is not None:
             raise ConfigError("sequential.rounds is not for torchrun; start the sweep without it")
-        if any(arm["config"]["train"].get("branch_from") == REFERENCE for arm in plan["arms"].values()):
+        if any(arm.train.from_trunk for arm in plan.arms.values()):
             raise ConfigError("train.branch_from=reference is not for torchrun; start the sweep without it")
         failures = sweep_together(folder, store, config.workers)
         if int(os.environ.get("RANK", 0)) > 0:
             return 0
     else:
         say("\n".join([planning.describe(plan), *warnings]))
-        failures = (sequential_sweep if "sequential" in plan else sweep)(folder, store, config, say)
+        doing = sweep if plan.sequential is None else sequential_sweep
+        failures = doing(folder, store, config, say)
     from ablate.report.effects_table import columns, in_words
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text
@@ -70,7 +70,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
         print(f"\n{planned}")
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
     try:
-        make(plan["tracker"], "tracker").summary(plan["study"], columns(rows), in_words(rows))
+        make(plan.tracker, "tracker").summary(plan.study, columns(rows), in_words(rows))
     except Exception as problem:
         print(f"tracker: the effects could not be sent ({problem}); the report has them", file=sys.stderr)
     for (arm, seed), error in failures.items():

@@ -60,6 +60,19 @@ class ContrastSpec:
     estimand: str
     weights: dict[str, float]
 
+    @property
+    def name(self) -> str:
+        """What its gain is called in tables."""
+        return gain_name(self.factor, self.level, self.versus)
+
+
+def gain_name(factor: str, level: str, versus: str) -> str:
+    """The factor, with its levels unless they are on and off; two arms, where it is about no factor."""
+    if (level, versus) == ("on", "off"):
+        return factor
+    levels = f"{level} vs {versus}"
+    return levels if factor == level else f"{factor}: {levels}"
+
 
 class Design(Protocol):
     """Decides which arms to run. What is reported of them is an estimand's business (`ablate.estimand`).

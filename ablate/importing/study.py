@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from ablate.design.base import ContrastSpec, Factor
+from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.estimand.base import contrasts_of
 from ablate.estimand.versus_reference import ESTIMAND
@@ -15,15 +14,16 @@ from ablate.fingerprint import digest
 from ablate.importing.results import Results, Run
 from ablate.provenance import provenance
 from ablate.store import write_table
-from ablate.study.plan import PLAN_FORMAT, freeze, run_folder, sealed
+from ablate.study.plan import freeze, run_folder
 from ablate.study.record import write_record
+from ablate.study.schema import Arm, Headline, Plan
 
 
 def write_study(
     found: Results, folder: Path, *, name: str, title: str, question: str, primary: str | None,
     aggregate: Sequence[str] | None, reference: str | None, allow_missing: bool, replan: bool,
     estimands: Sequence[str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> Plan:  # fmt: skip
     """Write `plan.json` and the records; returns the plan.
 
     Args:
@@ -50,24 +50,23 @@ def write_study(
     arms.sort(key=lambda arm: arm != reference)
     factors = _factors(found.levels, arms)
     levels = {arm: dict(found.levels.get(arm, {})) for arm in arms}
-    plan: dict[str, Any] = {
-        "format": PLAN_FORMAT,
-        "study": name,
-        "title": title or name,
-        "question": question,
-        "prediction": "",
-        "design": "imported",
-        "arms": {arm: {"levels": levels[arm], "config": {}} for arm in arms},
-        "reference": arms[0],
-        "factors": factors,
-        "seeds": seeds,
-        "contrasts": [asdict(spec) for spec in _contrasts(estimands, levels, factors)],
-        "metrics": {"primary": _primary(found, primary), "aggregate": _aggregate(found, aggregate)},
-        "stages": [],
-        "tracker": {"_target_": "ablate.tracking.tracker.NoTracker"},
-        "imported": found.sources,
-    }
-    plan = freeze(sealed(plan), folder, replan)
+    plan = Plan(
+        study=name,
+        title=title or name,
+        question=question,
+        prediction="",
+        design="imported",
+        arms={arm: Arm(name=arm, levels=levels[arm], config={}) for arm in arms},
+        reference=arms[0],
+        factors=factors,
+        seeds=tuple(seeds),
+        contrasts=tuple(_contrasts(estimands, levels, factors)),
+        metrics=Headline(primary=_primary(found, primary), aggregate=_aggregate(found, aggregate)),
+        stages=(),
+        tracker={"_target_": "ablate.tracking.tracker.NoTracker"},
+        imported=tuple(found.sources),
+    )
+    plan = freeze(plan, folder, replan)
     for run in found.points:
         _write_record(found, folder, run)
     return plan
@@ -94,20 +93,18 @@ def _complete(found: Results, arms: Sequence[str], seeds: Sequence[int]) -> None
             )
 
 
-def _factors(levels: Mapping[str, Mapping[str, str]], arms: Sequence[str]) -> list[dict[str, Any]]:
-    factors = []
-    for name in levels.get(arms[0], {}):
-        values = list(dict.fromkeys(levels[arm][name] for arm in arms))
-        if len(values) > 1:
-            factors.append({"name": name, "levels": values})
-    return factors
+def _factors(levels: Mapping[str, Mapping[str, str]], arms: Sequence[str]) -> tuple[Factor, ...]:
+    values = {
+        name: tuple(dict.fromkeys(levels[arm][name] for arm in arms)) for name in levels.get(arms[0], {})
+    }
+    return tuple(Factor(name, each) for name, each in values.items() if len(each) > 1)
 
 
 def _contrasts(
-    estimands: Sequence[str] | None, levels: Mapping[str, Any], factors: Sequence[Mapping[str, Any]]
+    estimands: Sequence[str] | None, levels: Mapping[str, Assignment], factors: Sequence[Factor]
 ) -> list[ContrastSpec]:
     if estimands is not None:
-        return contrasts_of(estimands, levels, [Factor(one["name"], tuple(one["levels"])) for one in factors])
+        return contrasts_of(estimands, levels, factors)
     return ESTIMAND.contrasts(levels, []) if len(levels) > 1 else []
 
 
@@ -122,11 +119,11 @@ def _primary(found: Results, primary: str | None) -> str:
     return primary
 
 
-def _aggregate(found: Results, aggregate: Sequence[str] | None) -> list[str] | None:
+def _aggregate(found: Results, aggregate: Sequence[str] | None) -> tuple[str, ...] | None:
     for task in aggregate or ():
         if task not in found.tasks:
             raise ConfigError(f"results.aggregate: no task {task!r}: {nearest(task, found.tasks)}")
-    return None if aggregate is None else list(aggregate)
+    return None if aggregate is None else tuple(aggregate)
 
 
 def _write_record(found: Results, folder: Path, run: Run) -> None:

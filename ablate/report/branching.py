@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ablate.config import make
 from ablate.study.results import Study
+from ablate.study.schema import Plan
 from ablate.train.config import TrainConfig
 
 AT_END = "at the end of training"
@@ -15,36 +15,33 @@ TRUNK = "trunk"
 """Stands for the arm where a trunk has a line of its own."""
 
 
-def settings_of(plan: Mapping[str, Any], arm: str) -> TrainConfig | None:
+def settings_of(plan: Plan, arm: str) -> TrainConfig | None:
     """How an arm's runs train, where they branch off something."""
-    train = plan["arms"][arm].get("config", {}).get("train")
-    if not train or not train.get("branch_from"):
-        return None
-    settings: TrainConfig = make(train, "train")
-    return settings
+    train = plan.arms[arm].config.get("train")
+    return plan.arms[arm].train if train and train.get("branch_from") else None
 
 
-def at_end(plan: Mapping[str, Any], weights: Mapping[str, float]) -> bool:
+def at_end(plan: Plan, weights: Mapping[str, float]) -> bool:
     """Whether a contrast is one between branches alone."""
     used = [arm for arm, weight in weights.items() if weight]
     return bool(used) and all(settings_of(plan, arm) for arm in used)
 
 
-def meaning(plan: Mapping[str, Any]) -> str:
+def meaning(plan: Plan) -> str:
     """What branching makes of the gains of a plan, in a sentence or two; "" where no arm branches."""
-    branched = {arm: settings for arm in plan["arms"] if (settings := settings_of(plan, arm))}
+    branched = {arm: settings for arm in plan.arms if (settings := settings_of(plan, arm))}
     if not branched:
         return ""
     some = (
         ""
-        if len(branched) == len(plan["arms"])
+        if len(branched) == len(plan.arms)
         else f" ({', '.join(branched)} alone; the other arms are from scratch)"
     )
     (first, *_) = branched.values()
     if first.from_trunk:
         share = 100 * first.trunk_share
         start = (
-            f"one trunk per seed, arm `{plan['reference']}` on the first {share:.3g} % of the budget at a constant learning "
+            f"one trunk per seed, arm `{plan.reference}` on the first {share:.3g} % of the budget at a constant learning "
             f"rate, and differ in the last {100 - share:.3g} %, on text that comes after the trunk's in the shuffled pool"
         )
     else:

@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 def cost_page(study: Study, rows: Sequence[Row]) -> str:
     """COST.md. Like cost.csv it holds times, so it differs between machines and the report proper does not."""
-    parts = [f"# {study.plan['title']}: gain beside cost"]
+    parts = [f"# {study.plan.title}: gain beside cost"]
     if rows and study.records:
         parts += _stages(study, rows)
     parts += _arms(study)
@@ -37,7 +37,7 @@ def cost_page(study: Study, rows: Sequence[Row]) -> str:
 
 
 def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
-    record = study.first_record(study.plan["reference"])
+    record = study.first_record(study.plan.reference)
     spent = dict(record.get("curation_cpu_s", {})) if record else {}
     total = sum(spent.values())
     lead = [row for row in headline(rows, study) if row["estimand"] not in PARTS]
@@ -51,7 +51,7 @@ def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
         )
     text = (
         f"Gain in **{study.primary}** ({scale(study)}) beside the CPU-seconds that the stage's measurements took on the "
-        f"texts of arm `{study.plan['reference']}`. What was measured once for several arms counts for each."
+        f"texts of arm `{study.plan.reference}`. What was measured once for several arms counts for each."
     )
     header = ("stage", "gain", "95 % interval", "curation, CPU s", "of all curation", "verdict")
     others = {name: seconds for name, seconds in spent.items() if name not in {row["factor"] for row in lead}}

@@ -56,7 +56,7 @@ def between(small: Study, large: Study) -> list[Row]:
         )
     kept = [large.arms.index(arm) for arm in shared if large.arms.index(arm) in large.ranked]
     rows = [
-        _row(small.plan["study"], task, metric, small, large, None, kept)
+        _row(small.plan.study, task, metric, small, large, None, kept)
         for metric in large.metrics
         for task in tasks_with(large, metric)
         if task in tasks_with(small, metric)

@@ -15,7 +15,6 @@ from ablate.effects.trend import Trend, monotone_trend
 from ablate.estimand.dose_response import dose_arms, polynomial
 from ablate.render.tables import p_text
 from ablate.report.effects_table import Row
-from ablate.study.plan import factors_of
 from ablate.study.results import Study
 
 DOUBT = 0.05
@@ -31,8 +30,8 @@ def section(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     """
     if not any(row["estimand"] == "dose_response" for row in rows):
         return []
-    factors, lines = factors_of(study.plan), []
-    arms = {name: dict(arm["levels"]) for name, arm in study.plan["arms"].items()}
+    factors, lines = study.plan.factors, []
+    arms = study.plan.levels
     for factor in factors:
         names, values = dose_arms(arms, factors, factor)
         scores = table[[study.arms.index(name) for name in names]]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.design.base import ContrastSpec
 from ablate.effects.aggregate import aggregate
 from ablate.effects.contrast import estimate_contrasts
 from ablate.effects.detectable import detectable_effect
@@ -26,6 +27,7 @@ from ablate.effects.noise import noise_floor
 from ablate.effects.sequential import sequential_contrasts
 from ablate.effects.verdict import Kind, Verdict, verdict
 from ablate.report.branching import AT_END, at_end
+from ablate.study.journal import gain_key
 from ablate.study.results import AGGREGATE, Study
 
 COLUMNS = (
@@ -51,8 +53,8 @@ def effects_table(study: Study) -> list[Row]:
     contrasts = study.contrasts
     if not contrasts:
         return []
-    weights = np.array([[c["weights"].get(arm, 0.0) for arm in study.arms] for c in contrasts])
-    same = [study.identical(c["weights"]) for c in contrasts]
+    weights = study.weights
+    same = [study.identical(contrast.weights) for contrast in contrasts]
     rows: list[Row] = []
     tables: dict[tuple[str, str], np.ndarray] = {}
     for metric, better in study.metrics.items():
@@ -60,21 +62,21 @@ def effects_table(study: Study) -> list[Row]:
             tables[metric, found.task] = found.scores
             floor = noise_floor(found.scores[study.distinct]).seed_sd
             for number, estimate in enumerate(_estimates(study, found.scores, weights, same)):
-                named = found.task in study.claimed or _named(study, found.task, contrasts[number]["factor"])
+                named = found.task in study.claimed or _named(study, found.task, contrasts[number].factor)
                 claim = metric == study.primary and named and study.claims_gain(number)
                 both = seeds_and_items(estimate, [part[number] for part in found.variances], found.scales)
                 rows.append({
                     **_row(contrasts[number], found.task, metric, better, estimate, found.errors[number]),
                     "ci_low_items": both[0], "ci_high_items": both[1], "number": number,
                     "noise_floor": floor, "correction": HOLM if claim else BH,
-                    "runs_failed": _failed(study, contrasts[number]["weights"]),
-                    **({"gain": AT_END} if at_end(study.plan, contrasts[number]["weights"]) else {}),
+                    "runs_failed": _failed(study, contrasts[number].weights),
+                    **({"gain": AT_END} if at_end(study.plan, contrasts[number].weights) else {}),
                 })  # fmt: skip
     _adjust(rows, study)
     _see(rows, study, tables, weights)
     for row in rows:
         row["verdict"] = _words(row, study)
-    order = {_key(contrast): number for number, contrast in enumerate(contrasts)}
+    order = {gain_key(contrast): number for number, contrast in enumerate(contrasts)}
     tasks = {task: number for number, task in enumerate([AGGREGATE, *study.tasks])}
     rows.sort(key=lambda r: (r["metric"] != study.primary, r["metric"], tasks[r["task"]],
                              order[_key(r)]))  # fmt: skip
@@ -82,8 +84,8 @@ def effects_table(study: Study) -> list[Row]:
 
 
 def _alpha(study: Study) -> float:
-    rule = study.plan.get("sequential")
-    return 0.05 if rule is None else float(rule["alpha"])
+    rule = study.plan.sequential
+    return 0.05 if rule is None else rule.alpha
 
 
 def _estimates(study: Study, scores: np.ndarray, weights: np.ndarray, same: Sequence[bool]) -> list[Estimate]:
@@ -184,11 +186,10 @@ def _tables(study: Study, metric: str, weights: np.ndarray, same: Sequence[bool]
 
 
 def _row(
-    contrast: Mapping[str, Any], task: str, metric: str, better: bool, estimate: Estimate, item: float
+    contrast: ContrastSpec, task: str, metric: str, better: bool, estimate: Estimate, item: float
 ) -> Row:
     return {
-        **{name: contrast[name] for name in ("factor", "level", "versus", "estimand")},
-        "weights": contrast["weights"],
+        **{name: getattr(contrast, name) for name in ("factor", "level", "versus", "estimand", "weights")},
         "task": task,
         "metric": metric,
         "higher_is_better": better,

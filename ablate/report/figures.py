@@ -75,8 +75,8 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         for axis, (title, shown) in zip(axes, panels, strict=True):
             _gain_panel(axis, shown, title, first=axis is axes[0])
         better = "" if study.metrics[study.primary] else ", turned so that right is better"
-        what = "what each stage is worth" if study.curated else f"gain over {study.plan['reference']}"
-        figure.suptitle(f"{study.plan['title']}: {what}", x=0.01, ha="left", weight="bold")
+        what = "what each stage is worth" if study.curated else f"gain over {study.plan.reference}"
+        figure.suptitle(f"{study.plan.title}: {what}", x=0.01, ha="left", weight="bold")
         figure.supxlabel(
             f"{kind_of(lead[0]).replace('_', ' ')} in {study.primary}{better}; bars are 95 % intervals over seeds",
             fontsize=9,
@@ -145,7 +145,7 @@ def curves(study: Study) -> Figure | None:
                 x, runs = np.asarray(points)[there], runs[there]
                 style = ("-", "--", ":", "-.")[number // len(LINES) % 4]
                 colour = LINES[number % len(LINES)]
-                width = 2.4 if arm == study.plan["reference"] else 1.3
+                width = 2.4 if arm == study.plan.reference else 1.3
                 axis.plot(
                     x,
                     np.nanmean(runs, axis=1),
@@ -208,7 +208,7 @@ def selection_and_volume(study: Study, rows: Sequence[Row]) -> Figure | None:
         axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
         better = "" if sign > 0 else ", turned so that right is better"
         axis.set_xlabel(f"{study.primary}{better}; bars are 95 % intervals over seeds", fontsize=9)
-        figure.suptitle(f"{study.plan['title']}: gain = selection + volume", x=0.01, ha="left", weight="bold")
+        figure.suptitle(f"{study.plan.title}: gain = selection + volume", x=0.01, ha="left", weight="bold")
     return figure
 
 
@@ -221,7 +221,7 @@ def _tokens(value: float, _: Any) -> str:
 
 def funnel(study: Study) -> Figure | None:
     """Documents left after each stage of the reference arm, with the reasons for what was dropped."""
-    lines = study.funnel(study.plan["reference"])
+    lines = study.funnel(study.plan.reference)
     if lines is None:
         return None
     with matplotlib.rc_context(STYLE):
@@ -245,7 +245,7 @@ def funnel(study: Study) -> Figure | None:
             axis.spines["bottom"].set_visible(False)
             axis.set_title(f"{unit} left", fontsize=10)
         figure.suptitle(
-            f"{study.plan['title']}: funnel of arm {study.plan['reference']}",
+            f"{study.plan.title}: funnel of arm {study.plan.reference}",
             x=0.01,
             ha="left",
             weight="bold",

@@ -74,11 +74,11 @@ def write_report(study: Study) -> list[Row]:
 
 def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     plan = study.plan
-    parts = [f"# {plan['title']}"]
-    if plan["question"]:
-        parts.append(f"**Question.** {plan['question']}")
-    if plan["prediction"]:
-        parts.append(f"**Prediction, written before the runs.** {plan['prediction']}")
+    parts = [f"# {plan.title}"]
+    if plan.question:
+        parts.append(f"**Question.** {plan.question}")
+    if plan.prediction:
+        parts.append(f"**Prediction, written before the runs.** {plan.prediction}")
     if branched := branching.meaning(plan):
         parts.append(branched)
     if study.records and rows:
@@ -136,7 +136,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
 def _missing(study: Study) -> str:
     lines = [
         f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'}"
-        + ("" if "imported" in study.plan else f" (log: `{run_folder(Path(), arm, seed)}/log.txt`)")
+        + ("" if study.plan.imported is not None else f" (log: `{run_folder(Path(), arm, seed)}/log.txt`)")
         for (arm, seed), error in study.failed.items()
     ]
     return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
@@ -243,7 +243,7 @@ def _averaged(study: Study) -> str:
 
 
 def _retention(study: Study) -> dict[str, str]:
-    lines = study.funnel(study.plan["reference"])
+    lines = study.funnel(study.plan.reference)
     if lines is None:
         return {}
     return {
@@ -291,11 +291,11 @@ def _at_chance(means: np.ndarray, chance: float, n_items: int) -> bool:
 
 
 def _funnel(study: Study) -> list[str]:
-    lines = study.funnel(study.plan["reference"])
+    lines = study.funnel(study.plan.reference)
     if lines is None:
         return ["The reference arm has no record."]
-    shards = len({draw.shard for draw in study.draws(study.plan["reference"])})
-    text = f"Arm `{study.plan['reference']}`, stages in order; `kept` is the share of what reached the stage."
+    shards = len({draw.shard for draw in study.draws(study.plan.reference)})
+    text = f"Arm `{study.plan.reference}`, stages in order; `kept` is the share of what reached the stage."
     if shards > 1:
         text += f" {shards} shards of the pool together; each was curated by itself."
     return [text, markdown(FUNNEL_HEADER, funnel_cells(lines))]
@@ -340,7 +340,7 @@ def _corpora(study: Study) -> list[str]:
         trunk = next(iter(took.values()))
         text += (
             f" All of it is of the branch alone: before it, the trunk trained on {trunk['tokens']:,} tokens, "
-            f"{trunk['epochs']:.2f} epochs, of the text of arm `{study.plan['reference']}`."
+            f"{trunk['epochs']:.2f} epochs, of the text of arm `{study.plan.reference}`."
         )
     if any(len(study.corpora(arm)) > 1 for arm in study.arms):
         text += " Where seeds have corpora of their own: from the smallest to the largest."
@@ -394,15 +394,15 @@ def _lacking(info: Mapping[str, Any]) -> str:
 def _facts(study: Study) -> str:
     record, plan = next(iter(study.records.values()), None), study.plan
     lines = [
-        f"- plan digest `{plan['digest']}`, design `{plan['design']}`, seeds {study.seeds}",
+        f"- plan digest `{plan.digest}`, design `{plan.design}`, seeds {study.seeds}",
         *(
             f"- task `{task}`: {info['n_items']:,} items{_examples(info)}, digest `{info['digest']}`{_lacking(info)}"
             for task, info in study.tasks.items()
             if info["n_items"]
         ),
     ]
-    if "imported" in plan:
-        return "\n".join([*lines, *(f"- imported from {source}" for source in plan["imported"])])
+    if plan.imported is not None:
+        return "\n".join([*lines, *(f"- imported from {source}" for source in plan.imported)])
     if record:
         model = record["model"]
         lines.append(

@@ -12,6 +12,7 @@ from ablate.report.effects_table import effects_table, headline
 from ablate.store import say
 from ablate.study.forecast import detectable
 from ablate.study.noise import seed_noise, typical
+from ablate.study.prediction import Cost
 from ablate.study.results import Study
 
 HEADER = ("", "planned", "realised", "realised / planned", "")
@@ -21,35 +22,35 @@ SWEEPS = "sweeps.jsonl"
 
 def compare(study: Study) -> list[list[str]]:
     """Cells under `HEADER`; empty when the plan predicted nothing or nothing has run."""
-    predicted = study.plan.get("predicted")
-    if not predicted or not study.records:
+    predicted = study.plan.predicted
+    if predicted is None or not study.records:
         return []
-    cells = [*_costs(study, predicted.get("cost")), *_effects(study, predicted.get("mde") or {})]
-    if noise := predicted.get("noise"):
-        cells.append(_line("noise of a run", noise["sd"], seed_noise(study), "", f"from {noise['source']}"))
+    cells = [*_costs(study, predicted.cost), *_effects(study, predicted.mde or {})]
+    if noise := predicted.noise:
+        cells.append(_line("noise of a run", noise.sd, seed_noise(study), "", f"from {noise.source}"))
     return cells
 
 
-def _costs(study: Study, cost: Mapping[str, Any] | None) -> list[list[str]]:
+def _costs(study: Study, cost: Cost | None) -> list[list[str]]:
     if not cost:
         return []
     runs = [record["cost"]["run_s"] for record in study.records.values() if "run_s" in record["cost"]]
     distinct = len({record["run"] for record in study.records.values()})
-    cells = [_line("a run", cost["run_s"], typical(runs), " s", "median over runs; evaluation included")]
+    cells = [_line("a run", cost.run_s, typical(runs), " s", "median over runs; evaluation included")]
     sweeps = _sweeps(study)
     trained = sum(sweep["trained"] for sweep in sweeps)
     if sweeps and trained >= distinct:
         curated, ran = (sum(sweep[name] for sweep in sweeps) for name in ("curate_s", "runs_s"))
-        cells.append(_line("curation", cost["curate_s"], curated, " s", "every arm"))
-        note = f"{cost['runs']} runs planned, {distinct} trained: the others were the same runs"
+        cells.append(_line("curation", cost.curate_s, curated, " s", "every arm"))
+        note = f"{cost.runs} runs planned, {distinct} trained: the others were the same runs"
         cells.append(
-            _line("the sweep", cost["total_s"], curated + ran, " s", note if distinct < cost["runs"] else "")
+            _line("the sweep", cost.total_s, curated + ran, " s", note if distinct < cost.runs else "")
         )
     else:
         cells.append(
             [
                 "the sweep",
-                f"{cost['total_s']:.3g} s",
+                f"{cost.total_s:.3g} s",
                 "–",
                 "–",
                 "not comparable: runs were found in the store",

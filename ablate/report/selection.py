@@ -108,7 +108,7 @@ def _adds_up(split: Split) -> bool | None:
 
 
 def _match(study: Study) -> str:
-    return str(study.plan["arms"][study.plan["reference"]]["config"].get("budget", {}).get("match", ""))
+    return str(study.plan.reference_arm.config.get("budget", {}).get("match", ""))
 
 
 def _sizes(study: Study, found: Sequence[Split]) -> list[str]:
@@ -176,8 +176,8 @@ def _idle(study: Study, found: Sequence[Split]) -> list[str]:
 
 
 def _uncontrolled(study: Study, found: Sequence[Split]) -> list[str]:
-    controlled = {controlled_factor(arm["levels"]) for arm in study.plan["arms"].values()}
-    others = [factor["name"] for factor in study.plan["factors"] if factor["name"] not in controlled]
+    controlled = {controlled_factor(levels) for levels in study.plan.levels.values()}
+    others = [factor.name for factor in study.plan.factors if factor.name not in controlled]
     if not others:
         return []
     return [

@@ -15,16 +15,16 @@ FEWEST = 3
 
 def sections(study: Study) -> Iterator[tuple[str, list[str]]]:
     """For each factor that is no stage and that the arms are crossed with: its name, and what to say of it."""
-    for factor in study.plan["factors"]:
-        if factor["name"] not in study.plan["stages"] and (rows := ranked(study, factor["name"])):
-            yield factor["name"], _told(study, factor["name"], factor["levels"][0], rows)
+    for factor in study.plan.factors:
+        if factor.name not in study.plan.stages and (rows := ranked(study, factor.name)):
+            yield factor.name, _told(study, factor.name, factor.full, rows)
 
 
 def ranked(study: Study, setting: str) -> list[Row]:
     """Each other level against the first: one row per level, task and metric; empty where arms lack twins."""
     blocks: dict[str, dict[tuple[str, ...], int]] = {}
     for number, arm in enumerate(study.arms):
-        levels = dict(study.plan["arms"][arm]["levels"])
+        levels = dict(study.plan.arms[arm].levels)
         at = levels.pop(setting)
         if number in study.distinct:
             blocks.setdefault(at, {})[tuple(levels.values())] = number

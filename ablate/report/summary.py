@@ -15,7 +15,7 @@ from ablate.report.branching import TRUNK, own_tokens, trunks
 from ablate.report.effects_table import Row, columns, headline
 from ablate.report.lead import in_short
 from ablate.report.noise import noise_table
-from ablate.report.tables import contrast_name, scale
+from ablate.report.tables import scale
 from ablate.report.words import chance, families, reading
 from ablate.study.plan import run_folder
 from ablate.study.results import AGGREGATE, NOT_RUN, Study, current, score_table
@@ -43,7 +43,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
     return Summary(
         head=_head(study, rows),
         words=_words(study, rows),
-        factors={one["name"]: list(one["levels"]) for one in study.plan["factors"]},
+        factors={one.name: list(one.levels) for one in study.plan.factors},
         arms=_arms(study),
         metrics=_table(
             ("task", "metric", "higher_is_better", "chance", "n_items", "examples", "digest"),
@@ -111,11 +111,11 @@ def _head(study: Study, rows: Sequence[Row]) -> Head:
     plan = study.plan
     lead = headline(rows, study)
     return Head(
-        name=plan["study"], title=plan["title"], question=plan["question"], prediction=plan["prediction"],
-        design=plan["design"], digest=plan["digest"], records=state_of(study.folder), reference=plan["reference"],
+        name=plan.study, title=plan.title, question=plan.question, prediction=plan.prediction,
+        design=plan.design, digest=plan.digest, records=state_of(study.folder), reference=plan.reference,
         primary=study.primary, headline=lead[0]["task"] if lead else next(iter(study.headline_tasks), ""),
-        aggregate=study.aggregate, seeds=study.seeds, stages=list(plan["stages"]), sequential="sequential" in plan,
-        complete=not study.waiting, imported=list(plan.get("imported", ())),
+        aggregate=study.aggregate, seeds=study.seeds, stages=list(plan.stages), sequential=plan.sequential is not None,
+        complete=not study.waiting, imported=list(plan.imported or ()),
     )  # fmt: skip
 
 
@@ -132,13 +132,13 @@ def _words(study: Study, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _arms(study: Study) -> Columns:
-    configs = {name: _flat(arm.get("config") or {}) for name, arm in study.plan["arms"].items()}
-    usual = configs[study.plan["reference"]]
+    configs = {name: _flat(arm.config) for name, arm in study.plan.arms.items()}
+    usual = configs[study.plan.reference]
     rows = []
-    for name, arm in study.plan["arms"].items():
+    for name, arm in study.plan.arms.items():
         mine = configs[name]
         paths = [path for path in {**usual, **mine} if mine.get(path) != usual.get(path)]
-        rows.append([name, dict(arm["levels"]), {path: mine.get(path) for path in paths}])
+        rows.append([name, dict(arm.levels), {path: mine.get(path) for path in paths}])
     return _table(("arm", "levels", "changes"), rows)
 
 
@@ -155,7 +155,7 @@ def _flat(node: Any, path: str = "") -> dict[str, Any]:
 def _contrasts(study: Study) -> Columns:
     names = ("factor", "level", "versus", "estimand")
     rows = [
-        [contrast_name(one), *(one[name] for name in names), dict(one["weights"]), number < len(study.plan["contrasts"])]
+        [one.name, *(getattr(one, name) for name in names), dict(one.weights), number < len(study.plan.contrasts)]
         for number, one in enumerate(study.contrasts)
     ]  # fmt: skip
     return _table(("stage", *names, "weights", "planned"), rows)
@@ -207,7 +207,7 @@ def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) 
 
 def _needed(study: Study) -> set[str] | None:
     """Arms that a sequential study still asks for; None for a study whose every run is."""
-    if "sequential" not in study.plan:
+    if study.plan.sequential is None:
         return None
     return {arm for state in current(study) if state.status == OPEN for arm in state.arms}
 
@@ -216,7 +216,7 @@ def _status(study: Study, run: Run, needed: set[str] | None) -> str:
     why = study.failed.get(run)
     if why is None:
         return "waiting" if needed is None or run[0] in needed else "not needed"
-    return "waiting" if why == NOT_RUN else "not imported" if "imported" in study.plan else "failed"
+    return "waiting" if why == NOT_RUN else "failed" if study.plan.imported is None else "not imported"
 
 
 def _log_end(path: Any) -> str | None:
@@ -344,9 +344,9 @@ def _cost(study: Study, runs: Sequence[Run]) -> Columns:
 
 
 def _curation(study: Study) -> Columns:
-    record = study.first_record(study.plan["reference"])
+    record = study.first_record(study.plan.reference)
     spent = dict(record.get("curation_cpu_s") or {}) if record else {}
-    lines = study.funnel(study.plan["reference"]) or []
+    lines = study.funnel(study.plan.reference) or []
     kept = {
         after["stage"]: after["documents"] / before["documents"]
         for before, after in pairwise(lines)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.design.base import gain_name
 from ablate.effects.verdict import CLAIMS
 from ablate.render.tables import Cells, aligned, escape_latex, interval, p_text, signed, unsigned
 from ablate.report.effects_table import (
@@ -31,10 +32,7 @@ def interval_items(row: Mapping[str, Any]) -> str:
 
 def contrast_name(row: Mapping[str, Any]) -> str:
     """The factor, with its levels unless they are on and off; two arms, where it is about no factor."""
-    if (row["level"], row["versus"]) == ("on", "off"):
-        return str(row["factor"])
-    levels = f"{row['level']} vs {row['versus']}"
-    return levels if row["factor"] == row["level"] else f"{row['factor']}: {levels}"
+    return gain_name(row["factor"], row["level"], row["versus"])
 
 
 EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p adj.", "verdict")
@@ -92,10 +90,10 @@ def scale(study: Study) -> str:
 def terminal_table(study: Study, rows: Sequence[Row]) -> str:
     """What a sweep ends with: the gains, or the scores when the design has no contrast."""
     if not study.records:
-        return f"{study.plan['title']}: no run has finished yet"
+        return f"{study.plan.title}: no run has finished yet"
     if not rows:
         header, cells = arm_table(study, study.primary)
-        return f"\n{study.plan['title']}: {study.primary}, {direction(study.primary, study)}\n" + aligned(
+        return f"\n{study.plan.title}: {study.primary}, {direction(study.primary, study)}\n" + aligned(
             header, cells
         )
     groups = by_estimand(rows)
@@ -106,7 +104,7 @@ def _estimand_table(study: Study, rows: Sequence[Row]) -> str:
     lead = headline(rows, study)
     on = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
     title = (
-        f"\n{study.plan['title']}\n{kind_of(lead[0])} in {study.primary} ({direction(study.primary, study)}) "
+        f"\n{study.plan.title}\n{kind_of(lead[0])} in {study.primary} ({direction(study.primary, study)}) "
         f"on {on}: {scale(study)}"
     )
     table = with_bits(effect_header(lead), effect_cells(lead), lead, in_bits(rows, study))

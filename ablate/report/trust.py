@@ -28,9 +28,8 @@ from ablate.report.effects_table import Row, headline
 from ablate.report.mixed_model import mixed_contrast
 from ablate.report.tables import contrast_name, interval_items
 from ablate.study.chance import by_draw
-from ablate.study.pairing import UNPAIRED
-from ablate.study.plan import factors_of
 from ablate.study.results import AVERAGED, Study, headline_scores
+from ablate.study.schema import UNPAIRED
 
 DOUBT = 0.05
 CROWDED = 2.0
@@ -70,7 +69,7 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
 
 def _levels(study: Study) -> dict[str, Assignment]:
     """Levels of the arms that are combinations of the factors'; controls are none."""
-    return without_controls({name: dict(arm["levels"]) for name, arm in study.plan["arms"].items()})
+    return without_controls(study.plan.levels)
 
 
 def _estimands(rows: Sequence[Row]) -> set[str]:
@@ -80,7 +79,7 @@ def _estimands(rows: Sequence[Row]) -> set[str]:
 def _gone(study: Study) -> list[str]:
     """Arms without a run that averages had to do without."""
     gone = [arm for arm in study.arms if study.first_record(arm) is None]
-    if not gone or study.claims == list(study.plan["contrasts"]):
+    if not gone or study.claims == list(study.plan.contrasts):
         return []
     return [
         f"**Arms without a run**: {', '.join(gone)}. Averages over arms are least squares over the others, which need "
@@ -111,7 +110,7 @@ def _arithmetic(study: Study) -> list[str]:
 
 def _shards(study: Study) -> list[str]:
     """What gains refer to where each seed has its own shard of the pool."""
-    draws = study.draws(study.plan["reference"])
+    draws = study.draws(study.plan.reference)
     shards = {draw.shard for draw in draws if draw.shard is not None}
     if not shards:
         return []
@@ -121,7 +120,7 @@ def _shards(study: Study) -> list[str]:
         f"**Documents vary with the seed**: each seed has a shard of the pool ({span} documents), so gains are those of pools of that size, and "
         "deduplication finds the copies that stand in one shard together."
     ]
-    config = study.plan["arms"][study.plan["reference"]]["config"]
+    config = study.plan.reference_arm.config
     crowded = len(study.seeds) - len(by_draw(config, study.seeds))
     if crowded:
         told.append(
@@ -137,7 +136,7 @@ def _pairing(table: np.ndarray, study: Study) -> list[str]:
             "**No pairing**: every arm has seeds of its own, so nothing that a seed does to several arms enters an interval."
         ]
     said = advice(seed_correlation(table[study.distinct]))
-    planned = " The gains here were planned unpaired." if study.plan.get("pairing") == UNPAIRED else ""
+    planned = " The gains here were planned unpaired." if study.plan.pairing == UNPAIRED else ""
     return [f"**Pairing by seed**: {said}{planned}"] if said else []
 
 
@@ -168,7 +167,7 @@ def _leaning(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     """What near-full gains are off by where gains do not add up, in words and as an estimate."""
     if "near_full" not in _estimands(rows):
         return []
-    factors, arms = factors_of(study.plan), _levels(study)
+    factors, arms = study.plan.factors, _levels(study)
     here = [study.arms[number] for number, row in enumerate(table) if np.isfinite(row).any()]
     try:
         found = leaning({arm: arms[arm] for arm in here}, factors)
@@ -320,7 +319,7 @@ def _loudest(study: Study, runs: np.ndarray) -> str:
 
 def _fit(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
     asked = _estimands(rows) & AVERAGED
-    factors, arms = factors_of(study.plan), _levels(study)
+    factors, arms = study.plan.factors, _levels(study)
     if not asked or len(factors) < 2:
         return []
     here = [n for n, row in enumerate(table) if np.isfinite(row).any() and study.arms[n] in arms]
@@ -375,7 +374,7 @@ def _aliases(study: Study, rows: Sequence[Row]) -> list[str]:
     """What the arms of averaged gains cannot tell apart."""
     if "main_effect" not in _estimands(rows):
         return []
-    found = aliases(_levels(study), factors_of(study.plan))
+    found = aliases(_levels(study), study.plan.factors)
     if found.clear:
         return []
     text = "Aliases, up to interactions of two stages: a main effect is off by the coefficient times the interaction."
@@ -430,7 +429,7 @@ def _unbalanced(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[st
 
 
 def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
-    factors, arms = factors_of(study.plan), _levels(study)
+    factors, arms = study.plan.factors, _levels(study)
     if "main_effect" not in _estimands(rows) or any(len(factor.levels) > 2 for factor in factors):
         return []
     combined = np.array([arm in arms for arm in study.arms])
@@ -463,8 +462,8 @@ def _best(study: Study, table: np.ndarray, rows: Sequence[Row]) -> list[str]:
 
 def _components(study: Study, table: np.ndarray) -> list[str]:
     """Shares of the noise by source, where the study crosses sources of chance."""
-    factors, arms = factors_of(study.plan), _levels(study)
-    chance = study.plan.get("chance", [])
+    factors, arms = study.plan.factors, _levels(study)
+    chance = study.plan.chance
     if not chance or {factor.name for factor in factors} != set(chance):
         return []
     shape = [len(factor.levels) for factor in factors]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ablate.report.effects_table import CLAIMS
-from ablate.study.pairing import UNPAIRED
 from ablate.study.results import Study
+from ablate.study.schema import UNPAIRED
 
 
 def families(study: Study) -> str:
     """Which rows are claims, and what the journal of plans says against them."""
-    if "imported" not in study.plan:
+    if study.plan.imported is None:
         return CLAIMS + _history(study)
     return (
         "These results were imported: nothing here was planned before they existed, and `planned` below means named when "
@@ -33,7 +33,7 @@ def _history(study: Study) -> str:
     history, told = study.history, ""
     if history.changed:
         told += f" **Nothing here is a claim**: {history.changed}."
-    if len(history.looks) > 1 and "sequential" not in study.plan:
+    if len(history.looks) > 1 and study.plan.sequential is None:
         seen = ", ".join(map(str, history.looks[:-1]))
         told += (
             f" **Seeds were added** after results with {seen} could be seen, so p-values, intervals and claims are those of a sequential "
@@ -62,7 +62,7 @@ def reading(study: Study) -> str:
 
 def _retraining(study: Study) -> str:
     """Where the intervals come from."""
-    if study.plan.get("pairing") == UNPAIRED and study.looks is None:
+    if study.plan.pairing == UNPAIRED and study.looks is None:
         return (
             "runs of different arms count as independent samples (Welch), "
             + ("although they share their seeds, so it is too wide where seeds do something to all arms alike."

@@ -13,6 +13,7 @@ from typing import Any
 
 from ablate.corpus.shard import Shard
 from ablate.stages.classifier_quality import SEED, ClassifierQuality
+from ablate.study.schema import Plan
 
 OF_DOCUMENTS = {"pool": "fixed", "shards": None, "stages": "fixed", "tokenizer": "fixed"}
 """Keys of `randomness` that decide about documents, at the values at which a plan does without them."""
@@ -70,12 +71,10 @@ def by_draw(config: Mapping[str, Any], seeds: Sequence[int]) -> dict[Draw, list[
     return found
 
 
-def draws_documents(plan: Mapping[str, Any]) -> bool:
+def draws_documents(plan: Plan) -> bool:
     """Whether the arms of a seed share what it drew before training, so that their runs belong together."""
     return any(
-        draw_of(arm.get("config") or {}, seed) != AS_CONFIGURED
-        for arm in plan["arms"].values()
-        for seed in plan["seeds"][:1]
+        draw_of(arm.config, seed) != AS_CONFIGURED for arm in plan.arms.values() for seed in plan.seeds[:1]
     )
 
 
@@ -95,12 +94,12 @@ class Chance:
         return f"seeds vary: {', '.join(self.varied) or 'nothing'}; held fixed: {', '.join(self.fixed)}"
 
 
-def chance_of(plan: Mapping[str, Any]) -> Chance | None:
+def chance_of(plan: Plan) -> Chance | None:
     """Read from a plan what its seeds vary; None where its arms name no stages, as those of imported results."""
-    config = plan["arms"][plan["reference"]].get("config") or {}
+    config = plan.reference_arm.config
     if "stages" not in config:
         return None
-    randomness = {**OF_DOCUMENTS, **(config.get("randomness") or {})}
+    randomness = {**OF_DOCUMENTS, **plan.reference_arm.randomness}
     shards, follows = randomness["shards"], randomness["stages"] == "run"
     documents = (
         f"documents ({shards} shards of the pool, by host or source file)"

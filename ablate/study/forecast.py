@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from ablate.effects.detectable import Looks, forecast
 from ablate.errors import AblateError, ConfigError, nearest
 from ablate.estimand.base import NotIdentified, contrasts_of
 from ablate.fingerprint import canonical_json
-from ablate.study.pairing import UNPAIRED
 from ablate.study.plan import planned_tests
-from ablate.study.probe import Probe
+from ablate.study.prediction import Cost, PriorNoise, Probe
+from ablate.study.schema import UNPAIRED, Arm, Plan, weight_matrix
 from ablate.study.seeds import run_seeds
-from ablate.train.config import REFERENCE
 
 PEAKS = {
     "a100": 312e12, "h100": 989e12, "h200": 989e12, "b200": 2250e12, "l40s": 362e12, "rtx4090": 165e12,
@@ -32,32 +31,25 @@ CANDIDATES = (
 )  # fmt: skip
 
 
-def contrast_matrix(plan: Mapping[str, Any]) -> np.ndarray:
-    """Shape (n_contrasts, n_arms)."""
-    return np.array([
-        [contrast["weights"].get(arm, 0.0) for arm in plan["arms"]] for contrast in plan["contrasts"]
-    ])  # fmt: skip
-
-
-def detectable(plan: Mapping[str, Any], noise: float) -> dict[str, float | None]:
+def detectable(plan: Plan, noise: float) -> dict[str, float | None]:
     """The effect in one stage that a plan's report will call with 80 % power, after its correction.
 
     Returns:
         Estimand -> effect in the units of the noise; None where nothing would be measured.
     """
-    matrix, kinds = contrast_matrix(plan), [contrast["estimand"] for contrast in plan["contrasts"]]
-    rule, unpaired = plan.get("sequential"), plan.get("pairing") == UNPAIRED
-    found = {}
+    matrix, kinds = weight_matrix(plan.contrasts, plan.arms), [one.estimand for one in plan.contrasts]
+    rule, found = plan.sequential, dict[str, float | None]()
     for kind in dict.fromkeys(kinds):
         effect = forecast(
-            matrix[[k == kind for k in kinds]], len(plan["seeds"]), noise, tests=planned_tests(plan),
-            alpha=rule["alpha"] if rule else 0.05, unpaired=unpaired, looks=Looks(tuple(rule["rounds"]), rule["spending"]) if rule else None,
+            matrix[[k == kind for k in kinds]], len(plan.seeds), noise, tests=planned_tests(plan),
+            alpha=rule.alpha if rule else 0.05, unpaired=plan.pairing == UNPAIRED,
+            looks=Looks(rule.rounds, rule.spending) if rule else None,
         )  # fmt: skip
         found[kind] = None if math.isnan(effect) else effect
     return found
 
 
-def prior_noise(asked: Any, metric: str) -> tuple[float, str]:
+def prior_noise(asked: Any, metric: str) -> PriorNoise:
     """The noise of a run, beyond what its seed gives all arms alike, and where the figure comes from.
 
     Args:
@@ -70,7 +62,7 @@ def prior_noise(asked: Any, metric: str) -> tuple[float, str]:
     if isinstance(asked, (int, float)) and not isinstance(asked, bool):
         if not asked > 0:
             raise ConfigError(f"plan.noise must be above zero, got {asked}")
-        return float(asked), "stated"
+        return PriorNoise(float(asked), "stated")
     if not isinstance(asked, str) or not (Path(asked) / "plan.json").exists():
         raise ConfigError(f"plan.noise={asked}: expected a number, or the folder of an earlier study")
     from ablate.study.noise import checkpoint_noise, seed_noise
@@ -82,35 +74,33 @@ def prior_noise(asked: Any, metric: str) -> tuple[float, str]:
             f"plan.noise={asked}: its primary metric is {study.primary}, this plan's is {metric}"
         )
     for noise, source in (
-        (seed_noise(study), f"seeds of {study.plan['study']}"),
-        (checkpoint_noise(study), f"last checkpoints of {study.plan['study']}"),
+        (seed_noise(study), f"seeds of {study.plan.study}"),
+        (checkpoint_noise(study), f"last checkpoints of {study.plan.study}"),
     ):
         if noise > 0:
-            return noise, source
+            return PriorNoise(noise, source)
     raise ConfigError(f"plan.noise={asked}: that study measured no spread; give a number")
 
 
-def flops_of(plan: Mapping[str, Any]) -> float:
+def flops_of(plan: Plan) -> float:
     """Training FLOPs of every run together, trunks among them, counted on a model without weights."""
     total, counted = 0.0, dict[str, float]()
-    for config in trunks_of(plan).values():
-        total += _flops(config, make(config["train"], "train").trunk_share, counted)
-    for arm in plan["arms"].values():
-        config = arm["config"]
-        share = 1 - make(config["train"], "train").trunk_share
-        total += _flops(config, share, counted) * len(plan["seeds"])
+    for arm in trunks_of(plan).values():
+        total += _flops(arm, arm.train.trunk_share, counted)
+    for arm in plan.arms.values():
+        total += _flops(arm, 1 - arm.train.trunk_share, counted) * len(plan.seeds)
     return total
 
 
-def _flops(config: Mapping[str, Any], share: float, counted: dict[str, float]) -> float:
+def _flops(arm: Arm, share: float, counted: dict[str, float]) -> float:
     """FLOPs of a share of an arm's budget."""
     import torch
     from transformers import LlamaForCausalLM
 
     from ablate.train.proxy import training_flops
 
-    proxy, tokens = make(config["proxy"], "proxy"), config["train"]["tokens"]
-    vocab = config["tokenizer"].get("vocab_size") or 50_257
+    proxy, tokens = arm.proxy, arm.train.tokens
+    vocab = arm.config["tokenizer"].get("vocab_size") or 50_257
     key = repr((proxy, vocab, tokens))
     if key not in counted:
         with torch.device("meta"):
@@ -119,35 +109,40 @@ def _flops(config: Mapping[str, Any], share: float, counted: dict[str, float]) -
     return counted[key] * share
 
 
-def trunks_of(plan: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The trunks that a plan's runs branch off: one per seed, model and settings; with an arm's configuration."""
+def trunks_of(plan: Plan) -> dict[str, Arm]:
+    """The trunks that a plan's runs branch off: one per seed, model and settings; with an arm that branches off it."""
     return {
-        canonical_json([config["proxy"], config["train"], run_seeds(config, seed)]): config
-        for config in (arm["config"] for arm in plan["arms"].values())
-        if config["train"].get("branch_from") == REFERENCE
-        for seed in plan["seeds"]
+        canonical_json([arm.config["proxy"], arm.config["train"], run_seeds(arm.config, seed)]): arm
+        for arm in plan.arms.values()
+        if arm.train.from_trunk
+        for seed in plan.seeds
     }
 
 
-def cost_of(plan: Mapping[str, Any], measured: Probe) -> dict[str, Any]:
+def cost_of(plan: Plan, measured: Probe) -> Cost:
     """Seconds of curation, of a run and of the whole sweep on the machine that was probed.
 
     Arms that turn out to have the same texts share their runs, so the sweep may do fewer.
     """
-    train = plan["arms"][plan["reference"]]["config"]["train"]
-    runs, at_once = len(plan["arms"]) * len(plan["seeds"]), measured.processes
-    trunk = make(train, "train").trunk_share
-    evaluations = len([share for share in {*train["evaluations"], 1.0} if share > trunk])
-    whole_s = train["tokens"] * at_once / measured.tokens_per_s
+    train, runs, at_once = plan.reference_arm.train, len(plan.runs), measured.processes
+    trunk = train.trunk_share
+    evaluations = len([share for share in {*train.evaluations, 1.0} if share > trunk])
+    whole_s = train.tokens * at_once / measured.tokens_per_s
     run_s = (1 - trunk) * whole_s + evaluations * measured.evaluate_s
     curate_s = measured.setup_s + measured.documents * measured.curate_s
     total_s = curate_s + measured.start_s + math.ceil(runs / at_once) * run_s
     trunks = len(trunks_of(plan))
     total_s += math.ceil(trunks / at_once) * trunk * whole_s
-    return {
-        "runs": runs, "at_once": at_once, "curate_s": curate_s, "run_s": run_s, "total_s": total_s,
-        **({"trunks": trunks, "trunk_s": trunk * whole_s} if trunks else {}), "probe": measured.as_dict(),
-    }  # fmt: skip
+    return Cost(
+        runs=runs,
+        at_once=at_once,
+        curate_s=curate_s,
+        run_s=run_s,
+        total_s=total_s,
+        trunks=trunks,
+        trunk_s=trunk * whole_s if trunks else 0.0,
+        probe=measured,
+    )
 
 
 def accelerator_seconds(flops: float, name: str, share: float) -> float:

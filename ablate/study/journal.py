@@ -8,14 +8,15 @@ exploration. Seeds that were added to a study that had runs make it sequential, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from ablate.design.base import ContrastSpec
 from ablate.errors import DataError
+from ablate.shape import from_json, to_json
 from ablate.store import write_text
-from ablate.study.pairing import PAIRED
+from ablate.study.schema import PAIRED, Headline, Plan
 
 JOURNAL = "plans.jsonl"
 """One line for each plan of a study, oldest first."""
@@ -28,7 +29,7 @@ class Entry:
     Attributes:
         digest: the plan's.
         seeds: in its order.
-        metrics: the headline: primary metric, aggregate, how many checkpoints a score is the mean of, and claims on single tasks.
+        metrics: the headline, and claims on single tasks.
         gains: estimand, factor, level and versus of each planned contrast.
         seen: seeds under which any run of the study had a record when the plan was made.
         pairing: of the gains, see `ablate.study.pairing`.
@@ -36,7 +37,7 @@ class Entry:
 
     digest: str
     seeds: tuple[int, ...]
-    metrics: Mapping[str, Any]
+    metrics: Headline
     gains: tuple[tuple[str, ...], ...]
     seen: tuple[int, ...]
     pairing: str = PAIRED
@@ -65,9 +66,9 @@ AT_ITS_WORD = Standing((), ())
 """Of a study without a journal: the plan as it is."""
 
 
-def gain_key(contrast: Mapping[str, Any]) -> tuple[str, ...]:
+def gain_key(contrast: ContrastSpec) -> tuple[str, ...]:
     """Name a contrast by what it is a gain of."""
-    return tuple(str(contrast[name]) for name in ("estimand", "factor", "level", "versus"))
+    return contrast.estimand, contrast.factor, contrast.level, contrast.versus
 
 
 def seeds_seen(folder: Path) -> tuple[int, ...]:
@@ -76,7 +77,7 @@ def seeds_seen(folder: Path) -> tuple[int, ...]:
     return tuple(sorted({int(path.parent.name.removeprefix("seed-")) for path in records}))
 
 
-def note_plan(plan: Mapping[str, Any], folder: Path, seen: tuple[int, ...]) -> None:
+def note_plan(plan: Plan, folder: Path, seen: tuple[int, ...]) -> None:
     """Add a plan to the journal of its study, unless it is the last one there.
 
     Args:
@@ -85,13 +86,11 @@ def note_plan(plan: Mapping[str, Any], folder: Path, seen: tuple[int, ...]) -> N
         seen: `seeds_seen` before the plan was made.
     """
     entries = read_journal(folder)
-    if entries and entries[-1].digest == plan["digest"]:
+    if entries and entries[-1].digest == plan.digest:
         return
-    gains = tuple(gain_key(contrast) for contrast in plan["contrasts"])
-    entry = Entry(
-        plan["digest"], tuple(plan["seeds"]), dict(plan["metrics"]), gains, seen, plan.get("pairing", PAIRED)
-    )
-    lines = [json.dumps(asdict(one), ensure_ascii=False) for one in (*entries, entry)]
+    gains = tuple(gain_key(contrast) for contrast in plan.contrasts)
+    entry = Entry(plan.digest, plan.seeds, plan.metrics, gains, seen, plan.pairing)
+    lines = [json.dumps(to_json(one), ensure_ascii=False) for one in (*entries, entry)]
     write_text(folder / JOURNAL, "\n".join(lines) + "\n")
 
 
@@ -109,27 +108,23 @@ def read_journal(folder: Path) -> list[Entry]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
-            entries.append(Entry(
-                str(found["digest"]), tuple(found["seeds"]), dict(found["metrics"]),
-                tuple(tuple(gain) for gain in found["gains"]), tuple(found["seen"]), str(found.get("pairing", PAIRED)),
-            ))  # fmt: skip
-        except (ValueError, TypeError, KeyError) as error:
+            entries.append(from_json(Entry, json.loads(line), "its entry"))
+        except (ValueError, DataError) as error:
             raise DataError(
-                f"{path}, line {number}: not an entry of the journal of plans ({type(error).__name__}: {error}). It says what was "
+                f"{path}, line {number}: not an entry of the journal of plans ({error}). It says what was "
                 "planned before the runs; without it all gains are exploration: delete the file to report them as such"
             ) from None
     return entries
 
 
-def standing(plan: Mapping[str, Any], entries: Sequence[Entry]) -> Standing:
+def standing(plan: Plan, entries: Sequence[Entry]) -> Standing:
     """Say what the history of a study leaves of its plan.
 
     Args:
         plan: the present one.
         entries: its journal; empty for a study that has none, which is taken at its word.
     """
-    seeds = tuple(plan["seeds"])
+    seeds = plan.seeds
     if not entries:
         return Standing(seeds, (len(seeds),))
     first = {seed: number for number, entry in reversed(list(enumerate(entries))) for seed in entry.seeds}
@@ -142,9 +137,9 @@ def standing(plan: Mapping[str, Any], entries: Sequence[Entry]) -> Standing:
     looks = (*sorted(count for count in counts if 2 <= count < len(seeds)), len(seeds))
     dropped = sorted({seed for entry in entries for seed in entry.seen} - set(seeds))
     changed = ""
-    if _headline(original.metrics) != _headline(plan["metrics"]):
+    if _headline(original.metrics) != _headline(plan.metrics):
         changed = "the headline was changed after runs had been seen"
-    elif original.pairing != plan.get("pairing", PAIRED):
+    elif original.pairing != plan.pairing:
         changed = (
             f"gains were planned {original.pairing}, and design.pairing was changed after runs had been seen"
         )
@@ -153,12 +148,11 @@ def standing(plan: Mapping[str, Any], entries: Sequence[Entry]) -> Standing:
     return Standing(ordered, looks, changed, frozenset(original.gains), single_claims(original.metrics))
 
 
-def single_claims(metrics: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+def single_claims(metrics: Headline) -> frozenset[tuple[str, str]]:
     """(task, stage) of the gains on single tasks that a plan claims."""
-    claims = metrics.get("claims", {})
-    return frozenset((task, stage) for task, stages in claims.items() for stage in stages)
+    return frozenset((task, stage) for task, stages in metrics.claims.items() for stage in stages)
 
 
-def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _headline(metrics: Headline) -> Headline:
     """What all claims hang on; a claim on a single task that comes later is no claim, and spoils no other."""
-    return {name: value for name, value in metrics.items() if name != "claims"}
+    return replace(metrics, claims={})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest
 from ablate.study.chance import draws_documents
+from ablate.study.schema import PAIRED, UNPAIRED, Plan
 
-PAIRED, UNPAIRED = "paired", "unpaired"
 SPACING = 1_000_000
 """Between the seeds of two arms; a study has fewer seeds, and they lie closer together."""
 PLACES = 10**9
@@ -36,11 +35,11 @@ def own_seeds(arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> dict
     return shifts
 
 
-def shares_seeds(plan: Mapping[str, Any]) -> bool:
+def shares_seeds(plan: Plan) -> bool:
     """Whether any two arms of a plan have runs under one seed, or its documents."""
     if draws_documents(plan):
         return True
-    shifts = [(arm["config"].get("randomness") or {}).get("shift", 0) for arm in plan["arms"].values()]
+    shifts = [arm.randomness.get("shift", 0) for arm in plan.arms.values()]
     return len(set(shifts)) < len(shifts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from unicodedata import normalize
 from ablate.config import (
     RESERVED,
     check_arm,
-    identified,
     make,
     make_pool,
     naming,
@@ -27,18 +26,16 @@ from ablate.design.base import Assignment, ContrastSpec, Design, Factor
 from ablate.design.controls import CONTROL, PARTS, SPLIT, controlled_factor, controls
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.estimand.base import contrasts_of
-from ablate.fingerprint import counts, digest
+from ablate.fingerprint import digest
 from ablate.pool.spike.defects import KINDS
-from ablate.settings import Config, StudyConfig
 from ablate.store import read_json, write_json
 from ablate.study.chance import OF_DOCUMENTS, draw_of
 from ablate.study.journal import note_plan, seeds_seen
-from ablate.study.pairing import UNPAIRED, choose_pairing, own_seeds, shares_seeds
+from ablate.study.pairing import choose_pairing, own_seeds, shares_seeds
 from ablate.study.rounds import check_rounds
+from ablate.study.schema import Arm, Headline, Plan, counting, other_format
 from ablate.study.tokenizer_text import with_text
 
-PLAN_FORMAT = 2
-RESTORE = "restore it from a copy, or plan again with the study's own command and study.replan=true"
 MOST_PERMUTED = 6
 """Stages in all their orders: 720."""
 PLAIN = re.compile(r"[a-z0-9_+=@(][a-z0-9_.,+=@()-]*(?<!\.)")
@@ -49,8 +46,6 @@ LONGEST = 100
 """Characters of a name in a folder's; a file system takes 255 bytes."""
 ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate", "randomness")
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
-SET_ASIDE = {entry.name for entry in (*fields(StudyConfig), *fields(Config)) if not counts(entry)}
-"""Keys of a plan that change no result."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +218,7 @@ def _set(config: dict[str, Any], path: str, value: Any) -> None:
     config[last] = value
 
 
-def make_plan(composed: Any) -> dict[str, Any]:
+def make_plan(composed: Any) -> Plan:
     """Resolve a composed configuration into a plan.
 
     Everything an arm describes is built once, so that a wrong parameter in any arm is found now.
@@ -235,7 +230,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
         composed, Mapping
     ) else {key: composed[key] for key in composed if key != "hydra"}  # fmt: skip
     config = {key: plain(value) for key, value in composed.items()}
-    seeds = config["seeds"]
+    seeds: list[int] = config["seeds"]
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must name each seed once, at least one, got {seeds}")
     levels = {entry.name: entry for entry in resolve_factors(config)}
@@ -243,7 +238,7 @@ def make_plan(composed: Any) -> dict[str, Any]:
     factors = [entry.factor for entry in levels.values()]
     with naming("design.method", vars(design), otherwise=f"design={config['design']['name']}"):
         assignments = design.arms(factors)
-    arms: dict[str, Any] = {}
+    arms: dict[str, Arm] = {}
     controlled = _controlled(config, assignments, list(levels.values()), design)
     assignments = assignments | controlled
     config = {**with_text(config), "randomness": _randomness(config, folder_of(config))}
@@ -275,8 +270,8 @@ def make_plan(composed: Any) -> dict[str, Any]:
                     f"design.factors: {shared}.* cannot be varied within a study, all arms share the {shared}; "
                     "give each of its settings a study of its own (the rates of pool.spike can be varied)"
                 )
-        arms[name] = {"levels": assignment, "config": arm}
-    _plant_most([arm["config"]["pool"] for arm in arms.values()])
+        arms[name] = Arm(name=name, levels=assignment, config=arm)
+    _plant_most([arm.config["pool"] for arm in arms.values()])
     study, evaluate = config["study"], config["evaluate"]
     # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.
     natural = () if len(chance) == len(levels) > 1 else design.estimands
@@ -284,50 +279,50 @@ def make_plan(composed: Any) -> dict[str, Any]:
     if controlled:
         estimands += [name for name in PARTS if name not in estimands]
     contrasts = contrasts_of(estimands, assignments, factors)
-    plan = {
-        "format": PLAN_FORMAT,
-        "study": study["name"],
-        "title": study["title"] or study["name"],
-        "question": study["question"],
-        "prediction": study["prediction"],
-        "design": config["design"]["name"],
-        "arms": arms,
-        "reference": next(iter(arms)),
-        "factors": [asdict(factor) | {"levels": list(factor.levels)} for factor in factors],
-        "chance": chance,
-        "seeds": seeds,
-        "contrasts": [asdict(spec) for spec in contrasts],
-        "metrics": {
-            "primary": evaluate["primary"],
-            "aggregate": evaluate.get("aggregate"),
-            "average_last": evaluate.get("average_last", 1),
-        },
-        "stages": stage_order(config),
-        "store": str(config["store"]),
-        "tracker": config["tracker"],
-    }
-    if claims := _claims(evaluate, plan):
-        plan["metrics"]["claims"] = claims
-    asked = config.get("sequential")
-    rule = None if asked is None else check_rounds(asked, seeds)
-    if rule is not None:
-        plan["sequential"] = rule
-    pairing = choose_pairing(
-        config["design"]["pairing"], own=not shares_seeds(plan), contrasts=contrasts, rounds=rule is not None
+    aggregate = evaluate.get("aggregate")
+    order, asked = stage_order(config), config.get("sequential")
+    plan = Plan(
+        study=study["name"],
+        title=study["title"] or study["name"],
+        question=study["question"],
+        prediction=study["prediction"],
+        design=config["design"]["name"],
+        arms=arms,
+        reference=next(iter(arms)),
+        factors=tuple(factors),
+        chance=tuple(chance),
+        seeds=tuple(seeds),
+        contrasts=tuple(contrasts),
+        metrics=Headline(
+            primary=evaluate["primary"],
+            aggregate=tuple(aggregate) if isinstance(aggregate, list) else aggregate,
+            average_last=evaluate.get("average_last", 1),
+            claims=_claims(evaluate, contrasts, order),
+        ),
+        stages=tuple(order),
+        store=str(config["store"]),
+        tracker=config["tracker"],
+        sequential=None if asked is None else check_rounds(asked, seeds),
     )
-    if pairing == UNPAIRED:
-        plan["pairing"] = pairing
-    return sealed(plan)
+    pairing = choose_pairing(
+        config["design"]["pairing"],
+        own=not shares_seeds(plan),
+        contrasts=contrasts,
+        rounds=plan.sequential is not None,
+    )
+    return replace(plan, pairing=pairing)
 
 
-def _claims(evaluate: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, list[str]]:
+def _claims(
+    evaluate: Mapping[str, Any], contrasts: Sequence[ContrastSpec], order: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
     """Gains on single tasks that are claims: task -> stages, without stages that the design does not vary or the recipe lacks.
 
     Raises:
         ConfigError: for what is no stage and has no planned gain; names the nearest.
     """
-    gains = {contrast["factor"] for contrast in plan["contrasts"]}
-    known = gains | set(plan["stages"]) | set(stage_names())
+    gains = {contrast.factor for contrast in contrasts}
+    known = gains | {*order, *stage_names()}
     claims = {
         str(task): list(dict.fromkeys(stages)) for task, stages in (evaluate.get("claims") or {}).items()
     }
@@ -335,14 +330,14 @@ def _claims(evaluate: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, l
         for stage in stages:
             if stage not in known:
                 raise ConfigError(f"evaluate.claims.{task}: unknown stage {stage!r}: {nearest(stage, known)}")
-    varied = {task: [stage for stage in stages if stage in gains] for task, stages in claims.items()}
+    varied = {task: tuple(stage for stage in stages if stage in gains) for task, stages in claims.items()}
     return {task: stages for task, stages in varied.items() if stages}
 
 
-def planned_tests(plan: Mapping[str, Any]) -> int:
+def planned_tests(plan: Plan) -> int:
     """How many gains Holm's correction is over: those on the aggregate, and those that are claimed on single tasks."""
-    named = [stage for stages in plan["metrics"].get("claims", {}).values() for stage in stages]
-    factors = [contrast["factor"] for contrast in plan["contrasts"]]
+    named = [stage for stages in plan.metrics.claims.values() for stage in stages]
+    factors = [contrast.factor for contrast in plan.contrasts]
     return len(factors) + sum(factors.count(stage) for stage in named)
 
 
@@ -439,43 +434,10 @@ def _planned_shards(folder: Path) -> int | None:
         plan = load_plan(folder)
     except (AblateError, OSError):
         return None
-    return (plan["arms"][plan["reference"]]["config"].get("randomness") or {}).get("shards")
+    return plan.reference_arm.randomness.get("shards")
 
 
-def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """A plan with the digest of all in it that changes a result.
-
-    Names and sentences about a study, its tracker, what belongs to the machine, what the plan predicts
-    and where the store lies change none, and may change on a planned study.
-    """
-    rest = {key: value for key, value in plan.items() if key != "digest"}
-    return {"digest": digest(_counting(rest)), **rest}
-
-
-def _counting(plan: Mapping[str, Any]) -> dict[str, Any]:
-    store = str(plan.get("store") or "").rstrip("/")
-    kept = {
-        key: value for key, value in plan.items() if key not in {*SET_ASIDE, "study", "predicted", "digest"}
-    }
-    kept["arms"] = {
-        name: {**arm, "config": _without_store(identified(arm["config"]), store)}
-        for name, arm in plan["arms"].items()
-    }
-    return kept
-
-
-def _without_store(node: Any, store: str) -> Any:
-    """The same with every path below the store said from there."""
-    if isinstance(node, Mapping):
-        return {key: _without_store(value, store) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        return [_without_store(value, store) for value in node]
-    if store and isinstance(node, str) and node.startswith(f"{store}/"):
-        return f"<store>{node[len(store) :]}"
-    return node
-
-
-def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str, Any]:
+def freeze(plan: Plan, folder: Path, replan: bool = False) -> Plan:
     """Write `plan.json`, or find the same plan there.
 
     What changes no result is taken from the newer of the two. What a plan predicts, in words and in
@@ -491,59 +453,66 @@ def freeze(plan: dict[str, Any], folder: Path, replan: bool = False) -> dict[str
     return frozen
 
 
-def _freeze(plan: dict[str, Any], folder: Path, replan: bool) -> dict[str, Any]:
+def write_plan(plan: Plan, folder: Path) -> None:
+    """Write a study's `plan.json`, whatever stands there; `freeze` asks first."""
+    write_json(folder / "plan.json", plan.to_json())
+
+
+def _freeze(plan: Plan, folder: Path, replan: bool) -> Plan:
     path = folder / "plan.json"
     if not path.exists():
-        write_json(path, plan)
+        write_plan(plan, folder)
         return plan
-    frozen: dict[str, Any] = read_json(path)
-    old = (
-        None
-        if frozen.get("format") == PLAN_FORMAT
-        else f"it was planned by another version of ablate: {_format(frozen)}"
-    )
-    if old or frozen["digest"] != plan["digest"]:
+    data = read_json(path)
+    frozen, other = None, other_format(data)
+    if not other:
+        try:
+            frozen = Plan.from_json(data, path)
+        except DataError:
+            if not replan:
+                raise
+            if data.get("digest") != plan.digest:
+                _forget(folder, None, plan)
+            write_plan(plan, folder)
+            return plan
+    if frozen is None or frozen.digest != plan.digest:
         if not replan:
+            differs = (
+                f"it was planned by another version of ablate: {other}"
+                if frozen is None
+                else _difference(counting(frozen.to_json()), counting(plan.to_json()))
+            )
             raise AblateError(
-                f"{path} holds another plan than this command describes ({old or _difference(_counting(frozen), _counting(plan))}). "
+                f"{path} holds another plan than this command describes ({differs}). "
                 "Give this one a name of its own (study.name=...), or replace the plan with "
                 "study.replan=true; what finished runs computed is kept in the store and reused either way"
             )
-        _forget(folder, {} if old else frozen, plan)
-        write_json(path, plan)
+        _forget(folder, frozen, plan)
+        write_plan(plan, folder)
         return plan
-    plan = dict(plan)
     if any(folder.glob("runs/*/*/record.json")):
-        if frozen["prediction"] != plan["prediction"] and not replan:
+        if frozen.prediction != plan.prediction and not replan:
             raise AblateError(
-                f"study.prediction differs from the one in {path} ({frozen['prediction']!r}), and runs have been "
+                f"study.prediction differs from the one in {path} ({frozen.prediction!r}), and runs have been "
                 "done: a prediction is frozen before them. Leave it as it was, or replace it with study.replan=true"
             )
-        plan.pop("predicted", None)
-    if "predicted" not in plan and "predicted" in frozen:
-        plan["predicted"] = frozen["predicted"]
+        plan = replace(plan, predicted=None)
+    plan = replace(plan, predicted=plan.predicted or frozen.predicted)
     if plan != frozen:
-        write_json(path, plan)
+        write_plan(plan, folder)
     return plan
 
 
-def _forget(folder: Path, frozen: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+def _forget(folder: Path, frozen: Plan | None, plan: Plan) -> None:
     """Take out the records of arms that the new plan configures otherwise; the store still has their results."""
-    before, now = (_counting(one)["arms"] if one else {} for one in (frozen, plan))
+    before, now = (counting(one.to_json())["arms"] if one else {} for one in (frozen, plan))
     kept = {run_folder(folder, arm, 0).parent for arm, entry in now.items() if before.get(arm) == entry}
     for record in folder.glob("runs/*/*/record.json"):
         if record.parent.parent not in kept:
             record.unlink()
 
 
-def factors_of(plan: Mapping[str, Any]) -> list[Factor]:
-    """The factors of a plan as the designs know them."""
-    return [Factor(entry["name"], tuple(entry["levels"])) for entry in plan["factors"]]
-
-
-def contrasts_asked(
-    plan: Mapping[str, Any], estimands: Sequence[str], without: Sequence[str] = ()
-) -> list[ContrastSpec]:
+def contrasts_asked(plan: Plan, estimands: Sequence[str], without: Sequence[str] = ()) -> list[ContrastSpec]:
     """The contrasts of estimands that a plan did not freeze, from the arms that it has.
 
     Args:
@@ -555,39 +524,18 @@ def contrasts_asked(
         ConfigError: for an unknown estimand.
         NotIdentified: when the plan's arms do not determine it; names the arms that are missing.
     """
-    arms = {name: arm["levels"] for name, arm in plan["arms"].items() if name not in without}
-    return contrasts_of(estimands, arms, factors_of(plan))
+    arms = {name: levels for name, levels in plan.levels.items() if name not in without}
+    return contrasts_of(estimands, arms, plan.factors)
 
 
-def load_plan(folder: Path) -> dict[str, Any]:
+def load_plan(folder: Path) -> Plan:
     """The frozen plan of a study folder.
 
     Raises:
-        DataError: when there is none, or it is of another format.
+        DataError: when there is none, or it is of another format or not as it was frozen.
     """
     path = folder / "plan.json"
-    plan: dict[str, Any] = read_json(path)
-    if not isinstance(plan, dict) or plan.get("format") != PLAN_FORMAT:
-        raise DataError(
-            f"{path} was written by another version of ablate: {_format(plan)}. Plan again with the study's own "
-            "command and study.replan=true; what finished runs computed is taken from the store where it still "
-            "holds, and computed again where not"
-        )
-    try:
-        found = sealed(plan)["digest"]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); {RESTORE}") from None
-    if found != plan.get("digest"):
-        raise DataError(
-            f"{path} is not what was frozen: its digest is {plan.get('digest')}, that of its content {found}. "
-            f"It was changed by hand or damaged; {RESTORE}"
-        )
-    return plan
-
-
-def _format(plan: Any) -> str:
-    found = plan.get("format") if isinstance(plan, Mapping) else None
-    return f"its format is {found}, this version reads {PLAN_FORMAT}"
+    return Plan.from_json(read_json(path), path)
 
 
 def run_folder(study: Path, arm: str, seed: int) -> Path:

@@ -6,15 +6,15 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ablate.config import make, make_stages
+from ablate.config import make_stages
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.errors import AblateError, under
 from ablate.pool.pool import Pool, build_pool
@@ -22,41 +22,14 @@ from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
 from ablate.store import Store
 from ablate.study.chance import undrawn
+from ablate.study.prediction import Probe
 from ablate.study.prepare import Workshop
+from ablate.study.schema import Plan
 
 Say = Callable[[str], None]
 
 FEW = 20
 """Documents that only load what the stages need."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What was measured.
-
-    Attributes:
-        documents: in the pool.
-        setup_s: loading what curation needs, and starting its workers.
-        curate_s: of one document, in every arm of the study, all workers together.
-        start_s: of a process before its first run: tasks read and tokenised.
-        processes: that train side by side, as the sweep would have it.
-        tokens_per_s: of training, all processes together.
-        evaluate_s: of one evaluation.
-        tokens_left: of a document of the pool, on average, after the full recipe.
-    """
-
-    documents: int
-    setup_s: float
-    curate_s: float
-    start_s: float
-    processes: int
-    tokens_per_s: float
-    evaluate_s: float
-    tokens_left: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `plan.json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +49,7 @@ class _Sample(Source):
         return {"pool": self.pool.digest, "rows": self.rows.tolist()}
 
 
-def probe(
-    plan: Mapping[str, Any], store: Store, *, workers: int | None, sample: int, jobs: int | None, say: Say
-) -> Probe:
+def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: int | None, say: Say) -> Probe:
     """Measure what a plan's runs will cost here.
 
     Reads the study's pool into the store, as the sweep would; everything else happens in a temporary
@@ -92,10 +63,10 @@ def probe(
         jobs: processes of the launcher that the command names; None where the sweep chooses by measuring.
         say: told what is measured.
     """
-    config = plan["arms"][plan["reference"]]["config"]
+    config = plan.reference_arm.config
     pool = Workshop(config, store, workers).pool
-    for arm in plan["arms"].values():
-        for stage in make_stages(undrawn(arm["config"])):
+    for arm in plan.arms.values():
+        for stage in make_stages(undrawn(arm.config)):
             with under(f"stages.{stage.name}"):
                 stage.check_fields(pool.fields())
     # From all over the pool, whose parts may differ; the smaller samples are among the larger.
@@ -125,26 +96,24 @@ def probe(
         return Probe(len(pool), setup, slope / at_once, *_speeds(plan, workshop, jobs, say), left)
 
 
-def _prepare_all(plan: Mapping[str, Any], workshop: Workshop) -> None:
-    for arm in plan["arms"].values():
+def _prepare_all(plan: Plan, workshop: Workshop) -> None:
+    for arm in plan.arms.values():
         try:
-            workshop.prepare(undrawn(arm["config"]), plan["seeds"][0])
+            workshop.prepare(undrawn(arm.config), plan.seeds[0])
         except AblateError:
             # A stage may drop all of a small sample; what it measured was measured.
             continue
 
 
-def _tokens_left(plan: Mapping[str, Any], workshop: Workshop) -> int:
+def _tokens_left(plan: Plan, workshop: Workshop) -> int:
     try:
-        config = undrawn(plan["arms"][plan["reference"]]["config"])
-        return int(workshop.prepare(config, plan["seeds"][0]).info["unique_tokens"])
+        config = undrawn(plan.reference_arm.config)
+        return int(workshop.prepare(config, plan.seeds[0]).info["unique_tokens"])
     except AblateError:
         return 0
 
 
-def _speeds(
-    plan: Mapping[str, Any], workshop: Workshop, jobs: int | None, say: Say
-) -> tuple[float, int, float, float]:
+def _speeds(plan: Plan, workshop: Workshop, jobs: int | None, say: Say) -> tuple[float, int, float, float]:
     """start_s, processes, tokens_per_s, evaluate_s."""
     from ablate.study.layout import Layout, choose_layout
     from ablate.study.run import evaluator_of
@@ -152,16 +121,15 @@ def _speeds(
     from ablate.train.loop import measure_speed
     from ablate.train.proxy import build_model
 
-    config = plan["arms"][plan["reference"]]["config"]
+    config = plan.reference_arm.config
     started = time.monotonic()
     evaluator = evaluator_of(config, workshop.tokenizer, workshop.store)
     start_s = time.monotonic() - started
     vocab_size = len(load_tokenizer(workshop.tokenizer.folder))
-    proxy, train = make(config["proxy"], "proxy"), make(config["train"], "train")
+    proxy, train = plan.reference_arm.proxy, plan.reference_arm.train
     layout = Layout(jobs or 1, train.threads, train.together or 1)
     if jobs is None:
-        runs = len(plan["arms"]) * len(plan["seeds"])
-        layout = choose_layout(workshop.store.root / "layout.json", config, vocab_size, runs, say)
+        layout = choose_layout(workshop.store.root / "layout.json", config, vocab_size, len(plan.runs), say)
     speed = layout.tokens_per_s
     if speed is None:
         recipe = replace(train, threads=layout.threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ablate.corpus.shard import Shard
+from ablate.design.base import ContrastSpec
 from ablate.effects.aggregate import aggregate
 from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
@@ -22,10 +23,11 @@ from ablate.estimand.base import NotIdentified
 from ablate.store import check, read_json, read_table
 from ablate.study.chance import Chance, Draw, chance_of, draw_of, draws_documents
 from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
-from ablate.study.pairing import UNPAIRED, shares_seeds
+from ablate.study.pairing import shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import read_record
 from ablate.study.rounds import State, states
+from ablate.study.schema import UNPAIRED, Plan, weight_matrix
 
 AVERAGED = {"main_effect", "interaction", "shapley", "near_full"}
 """Estimands that average over arms."""
@@ -49,49 +51,53 @@ class Study:
     """
 
     folder: Path
-    plan: Mapping[str, Any]
+    plan: Plan
     records: Mapping[tuple[str, int], Mapping[str, Any]]
     failed: Mapping[tuple[str, int], str]
-    further: Sequence[Mapping[str, Any]] = ()
+    further: Sequence[ContrastSpec] = ()
     history: Standing = AT_ITS_WORD
     _items: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def arms(self) -> list[str]:
         """Names, in the plan's order."""
-        return list(self.plan["arms"])
+        return list(self.plan.arms)
 
     @property
     def seeds(self) -> list[int]:
         """In the order in which they were first planned."""
-        return list(self.history.seeds or self.plan["seeds"])
+        return list(self.history.seeds or self.plan.seeds)
 
     @cached_property
-    def contrasts(self) -> list[Mapping[str, Any]]:
+    def contrasts(self) -> list[ContrastSpec]:
         """What is reported: the plan's claims, then what was asked for beside them."""
         return [*self.claims, *self.further]
 
     @cached_property
-    def claims(self) -> list[Mapping[str, Any]]:
+    def claims(self) -> list[ContrastSpec]:
         """The plan's contrasts, those of an averaging estimand without the arms that have no run at all.
 
         An average over arms can do with fewer of them as long as they still determine it; a difference
         between two arms cannot.
         """
-        planned = list(self.plan["contrasts"])
+        planned = list(self.plan.contrasts)
         gone = [arm for arm in self.arms if self.first_record(arm) is None]
-        affected = {c["estimand"] for c in planned if any(c["weights"].get(arm) for arm in gone)}
+        affected = {c.estimand for c in planned if any(c.weights.get(arm) for arm in gone)}
         for estimand in sorted(affected & AVERAGED):
             try:
-                left = [asdict(spec) for spec in contrasts_asked(self.plan, [estimand], without=gone)]
+                left = contrasts_asked(self.plan, [estimand], without=gone)
             except NotIdentified:
                 continue
-            there = {(spec["factor"], spec["level"], spec["versus"]): spec for spec in left}
+            there = {(spec.factor, spec.level, spec.versus): spec for spec in left}
             planned = [
-                there.get((c["factor"], c["level"], c["versus"]), c) if c["estimand"] == estimand else c
-                for c in planned
+                there.get((c.factor, c.level, c.versus), c) if c.estimand == estimand else c for c in planned
             ]
         return planned
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Of `contrasts` over the arms, shape (n_contrasts, n_arms)."""
+        return weight_matrix(self.contrasts, self.arms)
 
     @property
     def waiting(self) -> list[tuple[str, int]]:
@@ -101,7 +107,7 @@ class Study:
     @property
     def primary(self) -> str:
         """The headline's metric."""
-        return str(self.plan["metrics"]["primary"])
+        return self.plan.metrics.primary
 
     @cached_property
     def tasks(self) -> dict[str, Mapping[str, Any]]:
@@ -120,7 +126,7 @@ class Study:
     @property
     def aggregate(self) -> str | list[str]:
         """What the aggregate is made of, as asked: "all", "screened" or named tasks."""
-        asked = self.plan["metrics"]["aggregate"]
+        asked = self.plan.metrics.aggregate
         return "all" if asked is None else asked if isinstance(asked, str) else list(asked)
 
     @property
@@ -170,7 +176,7 @@ class Study:
 
     def claims_gain(self, number: int) -> bool:
         """Whether contrast `number` was planned before any run was seen, under the headline that stands."""
-        if number >= len(self.plan["contrasts"]) or self.history.changed:
+        if number >= len(self.plan.contrasts) or self.history.changed:
             return False
         planned = self.history.gains
         return planned is None or gain_key(self.contrasts[number]) in planned
@@ -195,16 +201,16 @@ class Study:
         Not those on the only task of the aggregate, which is that task on another scale.
         """
         named = self.history.single
-        named = single_claims(self.plan["metrics"]) if named is None else named
+        named = single_claims(self.plan.metrics) if named is None else named
         members = self.aggregated(self.primary)
         return frozenset(claim for claim in named if members != [claim[0]])
 
     @cached_property
     def looks(self) -> Looks | None:
         """How often results were looked at, by plan or because seeds were added; None for once."""
-        rule = self.plan.get("sequential")
+        rule = self.plan.sequential
         if rule is not None:
-            return Looks(tuple(rule["rounds"]), rule["spending"])
+            return Looks(rule.rounds, rule.spending)
         return Looks(self.history.looks, "pocock") if len(self.history.looks) > 1 else None
 
     @cached_property
@@ -221,13 +227,13 @@ class Study:
         two = sum(map(bool, weights.values())) == 2
         if not two and draws_documents(self.plan):
             return "paired"
-        planned = self.plan.get("pairing") == UNPAIRED
+        planned = self.plan.pairing == UNPAIRED
         return "unpaired" if planned and (two or not self.shares_seeds) else "auto"
 
     @property
     def average_last(self) -> int:
         """Checkpoints that a run's score is the mean of."""
-        return int(self.plan["metrics"].get("average_last", 1))
+        return self.plan.metrics.average_last or 1
 
     @cached_property
     def points(self) -> int:
@@ -279,7 +285,7 @@ class Study:
 
     def draws(self, arm: str) -> dict[Draw, Mapping[str, Any]]:
         """What seeds decided before training -> the arm's first record with it; one where all share a corpus."""
-        config = self.plan["arms"][arm].get("config") or {}
+        config = self.plan.arms[arm].config
         found: dict[Draw, Mapping[str, Any]] = {}
         for seed in self.seeds:
             if (arm, seed) in self.records:
@@ -395,7 +401,7 @@ class Study:
     @cached_property
     def ranked(self) -> list[int]:
         """Positions of the distinct arms that a ranking is of: of copies of a recipe, which seeds alone tell apart, the first."""
-        levels = [dict(self.plan["arms"][arm]["levels"]) for arm in self.arms]
+        levels = [self.plan.arms[arm].levels for arm in self.arms]
         return [n for n in self.distinct if not levels[n] or levels.index(levels[n]) == n]
 
     def _runs(self, arm: str) -> dict[int, str]:
@@ -425,19 +431,18 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
         raise DataError(f"{folder} holds no study (no plan.json); `ablate sweep study=...` makes one")
     plan = load_plan(folder)
     records, failed = {}, {}
-    for arm in plan["arms"]:
-        for seed in plan["seeds"]:
-            run = run_folder(folder, arm, seed)
-            if (run / "record.json").exists():
-                records[arm, seed] = read_record(run)
-            elif (run / "failed.json").exists():
-                failed[arm, seed] = str(read_json(run / "failed.json")["error"])
-            elif "sequential" not in plan:  # there, a run may not be needed any more
-                failed[arm, seed] = "not among what was imported" if "imported" in plan else NOT_RUN
-    history = AT_ITS_WORD if "imported" in plan else standing(plan, read_journal(folder))
-    frozen = {contrast["estimand"] for contrast in plan["contrasts"]}
+    for arm, seed in plan.runs:
+        run = run_folder(folder, arm, seed)
+        if (run / "record.json").exists():
+            records[arm, seed] = read_record(run)
+        elif (run / "failed.json").exists():
+            failed[arm, seed] = str(read_json(run / "failed.json")["error"])
+        elif plan.sequential is None:  # there, a run may not be needed any more
+            failed[arm, seed] = NOT_RUN if plan.imported is None else "not among what was imported"
+    history = AT_ITS_WORD if plan.imported is not None else standing(plan, read_journal(folder))
+    frozen = {contrast.estimand for contrast in plan.contrasts}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
-    return Study(folder, plan, records, failed, [asdict(spec) for spec in further], history)
+    return Study(folder, plan, records, failed, further, history)
 
 
 def tasks_with(study: Study, metric: str) -> list[str]:
@@ -467,10 +472,14 @@ def current(study: Study, rounds: int | None = None) -> list[State]:
     """How far each contrast is, from the records alone.
 
     Args:
-        study: whose plan has "sequential".
+        study: whose seeds come in rounds.
         rounds: to look at; None for those that any contrast has had.
+    Raises:
+        DataError: when they do not.
     """
-    looks = study.plan["sequential"]["rounds"]
+    rule = study.plan.sequential
+    if rule is None:
+        raise DataError(f"{study.folder}: its plan has no rounds of seeds")
     scores = np.full((len(study.arms), len(study.seeds)), np.nan)
     if study.records:
         measured = (task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
@@ -478,6 +487,6 @@ def current(study: Study, rounds: int | None = None) -> list[State]:
         scores = score_table(study, task, study.primary)
     if rounds is None:
         most = int(np.isfinite(scores).sum(axis=1).max(initial=0))
-        rounds = sum(look <= most for look in looks) or 1
-    same = [study.identical(contrast["weights"]) for contrast in study.plan["contrasts"]]
-    return states(study.plan, scores, same, rounds)
+        rounds = sum(look <= most for look in rule.rounds) or 1
+    same = [study.identical(contrast.weights) for contrast in study.plan.contrasts]
+    return states(study.plan, rule, scores, same, rounds)

@@ -12,6 +12,7 @@ import numpy as np
 from ablate.effects.multiplicity import holm
 from ablate.effects.sequential import SPENDING, sequential_contrasts
 from ablate.errors import ConfigError
+from ablate.study.schema import Plan, Sequential, weight_matrix
 
 OPEN, DECIDED, NEGLIGIBLE, SAME = "open", "decided", "negligible", "the same runs"
 
@@ -36,7 +37,7 @@ class State:
     seeds: int
 
 
-def check_rounds(asked: Mapping[str, Any], seeds: list[int]) -> dict[str, Any] | None:
+def check_rounds(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | None:
     """What a plan freezes of `sequential`; None when it is off.
 
     Raises:
@@ -57,43 +58,48 @@ def check_rounds(asked: Mapping[str, Any], seeds: list[int]) -> dict[str, Any] |
         )
     if not 0 < asked["alpha"] < 1:
         raise ConfigError(f"sequential.alpha must be in (0, 1), got {asked['alpha']}")
-    return {name: asked[name] for name in ("rounds", "spending", "alpha", "negligible")}
+    return Sequential(
+        rounds=tuple(rounds),
+        spending=asked["spending"],
+        alpha=asked["alpha"],
+        negligible=asked["negligible"],
+    )
 
 
-def states(plan: Mapping[str, Any], scores: np.ndarray, same: list[bool], rounds: int) -> list[State]:
+def states(plan: Plan, rule: Sequential, scores: np.ndarray, same: list[bool], rounds: int) -> list[State]:
     """Replay the rounds: which contrast was closed in which.
 
     Args:
-        plan: with "sequential".
+        plan: arms and contrasts.
+        rule: the plan's.
         scores: shape (n_arms, n_seeds), of the headline; NaN for runs not done.
         same: per contrast, whether its arms are the same runs.
         rounds: that have been run.
     """
-    rule, arms = plan["sequential"], list(plan["arms"])
-    weights = np.array([[c["weights"].get(arm, 0.0) for arm in arms] for c in plan["contrasts"]])
+    arms, weights = list(plan.arms), weight_matrix(plan.contrasts, plan.arms)
     closed: dict[int, tuple[str, int, int]] = {}
-    for number, look in enumerate(rule["rounds"][:rounds], start=1):
+    for number, look in enumerate(rule.rounds[:rounds], start=1):
         seen = np.where(np.arange(scores.shape[1]) < look, scores, np.nan)
         found = sequential_contrasts(
-            seen, weights, rule["rounds"], spending=rule["spending"], identical=same, level=1 - rule["alpha"]
+            seen, weights, rule.rounds, spending=rule.spending, identical=same, level=1 - rule.alpha
         )
         # Arms with the same texts are one arm: nothing is tested there, as in the report.
         tested = [np.nan if estimate.method == "identical" else estimate.p_value for estimate in found]
         for place, (estimate, p) in enumerate(zip(found, holm(tested), strict=True)):
             if place in closed:
                 continue
-            least = rule["negligible"]
+            least = rule.negligible
             if estimate.method == "identical":
                 closed[place] = (SAME, number, estimate.n_seeds)
-            elif p <= rule["alpha"]:
+            elif p <= rule.alpha:
                 closed[place] = (DECIDED, number, estimate.n_seeds)
             elif least is not None and -least < estimate.ci_low and estimate.ci_high < least:
                 closed[place] = (NEGLIGIBLE, number, estimate.n_seeds)
     found_states = []
-    for place, contrast in enumerate(plan["contrasts"]):
-        used = tuple(arm for arm, weight in contrast["weights"].items() if weight)
+    for place, contrast in enumerate(plan.contrasts):
+        used = tuple(arm for arm, weight in contrast.weights.items() if weight)
         seeds = int(np.isfinite(scores[[arms.index(arm) for arm in used]]).all(axis=0).sum())
         status, when, had = closed.get(place, (OPEN, rounds, seeds))
-        name = f"{contrast['factor']}: {contrast['level']} vs {contrast['versus']}"
+        name = f"{contrast.factor}: {contrast.level} vs {contrast.versus}"
         found_states.append(State(name, used, status, when, had))
     return found_states

@@ -41,6 +41,7 @@ from ablate.store import (
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
 from ablate.study.record import write_record
+from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
 from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
 
@@ -134,14 +135,14 @@ def trunk_jobs(
     plan = load_plan(study)
     with workshop_of(plan, store, workers) as workshop:
         origins = Origins(plan, workshop)
-        found = [origins.of(plan["arms"][arm]["config"], seed) for arm, seed in runs]
+        found = [origins.of(plan.arms[arm].config, seed) for arm, seed in runs]
         return not train_trunks([one for one in found if isinstance(one, Trunk)], threads)
 
 
 @contextmanager
-def workshop_of(plan: Mapping[str, Any], store: Store, workers: int | None) -> Iterator[Workshop]:
+def workshop_of(plan: Plan, store: Store, workers: int | None) -> Iterator[Workshop]:
     """The workshop of a plan's arms, closed again at the end."""
-    workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
+    workshop = Workshop(plan.reference_arm.config, store, workers)
     try:
         yield workshop
     finally:
@@ -222,7 +223,7 @@ class _Open:
 
 
 def execute(
-    plan: Mapping[str, Any],
+    plan: Plan,
     workshop: Workshop,
     study: Path,
     runs: Sequence[RunName],
@@ -283,9 +284,9 @@ def _clear(run: _Open) -> None:
         checkpoint.remove(run.result)
 
 
-def _open(plan: Mapping[str, Any], workshop: Workshop, origins: Origins, study: Path, name: RunName) -> _Open:
+def _open(plan: Plan, workshop: Workshop, origins: Origins, study: Path, name: RunName) -> _Open:
     arm, seed = name
-    config = plan["arms"][arm]["config"]
+    config = plan.arms[arm].config
     prepared = workshop.prepare(config, seed)
     seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared.info["unique_tokens"])
     subset = None if seeds.subset is None else (seeds.subset, tokens)
@@ -344,7 +345,7 @@ def _copies(
 
 
 def _train(
-    plan: Mapping[str, Any],
+    plan: Plan,
     workshop: Workshop,
     origins: Origins,
     group: list[_Open],
@@ -449,11 +450,11 @@ class _Desk:
 
 
 @contextmanager
-def _desk(plan: Mapping[str, Any], run: _Open, evaluator: Any) -> Iterator[_Desk]:
-    tracker = make(plan["tracker"], "tracker")
+def _desk(plan: Plan, run: _Open, evaluator: Any) -> Iterator[_Desk]:
+    tracker = make(plan.tracker, "tracker")
     with (
         _log(run.folder / "log.txt") as write,
-        tracker.run(plan["study"], *run.name, run.config) as tracked,
+        tracker.run(plan.study, *run.name, run.config) as tracked,
     ):
         yield _Desk(run, evaluator, write, tracked)
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.shard import cut_of
 from ablate.errors import ConfigError
 from ablate.pool.pool import Pool
 from ablate.study.chance import by_draw
+from ablate.study.schema import Plan
 
 UNEQUAL = 2.0
 """Times the documents of the smallest shard that the largest may have before a plan warns."""
 
 
-def check_shards(plan: Mapping[str, Any], pool: Pool) -> list[str]:
+def check_shards(plan: Plan, pool: Pool) -> list[str]:
     """Refuse shards without documents; warn of unequal ones and of seeds that share one.
 
     Raises:
         ConfigError: when a shard is empty.
     """
-    config = plan["arms"][plan["reference"]]["config"]
-    n_shards = config["randomness"]["shards"]
+    n_shards = plan.reference_arm.randomness["shards"]
     cut = cut_of(pool, n_shards)
     least, most = min(cut.documents), max(cut.documents)
     if least == 0:
@@ -38,7 +35,7 @@ def check_shards(plan: Mapping[str, Any], pool: Pool) -> list[str]:
             f"shards are unequal: {least:,} to {most:,} documents; the largest host or source, {cut.heaviest}, has {cut.weight:,} of "
             f"{len(pool):,}. Seeds then differ by how much text they have, beside which text it is"
         )
-    sharing = [seeds for seeds in by_draw(config, plan["seeds"]).values() if len(seeds) > 1]
+    sharing = [seeds for seeds in by_draw(plan.reference_arm.config, plan.seeds).values() if len(seeds) > 1]
     if sharing:
         groups = "; ".join(", ".join(map(str, seeds)) for seeds in sharing[:3])
         warnings.append(
@@ -48,7 +45,7 @@ def check_shards(plan: Mapping[str, Any], pool: Pool) -> list[str]:
     return warnings
 
 
-def thin_shards(plan: Mapping[str, Any], pool: Pool, tokens_per_document: float) -> list[str]:
+def thin_shards(plan: Plan, pool: Pool, tokens_per_document: float) -> list[str]:
     """Warn of shards that hold less than the budget.
 
     Args:
@@ -56,16 +53,16 @@ def thin_shards(plan: Mapping[str, Any], pool: Pool, tokens_per_document: float)
         pool: that is cut.
         tokens_per_document: what the full recipe leaves of a document of the pool, on average.
     """
-    config = plan["arms"][plan["reference"]]["config"]
-    if config["budget"]["match"] != "tokens":
+    arm = plan.reference_arm
+    if arm.budget.match != "tokens":
         return []
-    cut = cut_of(pool, config["randomness"]["shards"])
+    cut = cut_of(pool, arm.randomness["shards"])
     left = [count * tokens_per_document for count in cut.documents]
-    epochs = [config["train"]["tokens"] / tokens for tokens in left if tokens > 0]
+    epochs = [arm.train.tokens / tokens for tokens in left if tokens > 0]
     if not epochs or max(epochs) <= 1:
         return []
     repeats = f"; more than {WARN_EPOCHS:g} cost" if max(epochs) > WARN_EPOCHS else ""
     return [
-        f"a shard holds about {min(left):,.0f} to {max(left):,.0f} tokens of the full recipe, and a run trains on {config['train']['tokens']:,}: "
+        f"a shard holds about {min(left):,.0f} to {max(left):,.0f} tokens of the full recipe, and a run trains on {arm.train.tokens:,}: "
         f"{min(epochs):.1f} to {max(epochs):.1f} epochs{repeats}. Fewer shards, more pool or a smaller budget repeat less"
     ]

@@ -35,6 +35,7 @@ from ablate.study.run import (
     run_jobs,
     run_key,
 )
+from ablate.study.schema import Plan
 from ablate.study.trunk import Origins, Trunk
 
 Say = Callable[[str], None]
@@ -61,7 +62,7 @@ def sweep(
     with lock(study / ".lock", f"a sweep of {study}"):
         plan = load_plan(study)
         if wanted is None:
-            wanted = [(arm, seed) for arm in plan["arms"] for seed in plan["seeds"]]
+            wanted = plan.runs
         _take_out_stale(plan, study, store, composed.workers, wanted, say)
         pending = [run for run in wanted if not _done(study, *run)]
         say(f"{len(wanted)} runs planned, {len(wanted) - len(pending)} already done")
@@ -69,7 +70,7 @@ def sweep(
         if pending:
             for run in pending:
                 clear_failure(study, *run)
-            workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, composed.workers)
+            workshop = Workshop(plan.reference_arm.config, store, composed.workers)
             try:
                 started = time.monotonic()
                 distinct, trunks = _prepare(plan, workshop, study, pending, say, failures)
@@ -94,7 +95,7 @@ def sweep(
 
 
 def _take_out_stale(
-    plan: Mapping[str, Any],
+    plan: Plan,
     study: Path,
     store: Store,
     workers: int | None,
@@ -105,11 +106,11 @@ def _take_out_stale(
     done = [run for run in wanted if _done(study, *run)]
     if not done or not store.root.exists():
         return
-    workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
+    workshop = Workshop(plan.reference_arm.config, store, workers)
     origins = Origins(plan, workshop)
     try:
         for arm in dict.fromkeys(arm for arm, _ in done):
-            config = plan["arms"][arm]["config"]
+            config = plan.arms[arm].config
             for seed in [seed for other, seed in done if other == arm]:
                 prepared = workshop.prepare(config, seed)
                 folder = run_folder(study, arm, seed)
@@ -145,7 +146,7 @@ def _reason(study: Path, arm: str, seed: int) -> str:
 
 
 def _prepare(
-    plan: Mapping[str, Any], workshop: Workshop, study: Path, pending: list[tuple[str, int]], say: Say,
+    plan: Plan, workshop: Workshop, study: Path, pending: list[tuple[str, int]], say: Say,
     failures: dict[tuple[str, int], str],
 ) -> tuple[list[RunName], dict[RunName, Trunk]]:  # fmt: skip
     """Build the corpus of each pending run; the runs that differ from one another, and the trunk of each that has one."""
@@ -155,7 +156,7 @@ def _prepare(
     told: set[tuple[str, str]] = set()
     lost: dict[tuple[str, Draw, int | None], Exception] = {}
     for arm, seed in pending:
-        config = plan["arms"][arm]["config"]
+        config = plan.arms[arm].config
         corpus = arm, draw_of(config, seed), seed if CONTROL in config else None
         try:
             if corpus in lost:
@@ -168,7 +169,7 @@ def _prepare(
             if isinstance(origin, Trunk):
                 trunks[arm, seed] = origin
         except Exception as error:
-            if arm == plan["reference"] and not workshop.tokenizers:
+            if arm == plan.reference and not workshop.tokenizers:
                 raise
             lost[corpus] = error
             mark_failed(study, arm, seed, error)
@@ -223,14 +224,14 @@ def _train_trunks(
 def _launcher(
     count: int,
     workshop: Workshop,
-    plan: Mapping[str, Any],
+    plan: Plan,
     study: Path,
     composed: DictConfig,
     say: Say,
 ) -> Callable[..., None]:
     """What launches runs, `count` of them in all, or the trunks of some, and waits for them."""
-    config, store = plan["arms"][plan["reference"]]["config"], workshop.store
-    layout = Layout(together=config["train"]["together"] or 1)
+    config, store = plan.reference_arm.config, workshop.store
+    layout = Layout(together=plan.reference_arm.train.together or 1)
     if not is_chosen(composed):
         vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
         layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
@@ -253,11 +254,11 @@ def _launcher(
     return launch
 
 
-def _groups(runs: list[RunName], plan: Mapping[str, Any], together: int) -> list[list[RunName]]:
+def _groups(runs: list[RunName], plan: Plan, together: int) -> list[list[RunName]]:
     """Runs cut into groups of one shape, `together` at most in each."""
     alike: dict[str, list[RunName]] = {}
     for arm, seed in runs:
-        config = plan["arms"][arm]["config"]
+        config = plan.arms[arm].config
         alike.setdefault(canonical_json([config["proxy"], config["train"]]), []).append((arm, seed))
     return [group[at : at + together] for group in alike.values() for at in range(0, len(group), together)]
 
@@ -274,21 +275,20 @@ def sweep_together(study: Path, store: Store, workers: int | None) -> dict[RunNa
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     plan = load_plan(study)
     failures: dict[RunName, Exception] = {}
-    workshop = Workshop(plan["arms"][plan["reference"]]["config"], store, workers)
+    workshop = Workshop(plan.reference_arm.config, store, workers)
     try:
-        for arm, entry in plan["arms"].items():
-            for seed in plan["seeds"]:
-                state: list[str | None] = [None]
-                if dist.get_rank() == 0 and not _done(study, arm, seed):
-                    clear_failure(study, arm, seed)
-                    with catch(failures, (arm, seed)):
-                        workshop.prepare(entry["config"], seed)
-                    state = ["no corpus" if (arm, seed) in failures else "to do"]
-                dist.broadcast_object_list(state)
-                if state[0] == "to do":
-                    # Every process learns of a failure in training; the first one keeps the books.
-                    failures |= execute(plan, workshop, study, [(arm, seed)])
-                    dist.barrier()
+        for arm, seed in plan.runs:
+            state: list[str | None] = [None]
+            if dist.get_rank() == 0 and not _done(study, arm, seed):
+                clear_failure(study, arm, seed)
+                with catch(failures, (arm, seed)):
+                    workshop.prepare(plan.arms[arm].config, seed)
+                state = ["no corpus" if (arm, seed) in failures else "to do"]
+            dist.broadcast_object_list(state)
+            if state[0] == "to do":
+                # Every process learns of a failure in training; the first one keeps the books.
+                failures |= execute(plan, workshop, study, [(arm, seed)])
+                dist.barrier()
         if dist.get_rank() == 0:
             for (arm, seed), error in failures.items():
                 mark_failed(study, arm, seed, error)

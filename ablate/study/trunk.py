@@ -21,6 +21,7 @@ from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
 from ablate.store import clear_parts, discard, lock, read_json, whole, write_json
 from ablate.study.prepare import Prepared, Workshop
+from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
 from ablate.train.config import TrainConfig, check_budget
 from ablate.train.pretrained import Checkpoint, check_tokenizer, open_checkpoint
@@ -120,7 +121,7 @@ class Origins:
         workshop: of its arms.
     """
 
-    def __init__(self, plan: Mapping[str, Any], workshop: Workshop) -> None:
+    def __init__(self, plan: Plan, workshop: Workshop) -> None:
         self._plan, self._workshop = plan, workshop
         self._checkpoints: dict[str, Checkpoint] = {}
         self._references: dict[tuple[str, int], Prepared] = {}
@@ -130,8 +131,7 @@ class Origins:
         """The reference arm's corpus, in the tokens and of the shard that an arm has under a seed."""
         drawn = (canonical_json(config.get("randomness")), seed)
         if drawn not in self._references:
-            reference = self._plan["arms"][self._plan["reference"]]["config"]
-            same = {**reference, "randomness": config.get("randomness")}
+            same = {**self._plan.reference_arm.config, "randomness": config.get("randomness")}
             self._references[drawn] = self._workshop.prepare(same, seed)
         return self._references[drawn]
 
@@ -251,42 +251,41 @@ def _note_failure(trunk: Trunk, error: Exception) -> None:
         return  # the disk may be what failed; that there is no trunk says the same
 
 
-def check_branches(plan: Mapping[str, Any]) -> None:
+def check_branches(plan: Plan) -> None:
     """Refuse what cannot branch, before anything is curated.
 
     Raises:
         ConfigError: names the key.
     """
-    for arm in plan["arms"].values():
-        config = arm["config"]
-        settings: TrainConfig = make(config["train"], "train")
+    for arm in plan.arms.values():
+        settings = arm.train
         if settings.branch_from is None:
             continue
         if settings.from_trunk:
-            steps = check_budget(settings.tokens, settings, config["proxy"]["context"])
+            steps = check_budget(settings.tokens, settings, arm.proxy.context)
             with naming("train", vars(settings)):
                 settings.of_trunk(steps)
             points = sum(share > settings.trunk_share for share in {*settings.evaluations, 1.0})
-            if config["evaluate"].get("average_last", 1) > points:
+            if arm.evaluate.average_last > points:
                 raise ConfigError(
-                    f"evaluate.average_last={config['evaluate']['average_last']} needs as many points on the branch, and of "
+                    f"evaluate.average_last={arm.evaluate.average_last} needs as many points on the branch, and of "
                     f"train.evaluations only {points} lie behind {settings.trunk_share}; add some, e.g. "
                     f"{round((settings.trunk_share + 1) / 2, 3)}"
                 )
-            if config["budget"]["match"] != "tokens":
+            if arm.budget.match != "tokens":
                 raise ConfigError(
                     "train.branch_from=reference needs budget=tokens: with budget.match=source each arm trains for as long as "
                     "its own text lasts, and one trunk cannot be the first part of all of them"
                 )
-            if (config.get("randomness") or {}).get("subset") is not None:
+            if arm.randomness.get("subset") is not None:
                 raise ConfigError(
                     "randomness.subset is not for train.branch_from=reference: which documents the budget reaches is "
                     "decided by where the trunk stops"
                 )
             continue
-        if not config["tokenizer"]["pretrained"]:
+        if not arm.config["tokenizer"]["pretrained"]:
             raise ConfigError(
                 f"train.branch_from={settings.branch_from}: a checkpoint goes with its own tokenizer; give "
                 f"tokenizer=pretrained tokenizer.pretrained={settings.branch_from.partition('@')[0]}"
             )
-        open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
+        open_checkpoint(settings.branch_from, arm.proxy)

@@ -84,7 +84,7 @@ def main() -> None:
     begun = time.monotonic()
     config = compose(["study=demo", f"pool.world.pages={args.pages}", "evaluate.limit=100"], open_hydra())
     plan = make_plan(config)
-    arms = {name: arm["config"] for name, arm in plan["arms"].items()}
+    arms = {name: arm.config for name, arm in plan.arms.items()}
     names = [str(name) for name in plain(config.stages)]
     rng = np.random.default_rng(0)
     while len(arms) < 16:  # random subsets beside the leave-one-out arms

@@ -87,7 +87,7 @@ def write_scores(folder: Path, path: Path) -> None:
     """pools.csv: one line per seed, with the headline's score of every arm."""
     study = load_study(folder)
     table = headline_scores(study)
-    shards = study.plan["arms"][study.plan["reference"]]["config"]["randomness"]["shards"]
+    shards = study.plan.reference_arm.config["randomness"]["shards"]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["pool", "seed", *study.arms])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ablate.cli import main
+from ablate.design.base import Factor
 from ablate.report.effects_table import effects_table
 from ablate.study.results import Study, load_study
 
@@ -90,8 +91,8 @@ def test_a_mapping_names_the_runs(take: Import, tmp_path: Path, written: Written
     assert take("results.mapping=runs.csv", "results.primary=acc", "results.tasks=[quiz]") == 0
     found = study(tmp_path)
     assert found.arms == ["everything", "less"] and list(found.tasks) == ["quiz"]
-    contrast = found.plan["contrasts"][0]
-    assert (contrast["factor"], contrast["level"], contrast["versus"]) == ("a", "off", "on")
+    contrast = found.plan.contrasts[0]
+    assert (contrast.factor, contrast.level, contrast.versus) == ("a", "off", "on")
 
 
 def test_without_samples_there_are_scores_but_no_items(
@@ -152,10 +153,7 @@ def test_a_csv_becomes_a_study(take: Import, tmp_path: Path) -> None:
     (tmp_path / "scores.csv").write_text(TABLE)
     assert take("results.csv=scores.csv", "results.chance={quiz: 0.25}") == 0
     found = study(tmp_path)
-    assert found.plan["factors"] == [
-        {"name": "quality", "levels": ["on", "off"]},
-        {"name": "dedup", "levels": ["on", "off"]},
-    ]
+    assert found.plan.factors == (Factor("quality", ("on", "off")), Factor("dedup", ("on", "off")))
     rows = {(row["factor"], row["task"]): row for row in effects_table(found)}
     assert rows["quality", "quiz"]["estimate"] == pytest.approx(0.51 - 0.72)
     assert rows["quality", "aggregate"]["estimate"] == pytest.approx((0.51 - 0.72) / 0.75)

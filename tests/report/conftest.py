@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ablate.study.plan import PLAN_FORMAT, run_folder, sealed
+from ablate.design.base import ContrastSpec
+from ablate.study.plan import run_folder, write_plan
 from ablate.study.record import write_record
 from ablate.study.results import Study, load_study
+from ablate.study.schema import Arm, Headline, Plan
 
 Scores = Mapping[str, Sequence[float | None]]
 """Arm -> accuracy under each seed; None where the run failed."""
@@ -74,21 +76,19 @@ def make_study(tmp_path: Path) -> MakeStudy:
         arms = list(scores)
         seeds = list(range(len(next(iter(scores.values())))))
         contrasts = [
-            {
-                "factor": arm.removeprefix("without_"), "level": "on", "versus": "off",
-                "estimand": "leave_one_out", "weights": {arms[0]: 1.0, arm: -1.0},
-            }
+            ContrastSpec(
+                arm.removeprefix("without_"), "on", "off", "leave_one_out", {arms[0]: 1.0, arm: -1.0}
+            )
             for arm in arms[1:]
-        ]  # fmt: skip
-        plan = {
-            "format": PLAN_FORMAT, "study": name, "title": title, "question": "Which?",
-            "prediction": "All.", "design": "leave_one_out",
-            "arms": {arm: {"levels": {}, "config": {}} for arm in arms}, "reference": arms[0],
-            "factors": [], "seeds": seeds, "contrasts": contrasts,
-            "metrics": {"primary": primary, "aggregate": None}, "stages": ["a_stage"], "tracker": {},
-        }  # fmt: skip
+        ]
+        plan = Plan(
+            study=name, title=title, question="Which?", prediction="All.", design="leave_one_out",
+            arms={arm: Arm(name=arm, levels={}, config={}) for arm in arms}, reference=arms[0],
+            factors=(), seeds=tuple(seeds), contrasts=tuple(contrasts),
+            metrics=Headline(primary=primary, aggregate=None), stages=("a_stage",), tracker={},
+        )  # fmt: skip
         folder.mkdir(parents=True)
-        (folder / "plan.json").write_text(json.dumps(sealed(plan)))
+        write_plan(plan, folder)
         for arm, values in scores.items():
             for seed, value in zip(seeds, values, strict=True):
                 run = run_folder(folder, arm, seed)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from ablate.design.base import Factor
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.design.near_full import NearFull
 from ablate.estimand.base import contrasts_of
-from ablate.study.plan import sealed
+from ablate.study.plan import write_plan
 from ablate.study.results import Study, load_study
+from ablate.study.schema import Arm
 
 FOUR = [Factor(name, ("on", "off")) for name in "abcd"]
 Make = Callable[..., Study]
@@ -33,14 +33,16 @@ def made(make_study: Make, design: Any, seeds: int, interaction: float) -> Study
     study = make_study(
         {arm: (mean + 0.02 * rng.normal(size=seeds)).tolist() for arm, mean in means.items()}, name=name
     )
-    plan = json.loads((study.folder / "plan.json").read_text())
-    plan |= {
-        "design": name, "factors": [{"name": f.name, "levels": list(f.levels)} for f in FOUR],
-        "contrasts": [asdict(spec) for spec in contrasts_of([name], arms, FOUR)],
-        "arms": {arm: {"levels": levels, "config": {"randomness": {"shift": place * own}}} for place, (arm, levels) in enumerate(arms.items())},
-        **({"pairing": "unpaired"} if own else {}),
-    }  # fmt: skip
-    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+    shifts = {arm: {"randomness": {"shift": place * own}} for place, arm in enumerate(arms)}
+    plan = replace(
+        study.plan,
+        design=name,
+        factors=tuple(FOUR),
+        contrasts=tuple(contrasts_of([name], arms, FOUR)),
+        arms={arm: Arm(name=arm, levels=levels, config=shifts[arm]) for arm, levels in arms.items()},
+        pairing="unpaired" if own else "paired",
+    )
+    write_plan(plan, study.folder)
     return load_study(study.folder)
 
 

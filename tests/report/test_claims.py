@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +13,9 @@ from ablate.report.effects_table import Row, effects_table
 from ablate.report.page import write_report
 from ablate.report.tables import terminal_table
 from ablate.study.journal import note_plan
-from ablate.study.plan import sealed
+from ablate.study.plan import write_plan
 from ablate.study.results import Study, load_study
+from ablate.study.schema import Plan
 
 MakeStudy = Callable[..., Study]
 SCORES = {
@@ -25,14 +25,14 @@ SCORES = {
 }
 
 
-def claiming(study: Study, claims: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def claiming(study: Study, claims: Mapping[str, Sequence[str]]) -> Plan:
     """The study's plan with the aggregate on `quiz` alone, and claims on `riddle`."""
-    metrics = {**study.plan["metrics"], "aggregate": ["quiz"], **({"claims": claims} if claims else {})}
-    return sealed({**study.plan, "metrics": metrics})
+    given = {task: tuple(stages) for task, stages in claims.items()}
+    return replace(study.plan, metrics=replace(study.plan.metrics, aggregate=("quiz",), claims=given))
 
 
-def again(study: Study, plan: Mapping[str, Any]) -> Study:
-    (study.folder / "plan.json").write_text(json.dumps(plan))
+def again(study: Study, plan: Plan) -> Study:
+    write_plan(plan, study.folder)
     return load_study(study.folder)
 
 
@@ -102,8 +102,8 @@ def test_a_claim_on_the_only_task_of_the_aggregate_adds_no_test(claimed: Callabl
 
 def test_a_named_gain_on_a_task_of_the_aggregate_leaves_the_gated_family(make_study: MakeStudy) -> None:
     study = make_study(SCORES, tasks={"quiz": 0.0, "riddle": 0.1})
-    metrics = {**study.plan["metrics"], "claims": {"riddle": ["a"]}}
-    study = again(study, sealed({**study.plan, "metrics": metrics}))
+    metrics = replace(study.plan.metrics, claims={"riddle": ("a",)})
+    study = again(study, replace(study.plan, metrics=metrics))
     assert row(study, "riddle", "a")["tests"] == row(study, "aggregate", "a")["tests"] == 3
     # Three gated rows are left: a on quiz, b on quiz and on riddle.
     assert {row(study, *where)["tests"] for where in (("quiz", "a"), ("quiz", "b"), ("riddle", "b"))} == {3}

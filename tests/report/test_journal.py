@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ablate.design.base import ContrastSpec
 from ablate.errors import DataError
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
 from ablate.study.journal import JOURNAL, Entry, gain_key, note_plan, read_journal, seeds_seen, standing
 from ablate.study.results import load_study
+from ablate.study.schema import Arm, Headline, Plan
 
-METRICS = {"primary": "acc", "aggregate": None, "average_last": 1}
+METRICS = Headline(primary="acc", aggregate=None, average_last=1)
 GAINS = tuple(
-    {"estimand": "leave_one_out", "factor": name, "level": "on", "versus": "off"} for name in ("a", "b")
+    ContrastSpec(name, "on", "off", "leave_one_out", {"full": 1.0, f"without_{name}": -1.0}) for name in "ab"
 )
 
 
-def plan(seeds: int | list[int], metrics: dict[str, Any] = METRICS, gains: int = 2) -> dict[str, Any]:
+def plan(seeds: int | list[int], metrics: Headline = METRICS, gains: int = 2) -> Plan:
     seeds = list(range(seeds)) if isinstance(seeds, int) else seeds
-    return {
-        "digest": f"{seeds}{metrics}{gains}",
-        "seeds": seeds,
-        "metrics": metrics,
-        "contrasts": list(GAINS[:gains]),
-    }
+    arms = {name: Arm(name=name, levels={}, config={}) for name in ("full", "without_a", "without_b")}
+    return Plan(
+        study="study", title="", question="", prediction="", design="leave_one_out", arms=arms, reference="full",
+        factors=(), seeds=tuple(seeds), contrasts=GAINS[:gains], metrics=metrics, stages=(), tracker={},
+    )  # fmt: skip
 
 
-def entry(of: dict[str, Any], seen: int) -> Entry:
-    keys = tuple(gain_key(gain) for gain in of["contrasts"])
-    return Entry(of["digest"], tuple(of["seeds"]), of["metrics"], keys, tuple(range(seen)))
+def entry(of: Plan, seen: int) -> Entry:
+    keys = tuple(gain_key(gain) for gain in of.contrasts)
+    return Entry(of.digest, of.seeds, of.metrics, keys, tuple(range(seen)))
 
 
 def test_a_plan_made_once_is_taken_at_its_word() -> None:
@@ -55,7 +57,7 @@ def test_seeds_added_after_a_look_make_the_study_sequential() -> None:
 
 
 def test_another_headline_after_the_runs_is_exploration() -> None:
-    other = {**METRICS, "primary": "bpb"}
+    other = replace(METRICS, primary="bpb")
     assert (
         "headline was changed"
         in standing(plan(3, other), [entry(plan(3), 0), entry(plan(3, other), 3)]).changed
@@ -101,7 +103,7 @@ def test_a_report_uses_the_looks_that_were_had(make_study: Callable[..., Any]) -
     alone = {
         row["factor"]: row for row in effects_table(study) if row["task"] == "quiz" and row["metric"] == "acc"
     }
-    early = {**study.plan, "digest": "early", "seeds": [0, 1]}
+    early = replace(study.plan, seeds=(0, 1))
     note_plan(early, study.folder, ())
     note_plan(study.plan, study.folder, (0, 1))
     again = load_study(study.folder)
@@ -116,7 +118,7 @@ def test_a_report_uses_the_looks_that_were_had(make_study: Callable[..., Any]) -
     assert "**Seeds were added**" in page and "The 5 % are this report's" in page
 
     note_plan(
-        {**study.plan, "digest": "late", "metrics": {**study.plan["metrics"], "primary": "bpb"}},
+        replace(study.plan, metrics=replace(study.plan.metrics, primary="bpb")),
         study.folder,
         (0, 1, 2, 3),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from ablate.report.effects_table import effects_table, headline, in_bits
 from ablate.report.page import write_report
 from ablate.report.tables import terminal_table
-from ablate.study.plan import run_folder, sealed
+from ablate.study.plan import run_folder, write_plan
 from ablate.study.record import write_record
 from ablate.study.results import Study, load_study
 
@@ -80,7 +81,7 @@ def test_a_task_without_them_is_left_out_and_named(make_study: MakeStudy) -> Non
 
 def test_tasks_that_were_chosen_by_their_arms_differences_give_no_claim(make_study: MakeStudy) -> None:
     study = make_study(SCORES, primary="bpb")
-    plan = {**study.plan, "metrics": {**study.plan["metrics"], "aggregate": "screened"}}
+    write_plan(replace(study.plan, metrics=replace(study.plan.metrics, aggregate="screened")), study.folder)
     for (
         arm,
         seed,
@@ -93,7 +94,6 @@ def test_tasks_that_were_chosen_by_their_arms_differences_give_no_claim(make_stu
         ]
         record["curve"] = [{"tokens": n, "scores": s} for n, s in enumerate([*more, end], start=1)]
         write_record(run_folder(study.folder, arm, seed), record)
-    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
     study = load_study(study.folder)
     assert study.aggregated("bpb") == ["quiz"], "its arms differ by ten deviations"
     rows = {row["factor"]: row for row in effects_table(study) if row["task"] == "aggregate"}
@@ -102,13 +102,12 @@ def test_tasks_that_were_chosen_by_their_arms_differences_give_no_claim(make_stu
     assert "chosen by whether arms differ" in (study.folder / "REPORT.md").read_text()
 
 
-@pytest.mark.parametrize("aggregate", ["screened", ["quiz"]])
+@pytest.mark.parametrize("aggregate", ["screened", ("quiz",)])
 def test_where_no_task_passes_its_screening_nothing_is_a_claim(
-    make_study: MakeStudy, aggregate: object
+    make_study: MakeStudy, aggregate: str | tuple[str, ...]
 ) -> None:
     study = make_study(SCORES)
-    plan = {**study.plan, "metrics": {**study.plan["metrics"], "aggregate": aggregate}}
-    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+    write_plan(replace(study.plan, metrics=replace(study.plan.metrics, aggregate=aggregate)), study.folder)
     study = load_study(study.folder)
     write_report(study)
     kinds = {

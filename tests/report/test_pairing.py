@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,9 @@ from ablate.report.decision import by_budget
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
 from ablate.study.journal import note_plan
-from ablate.study.plan import sealed
+from ablate.study.plan import write_plan
 from ablate.study.results import Study, load_study
+from ablate.study.schema import Arm
 
 Make = Callable[..., Study]
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcd"]
@@ -33,8 +33,7 @@ SCORES = {
 
 def changed(study: Study, **keys: Any) -> Study:
     """The study with other keys in its plan."""
-    plan = json.loads((study.folder / "plan.json").read_text()) | keys
-    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+    write_plan(replace(study.plan, **keys), study.folder)
     return load_study(study.folder)
 
 
@@ -79,12 +78,13 @@ def test_a_pairing_that_was_changed_after_the_runs_is_exploration(make_study: Ma
 def factorial(make_study: Make, scores: Mapping[str, list[float]], design: Any, own: bool) -> Study:
     arms = design.arms(SWITCHES)
     configs = {arm: {"randomness": {"shift": place * own}} for place, arm in enumerate(arms)}
-    specs = [asdict(spec) for spec in contrasts_of(design.estimands[:1], arms, SWITCHES)]
     return changed(
-        make_study(scores), contrasts=specs, factors=[{"name": f.name, "levels": list(f.levels)} for f in SWITCHES],
-        arms={arm: {"levels": levels, "config": configs[arm]} for arm, levels in arms.items()},
-        **({"pairing": "unpaired"} if own else {}),
-    )  # fmt: skip
+        make_study(scores),
+        contrasts=tuple(contrasts_of(design.estimands[:1], arms, SWITCHES)),
+        factors=tuple(SWITCHES),
+        arms={arm: Arm(name=arm, levels=levels, config=configs[arm]) for arm, levels in arms.items()},
+        pairing="unpaired" if own else "paired",
+    )
 
 
 def noisy(design: Any, seeds: int, stage_by_seed: float) -> dict[str, list[float]]:
@@ -101,7 +101,7 @@ def test_seeds_that_do_something_to_a_stage_are_found_and_it_stands_alone(make_s
     scores = noisy(FullFactorial(), 5, 0.05)
     study = factorial(make_study, scores, FullFactorial(), own=False)
     found = gains(study)
-    signs = np.array([1.0 if arm["levels"]["a"] == "on" else -1.0 for arm in study.plan["arms"].values()])
+    signs = np.array([1.0 if levels["a"] == "on" else -1.0 for levels in study.plan.levels.values()])
     per_seed = signs @ np.array([scores[arm] for arm in study.arms]) / 8
     assert found["a"]["method"] == "paired" and found["a"]["p_value"] == pytest.approx(
         stats.ttest_1samp(per_seed, 0).pvalue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from ablate.report.effects_table import effects_table, headline
 from ablate.report.page import write_report
-from ablate.study.plan import run_folder, sealed
+from ablate.study.plan import run_folder, write_plan
 from ablate.study.record import write_record
 from ablate.study.results import Study, load_study
 
@@ -39,9 +40,7 @@ def with_curves(make_study: MakeStudy) -> Callable[..., Study]:
                 curve.append({"tokens": 1000 * number, "scores": scores})
             record |= {"curve": curve, "scores": curve[-1]["scores"]}
             write_record(run_folder(study.folder, arm, seed), record)
-        plan = json.loads((study.folder / "plan.json").read_text())
-        plan["metrics"] |= metrics
-        (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+        write_plan(replace(study.plan, metrics=replace(study.plan.metrics, **metrics)), study.folder)
         return load_study(study.folder)
 
     return make
@@ -85,9 +84,7 @@ def test_a_screened_aggregate_leaves_out_what_fails_and_says_so(with_curves: Cal
 
 def test_where_nothing_passes_the_report_says_so(make_study: MakeStudy) -> None:
     study = make_study(FULL)
-    plan = json.loads((study.folder / "plan.json").read_text())
-    plan["metrics"]["aggregate"] = "screened"
-    (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+    write_plan(replace(study.plan, metrics=replace(study.plan.metrics, aggregate="screened")), study.folder)
     study = load_study(study.folder)
     write_report(study)
     page = (study.folder / "REPORT.md").read_text()

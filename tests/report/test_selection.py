@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from ablate.design.base import ContrastSpec, Factor
 from ablate.design.controls import AT_RANDOM
 from ablate.report.effects_table import effects_table
 from ablate.report.figures import selection_and_volume
@@ -24,18 +23,19 @@ SCORES = {
 
 def controlled(study: Study, match: str = "source", epochs: float | None = None) -> Study:
     """The study as a plan with one control would have it."""
-    plan: dict[str, Any] = json.loads(json.dumps(study.plan))
-    for arm in plan["arms"].values():
-        arm["config"] = {"budget": {"match": match}}
-    plan["arms"]["control_a"]["levels"] = {"a": AT_RANDOM, "b": "on"}
-    plan["stages"] = ["a", "b"]
-    plan["factors"] = [{"name": name, "levels": ["on", "off"]} for name in "ab"]
-    gains = [contrast for contrast in plan["contrasts"] if contrast["factor"] != "control_a"]
-    plan["contrasts"] = [
-        *gains,
-        {"factor": "a", "level": "on", "versus": AT_RANDOM, "estimand": "selection", "weights": {"full": 1.0, "control_a": -1.0}},
-        {"factor": "a", "level": AT_RANDOM, "versus": "off", "estimand": "volume", "weights": {"control_a": 1.0, "without_a": -1.0}},
-    ]  # fmt: skip
+    arms = {name: replace(arm, config={"budget": {"match": match}}) for name, arm in study.plan.arms.items()}
+    arms["control_a"] = replace(arms["control_a"], levels={"a": AT_RANDOM, "b": "on"})
+    plan = replace(
+        study.plan,
+        arms=arms,
+        stages=("a", "b"),
+        factors=tuple(Factor(name, ("on", "off")) for name in "ab"),
+        contrasts=(
+            *(one for one in study.plan.contrasts if one.factor != "control_a"),
+            ContrastSpec("a", "on", AT_RANDOM, "selection", {"full": 1.0, "control_a": -1.0}),
+            ContrastSpec("a", AT_RANDOM, "off", "volume", {"control_a": 1.0, "without_a": -1.0}),
+        ),
+    )
     records = study.records
     if epochs is not None:
         records = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 
+from ablate.design.base import Factor
 from ablate.report.page import write_report
 from ablate.report.stability import ranked
-from ablate.study.plan import sealed
+from ablate.study.plan import write_plan
 from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
@@ -16,15 +17,15 @@ USUAL = {"full": [0.70, 0.715], "a": [0.50, 0.508], "b": [0.60, 0.613], "c": [0.
 
 def crossed(make_study: MakeStudy, tiny: dict[str, list[float | None]]) -> Study:
     study = make_study(USUAL | {f"{name} tiny": scores for name, scores in tiny.items()})
-    path = study.folder / "plan.json"
-    plan = json.loads(path.read_text())
-    for name, arm in plan["arms"].items():
-        arm["levels"] = {
+    levels = {
+        name: {
             "stage": name.removesuffix(" tiny"),
             "lr": "0.0001" if name.endswith("tiny") else "0.01",
         }
-    plan["factors"] = [{"name": "lr", "levels": ["0.01", "0.0001"]}]
-    path.write_text(json.dumps(sealed(plan)))
+        for name in study.arms
+    }
+    arms = {name: replace(arm, levels=levels[name]) for name, arm in study.plan.arms.items()}
+    write_plan(replace(study.plan, arms=arms, factors=(Factor("lr", ("0.01", "0.0001")),)), study.folder)
     return load_study(study.folder)
 
 

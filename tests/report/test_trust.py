@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,8 +18,9 @@ from ablate.effects.verdict import Kind
 from ablate.estimand.base import contrasts_of
 from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
-from ablate.study.plan import sealed
+from ablate.study.plan import write_plan
 from ablate.study.results import Study, load_study
+from ablate.study.schema import Arm
 
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcde"]
 Score = Callable[[Assignment], float]
@@ -43,13 +43,15 @@ def make(make_study: Callable[..., Study]) -> Make:
             for arm, values in table.items()
         }
         study = make_study(given, name=name)
-        plan = json.loads((study.folder / "plan.json").read_text())
-        plan["arms"] = {arm: {"levels": levels, "config": {}} for arm, levels in arms.items()}
-        plan["factors"] = [{"name": f.name, "levels": list(f.levels)} for f in factors]
-        plan["contrasts"] = [asdict(spec) for spec in contrasts_of(design.estimands, arms, factors)]
-        plan["design"] = type(design).__name__.lower()
-        plan["chance"] = chance or []
-        (study.folder / "plan.json").write_text(json.dumps(sealed(plan)))
+        plan = replace(
+            study.plan,
+            arms={arm: Arm(name=arm, levels=levels, config={}) for arm, levels in arms.items()},
+            factors=tuple(factors),
+            contrasts=tuple(contrasts_of(design.estimands, arms, factors)),
+            design=type(design).__name__.lower(),
+            chance=tuple(chance or ()),
+        )
+        write_plan(plan, study.folder)
         return load_study(study.folder)
 
     return made

@@ -153,11 +153,11 @@ def test_its_parameters_can_be_a_studys_factors(model: str) -> None:
             [*overrides, f"stages.classifier_quality.model={model}", "design.factors=[classifier_quality]"]
         )
     )
-    nodes = [arm["config"]["stages"]["classifier_quality"] for arm in plan["arms"].values()]
+    nodes = [arm.config["stages"]["classifier_quality"] for arm in plan.arms.values()]
     assert sorted(node["enabled"] for node in nodes) == [False, True]
     copy = str(shutil.copytree(model, Path(model).parent / "another"))
     plan = make_plan(compose([*overrides, "design.factors=" + factors % f"{model}, {copy}"]))
-    nodes = [arm["config"]["stages"]["classifier_quality"] for arm in plan["arms"].values()]
+    nodes = [arm.config["stages"]["classifier_quality"] for arm in plan.arms.values()]
     assert {(node["model"], node["keep_fraction"]) for node in nodes} == {
         (model, 0.1),
         (copy, 0.1),

@@ -21,6 +21,7 @@ from ablate.errors import ConfigError
 from ablate.estimand.base import NotIdentified, contrasts_of
 from ablate.store import read_json
 from ablate.study.plan import make_plan, run_folder
+from ablate.study.schema import Plan
 
 SWITCHES = [Factor(name, ("on", "off")) for name in "ab"]
 MATCHED = "design.controls=size_matched"
@@ -69,22 +70,22 @@ def test_without_a_control_nothing_is_split() -> None:
         contrasts_of(["selection"], LeaveOneOut().arms(SWITCHES), SWITCHES)
 
 
-def planned(tiny: tuple[str, ...], *more: str) -> dict[str, Any]:
+def planned(tiny: tuple[str, ...], *more: str) -> Plan:
     return make_plan(compose([*tiny, *more]))
 
 
 def test_stages_that_remove_documents_get_one_and_the_rest_of_the_plan_stays(tiny: tuple[str, ...]) -> None:
     factors = "design.factors=[extraction,language,minhash_dedup,c4_quality,pii,decontamination]"
     without, plan = planned(tiny, factors), planned(tiny, factors, MATCHED)
-    new = [name for name in plan["arms"] if name not in without["arms"]]
+    new = [name for name in plan.arms if name not in without.arms]
     assert new == [
         f"control_{name}" for name in ("language", "minhash_dedup", "c4_quality", "decontamination")
     ]
-    assert {name: arm for name, arm in plan["arms"].items() if name not in new} == without["arms"]
-    assert plan["contrasts"][: len(without["contrasts"])] == without["contrasts"]
+    assert {name: arm for name, arm in plan.arms.items() if name not in new} == without.arms
+    assert plan.contrasts[: len(without.contrasts)] == without.contrasts
     assert planned(tiny, factors, "design.controls=none") == without
-    full = plan["arms"]["full"]["config"]
-    assert plan["arms"]["control_language"]["config"] == full | {"control": "language"}
+    full = plan.arms["full"].config
+    assert plan.arms["control_language"].config == {**full, "control": "language"}
 
 
 @pytest.mark.parametrize(
@@ -107,10 +108,8 @@ def test_what_has_no_control_is_refused_in_words(tiny: tuple[str, ...], more: li
 def test_a_stage_that_is_off_among_the_values_of_a_parameter_has_one(tiny: tuple[str, ...]) -> None:
     values = "design.factors={minhash_dedup: {verify: [none, jaccard, off]}}"
     plan = planned(tuple(o for o in tiny if not o.startswith("design.factors")), values, MATCHED)
-    weights = {
-        c["estimand"]: c["weights"] for c in plan["contrasts"] if c["estimand"] in ("selection", "volume")
-    }
-    off = next(name for name, arm in plan["arms"].items() if arm["levels"]["minhash_dedup"] == "off")
+    weights = {c.estimand: c.weights for c in plan.contrasts if c.estimand in ("selection", "volume")}
+    off = next(name for name, levels in plan.levels.items() if levels["minhash_dedup"] == "off")
     assert weights == {
         "selection": {"full": 1.0, "control_minhash_dedup": -1.0},
         "volume": {"control_minhash_dedup": 1.0, off: -1.0},

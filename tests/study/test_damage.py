@@ -97,8 +97,8 @@ def again() -> None:
     shutil.rmtree(STUDY / "runs")
     running._evaluator.cache_clear()
     plan = load_plan(STUDY)
-    workshop = Workshop(plan["arms"][plan["reference"]]["config"], Store(STORE), 1)
-    failures = running.execute(plan, workshop, STUDY, [(arm, 0) for arm in plan["arms"]])
+    workshop = Workshop(plan.reference_arm.config, Store(STORE), 1)
+    failures = running.execute(plan, workshop, STUDY, [(arm, 0) for arm in plan.arms])
     assert failures == {}
 
 

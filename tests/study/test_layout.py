@@ -19,7 +19,7 @@ from ablate.train.stack import StackedLoss
 @pytest.fixture
 def config(tiny: tuple[str, ...]) -> dict:
     plan = make_plan(compose(list(tiny)))
-    return plan["arms"][plan["reference"]]["config"]
+    return plan.reference_arm.config
 
 
 def with_train(config: dict, **changes: object) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -13,14 +14,16 @@ import pytest
 from ablate.compose import compose
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.study.plan import freeze, load_plan, make_plan, planned_tests, run_folder
+from ablate.study.prediction import Prediction
 from ablate.study.record import read_record, write_record
 from ablate.study.results import load_study
+from ablate.study.schema import Plan
 
 Run = Callable[..., int]
 MakeStudy = Callable[..., Any]
 
 
-def planned(tiny: tuple[str, ...], *more: str) -> dict[str, Any]:
+def planned(tiny: tuple[str, ...], *more: str) -> Plan:
     return make_plan(compose([*tiny, *more]))
 
 
@@ -34,7 +37,7 @@ def planned(tiny: tuple[str, ...], *more: str) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_what_changes_no_result_may_change(tiny: tuple[str, ...], change: str) -> None:
-    assert planned(tiny, change)["digest"] == planned(tiny)["digest"]
+    assert planned(tiny, change).digest == planned(tiny).digest
 
 
 @pytest.mark.parametrize(
@@ -52,19 +55,19 @@ def test_what_changes_a_result_may_not(tiny: tuple[str, ...], change: str) -> No
     given = tuple(
         o for o in tiny if not (change.startswith("design.factors") and o.startswith("design.factors"))
     )
-    assert planned(given, change)["digest"] != planned(tiny)["digest"]
+    assert planned(given, change).digest != planned(tiny).digest
 
 
 def test_on_a_planned_study_the_newer_words_are_taken(tiny: tuple[str, ...], tmp_path: Path) -> None:
-    first = freeze(planned(tiny) | {"predicted": {"flops": 1.0}}, tmp_path)
+    first = freeze(replace(planned(tiny), predicted=Prediction(flops=1.0)), tmp_path)
     again = freeze(planned(tiny, "study.title=Better", "study.prediction=Less", "train.threads=2"), tmp_path)
-    assert load_plan(tmp_path) == again and again["title"] == "Better" and again["prediction"] == "Less"
-    assert again["digest"] == first["digest"] and again["predicted"] == {"flops": 1.0}
-    assert {arm["config"]["train"]["threads"] for arm in again["arms"].values()} == {2}
+    assert load_plan(tmp_path) == again and again.title == "Better" and again.prediction == "Less"
+    assert again.digest == first.digest and again.predicted == Prediction(flops=1.0)
+    assert {arm.train.threads for arm in again.arms.values()} == {2}
     write_record(run_folder(tmp_path, "full", 0), {"run": "x"})
     with pytest.raises(AblateError, match=r"study\.prediction differs .*'Less'.*study\.replan=true"):
         freeze(planned(tiny, "study.prediction=I knew it"), tmp_path)
-    assert freeze(planned(tiny, "study.prediction=Less", "study.title=Best"), tmp_path)["title"] == "Best"
+    assert freeze(planned(tiny, "study.prediction=Less", "study.title=Best"), tmp_path).title == "Best"
     with pytest.raises(AblateError, match=r"another plan .*arms\.full\.config\.train\.lr"):
         freeze(planned(tiny, "train.lr=0.5"), tmp_path)
 
@@ -73,12 +76,10 @@ def test_a_new_plan_keeps_no_record_of_an_arm_that_it_configures_otherwise(
     tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     plan = freeze(planned(tiny), tmp_path)
-    for arm in plan["arms"]:
+    for arm in plan.arms:
         write_record(run_folder(tmp_path, arm, 0), {"run": arm})
     freeze(planned(tiny, "seeds=[0,1,2]"), tmp_path, replan=True)
-    assert len(list(tmp_path.glob("runs/*/*/record.json"))) == len(plan["arms"]), (
-        "one more seed changes no arm"
-    )
+    assert len(list(tmp_path.glob("runs/*/*/record.json"))) == len(plan.arms), "one more seed changes no arm"
     freeze(planned(tiny, "seeds=[0,1,2]", "train.lr=0.5"), tmp_path, replan=True)
     assert not list(tmp_path.glob("runs/*/*/record.json"))
 
@@ -103,7 +104,7 @@ def test_a_plan_of_another_format_is_not_read(
 ) -> None:
     plan = freeze(planned(tiny), tmp_path)
     write_record(run_folder(tmp_path, "full", 0), {"run": "x"})
-    (tmp_path / "plan.json").write_text(json.dumps({**plan, "format": number}))
+    (tmp_path / "plan.json").write_text(json.dumps({**plan.to_json(), "format": number}))
     with pytest.raises(DataError, match=rf"format is {number}, this version reads 2.*study\.replan=true"):
         load_plan(tmp_path)
     with pytest.raises(AblateError, match=rf"format is {number}.*study\.replan=true"):
@@ -208,13 +209,13 @@ def test_a_record_of_other_texts_is_done_again(
 
 def test_plans_keep_claims_and_refuse_unknown_names(tiny: tuple[str, ...]) -> None:
     plain = make_plan(compose([*tiny, "evaluate.claims=null"]))
-    assert make_plan(compose(tiny)) == plain | {"arms": make_plan(compose(tiny))["arms"]}, (
+    assert make_plan(compose(tiny)) == replace(plain, arms=make_plan(compose(tiny)).arms), (
         "the demo claims a stage that is not varied here: no claim, and no other plan"
     )
-    stage = plain["contrasts"][0]["factor"]
+    stage = plain.contrasts[0].factor
     asked = make_plan(compose([*tiny, f"evaluate.claims={{leaked: [{stage}]}}"]))
-    assert "claims" not in plain["metrics"] and asked["metrics"]["claims"] == {"leaked": [stage]}
-    assert asked["digest"] != plain["digest"]
+    assert "claims" not in plain.to_json()["metrics"] and asked.metrics.claims == {"leaked": (stage,)}
+    assert asked.digest != plain.digest
     assert planned_tests(asked) == planned_tests(plain) + 1
     with pytest.raises(
         ConfigError, match=rf"evaluate\.claims\.leaked: unknown stage '{stage}x': did you mean '{stage}'"

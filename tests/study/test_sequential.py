@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ablate.study.run as running
+from ablate.design.base import ContrastSpec
 from ablate.study.results import load_study
 from ablate.study.rounds import DECIDED, NEGLIGIBLE, OPEN, SAME, states
+from ablate.study.schema import Arm, Headline, Plan, Sequential
 
 Run = Callable[..., int]
-PLAN = {
-    "arms": {"full": {}, "without_a": {}, "without_b": {}, "without_c": {}},
-    "contrasts": [
-        {"factor": name, "level": "on", "versus": "off", "weights": {"full": 1.0, f"without_{name}": -1.0}}
-        for name in "abc"
-    ],
-    "sequential": {"rounds": [3, 5, 8], "spending": "pocock", "alpha": 0.05, "negligible": None},
-}
+RULE = Sequential(rounds=(3, 5, 8), spending="pocock", alpha=0.05, negligible=None)
+ARMS = ("full", "without_a", "without_b", "without_c")
+PLAN = Plan(
+    study="study", title="", question="", prediction="", design="leave_one_out",
+    arms={name: Arm(name=name, levels={}, config={}) for name in ARMS}, reference="full", factors=(),
+    seeds=tuple(range(8)), metrics=Headline(primary="acc", aggregate=None), stages=(), tracker={}, sequential=RULE,
+    contrasts=tuple(
+        ContrastSpec(name, "on", "off", "leave_one_out", {"full": 1.0, f"without_{name}": -1.0}) for name in "abc"
+    ),
+)  # fmt: skip
 
 
 def test_large_effects_close_first_and_small_ones_later() -> None:
     noise = np.array([0.02, -0.02, 0.01, -0.01, 0.02, -0.02, 0.01, -0.01])
     scores = np.stack([0.8 + noise, np.full(8, 0.2), np.full(8, 0.775), 0.8 + noise])
-    found = states(PLAN, scores, [False, False, True], 3)
+    found = states(PLAN, RULE, scores, [False, False, True], 3)
     assert [(state.status, state.round, state.seeds) for state in found] == [
         (DECIDED, 1, 3), (DECIDED, 3, 8), (SAME, 1, 3),
     ]  # fmt: skip
     # A round more does not change what was decided before.
-    early = states(PLAN, scores, [False, False, True], 2)
+    early = states(PLAN, RULE, scores, [False, False, True], 2)
     assert [state.status for state in early] == [DECIDED, OPEN, SAME] and early[0] == found[0]
 
 
 def test_a_contrast_inside_the_negligible_range_is_closed() -> None:
     rng = np.random.default_rng(1)
     scores = 0.5 + rng.normal(0, 0.001, size=(4, 8))
-    plan = PLAN | {"sequential": PLAN["sequential"] | {"negligible": 0.05}}  # type: ignore[operator]
-    assert {state.status for state in states(plan, scores, [False] * 3, 1)} == {NEGLIGIBLE}
-    assert {state.status for state in states(PLAN, scores, [False] * 3, 1)} == {OPEN}
+    rule = replace(RULE, negligible=0.05)
+    assert {state.status for state in states(PLAN, rule, scores, [False] * 3, 1)} == {NEGLIGIBLE}
+    assert {state.status for state in states(PLAN, RULE, scores, [False] * 3, 1)} == {OPEN}
 
 
 def test_a_sweep_in_rounds_runs_what_is_open_and_can_be_repeated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from ablate.errors import AblateError, ConfigError
 from ablate.study.chance import chance_of, draw_of
 from ablate.study.plan import freeze, make_plan
 from ablate.study.results import load_study
+from ablate.study.schema import Plan
 
 Run = Callable[..., int]
 
 
-def planned(tiny: tuple[str, ...], *more: str) -> dict[str, Any]:
+def planned(tiny: tuple[str, ...], *more: str) -> Plan:
     return make_plan(compose([*tiny, *more]))
 
 
@@ -33,7 +35,7 @@ def records(study: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def test_a_plan_without_shards_is_the_plan_it_always_was(tiny: tuple[str, ...], here: Path) -> None:
     plan = planned(tiny)
-    assert plan["arms"]["full"]["config"]["randomness"] == {
+    assert plan.arms["full"].config["randomness"] == {
         "shift": 0, "weights": None, "order": None, "subset": None
     }  # fmt: skip
     said = planned(tiny, "randomness.pool=fixed", "randomness.stages=fixed", "randomness.tokenizer=fixed")
@@ -44,14 +46,14 @@ def test_the_number_of_shards_is_written_in_the_plan_and_stays_when_seeds_are_ad
     tiny: tuple[str, ...], here: Path
 ) -> None:
     first = planned(tiny, "randomness.pool=shard", "seeds=[0,1,2]")
-    assert first["arms"]["full"]["config"]["randomness"]["shards"] == 3
+    assert first.arms["full"].randomness["shards"] == 3
     freeze(first, here / "studies" / "demo")
     more = planned(tiny, "randomness.pool=shard", "seeds=[0,1,2,3,4]")
-    assert more["arms"] == first["arms"], "what was run stays valid"
+    assert more.arms == first.arms, "what was run stays valid"
     other = planned(tiny, "randomness.pool=shard", "seeds=[0,1,2,3,4]", "randomness.shards=5")
     with pytest.raises(AblateError, match=r"randomness\.shards: there 3, here 5"):
-        freeze(other | {"seeds": first["seeds"]}, here / "studies" / "demo")
-    shards = [draw_of(more["arms"]["full"]["config"], seed).shard for seed in (0, 2, 3, -1)]
+        freeze(replace(other, seeds=first.seeds), here / "studies" / "demo")
+    shards = [draw_of(more.arms["full"].config, seed).shard for seed in (0, 2, 3, -1)]
     assert [str(shard) for shard in shards] == [
         "shard 0 of 3",
         "shard 2 of 3",
@@ -206,10 +208,10 @@ def test_gains_are_paired_where_a_seed_draws_the_documents(tiny: tuple[str, ...]
     """Also where every arm has weights of its own: the arms of a seed share its shard, and stages may depend on it."""
     rest = [o for o in tiny if not o.startswith("design")]
     factorial = (*rest, "design=full_factorial", "design.factors=[language,pii]", "design.own_seeds=true")
-    assert planned(factorial).get("pairing") == "unpaired"
+    assert planned(factorial).pairing == "unpaired"
     sharded = planned(factorial, "randomness.pool=shard")
-    assert "pairing" not in sharded
+    assert sharded.pairing == "paired"
     freeze(sharded, here / "studies" / "demo")
     study = load_study(here / "studies" / "demo")
-    assert {study.method(contrast["weights"]) for contrast in study.contrasts} == {"paired"}
-    assert {str(draw_of(arm["config"], 1).shard) for arm in sharded["arms"].values()} == {"shard 1 of 2"}
+    assert {study.method(contrast.weights) for contrast in study.contrasts} == {"paired"}
+    assert {str(draw_of(arm.config, 1).shard) for arm in sharded.arms.values()} == {"shard 1 of 2"}

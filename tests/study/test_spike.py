@@ -31,10 +31,8 @@ def test_a_swept_rate_changes_the_corpora_and_says_what_it_costs(
     assert ablate("sweep", *given, *SWEPT) == 0
     study = here / "studies" / "swept"
     plan = load_plan(study)
-    assert list(plan["arms"]) == ["shuffled=0", "shuffled=0.1", "shuffled=0.3"]
-    records = {
-        arm: json.loads((run_folder(study, arm, 0) / "record.json").read_text()) for arm in plan["arms"]
-    }
+    assert list(plan.arms) == ["shuffled=0", "shuffled=0.1", "shuffled=0.3"]
+    records = {arm: json.loads((run_folder(study, arm, 0) / "record.json").read_text()) for arm in plan.arms}
     inputs = [record["corpus"]["funnel"][0]["documents"] for record in records.values()]
     assert inputs == [160, 160, 160], "a defect takes the place of its document"
     assert len({record["corpus"]["key"] for record in records.values()}) == 3
@@ -49,7 +47,7 @@ def test_a_swept_rate_changes_the_corpora_and_says_what_it_costs(
 
 def test_plans_without_planted_defects_say_nothing_of_them(tiny: tuple[str, ...]) -> None:
     plan = make_plan(compose(list(tiny)))
-    assert all("spike" not in arm["config"]["pool"] for arm in plan["arms"].values())
+    assert all("spike" not in arm.config["pool"] for arm in plan.arms.values())
 
 
 def test_nothing_but_rates_can_be_varied(tiny: tuple[str, ...]) -> None:

@@ -52,7 +52,7 @@ def tokenizer(store: Store, overrides: list[str], arm: str | None = None) -> Wor
         return Workshop(
             {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer")}, store, 1
         )
-    return Workshop(make_plan(compose(overrides))["arms"][arm]["config"], store, 1)
+    return Workshop(make_plan(compose(overrides)).arms[arm].config, store, 1)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_every_arm_of_a_plan_names_the_same_stage(tmp_path: Path, store: Store) 
         "design=leave_one_out",
         "design.factors={extraction: {method: [raw, resiliparse]}}",
     ]
-    arms = make_plan(compose(pool(tmp_path, *varied)))["arms"]
-    assert {arm["config"]["tokenizer"]["text"]["method"] for arm in arms.values()} == {"raw"}
-    assert len({arm["config"]["stages"]["extraction"]["method"] for arm in arms.values()}) == 2
+    arms = make_plan(compose(pool(tmp_path, *varied))).arms
+    assert {arm.config["tokenizer"]["text"]["method"] for arm in arms.values()} == {"raw"}
+    assert len({arm.config["stages"]["extraction"]["method"] for arm in arms.values()}) == 2
 
 
 def test_pages_without_a_stage_that_reads_them_are_refused(tmp_path: Path, store: Store) -> None:

@@ -12,8 +12,6 @@ Example: ablate inspect dose study=demo design=dose 'design.factors={fineweb_qua
 
 from __future__ import annotations
 
-from typing import Any
-
 from omegaconf import DictConfig
 
 from ablate.config import make_stages
@@ -21,6 +19,7 @@ from ablate.corpus.planted import PlantedPart
 from ablate.corpus.view import build_corpus
 from ablate.design.dose import doses
 from ablate.errors import ConfigError, DataError
+from ablate.estimand.base import find
 from ablate.inspect.arm import open_arm
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.dose import Curve, Level, curve_csv, curve_page, curve_table, response
@@ -31,6 +30,7 @@ from ablate.store import write_text
 from ablate.study.plan import Levels, folder_of, make_plan, resolve_factors
 from ablate.study.prepare import Workshop
 from ablate.study.results import Study, load_study
+from ablate.study.schema import Plan
 
 
 def main(config: DictConfig) -> int:
@@ -41,22 +41,20 @@ def main(config: DictConfig) -> int:
         raise ConfigError("ablate inspect dose: nothing is varied; give design=dose and design.factors={...}")
     folder, curves = folder_of(config) / "dose", []
     study = load_study(folder_of(config)) if (folder_of(config) / "plan.json").exists() else None
-    with open_arm(config, pool=plan["arms"][plan["reference"]]["config"]["pool"]) as (_, workshop):
+    with open_arm(config, pool=plan.reference_arm.config["pool"]) as (_, workshop):
         for levels in track(list(factors.values()), "dose", unit="curve"):
             curve = _curve(levels, plan, workshop, study, config.inspect.sample_bytes)
             curves.append(curve)
-            save(dose_figure(curve, plan["title"]), folder / levels.name)
+            save(dose_figure(curve, plan.title), folder / levels.name)
     print("\n\n".join(curve_table(curve) for curve in curves))
     write_text(folder / "dose.csv", curve_csv(curves))
-    write_text(folder / "dose.md", curve_page(plan["title"], curves))
+    write_text(folder / "dose.md", curve_page(plan.title, curves))
     print(f"\ndose: {folder / 'dose.md'}")
     return 0
 
 
-def _curve(
-    levels: Levels, plan: dict[str, Any], workshop: Workshop, study: Study | None, sample_bytes: int
-) -> Curve:
-    annotations, full = workshop.annotations, plan["arms"][plan["reference"]]["levels"]
+def _curve(levels: Levels, plan: Plan, workshop: Workshop, study: Study | None, sample_bytes: int) -> Curve:
+    annotations, full = workshop.annotations, plan.reference_arm.levels
     try:
         ascending = doses(levels.factor)
     except ValueError as error:
@@ -64,11 +62,11 @@ def _curve(
     found, points = [], []
     for value, level in ascending:
         wanted = full | {levels.name: level}
-        arm = next((name for name, entry in plan["arms"].items() if entry["levels"] == wanted), None)
+        arm = find(plan.levels, wanted)
         if arm is None:
             raise ConfigError(f"ablate inspect dose: the design has no arm with {levels.name}={level}")
         try:
-            own = plan["arms"][arm]["config"]
+            own = plan.arms[arm].config
             corpus = build_corpus(make_stages(own), annotations, PlantedPart.of(own))
         except DataError:  # nothing is left at this value: an end of the curve, not of the command
             found.append(Level(value, arm, 0, 0))
@@ -78,7 +76,7 @@ def _curve(
         if n_bytes >= sample_bytes // 5:
             points.append(Point(arm, corpus.version, corpus.rows))
     path = next(path for change in levels.changes.values() for path in change)
-    part = PlantedPart.of(plan["arms"][plan["reference"]]["config"])
+    part = PlantedPart.of(plan.reference_arm.config)
     n_documents = len(annotations.pool) if part is None else part.rows(annotations.pool).size
     return Curve(
         levels.name, path, float(levels.factor.full), n_documents, tuple(found),

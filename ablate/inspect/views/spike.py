@@ -31,7 +31,7 @@ from ablate.inspect.spiked import Outcome, Planting, outcomes
 from ablate.inspect.spiked_page import spike_csv, spike_page, spike_table
 from ablate.pool.spike.defects import KINDS
 from ablate.store import write_text
-from ablate.study.plan import factors_of, folder_of
+from ablate.study.plan import folder_of
 from ablate.study.results import load_study
 
 
@@ -74,11 +74,8 @@ def _cost(config: DictConfig) -> str:
     if not (folder / "plan.json").exists():
         return ""
     study, parts = load_study(folder), []
-    levels = {name: arm["levels"] for name, arm in study.plan["arms"].items()}
-    rates_of = {
-        name: arm["config"].get("pool", {}).get("spike") or {} for name, arm in study.plan["arms"].items()
-    }
-    factors = factors_of(study.plan)
+    levels, factors = study.plan.levels, study.plan.factors
+    rates_of = {name: arm.config.get("pool", {}).get("spike") or {} for name, arm in study.plan.arms.items()}
     for factor in factors:
         try:
             names, _ = dose_arms(levels, factors, factor)
