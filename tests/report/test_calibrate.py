@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from ablate.errors import DataError
 from ablate.report.effects_table import effects_table
 from ablate.study.journal import Standing
 from ablate.study.results import Study
+from ablate.study.schema import Arm, Headline, Plan
 
 
 def case(name: str, estimand: str) -> Case:
@@ -187,10 +187,12 @@ def in_memory(folder: Path, tasks: np.ndarray, looks: tuple[int, ...]) -> Study:
         for place, arm in enumerate(arms) for seed in range(tasks.shape[2])
     }  # fmt: skip
     seeds = tuple(range(tasks.shape[2]))
-    plan = {
-        "arms": {arm: {"levels": levels, "config": {}} for arm, levels in LOO.arms.items()}, "seeds": list(seeds),
-        "contrasts": [asdict(spec) for spec in LOO.contrasts], "metrics": {"primary": "prob", "aggregate": None},
-    }  # fmt: skip
+    plan = Plan(
+        study="study", title="", question="", prediction="", design="leave_one_out",
+        arms={arm: Arm(name=arm, levels=levels, config={}) for arm, levels in LOO.arms.items()}, reference=arms[0],
+        factors=(), seeds=seeds, contrasts=tuple(LOO.contrasts),
+        metrics=Headline(primary="prob", aggregate=None), stages=(), tracker={},
+    )  # fmt: skip
     return Study(folder, plan, records, {}, history=Standing(seeds, looks))
 
 
