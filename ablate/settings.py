@@ -300,6 +300,25 @@ class DashboardConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperConfig:
+    """What a table of `ablate table` shows.
+
+    Attributes:
+        metric: one of the study's; null: the primary.
+        tasks: to show; null: all that have the metric.
+        estimand: which gains; null: the first that was planned.
+        bold: "group": the best and every arm that is not told from it; "best": the best mean; "none".
+        out: file to write; null: print.
+    """
+
+    metric: str | None = None
+    tasks: list[str] | None = None
+    estimand: str | None = None
+    bold: str = "group"
+    out: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DesignConfig:
     """Which arms are run.
 
@@ -353,6 +372,10 @@ class Config:
     results: ResultsConfig = field(default_factory=ResultsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
     dashboard: DashboardConfig = field(default_factory=DashboardConfig)
+    table: str = field(default="gains", metadata=ASIDE)
+    format: str = field(default="markdown", metadata=ASIDE)
+    published: str | None = field(default=None, metadata=ASIDE)
+    paper: PaperConfig = field(default_factory=PaperConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     goal: GoalConfig = field(default_factory=GoalConfig)
     sequential: SequentialConfig = field(default_factory=SequentialConfig)

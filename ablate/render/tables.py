@@ -61,11 +61,19 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 LATEX = {
-    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$", "[": "{[}", "]": "{]}", "*": "{*}",
+    "±": "$\\pm$", "×": "$\\times$", "°": "$^{\\circ}$", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "→": "$\\rightarrow$",
+    "≤": "$\\leq$", "≥": "$\\geq$", "−": "$-$", "–": "\\textendash{}", "—": "\\textemdash{}", "✓": "$\\surd$", "…": "\\ldots{}", "‘": "`", "’": "'", "“": "``",
+    "”": "''", '"': "\\char34{}", **{character: f"\\{character}" for character in "&%$#_{}"},
 }  # fmt: skip
+LAST_LATIN = "\u017f"
+"""Letters up to here are in the fonts that LaTeX comes with."""
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(LATEX.get(character, character) for character in text)
+    """Text that LaTeX prints as it is; letters that pdflatex has no font for are written by their number."""
+    shown = "".join(
+        LATEX.get(character, character if character <= LAST_LATIN else f"{{[}}U+{ord(character):04X}{{]}}")
+        for character in text
+    )
+    return shown.replace("--", "-{}-")

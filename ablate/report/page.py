@@ -40,7 +40,6 @@ from ablate.report.tables import (
     effect_cells,
     effect_header,
     interval_items,
-    latex,
     scale,
     with_bits,
 )
@@ -50,6 +49,8 @@ from ablate.study.plan import run_folder
 from ablate.study.results import AGGREGATE, Study, headline_scores
 from ablate.summary.frames import csv_files
 from ablate.summary.model import as_dict, write_summary
+from ablate.tables.formats import writer
+from ablate.tables.kinds import make_table
 
 
 def write_report(study: Study) -> list[Row]:
@@ -60,7 +61,8 @@ def write_report(study: Study) -> list[Row]:
     rows = effects_table(study)
     names = write_figures(study, rows, study.folder / "figures")
     summary = summarise(study, rows)
-    write_text(study.folder / "table.tex", latex(study, study.primary))
+    if study.records:
+        write_text(study.folder / "table.tex", writer("latex")(make_table("arms", summary)))
     if split := selection.latex(study, rows):
         write_text(study.folder / "selection.tex", split)
     for name, text in csv_files(summary).items():

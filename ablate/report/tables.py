@@ -10,10 +10,9 @@ import numpy as np
 
 from ablate.design.base import gain_name
 from ablate.effects.verdict import CLAIMS
-from ablate.render.tables import Cells, aligned, escape_latex, interval, p_text, signed, unsigned
+from ablate.render.tables import Cells, aligned, interval, p_text, signed, unsigned
 from ablate.report.effects_table import (
     BH,
-    SMOOTH,
     Row,
     by_estimand,
     claimed_alone,
@@ -156,44 +155,3 @@ def arm_table(study: Study, metric: str) -> tuple[list[str], list[list[str]]]:
             )
         rows.append([arm, *cells, ""])
     return ["arm", *tasks, ""], rows
-
-
-def latex(study: Study, metric: str) -> str:
-    """A table in the style of papers: arms in rows, tasks in columns, best in bold, +/- seed error.
-
-    Beside the metric stand bits per byte, where tasks have them. Needs the package booktabs.
-    """
-    groups = {
-        name: [task for task, info in study.tasks.items() if name in info["higher_is_better"]]
-        for name in dict.fromkeys((metric, SMOOTH))
-    }
-    columns = [(name, task) for name, tasks in groups.items() for task in tasks]
-    means = {column: [_mean_error(row) for row in study.scores(column[1], column[0])] for column in columns}
-    best = {}
-    for column in columns:
-        values = [mean for mean, _ in means[column] if not math.isnan(mean)]
-        best[column] = (max if study.metrics[column[0]] else min)(values, default=math.nan)
-    over = " & ".join(
-        f"\\multicolumn{{{len(tasks)}}}{{c}}{{{escape_latex(name)}, {direction(name, study)}}}"
-        for name, tasks in groups.items()
-        if tasks
-    )
-    lines = [
-        "% Needs \\usepackage{booktabs}.",
-        "\\begin{tabular}{l" + "r" * len(columns) + "}",
-        "\\toprule",
-        f" & {over} \\\\",
-        " & ".join(["Arm", *(escape_latex(task) for _, task in columns)]) + " \\\\",
-        "\\midrule",
-    ]
-    for number, arm in enumerate(study.arms):
-        cells = [escape_latex(arm)]
-        for column in columns:
-            mean, error = means[column][number]
-            if math.isnan(mean):
-                cells.append("--")
-                continue
-            shown = f"\\mathbf{{{mean:.4f}}}" if mean == best[column] else f"{mean:.4f}"
-            cells.append(f"${shown}$" if math.isnan(error) else f"${shown} \\pm {error:.4f}$")
-        lines.append(" & ".join(cells) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])

@@ -39,7 +39,7 @@ def test_bits_per_byte_stand_beside_the_headline_and_in_the_first_lines(make_stu
         "In bits per byte of the right answers on quiz, lower is better: *may help (exploration)* a" in lead
     )
     assert "in bits per byte" in terminal_table(study, effects_table(study))
-    assert "bpb, lower is better" in (study.folder / "table.tex").read_text()
+    assert "{c}{bpb}" in (study.folder / "table.tex").read_text()
 
 
 def test_bits_per_byte_are_in_no_family_of_claims(make_study: MakeStudy) -> None:

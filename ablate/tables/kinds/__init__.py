@@ -1,0 +1,35 @@
+"""Kinds of table: each file has `table(summary, asked)`, found by its name; the first line of the file says what it is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ablate.errors import ConfigError, nearest
+from ablate.summary.model import Summary
+from ablate.tables.asked import Asked
+from ablate.tables.model import Table
+
+Make = Callable[[Summary, Asked], Table]
+
+
+def kinds() -> list[str]:
+    """Names of the kinds."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def make_table(kind: str, summary: Summary, asked: Asked | None = None) -> Table:
+    """Make a table of a study.
+
+    Args:
+        kind: name of a file here.
+        summary: of the study.
+        asked: what it shows; None for the headline.
+    Raises:
+        ConfigError: for an unknown kind, or one that this study has no numbers for.
+    """
+    if kind not in kinds():
+        raise ConfigError(f"table={kind}: {nearest(kind, kinds())}")
+    make: Make = importlib.import_module(f"{__name__}.{kind}").table
+    return make(summary, asked or Asked())

@@ -1,0 +1,179 @@
+"""What the writers make of foreign text, and that their tables compile where the programs are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from ablate.summary.model import Summary
+from ablate.tables.asked import Asked
+from ablate.tables.formats import formats, writer
+from ablate.tables.kinds import kinds, make_table
+from ablate.tables.model import Column, Table, number, text
+
+
+def asked(kind: str) -> Asked:
+    return Asked(published="dclm_table17") if kind in ("beside", "gains", "stages") else Asked()
+
+
+class Names(HTMLParser):
+    """Tags and attributes of a page, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_html_holds_no_tag_of_a_name(hard: Summary, kind: str) -> None:
+    page = Names()
+    page.feed(writer("html")(make_table(kind, hard, asked(kind))))
+    assert page.tags <= {
+        "figure",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "b",
+        "bdi",
+        "sup",
+        "figcaption",
+        "p",
+    }
+    assert page.attributes <= {"class", "id", "scope", "colspan"}
+    assert "</script><img src=x onerror=alert(1)>" in page.text
+    assert "\u202e" not in page.text
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_markdown_row_keeps_its_cells(hard: Summary, kind: str) -> None:
+    table = make_table(kind, hard, asked(kind))
+    lines = [line for line in writer("markdown")(table).splitlines() if line.startswith("|")]
+    bars = [line.replace("\\|", "").count("|") for line in lines]
+    assert len(lines) == len(table.rows) + 2
+    assert set(bars) == {len(table.columns) + 1}
+    assert not any("<img" in line or "</script" in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_csv_gives_names_back(hard: Summary, kind: str) -> None:
+    table = make_table(kind, hard, asked(kind))
+    rows = list(csv.reader(io.StringIO(writer("csv")(table), newline="")))
+    assert len(rows) == len(table.rows) + 1
+    assert [row[0] for row in rows[1:]] == [line[0].text for line in table.rows]
+
+
+@pytest.mark.parametrize("format", ["latex", "latex_siunitx"])
+@pytest.mark.parametrize("kind", kinds())
+def test_latex_has_as_many_cells_in_each_row_and_balanced_braces(
+    hard: Summary, kind: str, format: str
+) -> None:
+    table = make_table(kind, hard, asked(kind))
+    told = writer(format)(table)
+    body = told.split("\\midrule", 1)[1].split("\\bottomrule")[0]
+    lines = [line for line in body.splitlines() if line.endswith("\\\\")]
+    assert [line.replace("\\&", "").count("&") for line in lines] == [len(table.columns) - 1] * len(
+        table.rows
+    )
+    bare = told.replace("\\{", "").replace("\\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert "\\$c\\_\\{d\\}\\%" in told
+    assert told.isascii() or all(character < "\u0180" for character in told)
+
+
+def test_a_name_cannot_end_a_comment() -> None:
+    table = Table(
+        label="x",
+        caption="c",
+        columns=(Column(head="a"),),
+        rows=((text("b"),),),
+        origin=("--> <img>\n\\input{x}",),
+    )
+    assert "-->" not in writer("markdown")(table).replace(" -->", "", 1)
+    assert "\\input" not in "\n".join(
+        line for line in writer("latex")(table).splitlines() if not line.startswith("%")
+    )
+
+
+def test_numbers_are_written_by_their_errors() -> None:
+    cells = (text("x"), number(0.25961, 0.01234, bold=True), number(-0.0097, 0.0012, signed=True, mark="*"))
+    table = Table(
+        label="x",
+        caption="c",
+        columns=(Column(head="arm", words=True), Column(head="a"), Column(head="b")),
+        rows=(cells,),
+    )
+    assert "| x | **0.260 ± 0.012** | -0.0097 ± 0.0012\\* |" in writer("markdown")(table)
+    assert "x & $\\mathbf{0.260} \\pm 0.012$ & $-0.0097^{*} \\pm 0.0012$ \\\\" in writer("latex")(table)
+    siunitx = writer("latex_siunitx")(table)
+    assert "x & \\bfseries 0.260(12) & -0.0097(12) {$^{*}$} \\\\" not in siunitx  # words stand in braces
+    assert "{x} & \\bfseries 0.260(12) & -0.0097(12) {$^{*}$} \\\\" in siunitx
+    assert "S[table-format=1.3(2)]S[table-format=+1.4(2)]" in siunitx
+    assert (
+        writer("csv")(table)
+        == 'arm,a,"a, error","a, bold",b,"b, error","b, mark"\nx,0.260,0.012,yes,-0.0097,0.0012,*\n'
+    )
+
+
+def test_all_formats_are_found() -> None:
+    assert formats() == ["csv", "html", "latex", "latex_siunitx", "markdown", "typst"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex; Debian: texlive-latex-recommended texlive-science"
+)
+@pytest.mark.parametrize("format", ["latex", "latex_siunitx"])
+def test_every_kind_compiles_in_pdflatex(
+    hard: Summary, make_summary: Callable[..., Summary], format: str, tmp_path: Path
+) -> None:
+    use = "booktabs,etoolbox,siunitx" if format == "latex_siunitx" else "booktabs"
+    parts = [
+        writer(format)(make_table(kind, study, asked(kind)))
+        for kind in kinds()
+        for study in (make_summary(), hard)
+    ]
+    robust = "\\robustify\\bfseries" if format == "latex_siunitx" else ""
+    page = "\n".join(part.replace("[t]", "[h]") + "\\clearpage" for part in parts)
+    (tmp_path / "t.tex").write_text(
+        f"\\documentclass{{article}}\\usepackage[landscape,paperwidth=60cm]{{geometry}}\\usepackage{{{use}}}{robust}"
+        f"\\begin{{document}}\n{page}\n\\end{{document}}\n",
+        encoding="utf-8",
+    )
+    run = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert (tmp_path / "t.pdf").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_every_kind_compiles_in_typst(
+    hard: Summary, make_summary: Callable[..., Summary], tmp_path: Path
+) -> None:
+    typst = pytest.importorskip("typst", reason="pip install typst")
+    for kind in kinds():
+        for number_, study in enumerate((make_summary(), hard)):
+            page = tmp_path / f"{kind}{number_}.typ"
+            page.write_text(writer("typst")(make_table(kind, study, asked(kind))), encoding="utf-8")
+            assert typst.compile(str(page))[:5] == b"%PDF-"
