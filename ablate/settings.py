@@ -372,9 +372,9 @@ class Config:
     results: ResultsConfig = field(default_factory=ResultsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
     dashboard: DashboardConfig = field(default_factory=DashboardConfig)
-    table: str = field(default="gains", metadata=ASIDE)
-    format: str = field(default="markdown", metadata=ASIDE)
-    published: str | None = field(default=None, metadata=ASIDE)
+    table: str = "gains"
+    format: str = "markdown"
+    published: str | None = None
     paper: PaperConfig = field(default_factory=PaperConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     goal: GoalConfig = field(default_factory=GoalConfig)
