@@ -9,7 +9,7 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,slurm]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev,slurm]'
 	touch $@
 
 demo: $(BIN)/.ready  ## the demo study: 6 minutes on two cores with AMX, some 16 without

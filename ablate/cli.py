@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ablate.errors import AblateError, nearest
+from ablate.extras import missing_extra
 
 if TYPE_CHECKING:
     from ablate.compose import Composer
@@ -89,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
+        if said := missing_extra(error):
+            print(f"ablate: {said}", file=sys.stderr)
+            return 2
         print(f"ablate: {_unexpected(error)}", file=sys.stderr)
         return 3
 

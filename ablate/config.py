@@ -253,7 +253,9 @@ def check_arm(config: Mapping[str, Any], seeds: Iterable[int | None] = (None,)) 
     for group in BUILT:
         make(config[group], group)
     for seed in seeds:
-        make_stages(config, seed)
+        for stage in make_stages(config, seed):
+            with naming(f"stages.{stage.name}", ()):
+                stage.versions()  # refuses a stage whose libraries are not installed
 
 
 def stage_names() -> list[str]:

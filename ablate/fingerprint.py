@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ablate.errors import ConfigError, DataError
+from ablate.extras import not_installed
 
 CHUNK = 1 << 22
 
@@ -55,7 +56,7 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
         try:
             found[name] = importlib.metadata.version(name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
-            raise ConfigError(f"{name} is not installed; pip install {name}") from None
+            raise ConfigError(not_installed(name)) from None
     return found
 
 

@@ -288,6 +288,7 @@ def check(plan: Plan, store: Path) -> list[str]:
     from ablate.study.shards import check_shards
 
     check_branches(plan)
+    make(plan["tracker"], "tracker")
     checked = set()
     warnings = check_shards(plan, _pool(plan, store)) if _is_sharded(plan) else []
     for arm in plan.arms.values():

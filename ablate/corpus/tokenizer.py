@@ -6,19 +6,20 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer as Bpe
 from tokenizers import decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
-from transformers.utils import logging as transformers_logging
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.shard import Shard
 from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest, library_versions, mix64
 from ablate.store import Store, once_files
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 MOST_ENTRIES = 1_000_000
 """Of a vocabulary that is trained; more only ends in a lack of memory."""
@@ -104,6 +105,8 @@ def prepare_tokenizer(
 
 
 def _pretrained(config: TokenizerConfig) -> Any:
+    from transformers import AutoTokenizer
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(config.pretrained, revision=config.revision)
     except (OSError, ValueError) as error:
@@ -125,6 +128,8 @@ def _sample(
 
 
 def _train(config: TokenizerConfig, texts: Iterator[str]) -> PreTrainedTokenizerFast:
+    from transformers import PreTrainedTokenizerFast
+
     bpe = Bpe(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -140,7 +145,10 @@ def _train(config: TokenizerConfig, texts: Iterator[str]) -> PreTrainedTokenizer
 
 def load_tokenizer(folder: Path) -> Any:
     """Load from a folder of `prepare_tokenizer`."""
-    transformers_logging.set_verbosity_error()
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 

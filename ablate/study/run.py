@@ -20,6 +20,7 @@ from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError
+from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
 from ablate.stages.base import Relation
@@ -166,7 +167,9 @@ def catch(failures: dict[RunName, Exception], run: RunName) -> Iterator[None]:
 
 def explain(error: BaseException) -> str:
     """One line for the user; an error that is not ours keeps its type."""
-    return str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, AblateError):
+        return str(error)
+    return missing_extra(error) or f"{type(error).__name__}: {error}"
 
 
 def mark_failed(study: Path, arm: str, seed: int, error: BaseException) -> None:

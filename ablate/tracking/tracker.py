@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from ablate.errors import ConfigError
+from ablate.extras import not_installed
 
 Scores = Mapping[str, Mapping[str, float]]
 MODES = ("online", "offline", "disabled")
@@ -56,6 +58,8 @@ class Wandb:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ConfigError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if find_spec("wandb") is None:
+            raise ConfigError(not_installed("wandb"))
 
     @contextmanager
     def run(self, study: str, arm: str, seed: int, config: Mapping[str, Any]) -> Iterator[RunTracker]:

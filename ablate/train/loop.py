@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.fingerprint import digest, naming_fields
@@ -29,6 +28,9 @@ from ablate.train.device import keep_freed_memory, peak_flops, peak_memory_bytes
 from ablate.train.graph import LAUNCHED_FLOPS, Captured
 from ablate.train.proxy import ProxyConfig, count_parameters, training_flops
 from ablate.train.stack import StackedLoss, build_weights
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
 
 CHECK_EVERY = 20
 """Steps between looks at the loss; a look waits for the device."""

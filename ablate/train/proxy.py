@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from ablate.errors import ConfigError
 from ablate.fingerprint import LATER
+
+if TYPE_CHECKING:
+    from transformers import LlamaConfig, LlamaForCausalLM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,8 @@ class ProxyConfig:
 
     def llama(self, vocab_size: int) -> LlamaConfig:
         """The `transformers` configuration."""
+        from transformers import LlamaConfig
+
         return LlamaConfig(
             vocab_size=vocab_size, hidden_size=self.hidden_size, num_hidden_layers=self.layers,
             num_attention_heads=self.heads, num_key_value_heads=self.kv_heads or self.heads,
@@ -75,6 +80,8 @@ def build_model(proxy: ProxyConfig, vocab_size: int, seed: int) -> LlamaForCausa
     Normal(0, 0.02) as in GPT-2, with the matrices that write to the residual stream scaled by
     1 / sqrt(2 layers) (Radford et al. 2019, section 2.3). The caller's random state is left alone.
     """
+    from transformers import LlamaForCausalLM
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(proxy.llama(vocab_size))

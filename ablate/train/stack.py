@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import LlamaForCausalLM
 
 from ablate.train.kernels import (
     Add,
@@ -28,6 +27,9 @@ from ablate.train.kernels import (
     turns,
 )
 from ablate.train.proxy import ProxyConfig, build_model
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
 
 LONGEST_BLOCK_ATTENTION = 1024
 """Tokens of context up to which a CPU attends by `BlockAttention`."""
