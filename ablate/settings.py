@@ -191,8 +191,6 @@ class ClassifierConfig:
             raise ValueError(f"validation must be in (0, 1), got {self.validation}")
         if self.resamples < 1:
             raise ValueError(f"resamples must be 1 or more, got {self.resamples}")
-        if bool(self.reference) != bool(self.background):
-            raise ValueError("reference and background are given together, or neither and labels")
 
 
 @dataclass(frozen=True, kw_only=True)

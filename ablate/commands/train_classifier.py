@@ -25,6 +25,7 @@ from ablate.classifier.figure import calibration_figure
 from ablate.classifier.page import page, terminal
 from ablate.classifier.student import Student, train_student
 from ablate.config import make
+from ablate.errors import ConfigError
 from ablate.render.figure import save
 from ablate.settings import ClassifierConfig, settings_of
 from ablate.store import write_json, write_text
@@ -97,6 +98,10 @@ def train(student: Student, folder: Path, wanted: ClassifierConfig) -> dict[str,
 
 def _examples(wanted: ClassifierConfig) -> tuple[Examples, float, bool]:
     """The examples, the least score of a good one, and whether the student learns that alone."""
+    if bool(wanted.reference) != bool(wanted.background):
+        raise ConfigError(
+            "give classifier.reference and classifier.background together, or neither and classifier.labels"
+        )
     if wanted.reference:
         return read_reference(wanted.reference, wanted.background, wanted.text_column), 1.0, True
     labels = read_labels(wanted.labels, wanted.text_column, wanted.score_column)

@@ -118,7 +118,7 @@ def test_the_split_takes_the_same_share_of_each_score() -> None:
         (["classifier.score_column=points"], "has a score in 'points'"),
         (["classifier.positive_from=9"], "Set classifier.positive_from"),
         (["classifier.target=rank"], "classifier.target must be one of score, class"),
-        (["classifier.reference=[l.jsonl]"], "classifier.reference and background are given together"),
+        (["classifier.reference=[l.jsonl]"], "give classifier.reference and classifier.background together"),
         (["classifier.validation=0"], "classifier.validation must be in (0, 1)"),
         (["student=embedding"], "student.encoder is not set"),
         (["student.c=-1"], "student.c must be above 0"),
