@@ -24,6 +24,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ablate.config import make
 from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.near_full import leaning
@@ -288,7 +289,7 @@ def check(plan: Plan, store: Path) -> list[str]:
     from ablate.study.shards import check_shards
 
     check_branches(plan)
-    make(plan["tracker"], "tracker")
+    make(plan.tracker, "tracker")
     checked = set()
     warnings = check_shards(plan, _pool(plan, store)) if _is_sharded(plan) else []
     for arm in plan.arms.values():
