@@ -12,7 +12,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from ablate.config import CONF, make
-from ablate.design.base import Assignment, ContrastSpec, Design, Factor
+from ablate.design.base import Assignment, ContrastSpec, Design, Factor, weight_matrix
 from ablate.design.fractional_factorial import FractionalFactorial
 from ablate.design.full_factorial import FullFactorial
 from ablate.design.mixed import Mixed
@@ -74,7 +74,7 @@ class Case:
 
 def weights_of(contrasts: Sequence[ContrastSpec], arms: Mapping[str, Assignment]) -> Floats:
     """Shape (n_contrasts, n_arms)."""
-    return np.array([[spec.weights.get(arm, 0.0) for arm in arms] for spec in contrasts])
+    return weight_matrix(contrasts, arms)
 
 
 @lru_cache(maxsize=1)

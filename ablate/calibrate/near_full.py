@@ -10,11 +10,11 @@ import numpy as np
 
 from ablate.calibrate.share import Share
 from ablate.calibrate.trained import groups_of, headline_scores
+from ablate.design.base import weight_matrix
 from ablate.effects.estimate import Estimate
 from ablate.render.tables import markdown
 from ablate.report.effects_table import planned_estimates
 from ablate.study.results import Study
-from ablate.study.schema import weight_matrix
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,33 +10,21 @@ import numpy as np
 from ablate.calibrate.economy import Economy
 from ablate.calibrate.share import Share
 from ablate.calibrate.trained import Trained
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import markdown
 from ablate.store import write_text
 
 
 def write_trained(found: Mapping[str, Trained], folder: Path) -> str:
     """Write contrasts.csv; returns the section."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [
-            "study",
-            "factor",
-            "estimate",
-            "ci_low",
-            "ci_high",
-            "p_value",
-            "truth",
-            "truth_error",
-            "covered",
-            "power",
-        ]
-    )
-    for name, trained in found.items():
-        for c in trained.contrasts:
-            writer.writerow([name, c.factor, *(f"{v:.6g}" for v in (c.estimate, c.ci_low, c.ci_high, c.p_value, c.truth,
-                                                                     c.truth_error)), c.covered, f"{c.power:.4f}"])  # fmt: skip
-    write_text(folder / "contrasts.csv", out.getvalue())
+    header = (
+        "study", "factor", "estimate", "ci_low", "ci_high", "p_value", "truth", "truth_error", "covered", "power",
+    )  # fmt: skip
+    cells = (
+        (name, c.factor, c.estimate, c.ci_low, c.ci_high, c.p_value, c.truth, c.truth_error, c.covered, f"{c.power:.4f}")
+        for name, trained in found.items() for c in trained.contrasts
+    )  # fmt: skip
+    write_text(folder / "contrasts.csv", csv_text(header, cells))
     rows = []
     for name, trained in found.items():
         planted = [c for c in trained.contrasts if c.planted]

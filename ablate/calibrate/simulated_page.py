@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from ablate.calibrate.repeats import APART, PROMISED, TENTHS, Repeats, kept
 from ablate.calibrate.shapes import Noticed
 from ablate.calibrate.share import Share
 from ablate.calibrate.simulate import BAND, Cell
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import markdown
 from ablate.store import write_text
 
@@ -26,16 +25,8 @@ Columns = Mapping[str, Callable[[Any], object]]
 
 def write_csv(path: Path, rows: Iterable[Any], columns: Columns) -> None:
     """One line for each of `rows`; a column is a function of one of them."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(value(row)) for value in columns.values()])
-    write_text(path, out.getvalue())
-
-
-def _cell(value: object) -> object:
-    return f"{value:.4f}" if isinstance(value, float) else value
+    cells = ([value(row) for value in columns.values()] for row in rows)
+    write_text(path, csv_text(columns, cells, floats=".4f"))
 
 
 def _interval(name: str, share: Callable[[Any], Share]) -> Columns:

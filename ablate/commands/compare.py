@@ -31,7 +31,7 @@ def main(config: DictConfig) -> int:
     small, large = load_study(folder_of(config)), load_study(Path(other))
     rows = between(small, large)
     print(f"{small.plan.title} against {large.plan.title}, {large.primary}\n")
-    print(aligned(HEADER, cells([row for row in rows if row["metric"] == large.primary] or rows), left=2))
+    print(aligned(HEADER, cells([row for row in rows if row.metric == large.primary] or rows), left=2))
     print(f"\n{EXPLAINED}")
     write_text(small.folder / "comparison.csv", to_csv(rows))
     print(f"\nall metrics: {small.folder / 'comparison.csv'}")

@@ -57,9 +57,9 @@ def run_plan(config: DictConfig, folder: Path) -> int:
         say("\n".join([planning.describe(plan), *warnings]))
         doing = sweep if plan.sequential is None else sequential_sweep
         failures = doing(folder, store, config, say)
-    from ablate.report.effects_table import columns, in_words
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text
+    from ablate.report.row import as_mappings, columns
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
 
@@ -70,7 +70,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
         print(f"\n{planned}")
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
     try:
-        make(plan.tracker, "tracker").summary(plan.study, columns(rows), in_words(rows))
+        make(plan.tracker, "tracker").summary(plan.study, tuple(columns(rows)), as_mappings(rows))
     except Exception as problem:
         print(f"tracker: the effects could not be sent ({problem}); the report has them", file=sys.stderr)
     for (arm, seed), error in failures.items():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 Assignment = dict[str, str]
 """Factor -> level."""
@@ -72,6 +75,22 @@ def gain_name(factor: str, level: str, versus: str) -> str:
         return factor
     levels = f"{level} vs {versus}"
     return levels if factor == level else f"{factor}: {levels}"
+
+
+class Weighted(Protocol):
+    """Whatever weighs arms: a contrast, or a row of effects."""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Arm -> weight; arms that are not named weigh nothing."""
+        ...
+
+
+def weight_matrix(contrasts: Iterable[Weighted], arms: Iterable[str]) -> NDArray[np.float64]:
+    """Return the weights of contrasts over arms: shape (n_contrasts, n_arms)."""
+    names = list(arms)
+    rows = [[contrast.weights.get(arm, 0.0) for arm in names] for contrast in contrasts]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
 
 
 class Design(Protocol):

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ablate.design.base import ContrastSpec, Factor, check_two_levels
+from ablate.design.base import ContrastSpec, Factor, check_two_levels, weight_matrix
 from ablate.effects.estimate import Floats
 from ablate.estimand.base import Arms, NotIdentified
 from ablate.estimand.linear_model import linear_model
@@ -87,7 +87,7 @@ def leaning(arms: Arms, factors: Sequence[Factor]) -> Leaning:
     both = np.array([
         [float(all(levels[name] == bare[name] for name in pair)) for pair in pairs] for levels in arms.values()
     ])  # fmt: skip
-    weights = np.array([[spec.weights.get(arm, 0.0) for arm in arms] for spec in specs])
+    weights = weight_matrix(specs, arms)
     own = np.array([[spec.factor in pair for pair in pairs] for spec in specs])
     return Leaning(pairs, own, weights @ both, both)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ablate.inspect.diversity import MEASURES, SAMPLES, Diversity
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import aligned, markdown, unsigned
 from ablate.study.results import AGGREGATE, Study, score_table
 
@@ -141,19 +140,17 @@ def curve_page(title: str, curves: Sequence[Curve]) -> str:
 
 def curve_csv(curves: Sequence[Curve]) -> str:
     """One line per factor, value and quantity: `sample` numbers the samples, `seed` is the seed's position."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["factor", "parameter", "value", "arm", "quantity", "number", "result"])
+    lines: list[list[object]] = []
     for curve in curves:
         for position, level in enumerate(curve.levels):
             first = [curve.factor, curve.parameter, f"{level.value:.12g}", level.arm]
-            writer.writerow([*first, "documents", "", level.documents])
-            writer.writerow([*first, "bytes", "", level.n_bytes])
+            lines.append([*first, "documents", None, level.documents])
+            lines.append([*first, "bytes", None, level.n_bytes])
             for number, sample in enumerate(curve.diversity.values.get(level.arm, ())):
                 for name, result in zip(MEASURES, sample, strict=True):
-                    writer.writerow([*first, name, number, f"{result:.6g}"])
+                    lines.append([*first, name, number, float(result)])
             if curve.response is not None:
                 for number, score in enumerate(curve.response.scores[position]):
                     if np.isfinite(score):
-                        writer.writerow([*first, curve.response.metric, number, f"{score:.6g}"])
-    return out.getvalue()
+                        lines.append([*first, curve.response.metric, number, float(score)])
+    return csv_text(("factor", "parameter", "value", "arm", "quantity", "number", "result"), lines)

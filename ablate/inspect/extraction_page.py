@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 
 from ablate.inspect.extraction_score import SCORES, Mean, Scored, groups
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import aligned, markdown
 
 SEGMENTS = ("kept", "leaked")
@@ -47,15 +46,13 @@ def table(scored: Scored, resamples: int) -> list[dict[str, object]]:
 
 def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """`extraction.csv`: kind, language, method, score, pages, value, low, high."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["kind", "language", "method", "score", "pages", "value", "low", "high"])
+    lines = []
     for row in rows:
         mean = row["mean"]
         assert isinstance(mean, Mean)
-        cells = ["" if math.isnan(x) else f"{x:.6g}" for x in (mean.value, mean.low, mean.high)]
-        writer.writerow([row["kind"], row["language"], row["method"], row["score"], row["pages"], *cells])
-    return out.getvalue()
+        first = [row["kind"], row["language"], row["method"], row["score"], row["pages"]]
+        lines.append([*first, mean.value, mean.low, mean.high])
+    return csv_text(("kind", "language", "method", "score", "pages", "value", "low", "high"), lines)
 
 
 def tables(rows: Sequence[Mapping[str, object]]) -> dict[str, tuple[list[str], list[list[str]]]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import math
 import re
 import textwrap
@@ -13,6 +11,7 @@ from typing import Any
 
 from ablate.inspect.diversity import MEASURES, SAMPLES, WINDOW, Diversity
 from ablate.inspect.retention import FALSE_SHARE, Retention, leads
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import aligned, markdown, p_text, unsigned
 
 NAMED = 8
@@ -47,28 +46,17 @@ DIVERSITY = f"""\
 
 def audit_csv(lines: Iterable[Retention]) -> str:
     """Every group of every stage; an empty cell is a value that was not tested."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for line in lines:
-        cells = [getattr(line, name) for name in COLUMNS]
-        writer.writerow([_number(cell) if isinstance(cell, float) else str(cell) for cell in cells])
-    return out.getvalue()
+    return csv_text(COLUMNS, ([getattr(line, name) for name in COLUMNS] for line in lines))
 
 
 def diversity_csv(diversity: Diversity) -> str:
     """Every measure of every sample."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["after", "sample", "words", "bytes", *MEASURES])
-    for point, values in diversity.values.items():
-        for number, row in enumerate(values):
-            writer.writerow([point, number, diversity.n_words, diversity.n_bytes, *map(_number, row)])
-    return out.getvalue()
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
+    cells = (
+        (point, number, diversity.n_words, diversity.n_bytes, *map(float, row))
+        for point, values in diversity.values.items()
+        for number, row in enumerate(values)
+    )
+    return csv_text(("after", "sample", "words", "bytes", *MEASURES), cells)
 
 
 def percent(value: float, digits: int = 1) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablate.inspect.page import between, percent
 from ablate.inspect.spiked import NOT_PLANTED, WHOLE, Outcome, Share
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import aligned, markdown
 
 HEADER = (
@@ -75,20 +74,18 @@ def spike_table(found: Sequence[Outcome]) -> str:
 
 def spike_csv(found: Sequence[Outcome]) -> str:
     """One line for each stage, kind and strength."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
+    lines: list[list[object]] = []
     for one in found:
         shares = [_numbers(share) for share in (one.removed, one.gone)]
-        bytes_of = [one.n_before, one.n_after] if one.n_before else ["", ""]
-        writer.writerow([one.stage, one.kind, f"{one.strength:g}", *shares[0], *shares[1], *bytes_of])
-    return out.getvalue()
+        bytes_of = [one.n_before, one.n_after] if one.n_before else [None, None]
+        lines.append([one.stage, one.kind, f"{one.strength:g}", *shares[0], *shares[1], *bytes_of])
+    return csv_text(CSV_HEADER, lines)
 
 
-def _numbers(share: Share) -> list[Any]:
+def _numbers(share: Share) -> list[object]:
     if not share.total:
-        return [0, 0, "", "", ""]
-    return [share.total, share.hits, *(f"{value:.6g}" for value in (share.value, *share.interval))]
+        return [0, 0, None, None, None]
+    return [share.total, share.hits, *map(float, (share.value, *share.interval))]
 
 
 def spike_page(title: str, found: Sequence[Outcome], facts: Mapping[str, Any], cost: str = "") -> str:

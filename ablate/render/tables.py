@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 Cells = Sequence[Sequence[str]]
 
@@ -53,11 +52,9 @@ def p_text(value: float) -> str:
     return "–" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def interval(row: Mapping[str, Any]) -> str:
+def interval(low: float, high: float) -> str:
     """[low, high], or a dash where no spread was measured."""
-    if math.isnan(row["ci_low"]):
-        return "–"
-    return f"[{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
+    return "–" if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
 
 
 LATEX = {

@@ -10,8 +10,9 @@ import numpy as np
 from ablate.design.controls import PARTS
 from ablate.render.tables import interval, markdown, signed
 from ablate.report.branching import TRUNK, trunks
-from ablate.report.effects_table import Row, headline
-from ablate.report.tables import contrast_name, scale
+from ablate.report.effects_table import headline
+from ablate.report.row import Row
+from ablate.report.tables import scale
 from ablate.study.results import Study
 
 UNKNOWN = "–"
@@ -40,21 +41,28 @@ def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
     record = study.first_record(study.plan.reference)
     spent = dict(record.get("curation_cpu_s", {})) if record else {}
     total = sum(spent.values())
-    lead = [row for row in headline(rows, study) if row["estimand"] not in PARTS]
+    lead = [row for row in headline(rows, study) if row.estimand not in PARTS]
     cells = []
     for row in lead:
-        seconds = spent.get(row["factor"])
+        seconds = spent.get(row.factor)
         share = UNKNOWN if seconds is None or not total else f"{100 * seconds / total:.0f} %"
         shown = UNKNOWN if seconds is None else f"{seconds:,.1f}"
         cells.append(
-            [contrast_name(row), signed(row["estimate"]), interval(row), shown, share, str(row["verdict"])]
+            [
+                row.name,
+                signed(row.estimate),
+                interval(row.ci_low, row.ci_high),
+                shown,
+                share,
+                str(row.verdict),
+            ]
         )
     text = (
         f"Gain in **{study.primary}** ({scale(study)}) beside the CPU-seconds that the stage's measurements took on the "
         f"texts of arm `{study.plan.reference}`. What was measured once for several arms counts for each."
     )
     header = ("stage", "gain", "95 % interval", "curation, CPU s", "of all curation", "verdict")
-    others = {name: seconds for name, seconds in spent.items() if name not in {row["factor"] for row in lead}}
+    others = {name: seconds for name, seconds in spent.items() if name not in {row.factor for row in lead}}
     rest = ", ".join(f"{name} {seconds:,.1f}" for name, seconds in others.items())
     return [text, markdown(header, cells), *([f"Not varied: {rest} CPU s."] if rest else [])]
 

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
-from ablate.effects.decision import agreement, agreement_across_seeds, clear_pairs, seed_ceiling, seed_means
+from ablate.effects.decision import (
+    Agreement,
+    agreement,
+    agreement_across_seeds,
+    clear_pairs,
+    seed_ceiling,
+    seed_means,
+)
 from ablate.errors import DataError
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import markdown
 from ablate.study.results import Study, score_table, tasks_with
+
+HEADER = (
+    "cheap run", "task", "pairs", "ranked alike", "95 % interval", "clear pairs", "ranked alike", "rank correlation",
+    "95 % interval", "one seed alone",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Agreement):
+    """How far cheap runs rank arms as the full ones do: an agreement, with what it is one of. NaN was not measured.
+
+    Attributes:
+        cheap: what was cheaper, in words.
+        task, metric: by which score arms are ranked.
+        clear_pairs: pairs of arms that the full runs tell apart.
+        clear_accuracy: share of those that are ranked alike.
+        seed_ceiling: accuracy that one seed of the full runs reaches against the others.
+    """
+
+    cheap: str
+    task: str
+    metric: str
+    clear_pairs: int
+    clear_accuracy: float
+    seed_ceiling: float
+
 
 COLUMNS = (
     "cheap", "task", "metric", "n_arms", "n_pairs", "accuracy", "ci_low", "ci_high", "clear_pairs", "clear_accuracy",
     "spearman", "spearman_low", "spearman_high", "seed_ceiling",
 )  # fmt: skip
-HEADER = (
-    "cheap run", "task", "pairs", "ranked alike", "95 % interval", "clear pairs", "ranked alike", "rank correlation",
-    "95 % interval", "one seed alone",
-)  # fmt: skip
-Row = dict[str, Any]
 
 
-def by_budget(study: Study) -> list[Row]:
+def by_budget(study: Study) -> list[Decision]:
     """Each point of the curves against their end: one row per point, task and metric."""
     ends = {record["train"]["tokens"] for record in study.records.values()}
     if len(ends) != 1 or None in ends:
@@ -42,7 +69,7 @@ def by_budget(study: Study) -> list[Row]:
     ]
 
 
-def between(small: Study, large: Study) -> list[Row]:
+def between(small: Study, large: Study) -> list[Decision]:
     """A study against another of the same arms: one row per task and metric that both have.
 
     Raises:
@@ -63,12 +90,12 @@ def between(small: Study, large: Study) -> list[Row]:
     ]
     if not rows:
         raise DataError(f"{small.folder} and {large.folder} have no task with the same metric")
-    return sorted(rows, key=lambda row: row["metric"] != large.primary)
+    return sorted(rows, key=lambda row: row.metric != large.primary)
 
 
 def _row(
     cheap: str, task: str, metric: str, small: Study, large: Study, point: int | None, kept: Sequence[int]
-) -> Row:
+) -> Decision:
     dear = score_table(large, task, metric)[list(kept)]
     order = [small.arms.index(large.arms[number]) for number in kept]
     little = score_table(small, task, metric, point)[order]
@@ -77,7 +104,7 @@ def _row(
 
 def compared(
     cheap: str, task: str, metric: str, little: np.ndarray, dear: np.ndarray, *, same_runs: bool = False
-) -> Row:
+) -> Decision:
     """One row: the same arms scored cheaply and dearly, shape (n_arms, n_seeds) each.
 
     Args:
@@ -89,33 +116,25 @@ def compared(
     else:
         means = seed_means(little), seed_means(dear)
         found, among = agreement(*means), agreement(*means, pairs=clear_pairs(dear))
-    return {
-        "cheap": cheap, "task": task, "metric": metric, **asdict(found), "clear_pairs": among.n_pairs,
-        "clear_accuracy": among.accuracy, "seed_ceiling": seed_ceiling(dear),
-    }  # fmt: skip
+    return Decision(
+        **vars(found), cheap=cheap, task=task, metric=metric, clear_pairs=among.n_pairs, clear_accuracy=among.accuracy,
+        seed_ceiling=seed_ceiling(dear),
+    )  # fmt: skip
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def to_csv(rows: Sequence[Decision]) -> str:
     """Every row, as `decisions.csv` holds them; an empty cell is a value that was not measured."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        cells = [row[name] for name in COLUMNS]
-        writer.writerow([
-            ("" if math.isnan(cell) else f"{cell:.6g}") if isinstance(cell, float) else cell for cell in cells
-        ])  # fmt: skip
-    return out.getvalue()
+    return csv_text(COLUMNS, map(attrgetter(*COLUMNS), rows))
 
 
-def cells(rows: Sequence[Row]) -> list[list[str]]:
+def cells(rows: Sequence[Decision]) -> list[list[str]]:
     """Cells under `HEADER`."""
     return [
         [
-            row["cheap"], row["task"], str(row["n_pairs"]), _share(row["accuracy"]),
-            f"{_share(row['ci_low'])} to {_share(row['ci_high'])}", str(row["clear_pairs"]),
-            _share(row["clear_accuracy"]), _plain(row["spearman"]),
-            f"{_plain(row['spearman_low'])} to {_plain(row['spearman_high'])}", _share(row["seed_ceiling"]),
+            row.cheap, row.task, str(row.n_pairs), _share(row.accuracy),
+            f"{_share(row.ci_low)} to {_share(row.ci_high)}", str(row.clear_pairs),
+            _share(row.clear_accuracy), _plain(row.spearman),
+            f"{_plain(row.spearman_low)} to {_plain(row.spearman_high)}", _share(row.seed_ceiling),
         ]
         for row in rows
     ]  # fmt: skip
@@ -140,12 +159,12 @@ EXPLAINED = (
 
 def section(study: Study) -> list[str]:
     """The report's part on cheaper budgets; empty where the curves have no earlier point."""
-    rows = [row for row in by_budget(study) if row["metric"] == study.primary]
+    rows = [row for row in by_budget(study) if row.metric == study.primary]
     if not rows:
         return []
-    lead = rows[0]["task"]
-    cheapest = rows[0]["cheap"]
-    shown = [row for row in rows if row["task"] == lead or row["cheap"] == cheapest]
+    lead = rows[0].task
+    cheapest = rows[0].cheap
+    shown = [row for row in rows if row.task == lead or row.cheap == cheapest]
     note = (
         "A point of a longer run has not lowered its learning rate yet, so a run of that budget would do a little "
         "better. Other metrics are in `decisions.csv`."

@@ -16,9 +16,9 @@ from matplotlib.ticker import FuncFormatter
 from ablate.design.controls import PARTS
 from ablate.effects.verdict import CLAIMS, Kind
 from ablate.render.figure import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, empty_figure, save
-from ablate.report.effects_table import Row, by_estimand, headline, kind_of
+from ablate.report.effects_table import headline
+from ablate.report.row import Row, by_estimand
 from ablate.report.selection import splits
-from ablate.report.tables import contrast_name
 from ablate.study.results import AGGREGATE, HELDOUT, Study
 
 COLOURS = {
@@ -53,20 +53,20 @@ def _short(name: str) -> str:
 
 
 def _colour(row: Row) -> str:
-    return COLOURS.get(row["verdict"].kind, NONE)
+    return COLOURS.get(row.verdict.kind, NONE)
 
 
 def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
     """Gain of each contrast with its interval, in the design's order; right is always better."""
     lead = headline(rows, study)
-    others = [row for row in rows if row["metric"] == study.primary and row["task"] != AGGREGATE]
-    tasks = [task for task in study.tasks if any(row["task"] == task for row in others)]
+    others = [row for row in rows if row.metric == study.primary and row.task != AGGREGATE]
+    tasks = [task for task in study.tasks if any(row.task == task for row in others)]
     panels = (
-        [("all tasks" if len(study.aggregated(study.primary)) > 1 else lead[0]["task"], lead)] if lead else []
+        [("all tasks" if len(study.aggregated(study.primary)) > 1 else lead[0].task, lead)] if lead else []
     )
-    if lead and (lead[0]["task"] != AGGREGATE or len(study.aggregated(study.primary)) == 1):
+    if lead and (lead[0].task != AGGREGATE or len(study.aggregated(study.primary)) == 1):
         panels = []  # the task has a panel of its own
-    panels += [(task, [row for row in others if row["task"] == task]) for task in tasks][: 5 - len(panels)]
+    panels += [(task, [row for row in others if row.task == task]) for task in tasks][: 5 - len(panels)]
     if not panels:
         return None
     with matplotlib.rc_context(STYLE):
@@ -78,7 +78,7 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         what = "what each stage is worth" if study.curated else f"gain over {study.plan.reference}"
         figure.suptitle(f"{study.plan.title}: {what}", x=0.01, ha="left", weight="bold")
         figure.supxlabel(
-            f"{kind_of(lead[0]).replace('_', ' ')} in {study.primary}{better}; bars are 95 % intervals over seeds",
+            f"{lead[0].kind.replace('_', ' ')} in {study.primary}{better}; bars are 95 % intervals over seeds",
             fontsize=9,
         )
     return figure
@@ -87,39 +87,32 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
 def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> None:
     axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
     for position, row in enumerate(rows):
-        sign = 1 if row["higher_is_better"] else -1
+        sign = 1 if row.higher_is_better else -1
         colour = _colour(row)
-        if math.isnan(row["estimate"]):
+        if math.isnan(row.estimate):
             axis.text(0, position, " missing", va="center", color=HURTS, fontsize=9)
             continue
-        if not math.isnan(row["ci_low"]):
+        if not math.isnan(row.ci_low):
             axis.plot(
-                [sign * row["ci_low"], sign * row["ci_high"]],
+                [sign * row.ci_low, sign * row.ci_high],
                 [position] * 2,
                 color=colour,
                 linewidth=2.2,
                 solid_capstyle="butt",
             )
-        face = colour if row["verdict"].kind in CLAIMS else "white"
+        face = colour if row.verdict.kind in CLAIMS else "white"
         axis.plot(
-            sign * row["estimate"], position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3
+            sign * row.estimate, position, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3
         )
-    axis.set_yticks(
-        range(len(rows)), [_short(contrast_name(row)) for row in rows] if first else [""] * len(rows)
-    )
+    axis.set_yticks(range(len(rows)), [_short(row.name) for row in rows] if first else [""] * len(rows))
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color=PALE, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.locator_params(axis="x", nbins=5)
     axis.set_title(title, fontsize=10)
-    ends = [
-        abs(row[name])
-        for row in rows
-        for name in ("ci_low", "ci_high", "estimate")
-        if not math.isnan(row[name])
-    ]
-    if ends and max(ends) > 0:
+    ends = [abs(end) for row in rows for end in (row.ci_low, row.ci_high, row.estimate)]
+    if max((end for end in ends if not math.isnan(end)), default=0.0) > 0:
         axis.margins(x=0.08)
 
 
@@ -193,13 +186,13 @@ def selection_and_volume(study: Study, rows: Sequence[Row]) -> Figure | None:
         ):
             for place, split in enumerate(found):
                 row = getattr(split, name)
-                if row is None or math.isnan(row["estimate"]):
+                if row is None or math.isnan(row.estimate):
                     continue
                 at = place + offset
-                if not math.isnan(row["ci_low"]):
-                    ends = [sign * row["ci_low"], sign * row["ci_high"]]
+                if not math.isnan(row.ci_low):
+                    ends = [sign * row.ci_low, sign * row.ci_high]
                     axis.plot(ends, [at, at], color=colour, linewidth=2.2, solid_capstyle="butt")
-                axis.plot(sign * row["estimate"], at, "o", color=colour, markersize=5.5, zorder=3)
+                axis.plot(sign * row.estimate, at, "o", color=colour, markersize=5.5, zorder=3)
             axis.plot([], [], "o-", color=colour, label=name)
         axis.set_yticks(range(len(found)), [_short(split.stage) for split in found])
         axis.set_ylim(len(found) - 0.5, -0.5)

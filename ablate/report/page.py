@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ablate.corpus.budget import WARN_EPOCHS
+from ablate.design.base import weight_matrix
 from ablate.effects.failures import failure_p, worst_case
 from ablate.estimand.base import load_estimand
 from ablate.page.build import page as html_page
@@ -18,28 +19,18 @@ from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import interval, markdown, p_text, signed, unsigned
 from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
 from ablate.report.cost import cost_page
-from ablate.report.effects_table import (
-    HOLM,
-    Row,
-    by_estimand,
-    claimed_alone,
-    effects_table,
-    headline,
-    in_bits,
-    sees,
-)
+from ablate.report.effects_table import claimed_alone, effects_table, headline, in_bits
 from ablate.report.figures import write_figures
 from ablate.report.lead import in_short, smooth_caption
 from ablate.report.noise import noise_table
+from ablate.report.row import Row, by_estimand, sees
 from ablate.report.screening import chosen, section
 from ablate.report.summary import summarise
 from ablate.report.tables import (
     arm_table,
-    contrast_name,
     direction,
     effect_cells,
     effect_header,
-    interval_items,
     scale,
     with_bits,
 )
@@ -174,15 +165,13 @@ def _failures(study: Study, rows: Sequence[Row]) -> list[str]:
     table, n = headline_scores(study), len(study.seeds)
     cells = []
     for row in headline(rows, study):
-        ends = [arm for arm in study.arms if row["weights"].get(arm)]
-        if table is None or not row["runs_failed"] or len(ends) != 2:
+        ends = [arm for arm in study.arms if arm in row.arms]
+        if table is None or not row.runs_failed or len(ends) != 2:
             continue
         p = failure_p(lost[ends[0]], n, lost[ends[1]], n)
-        weights = [row["weights"].get(arm, 0.0) for arm in study.arms]
-        bound = worst_case(table, weights, higher_is_better=row["higher_is_better"])
-        cells.append(
-            [contrast_name(row), row["runs_failed"], p_text(p), signed(row["estimate"]), signed(bound)]
-        )
+        (weights,) = weight_matrix([row], study.arms)
+        bound = worst_case(table, weights, higher_is_better=row.higher_is_better)
+        cells.append([row.name, row.runs_failed, p_text(p), signed(row.estimate), signed(bound)])
     if not cells:
         return []
     text = (
@@ -199,18 +188,18 @@ def _failures(study: Study, rows: Sequence[Row]) -> list[str]:
 
 def _gains(study: Study, estimand: str, rows: Sequence[Row]) -> list[str]:
     lead = headline(rows, study)
-    tasks = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
+    tasks = ", ".join(study.aggregated(study.primary)) or lead[0].task
     kept, header, cells = _retention(study), list(effect_header(lead)), effect_cells(lead)
     if study.curated:
         header.insert(-1, "documents kept")
         for row, line in zip(lead, cells, strict=True):
-            line.insert(-1, kept.get(row["factor"], "–"))
+            line.insert(-1, kept.get(row.factor, "–"))
     bits = in_bits(rows, study)
     table = with_bits(header, cells, lead, bits)
-    asked = "" if lead[0]["correction"] == HOLM else " Exploration, not a claim."
+    asked = "" if lead[0].claim else " Exploration, not a claim."
     caption = (
-        f"Gain{f' {end}' if (end := lead[0].get('gain')) else ''} in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
-        f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0]['correction']}.{asked}"
+        f"Gain{f' {branching.AT_END}' if lead[0].at_end else ''} in {study.primary} ({direction(study.primary, study)}) on {tasks}; {scale(study)}. "
+        f"**{estimand}**: {load_estimand(estimand).meaning}. p adjusted by {lead[0].correction}.{asked}"
     )
     if table != (header, cells):
         caption += " " + smooth_caption(study)
@@ -229,7 +218,7 @@ def _alone(study: Study, rows: Sequence[Row], bits: Mapping[tuple[str, int], Row
     if not alone:
         return list(lost.values())
     header, cells = with_bits(effect_header(alone), effect_cells(alone), alone, bits)
-    cells = [[row["task"], *line] for row, line in zip(alone, cells, strict=True)]
+    cells = [[row.task, *line] for row, line in zip(alone, cells, strict=True)]
     text = f"Claimed on single tasks by name, in one family with the gains above: {study.primary} as it is, not rescaled."
     seen = dict.fromkeys(line for line in map(sees, alone) if line)
     return [text, markdown(["task", *header], cells, left=2), *seen, *lost.values()]
@@ -356,9 +345,9 @@ def _span(values: Sequence[float], form: str) -> str:
 
 
 def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
-    chosen = [row for row in rows if row["metric"] == study.primary and row["task"] != AGGREGATE]
+    chosen = [row for row in rows if row.metric == study.primary and row.task != AGGREGATE]
     cells = [
-        [row["task"], contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["item_error"]), interval_items(row), p_text(row["p_adjusted"]), str(row["verdict"])]
+        [row.task, row.name, signed(row.estimate), interval(row.ci_low, row.ci_high), unsigned(row.item_error), interval(row.ci_low_items, row.ci_high_items), p_text(row.p_adjusted), str(row.verdict)]
         for row in chosen
     ]  # fmt: skip
     header = (

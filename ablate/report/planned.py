@@ -86,7 +86,7 @@ def _effects(study: Study, planned: Mapping[str, float | None]) -> list[list[str
             "by the plan's formula, at the noise that was met; after the correction",
         ))  # fmt: skip
         cells.append(_line(
-            "  as the report states it", foreseen, typical([row["mde"] for row in rows if row["estimand"] == kind]), "",
+            "  as the report states it", foreseen, typical([row.detectable.effect for row in rows if row.estimand == kind]), "",
             "arms that are the same runs are not tested; larger where the noise is known from few runs",
         ))  # fmt: skip
     return cells

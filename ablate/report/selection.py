@@ -13,8 +13,9 @@ from ablate.corpus.size_matched import SizeMatchedRemoval
 from ablate.design.controls import PARTS, controlled_factor
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import escape_latex, interval, markdown, signed
-from ablate.report.effects_table import Row, headline
-from ablate.report.tables import contrast_name, direction
+from ablate.report.effects_table import headline
+from ablate.report.row import Row
+from ablate.report.tables import direction
 from ablate.study.results import Study
 
 BY_BUDGET = {
@@ -50,20 +51,20 @@ class Split:
 def splits(study: Study, rows: Sequence[Row]) -> list[Split]:
     """Every gain of the headline that a control splits, in the order of the plan."""
     lead = headline(rows, study)
-    found = {name: {row["factor"]: row for row in lead if row["estimand"] == name} for name in PARTS}
+    found = {name: {row.factor: row for row in lead if row.estimand == name} for name in PARTS}
     made = []
     for factor, chosen in found["selection"].items():
         drawn = found["volume"][factor]
         stage, control, bare = (_arm(row, sign) for row, sign in ((chosen, 1), (chosen, -1), (drawn, -1)))
         ends = {stage: 1.0, bare: -1.0}
-        gain = next((row for row in lead if row["weights"] == ends), None)
-        name = contrast_name(gain) if gain else factor
+        gain = next((row for row in lead if row.weights == ends), None)
+        name = gain.name if gain else factor
         made.append(Split(name, (stage, control, bare), gain, chosen, drawn))
     return made
 
 
 def _arm(row: Row, sign: int) -> str:
-    return next(arm for arm, weight in row["weights"].items() if weight == sign)
+    return next(arm for arm, weight in row.weights.items() if weight == sign)
 
 
 def section(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -96,14 +97,14 @@ def section(study: Study, rows: Sequence[Row]) -> list[str]:
 
 
 def _shown(row: Row | None) -> tuple[str, str]:
-    return ("–", "–") if row is None else (signed(row["estimate"]), interval(row))
+    return ("–", "–") if row is None else (signed(row.estimate), interval(row.ci_low, row.ci_high))
 
 
 def _adds_up(split: Split) -> bool | None:
     """None where something was not measured."""
     if split.gain is None:
         return None
-    rest = split.gain["estimate"] - split.selection["estimate"] - split.volume["estimate"]
+    rest = split.gain.estimate - split.selection.estimate - split.volume.estimate
     return None if math.isnan(rest) else abs(rest) < 1e-9
 
 
@@ -205,7 +206,7 @@ def latex(study: Study, rows: Sequence[Row]) -> str:
 
 
 def _in_latex(row: Row | None) -> str:
-    if row is None or math.isnan(row["estimate"]):
+    if row is None or math.isnan(row.estimate):
         return "--"
-    known = "" if math.isnan(row["ci_low"]) else f"\\ [{row['ci_low']:+.4f}, {row['ci_high']:+.4f}]"
-    return f"${row['estimate']:+.4f}{known}$"
+    known = "" if math.isnan(row.ci_low) else f"\\ [{row.ci_low:+.4f}, {row.ci_high:+.4f}]"
+    return f"${row.estimate:+.4f}{known}$"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ablate.render.tables import markdown
-from ablate.report.decision import HEADER, Row, cells, compared
+from ablate.report.decision import HEADER, Decision, cells, compared
 from ablate.study.results import Study, score_table, tasks_with
 
 FEWEST = 3
@@ -20,7 +20,7 @@ def sections(study: Study) -> Iterator[tuple[str, list[str]]]:
             yield factor.name, _told(study, factor.name, factor.full, rows)
 
 
-def ranked(study: Study, setting: str) -> list[Row]:
+def ranked(study: Study, setting: str) -> list[Decision]:
     """Each other level against the first: one row per level, task and metric; empty where arms lack twins."""
     blocks: dict[str, dict[tuple[str, ...], int]] = {}
     for number, arm in enumerate(study.arms):
@@ -44,8 +44,8 @@ def ranked(study: Study, setting: str) -> list[Row]:
     return rows
 
 
-def _told(study: Study, setting: str, first: str, rows: list[Row]) -> list[str]:
-    shown = [row for row in rows if row["metric"] == study.primary]
+def _told(study: Study, setting: str, first: str, rows: list[Decision]) -> list[str]:
+    shown = [row for row in rows if row.metric == study.primary]
     said = [
         f"The same arms at {setting}={first} and at other values: of all pairs of arms, the share that both rank alike. "
         f"`clear pairs` are those that the runs at {setting}={first} tell apart (t over seeds, 5 %); `one seed alone` is what "
@@ -53,16 +53,16 @@ def _told(study: Study, setting: str, first: str, rows: list[Row]) -> list[str]:
         "anything else. (Wang et al., arXiv 2512.24503: at a tiny learning rate small proxies rank data as large "
         "models do; at the usual one not always.)"
     ]
-    said += [f"- {_verdict(row, setting, first)}" for row in shown if row["task"] == shown[0]["task"]]
+    said += [f"- {_verdict(row, setting, first)}" for row in shown if row.task == shown[0].task]
     return ["\n".join([said[0], "", *said[1:]]), markdown(HEADER, cells(shown), left=2)]
 
 
-def _verdict(row: Row, setting: str, first: str) -> str:
-    where = f"**{row['cheap']}** against {setting}={first}, {row['task']}"
-    if row["clear_pairs"] == 0:
+def _verdict(row: Decision, setting: str, first: str) -> str:
+    where = f"**{row.cheap}** against {setting}={first}, {row.task}"
+    if row.clear_pairs == 0:
         return f"{where}: no pair of arms can be told apart at {setting}={first}, so there is no ranking to keep."
-    kept = row["clear_accuracy"]
-    share = f"{100 * kept:.0f} % of the {row['clear_pairs']} clear pairs keep their order"
+    kept = row.clear_accuracy
+    share = f"{100 * kept:.0f} % of the {row.clear_pairs} clear pairs keep their order"
     if math.isclose(kept, 1.0):
         return f"{where}: the ranking is **stable**: {share}."
     return f"{where}: the ranking is **not stable**: {share}."

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ablate.design.base import weight_matrix
 from ablate.effects.aggregate import aggregate
 from ablate.report import decision, leaks, screening
 from ablate.report.branching import TRUNK, own_tokens, trunks
-from ablate.report.effects_table import Row, columns, headline
+from ablate.report.effects_table import headline
 from ablate.report.lead import in_short
 from ablate.report.noise import noise_table
+from ablate.report.row import Row, columns
 from ablate.report.tables import scale
 from ablate.report.words import chance, families, reading
 from ablate.study.plan import run_folder
@@ -65,7 +67,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
             ([one.metric, one.task, *_reals((one.floor.seed_sd, one.floor.ci_low, one.floor.ci_high, one.range_of_arms,
               one.floor.homogeneity_p))] for one in noise_table(study)),
         ),
-        decisions=_table(decision.COLUMNS, ([_real(row[name]) for name in decision.COLUMNS] for row in decision.by_budget(study))),
+        decisions=_table(decision.COLUMNS, ([_real(getattr(row, name)) for name in decision.COLUMNS] for row in decision.by_budget(study))),
         leaks=_table(leaks.COLUMNS, ([_real(getattr(one, name), SCORE) for name in LEAKS] for one in leaks.splits(study))),
         cost=_cost(study, runs),
         curation=_curation(study),
@@ -113,7 +115,7 @@ def _head(study: Study, rows: Sequence[Row]) -> Head:
     return Head(
         name=plan.study, title=plan.title, question=plan.question, prediction=plan.prediction,
         design=plan.design, digest=plan.digest, records=state_of(study.folder), reference=plan.reference,
-        primary=study.primary, headline=lead[0]["task"] if lead else next(iter(study.headline_tasks), ""),
+        primary=study.primary, headline=lead[0].task if lead else next(iter(study.headline_tasks), ""),
         aggregate=study.aggregate, seeds=study.seeds, stages=list(plan.stages), sequential=plan.sequential is not None,
         complete=not study.waiting, imported=list(plan.imported or ()),
     )  # fmt: skip
@@ -270,20 +272,17 @@ def _listed(curve: np.ndarray | None) -> list[float | None] | None:
 
 
 def _effects(study: Study, rows: Sequence[Row]) -> Columns:
-    names = [*columns(rows), "mde_noise", "mde_df"]
+    shown = columns(rows)
     tables: dict[tuple[str, str], np.ndarray] = {}
     found = []
     for row in rows:
-        scores = tables.setdefault(
-            (row["task"], row["metric"]), score_table(study, row["task"], row["metric"])
-        )
-        weights = np.array([row["weights"].get(arm, 0.0) for arm in study.arms])
-        values = {**row, "verdict": str(row["verdict"])}
+        scores = tables.setdefault((row.task, row.metric), score_table(study, row.task, row.metric))
+        (weights,) = weight_matrix([row], study.arms)
         found.append([
-            row["number"], *(_real(values.get(name)) for name in names), row["verdict"].kind.name.lower(),
-            _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
+            row.number, *(_real(value(row)) for value in shown.values()), _real(row.detectable.noise), _real(row.detectable.df),
+            row.verdict.kind.name.lower(), _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
         ])  # fmt: skip
-    return _table(("contrast", *names, "kind", "by_seed"), found)
+    return _table(("contrast", *shown, "mde_noise", "mde_df", "kind", "by_seed"), found)
 
 
 def _corpora(study: Study) -> Columns:

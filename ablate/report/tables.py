@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from ablate.design.base import gain_name
 from ablate.effects.verdict import CLAIMS
 from ablate.render.tables import Cells, aligned, interval, p_text, signed, unsigned
-from ablate.report.effects_table import (
-    BH,
-    Row,
-    by_estimand,
-    claimed_alone,
-    headline,
-    in_bits,
-    kind_of,
-    sees,
-)
+from ablate.report.effects_table import claimed_alone, headline, in_bits
+from ablate.report.row import Row, by_estimand, sees
 from ablate.study.results import AGGREGATE, Study
-
-
-def interval_items(row: Mapping[str, Any]) -> str:
-    """[low, high] over seeds and items together, or a dash where it was not measured."""
-    return interval({"ci_low": row["ci_low_items"], "ci_high": row["ci_high_items"]})
-
-
-def contrast_name(row: Mapping[str, Any]) -> str:
-    """The factor, with its levels unless they are on and off; two arms, where it is about no factor."""
-    return gain_name(row["factor"], row["level"], row["versus"])
-
 
 EFFECT_HEADER = ("stage", "gain", "95 % interval", "seed error", "item error", "p", "p adj.", "verdict")
 
@@ -41,8 +20,8 @@ def effect_cells(rows: Sequence[Row]) -> list[list[str]]:
     """Cells of the gains table."""
     return [
         [
-            contrast_name(row), signed(row["estimate"]), interval(row), unsigned(row["seed_error"]),
-            unsigned(row["item_error"]), p_text(row["p_value"]), p_text(row["p_adjusted"]), str(row["verdict"]),
+            row.name, signed(row.estimate), interval(row.ci_low, row.ci_high), unsigned(row.seed_error),
+            unsigned(row.item_error), p_text(row.p_value), p_text(row.p_adjusted), str(row.verdict),
         ]
         for row in rows
     ]  # fmt: skip
@@ -62,13 +41,13 @@ def with_bits(
         bits: (task, contrast) -> row in bits per byte.
     """
     plain = [list(line) for line in cells]
-    beside = [bits.get((row["task"], row["number"])) for row in rows]
+    beside = [bits.get((row.task, row.number)) for row in rows]
     if not any(beside):
         return list(header), plain
     more = [
         ["–"] * len(BITS_HEADER)
         if row is None
-        else [signed(row["estimate"]), interval(row), str(row["verdict"])]
+        else [signed(row.estimate), interval(row.ci_low, row.ci_high), str(row.verdict)]
         for row in beside
     ]
     return [*header, *BITS_HEADER], [[*line, *added] for line, added in zip(plain, more, strict=True)]
@@ -101,25 +80,23 @@ def terminal_table(study: Study, rows: Sequence[Row]) -> str:
 
 def _estimand_table(study: Study, rows: Sequence[Row]) -> str:
     lead = headline(rows, study)
-    on = ", ".join(study.aggregated(study.primary)) or lead[0]["task"]
+    on = ", ".join(study.aggregated(study.primary)) or lead[0].task
     title = (
-        f"\n{study.plan.title}\n{kind_of(lead[0])} in {study.primary} ({direction(study.primary, study)}) "
+        f"\n{study.plan.title}\n{lead[0].kind} in {study.primary} ({direction(study.primary, study)}) "
         f"on {on}: {scale(study)}"
     )
     table = with_bits(effect_header(lead), effect_cells(lead), lead, in_bits(rows, study))
     text = f"{title}\n{aligned(*table)}"
     text += "".join(f"\n{line}" for line in dict.fromkeys(map(sees, lead)) if line)
     others = [
-        row
-        for row in rows
-        if row["metric"] == study.primary and row["task"] not in (AGGREGATE, lead[0]["task"])
+        row for row in rows if row.metric == study.primary and row.task not in (AGGREGATE, lead[0].task)
     ]
-    named = {(row["task"], row["number"]) for row in claimed_alone(rows, study)}
-    found = [row for row in others if row["verdict"].kind in CLAIMS or (row["task"], row["number"]) in named]
+    named = {(row.task, row.number) for row in claimed_alone(rows, study)}
+    found = [row for row in others if row.verdict.kind in CLAIMS or (row.task, row.number) in named]
     if found:
-        cells = [[row["task"], *line] for row, line in zip(found, effect_cells(found), strict=True)]
+        cells = [[row.task, *line] for row, line in zip(found, effect_cells(found), strict=True)]
         text += (
-            f"\n\nSingle tasks with an effect, or claimed by name (after {found[0]['correction']}):\n"
+            f"\n\nSingle tasks with an effect, or claimed by name (after {found[0].correction}):\n"
             f"{aligned(('task', *effect_header(found)), cells, left=2)}"
         )
     return text
@@ -127,7 +104,7 @@ def _estimand_table(study: Study, rows: Sequence[Row]) -> str:
 
 def effect_header(rows: Sequence[Row]) -> tuple[str, ...]:
     """The header, with the name of the correction."""
-    name = "p BH" if rows[0]["correction"] == BH else "p Holm"
+    name = "p Holm" if rows[0].claim else "p BH"
     return tuple(name if cell == "p adj." else cell for cell in EFFECT_HEADER)
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ablate.report.effects_table import CLAIMS
 from ablate.study.results import Study
 from ablate.study.schema import UNPAIRED
+
+CLAIMS = (
+    "Claims, the only rows that say `helps` or `hurts`, are the planned gains in the primary metric. The aggregate's rows, of "
+    "all planned estimands together with those on single tasks that the plan names (`evaluate.claims`), have Holm's p. Any other single task of the aggregate has Holm's over stages x tasks, and "
+    "never one below its stage's in the aggregate: where the aggregate shows nothing, a task cannot. So the chance of any false claim in this "
+    "report, were no stage to do anything, is at most 5 %. All else is exploration, has Benjamini and Hochberg's p (a family per "
+    "estimand and metric over stages x tasks) and says `may help`: other metrics, tasks outside the aggregate, gains asked for afterwards."
+)
 
 
 def families(study: Study) -> str:

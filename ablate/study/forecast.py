@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ablate.config import CONF, make
-from ablate.design.base import Factor
+from ablate.design.base import Factor, weight_matrix
 from ablate.effects.detectable import Looks, forecast
 from ablate.errors import AblateError, ConfigError, nearest
 from ablate.estimand.base import NotIdentified, contrasts_of
 from ablate.fingerprint import canonical_json
 from ablate.study.plan import planned_tests
 from ablate.study.prediction import Cost, PriorNoise, Probe
-from ablate.study.schema import UNPAIRED, Arm, Plan, weight_matrix
+from ablate.study.schema import UNPAIRED, Arm, Plan
 from ablate.study.seeds import run_seeds
 
 PEAKS = {
@@ -206,7 +204,7 @@ def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) 
     row |= {"estimand": design.estimands[0] if design.estimands else "", "arms": len(arms)}
     if not specs:
         return row | {"why": "it reports no gain"}
-    matrix = np.array([[spec.weights.get(arm, 0.0) for arm in arms] for spec in specs])
+    matrix = weight_matrix(specs, arms)
 
     def mde(seeds: int) -> float:
         return forecast(matrix, seeds, noise, unpaired=node.get("own_seeds", False))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ablate.corpus.shard import Shard
-from ablate.design.base import ContrastSpec
+from ablate.design.base import ContrastSpec, weight_matrix
 from ablate.effects.aggregate import aggregate
 from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
@@ -27,7 +27,7 @@ from ablate.study.pairing import shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import read_record
 from ablate.study.rounds import State, states
-from ablate.study.schema import UNPAIRED, Plan, weight_matrix
+from ablate.study.schema import UNPAIRED, Plan
 
 AVERAGED = {"main_effect", "interaction", "shapley", "near_full"}
 """Estimands that average over arms."""

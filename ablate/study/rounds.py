@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ablate.design.base import weight_matrix
 from ablate.effects.multiplicity import holm
 from ablate.effects.sequential import SPENDING, sequential_contrasts
 from ablate.errors import ConfigError
-from ablate.study.schema import Plan, Sequential, weight_matrix
+from ablate.study.schema import Plan, Sequential
 
 OPEN, DECIDED, NEGLIGIBLE, SAME = "open", "decided", "negligible", "the same runs"
 

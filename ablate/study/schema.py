@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ablate.config import identified, make, make_stages
 from ablate.design.base import Assignment, ContrastSpec, Factor
@@ -268,10 +266,3 @@ def _without_store(node: Any, store: str) -> Any:
     if store and isinstance(node, str) and node.startswith(f"{store}/"):
         return f"<store>{node[len(store) :]}"
     return node
-
-
-def weight_matrix(contrasts: Iterable[ContrastSpec], arms: Iterable[str]) -> np.ndarray:
-    """Return the weights of contrasts over arms: shape (n_contrasts, n_arms); what is not named weighs nothing."""
-    names = list(arms)
-    rows = [[contrast.weights.get(arm, 0.0) for arm in names] for contrast in contrasts]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))

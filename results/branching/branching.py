@@ -10,21 +10,23 @@ its luck. Beside it stands what runs from scratch agree with themselves that way
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
 from collections.abc import Iterator
 from itertools import combinations
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
 from ablate.effects.decision import MOST_SPLITS, Agreement, agreement_across_seeds
 from ablate.effects.estimate import Floats
+from ablate.render.csv_text import csv_text
 from ablate.render.tables import interval, markdown, signed
 from ablate.report.branching import meaning, own_tokens, trunks
-from ablate.report.effects_table import Row, effects_table
-from ablate.report.tables import contrast_name, direction
+from ablate.report.effects_table import effects_table
+from ablate.report.row import Row
+from ablate.report.tables import direction
 from ablate.study.results import Study, load_study, score_table, tasks_with
 
 DRAWS = 2_000
@@ -45,7 +47,7 @@ def gains_of(scores: Floats) -> Floats:
 def gains_in(study: Study, metric: str) -> list[Row]:
     """Rows of effects on what `table_of` takes."""
     task = tasks_with(study, metric)[0]
-    return [row for row in effects_table(study) if (row["metric"], row["task"]) == (metric, task)]
+    return [row for row in effects_table(study) if (row.metric, row.task) == (metric, task)]
 
 
 def halves(n_seeds: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -122,14 +124,14 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
         )
     full, cheap = (table_of(study, metric, seeds, arms) for study in (scratch, branched))
     rows = {
-        name: {contrast_name(row): row for row in gains_in(study, metric)}
+        name: {row.name: row for row in gains_in(study, metric)}
         for name, study in (("scratch", scratch), ("branch", branched))
     }
     shared = [name for name in rows["scratch"] if name in rows["branch"]]
     lines = [
         [
-            name, signed(one["estimate"]), interval(one), str(one["verdict"].kind.value), signed(two["estimate"]),
-            interval(two), str(two["verdict"].kind.value), "",
+            name, signed(one.estimate), interval(one.ci_low, one.ci_high), one.verdict.kind.value, signed(two.estimate),
+            interval(two.ci_low, two.ci_high), two.verdict.kind.value, "",
         ]
         for name in shared
         for one, two in [(rows["scratch"][name], rows["branch"][name])]
@@ -140,7 +142,7 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
     own, own_clear = agreement_across_seeds(full, full)
     prices = [took(study, seeds) for study in (scratch, branched)]
     sharp = [
-        np.mean([abs(row["estimate"]) / row["seed_error"] for row in some.values() if row["seed_error"] > 0])
+        np.mean([abs(row.estimate) / row.seed_error for row in some.values() if row.seed_error > 0])
         for some in rows.values()
     ]
     text = [
@@ -175,14 +177,15 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     Path(f"{out}.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
     names = ("estimate", "ci_low", "ci_high", "seed_error", "p_adjusted")
-    with Path(f"{out}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["stage", *(f"{kind}_{name}" for kind in rows for name in (*names, "verdict"))])
-        for stage in shared:
-            found = [rows[kind][stage] for kind in rows]
-            writer.writerow(
-                [stage, *(c for row in found for c in (*(f"{row[n]:.6g}" for n in names), row["verdict"]))]
-            )
+    header = ["stage", *(f"{kind}_{name}" for kind in rows for name in (*names, "verdict"))]
+    cells = [
+        [
+            stage,
+            *(c for some in rows.values() for c in (*attrgetter(*names)(some[stage]), some[stage].verdict)),
+        ]
+        for stage in shared
+    ]
+    Path(f"{out}.csv").write_text(csv_text(header, cells), encoding="utf-8")
     print(f"{out}.md")
 
 

@@ -60,8 +60,8 @@ def test_lm_evals_files_give_what_our_evaluator_gives(take: Import, tmp_path: Pa
     assert compared == 24
     assert found.tasks["quiz"]["chance"]["acc"] == pytest.approx(1 / 3)
     assert "prob" not in found.tasks["partial"]["higher_is_better"], "its choices are contexts"
-    rows = {(row["task"], row["metric"]): row for row in effects_table(found)}
-    assert rows["quiz", "prob"]["item_error"] > 0
+    rows = {(row.task, row.metric): row for row in effects_table(found)}
+    assert rows["quiz", "prob"].item_error > 0
     report = (found.folder / "REPORT.md").read_text()
     assert (
         "without_a vs full" in report and "What was kept" not in report and "imported from lm-eval" in report
@@ -154,10 +154,10 @@ def test_a_csv_becomes_a_study(take: Import, tmp_path: Path) -> None:
     assert take("results.csv=scores.csv", "results.chance={quiz: 0.25}") == 0
     found = study(tmp_path)
     assert found.plan.factors == (Factor("quality", ("on", "off")), Factor("dedup", ("on", "off")))
-    rows = {(row["factor"], row["task"]): row for row in effects_table(found)}
-    assert rows["quality", "quiz"]["estimate"] == pytest.approx(0.51 - 0.72)
-    assert rows["quality", "aggregate"]["estimate"] == pytest.approx((0.51 - 0.72) / 0.75)
-    assert rows["neither", "quiz"]["level"] == "neither", "it differs in two factors, so it is about neither"
+    rows = {(row.factor, row.task): row for row in effects_table(found)}
+    assert rows["quality", "quiz"].estimate == pytest.approx(0.51 - 0.72)
+    assert rows["quality", "aggregate"].estimate == pytest.approx((0.51 - 0.72) / 0.75)
+    assert rows["neither", "quiz"].level == "neither", "it differs in two factors, so it is about neither"
     first = (found.folder / "REPORT.md").read_bytes()
     (found.folder / "REPORT.md").unlink()
     assert main(["report", "study.name=theirs"]) == 0
@@ -301,10 +301,10 @@ def test_the_planned_gains_of_an_import_can_be_named(take: Import, tmp_path: Pat
     asked = ("results.csv=scores.csv", "results.higher_is_better={acc: true}")
     (tmp_path / "scores.csv").write_text(TABLE.replace("neither", "no_dedup").replace("off,off", "on,off"))
     assert take(*asked, "estimands=[leave_one_out]") == 0
-    rows = [row for row in effects_table(study(tmp_path)) if row["task"] == "aggregate"]
+    rows = [row for row in effects_table(study(tmp_path)) if row.task == "aggregate"]
     # Means 0.72, 0.51 and 0.43.
-    assert {row["factor"]: round(row["estimate"], 4) for row in rows} == {"quality": 0.21, "dedup": 0.29}
-    assert {row["correction"] for row in rows} == {"Holm"}
+    assert {row.factor: round(row.estimate, 4) for row in rows} == {"quality": 0.21, "dedup": 0.29}
+    assert all(row.claim for row in rows)
     assert take(*asked, "estimands=[main_effect]", "study.replan=true") != 0, (
         "three arms of four do not determine it"
     )

@@ -205,7 +205,7 @@ def test_reports_in_bulk_say_what_a_report_says(tmp_path: Path, looks: tuple[int
     helps, hurts = words(scores, weights, looks, shared=True)
     for number in range(12):
         rows = effects_table(in_memory(tmp_path, scores[:, number], looks))
-        kinds = {row["verdict"].kind for row in rows}
+        kinds = {row.verdict.kind for row in rows}
         assert (Kind.HELPS in kinds, Kind.HURTS in kinds) == (helps[number], hurts[number])
     assert helps.any() and hurts.any() and not hurts.all()
 

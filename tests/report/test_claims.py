@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from ablate.effects.verdict import CLAIMS, Kind
 from ablate.errors import ConfigError
 from ablate.evaluate.evaluator import EvaluateConfig, check_claims
-from ablate.report.effects_table import Row, effects_table
+from ablate.report.effects_table import effects_table
 from ablate.report.page import write_report
+from ablate.report.row import Row
 from ablate.report.tables import terminal_table
 from ablate.study.journal import note_plan
 from ablate.study.plan import write_plan
@@ -47,33 +49,29 @@ def claimed(make_study: MakeStudy) -> Callable[..., Study]:
 
 def row(study: Study, task: str, factor: str) -> Row:
     (found,) = [
-        row
-        for row in effects_table(study)
-        if (row["task"], row["metric"], row["factor"]) == (task, "acc", factor)
+        row for row in effects_table(study) if (row.task, row.metric, row.factor) == (task, "acc", factor)
     ]
     return found
 
 
 def test_a_named_gain_is_a_claim_in_one_family_with_the_aggregates(claimed: Callable[..., Study]) -> None:
     before = claimed({}, "before")
-    assert str(row(before, "riddle", "a")["verdict"]).startswith("may help")
-    assert row(before, "aggregate", "a")["tests"] == 2
+    assert row(before, "riddle", "a").verdict.kind is Kind.MAY_HELP
+    assert row(before, "aggregate", "a").tests == 2
     study = claimed({"riddle": ["a"]})
     found = row(study, "riddle", "a")
-    assert str(found["verdict"]) == "helps" and found["correction"] == "Holm"
+    assert found.verdict.kind is Kind.HELPS and found.claim
     # One family of three: two gains on the aggregate, one on riddle.
-    assert (
-        found["tests"] == row(study, "aggregate", "a")["tests"] == row(study, "aggregate", "b")["tests"] == 3
-    )
+    assert found.tests == row(study, "aggregate", "a").tests == row(study, "aggregate", "b").tests == 3
     family = sorted(
-        [found, row(study, "aggregate", "a"), row(study, "aggregate", "b")], key=lambda r: r["p_value"]
+        [found, row(study, "aggregate", "a"), row(study, "aggregate", "b")], key=lambda r: r.p_value
     )
     adjusted = 0.0
     for number, one in enumerate(family):
-        adjusted = max(adjusted, min(1.0, one["p_value"] * (3 - number)))
-        assert one["p_adjusted"] == pytest.approx(adjusted)
-    assert str(row(study, "riddle", "b")["verdict"]).startswith(("no effect", "may", "suggestive"))
-    assert row(study, "riddle", "b")["correction"] != "Holm"
+        adjusted = max(adjusted, min(1.0, one.p_value * (3 - number)))
+        assert one.p_adjusted == pytest.approx(adjusted)
+    assert row(study, "riddle", "b").verdict.kind not in CLAIMS
+    assert not row(study, "riddle", "b").claim
 
 
 def test_the_page_and_the_terminal_show_it(claimed: Callable[..., Study]) -> None:
@@ -87,7 +85,7 @@ def test_the_page_and_the_terminal_show_it(claimed: Callable[..., Study]) -> Non
 
 def test_a_claim_on_a_task_without_the_metric_is_said_to_be_untested(claimed: Callable[..., Study]) -> None:
     study = claimed({"heldout": ["a"]})
-    assert row(study, "aggregate", "a")["tests"] == 2
+    assert row(study, "aggregate", "a").tests == 2
     write_report(study)
     assert (
         "`heldout`, on which alone gains were claimed, has no acc" in (study.folder / "REPORT.md").read_text()
@@ -96,21 +94,19 @@ def test_a_claim_on_a_task_without_the_metric_is_said_to_be_untested(claimed: Ca
 
 def test_a_claim_on_the_only_task_of_the_aggregate_adds_no_test(claimed: Callable[..., Study]) -> None:
     study = claimed({"quiz": ["a"]})
-    assert row(study, "aggregate", "a")["tests"] == 2
-    assert row(study, "quiz", "a")["p_adjusted"] >= row(study, "aggregate", "a")["p_adjusted"]
+    assert row(study, "aggregate", "a").tests == 2
+    assert row(study, "quiz", "a").p_adjusted >= row(study, "aggregate", "a").p_adjusted
 
 
 def test_a_named_gain_on_a_task_of_the_aggregate_leaves_the_gated_family(make_study: MakeStudy) -> None:
     study = make_study(SCORES, tasks={"quiz": 0.0, "riddle": 0.1})
     metrics = replace(study.plan.metrics, claims={"riddle": ("a",)})
     study = again(study, replace(study.plan, metrics=metrics))
-    assert row(study, "riddle", "a")["tests"] == row(study, "aggregate", "a")["tests"] == 3
+    assert row(study, "riddle", "a").tests == row(study, "aggregate", "a").tests == 3
     # Three gated rows are left: a on quiz, b on quiz and on riddle.
-    assert {row(study, *where)["tests"] for where in (("quiz", "a"), ("quiz", "b"), ("riddle", "b"))} == {3}
+    assert {row(study, *where).tests for where in (("quiz", "a"), ("quiz", "b"), ("riddle", "b"))} == {3}
     gated = row(study, "quiz", "a")
-    assert gated["p_adjusted"] == pytest.approx(
-        max(3 * gated["p_value"], row(study, "aggregate", "a")["p_adjusted"])
-    )
+    assert gated.p_adjusted == pytest.approx(max(3 * gated.p_value, row(study, "aggregate", "a").p_adjusted))
 
 
 def test_a_claim_that_came_after_the_runs_is_exploration_and_spoils_no_other(make_study: MakeStudy) -> None:
@@ -120,11 +116,11 @@ def test_a_claim_that_came_after_the_runs_is_exploration_and_spoils_no_other(mak
     note_plan(late, study.folder, (0, 1, 2, 3))
     study = again(study, late)
     assert study.history.changed == ""
-    assert str(row(study, "riddle", "a")["verdict"]).startswith("may help")
-    assert str(row(study, "aggregate", "a")["verdict"]) == "helps"
+    assert row(study, "riddle", "a").verdict.kind is Kind.MAY_HELP
+    assert row(study, "aggregate", "a").verdict.kind is Kind.HELPS
     # The one that was planned is still in the family: dropping it would make the others surer.
-    assert row(study, "riddle", "b")["correction"] == "Holm"
-    assert row(study, "aggregate", "a")["tests"] == 3
+    assert row(study, "riddle", "b").correction == "Holm"
+    assert row(study, "aggregate", "a").tests == 3
 
 
 def test_claims_about_tasks_that_are_not_evaluated_are_refused() -> None:

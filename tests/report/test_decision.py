@@ -20,11 +20,11 @@ FULL = {"full": [0.70, 0.74], "a": [0.50, 0.53], "b": [0.60, 0.62], "c": [0.30, 
 
 def test_half_the_budget_ranks_like_all_of_it_when_scores_double(make_study: MakeStudy) -> None:
     study = make_study(FULL)
-    rows = {(row["task"], row["metric"]): row for row in by_budget(study)}
-    assert {row["cheap"] for row in rows.values()} == {"50 % of the budget"}
-    assert rows["quiz", "acc"]["accuracy"] == 1 and rows["quiz", "acc"]["n_pairs"] == 6
-    assert rows["quiz", "acc"]["ci_low"] < 1
-    assert rows["quiz", "acc"]["seed_ceiling"] == 1
+    rows = {(row.task, row.metric): row for row in by_budget(study)}
+    assert {row.cheap for row in rows.values()} == {"50 % of the budget"}
+    assert rows["quiz", "acc"].accuracy == 1 and rows["quiz", "acc"].n_pairs == 6
+    assert rows["quiz", "acc"].ci_low < 1
+    assert rows["quiz", "acc"].seed_ceiling == 1
 
 
 def test_the_report_has_the_table(make_study: MakeStudy) -> None:
@@ -53,9 +53,9 @@ def test_two_studies_are_compared_by_the_names_of_their_arms(
     small = make_study(
         {"b": [0.41, 0.42], "full": [0.40, 0.41], "other": [0.9, 0.9], "c": [0.1, 0.1]}, name="small"
     )
-    (row,) = [row for row in between(small, large) if (row["task"], row["metric"]) == ("quiz", "acc")]
+    (row,) = [row for row in between(small, large) if (row.task, row.metric) == ("quiz", "acc")]
     # Of (full, b), (full, c), (b, c) the first is the wrong way round.
-    assert (row["n_arms"], row["n_pairs"], row["accuracy"]) == (3, 3, pytest.approx(2 / 3))
+    assert (row.n_arms, row.n_pairs, row.accuracy) == (3, 3, pytest.approx(2 / 3))
     assert main(["compare", f"study.dir={small.folder}", f"compare.to={large.folder}"]) == 0
     assert "67 %" in capsys.readouterr().out
     assert (small.folder / "comparison.csv").exists()

@@ -100,19 +100,15 @@ def test_a_report_uses_the_looks_that_were_had(make_study: Callable[..., Any]) -
         "without_b": [0.71, 0.72, 0.74, 0.7],
     }
     study = make_study(scores)
-    alone = {
-        row["factor"]: row for row in effects_table(study) if row["task"] == "quiz" and row["metric"] == "acc"
-    }
+    alone = {row.factor: row for row in effects_table(study) if row.task == "quiz" and row.metric == "acc"}
     early = replace(study.plan, seeds=(0, 1))
     note_plan(early, study.folder, ())
     note_plan(study.plan, study.folder, (0, 1))
     again = load_study(study.folder)
-    rows = {
-        row["factor"]: row for row in effects_table(again) if row["task"] == "quiz" and row["metric"] == "acc"
-    }
+    rows = {row.factor: row for row in effects_table(again) if row.task == "quiz" and row.metric == "acc"}
     assert again.looks is not None and again.looks.seeds == (2, 4)
-    assert rows["a"]["method"] == "sequential" != alone["a"]["method"]
-    assert rows["a"]["p_value"] > alone["a"]["p_value"]
+    assert rows["a"].method == "sequential" != alone["a"].method
+    assert rows["a"].p_value > alone["a"].p_value
     write_report(again)
     page = (again.folder / "REPORT.md").read_text()
     assert "**Seeds were added**" in page and "The 5 % are this report's" in page

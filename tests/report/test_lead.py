@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from ablate.effects.verdict import Kind
 from ablate.report.effects_table import effects_table, headline, in_bits
 from ablate.report.page import write_report
 from ablate.report.tables import terminal_table
@@ -45,8 +46,8 @@ def test_bits_per_byte_stand_beside_the_headline_and_in_the_first_lines(make_stu
 def test_bits_per_byte_are_in_no_family_of_claims(make_study: MakeStudy) -> None:
     study = make_study(SCORES)
     rows = effects_table(study)
-    assert {row["correction"] for row in in_bits(rows, study).values()} == {"Benjamini-Hochberg"}
-    assert {row["tests"] for row in headline(rows, study)} == {2}
+    assert not any(row.claim for row in in_bits(rows, study).values())
+    assert {row.tests for row in headline(rows, study)} == {2}
 
 
 def test_nothing_stands_beside_bits_per_byte_themselves(make_study: MakeStudy) -> None:
@@ -96,8 +97,8 @@ def test_tasks_that_were_chosen_by_their_arms_differences_give_no_claim(make_stu
         write_record(run_folder(study.folder, arm, seed), record)
     study = load_study(study.folder)
     assert study.aggregated("bpb") == ["quiz"], "its arms differ by ten deviations"
-    rows = {row["factor"]: row for row in effects_table(study) if row["task"] == "aggregate"}
-    assert rows["a"]["verdict"].kind.value == "may help (exploration)"
+    rows = {row.factor: row for row in effects_table(study) if row.task == "aggregate"}
+    assert rows["a"].verdict.kind is Kind.MAY_HELP
     write_report(study)
     assert "chosen by whether arms differ" in (study.folder / "REPORT.md").read_text()
 
@@ -110,9 +111,5 @@ def test_where_no_task_passes_its_screening_nothing_is_a_claim(
     write_plan(replace(study.plan, metrics=replace(study.plan.metrics, aggregate=aggregate)), study.folder)
     study = load_study(study.folder)
     write_report(study)
-    kinds = {
-        row["verdict"].kind.value
-        for row in effects_table(study)
-        if row["factor"] == "a" and row["metric"] == "acc"
-    }
-    assert kinds == ({"may help (exploration)"} if aggregate == "screened" else {"helps"})
+    kinds = {row.verdict.kind for row in effects_table(study) if row.factor == "a" and row.metric == "acc"}
+    assert kinds == {Kind.MAY_HELP if aggregate == "screened" else Kind.HELPS}

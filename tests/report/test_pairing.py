@@ -14,6 +14,7 @@ from ablate.design.base import Factor
 from ablate.design.full_factorial import FullFactorial
 from ablate.design.near_full import NearFull
 from ablate.effects.pairing import advice, seed_correlation
+from ablate.effects.verdict import CLAIMS
 from ablate.estimand.base import contrasts_of
 from ablate.report.decision import by_budget
 from ablate.report.effects_table import effects_table
@@ -43,9 +44,7 @@ def report(study: Study) -> str:
 
 
 def gains(study: Study) -> dict[str, Mapping[str, Any]]:
-    return {
-        row["factor"]: row for row in effects_table(study) if row["task"] == "quiz" and row["metric"] == "acc"
-    }
+    return {row.factor: row for row in effects_table(study) if row.task == "quiz" and row.metric == "acc"}
 
 
 def test_an_unpaired_plan_is_reported_by_welch(make_study: Make) -> None:
@@ -71,7 +70,7 @@ def test_a_pairing_that_was_changed_after_the_runs_is_exploration(make_study: Ma
     note_plan(later.plan, study.folder, (0, 1, 2, 3, 4))
     found = load_study(study.folder)
     assert "planned paired, and design.pairing was changed after runs had been seen" in found.history.changed
-    assert {str(row["verdict"]).split(";")[0] for row in gains(found).values()}.isdisjoint({"helps", "hurts"})
+    assert not any(row.verdict.kind in CLAIMS for row in gains(found).values())
     assert "**Nothing here is a claim**: gains were planned paired" in report(found)
 
 
@@ -103,7 +102,7 @@ def test_seeds_that_do_something_to_a_stage_are_found_and_it_stands_alone(make_s
     found = gains(study)
     signs = np.array([1.0 if levels["a"] == "on" else -1.0 for levels in study.plan.levels.values()])
     per_seed = signs @ np.array([scores[arm] for arm in study.arms]) / 8
-    assert found["a"]["method"] == "paired" and found["a"]["p_value"] == pytest.approx(
+    assert found["a"].method == "paired" and found["a"].p_value == pytest.approx(
         stats.ttest_1samp(per_seed, 0).pvalue
     )
     text = report(study)
@@ -116,8 +115,8 @@ def test_under_seeds_of_their_own_nothing_is_paired(make_study: Make) -> None:
     study = factorial(make_study, scores, FullFactorial(), own=True)
     row = gains(study)["a"]
     variances = np.array([np.var(scores[arm], ddof=1) for arm in study.arms])
-    assert row["method"] == "unpaired" and not study.shares_seeds
-    assert row["seed_error"] == pytest.approx(np.sqrt(variances.sum() / 5) / 8)
+    assert row.method == "unpaired" and not study.shares_seeds
+    assert row.seed_error == pytest.approx(np.sqrt(variances.sum() / 5) / 8)
     text = report(study)
     assert "**No pairing**: every arm has seeds of its own" in text and "**Seeds and stages**" not in text
 
@@ -139,7 +138,7 @@ def test_a_near_full_report_says_what_its_gains_may_be_off_by(
     )
     assert any(part in text for part in said.split("|"))
     # Without an interaction the gain is the planted one; with one it is off by a third of it.
-    assert gains(study)["a"]["estimate"] == pytest.approx(0.1 - interaction / 3, abs=0.003)
+    assert gains(study)["a"].estimate == pytest.approx(0.1 - interaction / 3, abs=0.003)
     assert ("do not add up** (p" in text) == bool(interaction)
 
 
@@ -160,7 +159,7 @@ def test_near_full_gains_do_without_arms_that_failed(
     study = factorial(make_study, given, design, own=True)
     found = gains(study)
     assert [found[name]["estimate"] for name in "abcd"] == pytest.approx([0.1, 0, 0, 0], abs=1e-9)
-    assert lost.isdisjoint(found["a"]["weights"])
+    assert lost.isdisjoint(found["a"].weights)
     assert "**Arms without a run**" in report(study)
 
 
@@ -171,21 +170,21 @@ def test_a_near_full_run_that_failed_is_left_out_and_said(make_study: Make) -> N
     study = factorial(make_study, {**scores, arm: [None, *scores[arm][1:]]}, design, own=True)
     row = gains(study)["a"]
     means = {name: np.mean(values[1:] if name == arm else values) for name, values in scores.items()}
-    assert row["estimate"] == pytest.approx(sum(w * means[name] for name, w in row["weights"].items()))
-    assert row["n_seeds"] == 3 and f"runs missing: {arm} 1 of 4" in str(row["verdict"])
+    assert row.estimate == pytest.approx(sum(w * means[name] for name, w in row.weights.items()))
+    assert row.n_seeds == 3 and row.runs_failed == f"{arm} 1 of 4" and row.runs_failed in str(row.verdict)
 
 
 def test_copies_of_the_full_recipe_are_one_arm_of_a_ranking(make_study: Make) -> None:
     design = NearFull(full_share=0.4)
     study = factorial(make_study, noisy(design, 3, 0.0), design, own=True)
     assert len(study.arms) == 6 + 4 and len(study.distinct) == 10
-    assert {row["n_arms"] for row in by_budget(study)} == {7}
+    assert {row.n_arms for row in by_budget(study)} == {7}
 
 
 def test_one_seed_gives_no_interval(make_study: Make) -> None:
     study = factorial(make_study, noisy(NearFull(), 1, 0.0), NearFull(), own=True)
     row = gains(study)["a"]
-    assert np.isnan(row["p_value"]) and np.isnan(row["ci_low"]) and not np.isnan(row["estimate"])
+    assert np.isnan(row.p_value) and np.isnan(row.ci_low) and not np.isnan(row.estimate)
     assert "**One seed**" in report(study)
 
 

@@ -51,9 +51,9 @@ def test_a_gain_of_two_tenths_is_half_selection_and_half_volume(make_study: Make
     (split,) = splits(study, rows)
     assert split.stage == "a" and split.arms == ("full", "control_a", "without_a")
     # Scores less chance (1/4) over 3/4: means 0.72, 0.62 and 0.52.
-    assert split.gain is not None and split.gain["estimate"] == pytest.approx(0.20 / 0.75)
-    assert split.selection["estimate"] == pytest.approx(0.10 / 0.75)
-    assert split.volume["estimate"] == pytest.approx(0.10 / 0.75)
+    assert split.gain is not None and split.gain.estimate == pytest.approx(0.20 / 0.75)
+    assert split.selection.estimate == pytest.approx(0.10 / 0.75)
+    assert split.volume.estimate == pytest.approx(0.10 / 0.75)
     told = "\n".join(section(study, rows))
     assert "| a | +0.2667 |" in told and "| +0.1333 |" in told and "do not add up" not in told
     assert "makes one pass over its own text" in told and "No control: b." in told

@@ -32,10 +32,10 @@ def crossed(make_study: MakeStudy, tiny: dict[str, list[float | None]]) -> Study
 def test_a_ranking_that_turns_is_called_unstable(make_study: MakeStudy) -> None:
     # Of six pairs, all told apart, only (a, b) is the other way round.
     study = crossed(make_study, {"full": [0.3, 0.31], "a": [0.27, 0.28], "b": [0.21, 0.22], "c": [0.1, 0.11]})
-    rows = {(row["task"], row["metric"]): row for row in ranked(study, "lr")}
+    rows = {(row.task, row.metric): row for row in ranked(study, "lr")}
     row = rows["quiz", "acc"]
-    assert (row["cheap"], row["n_pairs"], row["clear_pairs"]) == ("lr=0.0001", 6, 6)
-    assert row["accuracy"] == row["clear_accuracy"] == 5 / 6
+    assert (row.cheap, row.n_pairs, row.clear_pairs) == ("lr=0.0001", 6, 6)
+    assert row.accuracy == row.clear_accuracy == 5 / 6
     write_report(study)
     report = (study.folder / "REPORT.md").read_text()
     assert "## Does the ranking hold at another lr?" in report
@@ -44,8 +44,8 @@ def test_a_ranking_that_turns_is_called_unstable(make_study: MakeStudy) -> None:
 
 def test_a_ranking_that_holds_is_called_stable_whatever_is_missing(make_study: MakeStudy) -> None:
     study = crossed(make_study, {"full": [0.3, 0.31], "a": [0.2, 0.21], "b": [0.26, 0.27], "c": [None, None]})
-    (row,) = [row for row in ranked(study, "lr") if (row["task"], row["metric"]) == ("quiz", "acc")]
-    assert (row["n_arms"], row["accuracy"]) == (3, 1.0)
+    (row,) = [row for row in ranked(study, "lr") if (row.task, row.metric) == ("quiz", "acc")]
+    assert (row.n_arms, row.accuracy) == (3, 1.0)
     write_report(study)
     assert "the ranking is **stable**" in (study.folder / "REPORT.md").read_text()
 

@@ -13,7 +13,8 @@ import pytest
 from ablate.compose import compose
 from ablate.config import make
 from ablate.errors import ConfigError
-from ablate.report.effects_table import COLUMNS, effects_table, in_words
+from ablate.report.effects_table import effects_table
+from ablate.report.row import COLUMNS, as_mappings
 from ablate.study.results import Study
 from ablate.tracking.tracker import NoTracker, Wandb
 
@@ -97,7 +98,7 @@ def test_effects_are_sent_with_their_verdicts_in_words(
     offline: Wandb, make_study: Callable[..., Study], tmp_path: Path
 ) -> None:
     study = make_study({"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53]})
-    offline.summary("demo", COLUMNS, in_words(effects_table(study)))
+    offline.summary("demo", tuple(COLUMNS), as_mappings(effects_table(study)))
     (table,) = tmp_path.glob("wandb-runs/**/effects*.table.json")
     sent = json.loads(table.read_text())
     place = sent["columns"].index("verdict")
