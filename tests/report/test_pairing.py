@@ -52,11 +52,9 @@ def test_an_unpaired_plan_is_reported_by_welch(make_study: Make) -> None:
     found = gains(changed(study, pairing="unpaired"))
     for name in "ab":
         wanted = stats.ttest_ind(SCORES["full"], SCORES[f"without_{name}"], equal_var=False)
-        assert found[name]["method"] == "unpaired"
-        assert found[name]["p_value"] == pytest.approx(wanted.pvalue)
-        assert (found[name]["ci_low"], found[name]["ci_high"]) == pytest.approx(
-            tuple(wanted.confidence_interval())
-        )
+        assert found[name].method == "unpaired"
+        assert found[name].p_value == pytest.approx(wanted.pvalue)
+        assert (found[name].ci_low, found[name].ci_high) == pytest.approx(tuple(wanted.confidence_interval()))
     text = report(load_study(study.folder))
     assert "independent samples (Welch), although they share their seeds" in text
     assert "The gains here were planned unpaired." in text
@@ -158,7 +156,7 @@ def test_near_full_gains_do_without_arms_that_failed(
     given = {arm: [None] * seeds if arm in lost else values for arm, values in scores.items()}
     study = factorial(make_study, given, design, own=True)
     found = gains(study)
-    assert [found[name]["estimate"] for name in "abcd"] == pytest.approx([0.1, 0, 0, 0], abs=1e-9)
+    assert [found[name].estimate for name in "abcd"] == pytest.approx([0.1, 0, 0, 0], abs=1e-9)
     assert lost.isdisjoint(found["a"].weights)
     assert "**Arms without a run**" in report(study)
 

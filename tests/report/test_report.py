@@ -77,7 +77,7 @@ def test_two_tasks_are_averaged_in_the_aggregate(make_study: MakeStudy) -> None:
     study = make_study(FULL, tasks={"quiz": 0.0, "riddle": 0.1})
     rows = rows_of(study)
     assert float(rows["a", "aggregate", "acc"]["estimate"]) == pytest.approx(0.20 / 0.75, rel=1e-4)
-    assert [row["factor"] for row in headline(effects_table(study), study)] == ["a", "b"]
+    assert [row.factor for row in headline(effects_table(study), study)] == ["a", "b"]
 
 
 def test_the_same_records_give_the_same_bytes(make_study: MakeStudy) -> None:

@@ -75,8 +75,8 @@ def test_a_screened_aggregate_leaves_out_what_fails_and_says_so(with_curves: Cal
     study = with_curves(aggregate="screened")
     assert study.aggregated("acc") == ["quiz"]
     (lead,) = headline(effects_table(study), study)
-    assert lead["task"] == "aggregate"
-    assert lead["estimate"] == pytest.approx(np.mean([0.2, 0.2, 0.18]) / 0.75)
+    assert lead.task == "aggregate"
+    assert lead.estimate == pytest.approx(np.mean([0.2, 0.2, 0.18]) / 0.75)
     write_report(study)
     page = (study.folder / "REPORT.md").read_text()
     assert "the tasks that passed screening: quiz; left out: coin (no: monotonicity" in page
