@@ -133,15 +133,21 @@ class Annotations:
         """The raw texts."""
         return TextVersion(RAW, (RAW,), np.zeros(len(self.pool), dtype=np.int16))
 
-    def transform(self, version: TextVersion, step: Transform) -> TextVersion:
-        """The version that `step` makes of `version`; documents it leaves alone keep their segment."""
-        key = digest([version.key, step.slow_identity()])
+    def transform(self, version: TextVersion, step: Transform, only: str | None = None) -> TextVersion:
+        """The version that `step` makes of `version`; documents it leaves alone keep their segment.
+
+        Args:
+            only: the documents that it is let near: "synthetic", "real", or None for all.
+        """
+        key = digest([version.key, step.slow_identity(), *([only] if only else [])])
         if key not in self._versions:
             touched = np.ones(len(self.pool), dtype=bool)
             if "html" not in step.kinds:
                 touched &= ~self.pool.is_html
             if "text" not in step.kinds:
                 touched &= self.pool.is_html
+            if only is not None:
+                touched &= self.pool.is_synthetic == (only == "synthetic")
             segments, which = list(version.segments), version.which.copy()
             for segment, rows in self._by_segment(version, np.flatnonzero(touched)):
                 folder = self._fill(step, segment, rows)

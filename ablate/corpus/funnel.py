@@ -49,7 +49,10 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
             )
             if isinstance(decision.step, Filter) and decision.step.counts:
                 measured = annotations.measure(decision.before, decision.step)
-                found = {name: int(measured[name][decision.rows].sum()) for name in decision.step.counts}
+                found = {
+                    name: int(measured[name][decision.rows[decision.mine]].sum())
+                    for name in decision.step.counts
+                }
                 line["found"] |= found
             elif isinstance(decision.step, SpanRelation):
                 line["found"]["repeated_pieces"] = int(decision.measured["repeated_pieces"].sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from itertools import takewhile
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ class Decision:
         verdict: over `rows`.
         before, after: text versions; they differ where texts were rewritten.
         measured: columns over `rows` that hold for this arm alone; only a span relation has any.
+        mine: shape (m,), bool: the documents that the stage deals with, see `Stage.only`.
     """
 
     stage: str
@@ -37,7 +38,8 @@ class Decision:
     verdict: Verdict
     before: TextVersion
     after: TextVersion
-    measured: Table = field(default_factory=dict)
+    measured: Table
+    mine: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +103,8 @@ def corpus_key(pool: str, stages: Sequence[Stage], part: Part | None = None) -> 
     """Name the corpus that the enabled `stages` make of a pool, or of a part of it: by every step that they consist of."""
     key = pool if part is None else digest({"pool": pool, **part.identity()})
     for stage in stages:
-        key = digest({"input": key, "steps": [step.identity() for step in stage.steps()]})
+        steps = [step.identity() for step in stage.steps()]
+        key = digest({"input": key, "steps": steps, **stage.restriction()})
     return key
 
 
@@ -125,6 +128,7 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
         with under(f"stages.{stage.name}"):
             stage.check_fields(pool.fields())
     source = rows = np.arange(len(pool)) if part is None else part.rows(pool)
+    synthetic = pool.is_synthetic
     if rows.size == 0:
         raise DataError(f"{part} of the pool holds no document; take fewer shards: randomness.shards")
     steps = [step for stage in stages for step in stage.steps()]
@@ -133,39 +137,57 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
         came_in = rows.size
         for step in stage.steps():
             before, here = version, {}
+            mine = stage.deals_with(synthetic[rows])
+            some = rows[mine]
             if isinstance(step, Transform):
-                version = annotations.transform(before, step)
-                verdict = Verdict.first_of(empty=annotations.sizes(version)[rows] == 0)
+                version = annotations.transform(before, step, stage.only)
+                verdict = Verdict.first_of(empty=annotations.sizes(version)[some] == 0)
             elif isinstance(step, Relation):
                 groups = annotations.groups(version, step)
-                keys, n_bytes = annotations.pool.keys, annotations.sizes(version)[rows]
-                verdict = step.resolve(groups, rows, keys=keys, n_bytes=n_bytes)
+                last = {"synthetic": synthetic[some]} if synthetic[some].any() else {}
+                n_bytes = annotations.sizes(version)[some]
+                verdict = step.resolve(groups, some, keys=pool.keys, n_bytes=n_bytes, **last)
             elif isinstance(step, SpanRelation):
+                _check_order(stage, step, synthetic[some])
                 windows = annotations.windows(version, step)
-                spans = step.resolve(windows, rows)
-                repeated = spans.pieces(len(annotations.pool))
+                spans = step.resolve(windows, some)
+                repeated = spans.pieces(len(pool))
                 here = {"pieces": windows.n_pieces[rows], "repeated_pieces": repeated[rows]}
                 if step.on_hit == "cut":
                     version = annotations.cut(before, step, spans)
-                    verdict = Verdict.first_of(empty=annotations.sizes(version)[rows] == 0)
+                    verdict = Verdict.first_of(empty=annotations.sizes(version)[some] == 0)
                 else:
-                    verdict = step.decide(here)
+                    verdict = step.decide({name: column[mine] for name, column in here.items()})
             else:
                 ahead = _filters_ahead(steps[len(decisions) + 1 :])
                 measured = annotations.measure(version, step, also=ahead)
-                verdict = step.decide({name: column[rows] for name, column in measured.items()})
-            decisions.append(Decision(stage.name, step, rows, verdict, before, version, here))
+                verdict = step.decide({name: column[some] for name, column in measured.items()})
+            verdict = verdict.among(mine)
+            decisions.append(Decision(stage.name, step, rows, verdict, before, version, here, mine))
             rows = rows[verdict.keep]
         if rows.size == 0:
-            last = decisions[-1].verdict
-            counts = np.bincount(last.code, minlength=len(last.reasons) + 1)[1:]
-            why = ", ".join(f"{n} x {reason}" for reason, n in zip(last.reasons, counts, strict=True) if n)
+            final = decisions[-1].verdict
+            counts = np.bincount(final.code, minlength=len(final.reasons) + 1)[1:]
+            why = ", ".join(f"{n} x {reason}" for reason, n in zip(final.reasons, counts, strict=True) if n)
             raise DataError(
                 f"stage {stage.name} drops every document that reaches it ({came_in} came in; {why}). "
                 f"Loosen its parameters or disable it: stages.{stage.name}.enabled=false"
             )
     key = corpus_key(pool.name, stages, part)
     return Corpus(key, _content(annotations, version, rows), version, rows, source, tuple(decisions))
+
+
+def _check_order(stage: Stage, step: SpanRelation, synthetic: np.ndarray) -> None:
+    """Refuse to cut real text where a synthetic document that repeats it stands first.
+
+    Args:
+        synthetic: shape (n,), bool: of the documents that it deals with, in pool order.
+    """
+    if step.keep == "first" and synthetic.any() and (np.diff(synthetic.astype(np.int8)) < 0).any():
+        raise DataError(
+            f"stage {stage.name} keeps what stands first in the pool, where synthetic documents stand before real ones: "
+            f"name the real parts first in pool.parts, or give stages.{stage.name}.only=synthetic"
+        )
 
 
 def _filters_ahead(steps: Sequence[Step]) -> list[Filter]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json, digest
+from ablate.pool.digital_source import synthetic_rows
 from ablate.pool.origin import origin
 from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, Truth
 from ablate.progress import track
@@ -122,6 +123,11 @@ class Pool:
     def is_html(self) -> np.ndarray:
         """Shape (n,), bool."""
         return self.column("kind").to_numpy() == "html"
+
+    @cached_property
+    def is_synthetic(self) -> np.ndarray:
+        """Shape (n,), bool: documents that say that no person wrote them, see `digital_source`."""
+        return synthetic_rows(self.column("metadata"))
 
     def truth(self) -> pa.Table | None:
         """What was planted into each document, by row (`TRUTH_SCHEMA`); None where nothing was."""

@@ -14,13 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ablate.fingerprint import library_versions, mix64
+from ablate.fingerprint import LATER, library_versions, mix64
 from ablate.text.lines import line_ends
 from ablate.text.spans import Spans, Windows
 
@@ -46,6 +46,18 @@ class Verdict:
     def keep(self) -> np.ndarray:
         """Shape (n,), bool."""
         return self.code == 0
+
+    def among(self, mine: np.ndarray) -> Verdict:
+        """The same about some of more documents, all others being kept.
+
+        Args:
+            mine: shape (m,), bool, True for the n documents of this verdict in their order.
+        """
+        if mine.all():
+            return self
+        code = np.zeros(mine.size, dtype=np.int8)
+        code[mine] = self.code
+        return Verdict(code, self.reasons)
 
     @classmethod
     def first_of(cls, **conditions: np.ndarray) -> Verdict:
@@ -77,6 +89,8 @@ class Stage(ABC):
     Stages are pickled to worker processes: load models lazily, keep fields plain.
 
     Attributes:
+        only: the documents that it deals with, those that say they are synthetic or all others; null for all. What it
+            does not deal with passes as it is, and what it compares it compares among the documents that it deals with.
         name: of this kind of stage, which is part of its identity; a stage that a recipe calls otherwise has the
             recipe's key under `stages.` as its own `name`, see `called`.
         version: bump it when the slow half changes what it returns; the golden test notices.
@@ -89,6 +103,7 @@ class Stage(ABC):
     version: ClassVar[int] = 1
     decide_only: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
+    only: Literal["synthetic", "real"] | None = dataclasses.field(default=None, metadata=LATER)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -98,11 +113,12 @@ class Stage(ABC):
                 raise TypeError(f"{cls.__name__}.decide_only names {name!r}, which is no field of it")
 
     def parameters(self) -> dict[str, Any]:
-        """Every field by name, as it counts for identity.
+        """Every field by name, as it counts for identity, but `only`, which changes what is decided and not how.
 
         A field that says where something lies is overridden with a digest of what lies there.
         """
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        names = [field.name for field in dataclasses.fields(self) if field.name != "only"]
+        return {name: getattr(self, name) for name in names}
 
     def versions(self) -> dict[str, str]:
         """The installed version of each of `libraries`, or of those that these parameters make use of."""
@@ -110,7 +126,19 @@ class Stage(ABC):
 
     def identity(self) -> dict[str, Any]:
         """What names this stage's decisions: name, version, libraries and every parameter."""
-        return self._identity(without=())
+        return self._identity(without=()) | self.restriction()
+
+    def restriction(self) -> dict[str, Any]:
+        """What of the identity says which documents it deals with; nothing for all."""
+        return {} if self.only is None else {"only": self.only}
+
+    def deals_with(self, synthetic: np.ndarray) -> np.ndarray:
+        """Which documents the stage deals with: shape (n,), bool.
+
+        Args:
+            synthetic: shape (n,), bool: documents that say they are.
+        """
+        return np.ones_like(synthetic) if self.only is None else synthetic == (self.only == "synthetic")
 
     def slow_identity(self) -> dict[str, Any]:
         """What names the slow half's output: name, version and every parameter that is not `decide_only`."""
@@ -201,7 +229,7 @@ class Transform(Stage):
 
     def slow_identity(self) -> dict[str, Any]:
         """A transform's output depends on every parameter."""
-        return self.identity()
+        return self._identity(without=())
 
     def transform(self, text: str) -> str:
         """Rewrite one text. Override this or `transform_many`."""
@@ -251,7 +279,8 @@ class Relation(Stage):
     """Compares documents with one another and keeps one of each group.
 
     Parameters every relation has:
-        keep: which document of a group survives: "random" (seeded), "first" (pool order), "longest".
+        keep: which document of a group survives: "random" (seeded), "first" (pool order), "longest". A synthetic one
+            only survives where the group has no other.
         seed: of the random choice; no effect on the other two.
 
     Attributes:
@@ -309,7 +338,15 @@ class Relation(Stage):
             np.concatenate(buckets).astype(np.int64) if buckets else empty,
         )
 
-    def resolve(self, groups: Groups, rows: np.ndarray, *, keys: np.ndarray, n_bytes: np.ndarray) -> Verdict:
+    def resolve(
+        self,
+        groups: Groups,
+        rows: np.ndarray,
+        *,
+        keys: np.ndarray,
+        n_bytes: np.ndarray,
+        synthetic: np.ndarray | None = None,
+    ) -> Verdict:
         """Keep one document of each group among an arm's survivors.
 
         Args:
@@ -317,6 +354,7 @@ class Relation(Stage):
             rows: shape (n,), int64, the arm's survivors in pool order.
             keys: shape (n_pool,), uint64, the documents' keys.
             n_bytes: shape (n,), int64, length of each survivor's text.
+            synthetic: shape (n,), bool: survivors that give way to any other; None where there is none.
         Returns:
             Verdict over `rows`, reason "duplicate".
         """
@@ -327,7 +365,8 @@ class Relation(Stage):
             rank = np.iinfo(np.int64).max - n_bytes
         else:
             rank = np.zeros(rows.size, dtype=np.int64)
-        order = np.lexsort((rows, rank, label))
+        behind = np.zeros(rows.size, dtype=bool) if synthetic is None else synthetic
+        order = np.lexsort((rows, rank, behind, label))
         first = np.ones(rows.size, dtype=bool)
         first[1:] = label[order][1:] != label[order][:-1]
         duplicate = np.ones(rows.size, dtype=bool)

@@ -25,7 +25,7 @@ from ablate.fingerprint import mix64
 from ablate.pool.pool import Pool
 from ablate.pool.source import Document
 from ablate.stages._references import References
-from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Table, Transform, Verdict
+from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.decontamination import CountPieces, CutHits, FindItems
 from ablate.stages.exact_dedup import ExactDedup
@@ -122,27 +122,52 @@ def run_one_by_one(pool: Pool, stages: Sequence[Stage], rows: Sequence[int] | No
         rows: the documents that there are; None for all.
     """
     there = range(len(pool)) if rows is None else rows
-    texts, kinds, urls = ([pool.column(name)[i].as_py() for i in there] for name in ("text", "kind", "url"))
-    keys = [int(pool.keys[i]) for i in there]
-    for step in [step for stage in stages for step in stage.steps()]:
-        if isinstance(step, Transform):
-            texts = [step.transform(t) if k in step.kinds else t for t, k in zip(texts, kinds, strict=True)]
-            keep = [bool(text.strip()) for text in texts]
-        elif isinstance(step, Filter):
-            values = {"text": texts, "url": urls, "key": keys}[step.reads]
-            keep = [bool(step.decide(step.measure_many([value])).keep[0]) for value in values]
-        elif isinstance(step, SpanRelation):
-            texts, keep = _without_repeats(step, texts)
-        else:
-            keep = _keep_one_of_each(step, texts, keys)
-        left = [i for i, kept in enumerate(keep) if kept]
-        texts, kinds, urls = [texts[i] for i in left], [kinds[i] for i in left], [urls[i] for i in left]
-        keys = [keys[i] for i in left]
-    return texts
+    columns = ("text", "kind", "url", "metadata")
+    there_is = [[pool.column(name)[i].as_py() for i in there] for name in columns]
+    pages = [Page(*values, int(pool.keys[i])) for i, *values in zip(there, *there_is, strict=True)]
+    for stage in stages:
+        for step in stage.steps():
+            chosen = [stage.only in (None, "synthetic" if page.synthetic else "real") for page in pages]
+            done = iter(_one_step(step, [page for page, mine in zip(pages, chosen, strict=True) if mine]))
+            after = [next(done) if mine else page for page, mine in zip(pages, chosen, strict=True)]
+            pages = [page for page in after if page is not None]
+    return [page.text for page in pages]
 
 
-def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list[bool]:
-    """Connected components by repeated merging, on these documents alone."""
+@dataclass(frozen=True)
+class Page:
+    """A document on its way."""
+
+    text: str
+    kind: str
+    url: str
+    metadata: str
+    key: int
+
+    @property
+    def synthetic(self) -> bool:
+        return "AlgorithmicMedia" in self.metadata
+
+
+def _one_step(step: Step, pages: list[Page]) -> list[Page | None]:
+    """What becomes of each document, None where it is dropped."""
+    texts = [page.text for page in pages]
+    if isinstance(step, Transform):
+        texts = [step.transform(page.text) if page.kind in step.kinds else page.text for page in pages]
+        keep = [bool(text.strip()) for text in texts]
+    elif isinstance(step, Filter):
+        keep = [bool(step.decide(step.measure_many([getattr(page, step.reads)])).keep[0]) for page in pages]
+    elif isinstance(step, SpanRelation):
+        texts, keep = _without_repeats(step, texts)
+    else:
+        keys, synthetic = [page.key for page in pages], [page.synthetic for page in pages]
+        keep = _keep_one_of_each(step, texts, keys, synthetic)
+    made = zip(pages, texts, keep, strict=True)
+    return [replace(page, text=text) if kept else None for page, text, kept in made]
+
+
+def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int], synthetic: list[bool]) -> list[bool]:
+    """Connected components by repeated merging, on these documents alone; real ones go before synthetic ones."""
     if not texts:
         return []
     sketches = step.sketch_many(texts)
@@ -159,6 +184,7 @@ def _keep_one_of_each(step: Relation, texts: list[str], keys: list[int]) -> list
     keep = [False] * len(texts)
     for label in set(cluster):
         members = [i for i, c in enumerate(cluster) if c == label]
+        members = [i for i in members if not synthetic[i]] or members
         if step.keep == "random":
             best = min(
                 members, key=lambda i: (int(mix64(np.array([keys[i]], dtype=np.uint64), step.seed)[0]), i)
@@ -247,6 +273,39 @@ def planted(draw: st.DrawFn) -> list[Document]:
         parts = [*lines[:at], own, *lines[at:]]
         pages.append(Document("".join(a + b for a, b in zip(parts, joins[: len(parts)], strict=True))))
     return pages
+
+
+TERMS = (
+    {},
+    {"digital_source_type": "TrainedAlgorithmicMediaDigitalSource"},
+    {"digital_source_type": "DigitalCaptureDigitalSource"},
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    documents() | planted(),
+    st.lists(st.tuples(st.sampled_from(STAGES), st.sampled_from((None, "synthetic", "real"))), max_size=5),
+    st.data(),
+)
+def test_two_kinds_of_text_and_stages_that_deal_with_one_of_them(
+    make_pool: Any, pages: list[Document], drawn: list[tuple[Stage, Any]], data: st.DataObject
+) -> None:
+    """The law with a real and a synthetic source in one pool, `only` on any stage, in any order."""
+    stages = [replace(stage, only=only) for stage, only in drawn]
+    pages = [replace(page, metadata=data.draw(st.sampled_from(TERMS))) for page in pages]
+    pages.sort(key=lambda page: page.metadata == TERMS[1])  # real text first
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        pool = make_pool(store, pages)
+        annotations = Annotations(pool, store, workers=1)
+        expected = run_one_by_one(pool, stages)
+        if not expected:
+            with pytest.raises(DataError, match="drops every document"):
+                build_corpus(stages, annotations)
+            return
+        corpus = build_corpus(stages, annotations)
+        assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
 
 
 @settings(max_examples=30, deadline=None)

@@ -39,6 +39,7 @@ from ablate.stages.pii import CountPii, Pii
 from ablate.stages.python import Python, PythonText
 from ablate.stages.random_removal import RandomRemoval
 from ablate.stages.regex import Regex
+from ablate.stages.sources import Sources
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
 from ablate.testing.contract import variations
@@ -134,6 +135,7 @@ STAGES: dict[str, Stage] = {
     "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
     "column": Column(column="score", min=2.0),
     "column-values": Column(column="score", keep=(3, "a")),
+    "sources": Sources(drop=("one*",)),
     "regex": Regex(patterns=("[0-9]+", "(?i)the")),
     "fasttext": FastText(model=str(MODEL), label="de", min=0.5),
     "python": Python(function=f"{GIVEN / 'own.py'}:size", min=1),
