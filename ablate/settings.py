@@ -142,12 +142,20 @@ class LabelConfig:
     Attributes:
         sample: documents to label, drawn by a hash of their keys, so that a larger sample holds a smaller.
         seed: of that hash.
+        prompt: text file with {text} where the document goes; null for our educational rubric.
+        max_characters: of a document that are shown.
+        max_tokens: of an answer.
+        temperature: of the answers; 0 for the likeliest, null where the model does not let one choose.
         max_cost: of all answers of the sample, in the currency of the teacher's prices; null for no cap.
         dir: where labels.jsonl and summary.json are written.
     """
 
     sample: int = 1000
     seed: int = 0
+    prompt: str | None = None
+    max_characters: int = 4000
+    max_tokens: int = 400
+    temperature: float | None = 0.0
     max_cost: float | None = None
     dir: str = "${study.dir}/labels"
 
@@ -365,6 +373,7 @@ class Config:
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     teacher: Any = MISSING
     label: LabelConfig = field(default_factory=LabelConfig)
+    generate: Any = MISSING
     student: Any = MISSING
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     results: ResultsConfig = field(default_factory=ResultsConfig)

@@ -5,7 +5,7 @@ answer is kept in the store the moment it arrives: interrupt it, give the same c
 twice. Writes labels.jsonl and summary.json (label distribution, answers without a score, cost) into label.dir.
 
   teacher=anthropic          key in ANTHROPIC_API_KEY; also openai_compatible, local_model, labels_file
-  teacher.prompt=rubric.txt  your own rubric, with {text} where the document goes, ending in "Score: <0 to 5>"
+  label.prompt=rubric.txt    your own rubric, with {text} where the document goes, ending in "Score: <0 to 5>"
   label.sample=2000          documents
   label.max_cost=5           ask nothing that could take the sample's answers beyond this, however often it is run
 
@@ -22,17 +22,18 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make, make_stages, stage_order
+from ablate.config import make, make_stages, naming, stage_order
 from ablate.corpus.view import build_corpus
 from ablate.fingerprint import digest, mix64
 from ablate.inspect.arm import open_arm
 from ablate.label.labelling import Labelling, label_documents
-from ablate.label.teacher import Document, Teacher
+from ablate.label.rubric import Document, Rubric
 from ablate.render.tables import aligned
 from ablate.settings import settings_of
 from ablate.stages.base import Stage
 from ablate.stages.classifier_quality import ClassifierQuality
 from ablate.store import Store, write_json, write_text
+from ablate.teacher.base import Teacher
 
 
 def main(config: DictConfig) -> int:
@@ -40,11 +41,18 @@ def main(config: DictConfig) -> int:
     wanted = settings_of(config).label
     teacher = make(config.teacher, "teacher")
     assert isinstance(teacher, Teacher)
+    with naming("label", ("prompt", "max_characters", "max_tokens", "temperature")):
+        rubric = Rubric(
+            prompt=wanted.prompt,
+            max_characters=wanted.max_characters,
+            max_tokens=wanted.max_tokens,
+            temperature=wanted.temperature,
+        )
     teacher.check()
     documents = sample(config)
-    identity = teacher.identity()
+    identity = rubric.identity(teacher)
     folder = Store(Path(config.store)).folder("labels", digest(identity), identity)
-    made = label_documents(documents, teacher, folder, wanted.max_cost)
+    made = label_documents(documents, teacher, folder, wanted.max_cost, rubric)
     out = Path(wanted.dir)
     write_text(out / "labels.jsonl", _lines(documents, made))
     summary = {"teacher": identity, **made.summary()}

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import AblateError, ConfigError
-from ablate.label.background import begin
-from ablate.label.journal import Journal, open_journal
-from ablate.label.teacher import Answer, Document, NoAnswer, Teacher
+from ablate.errors import ConfigError
+from ablate.label.rubric import Document, Grader, Rubric
 from ablate.progress import watch
-from ablate.store import say
-
-FAILURES_IN_A_ROW = 10
-"""Documents without an answer, one after another, after which labelling stops."""
-UNSCORED_IN_A_ROW = 20
-"""Answers without a score, one after another, after which no more are paid for."""
+from ablate.teacher.asking import Asking
+from ablate.teacher.base import Teacher
+from ablate.teacher.journal import open_journal
+from ablate.teacher.question import Answer
 
 
 @dataclass(frozen=True)
@@ -74,137 +68,56 @@ class Labelling:
 
 
 def label_documents(
-    documents: Sequence[Document], teacher: Teacher, folder: Path, max_cost: float | None = None
+    documents: Sequence[Document],
+    teacher: Teacher,
+    folder: Path,
+    max_cost: float | None = None,
+    rubric: Rubric | None = None,
 ) -> Labelling:
     """Label documents, asking only for answers that `folder` does not hold yet.
 
-    Answers are written the moment they arrive. A question is only asked when what it can cost at most
-    still fits, so `max_cost` is kept however many times this is called. An answer that was lost on the way (a
-    time-out) may have been charged for and counts at its most: for good where the document got an answer in
-    the end, else in this call.
+    Answers are written the moment they arrive, and `max_cost` is kept however many times this is called, see `Asking`.
 
     Args:
         folder: of this teacher's answers.
         max_cost: of all answers used, in the currency of the teacher's prices.
+        rubric: what is asked; None for ours. A teacher that is a grader itself goes by its own.
     Raises:
         ConfigError: when there is a `max_cost` but no price.
         AblateError: when the teacher refuses everything, or has had no answer, or none with a score, many
             times in a row.
     """
+    grader: Grader = teacher if isinstance(teacher, Grader) else rubric or Rubric()
     teacher.check()
-    if max_cost is not None and documents and math.isnan(teacher.most(documents[0])):
+    questions = [grader.question(document) for document in documents]
+    if max_cost is not None and questions and math.isnan(teacher.most(questions[0])):
         raise ConfigError("label.max_cost needs prices: give teacher.price_input and teacher.price_output")
-    with open_journal(folder) as journal:
-        wanted = {teacher.key(document): document for document in reversed(documents)}
-        known = len(journal.answers)
-        run = _Run(teacher, journal, math.inf if max_cost is None else max_cost)
-        for key, document in wanted.items():
-            if key in journal.answers:
-                run.pay(document, journal.answers[key])
-        todo = [wanted[key] for key in reversed(wanted) if key not in journal.answers]
-        with watch(lambda: len(journal.answers) - known, len(todo), "labelling", "doc"):
-            run.ask(todo)
-        answers = tuple(journal.answers.get(teacher.key(document)) for document in documents)
-        return Labelling(
-            answers,
-            tuple(None if answer is None else teacher.score(answer) for answer in answers),
-            run.failures,
-            len(journal.answers) - known,
-            run.spent,
-            run.lost,
-            run.unmetered,
-            run.capped,
+
+    def useless(answer: Answer) -> str | None:
+        if grader.score(answer) is not None:
+            return None
+        return (
+            f"state no score; the last: {answer.text[-200:]!r}. Does the prompt ask to end with 'Score: <0 to 5>', and is "
+            "label.max_tokens enough to get there?"
         )
 
-
-class _Run:
-    """The state of one call."""
-
-    def __init__(self, teacher: Teacher, journal: Journal, max_cost: float) -> None:
-        self.teacher, self.journal, self.max_cost = teacher, journal, max_cost
-        self.spent, self.unmetered, self.lost, self.capped = 0.0, 0, 0, False
-        self.failures: dict[str, str] = {}
-        self._in_a_row = self._unscored = 0
-        self._pending: dict[Future[list[Answer]], tuple[list[Document], float]] = {}
-
-    def pay(self, document: Document, answer: Answer) -> None:
-        """Count an answer's cost."""
-        cost = self.teacher.cost(answer)
-        if math.isnan(cost):
-            self.unmetered += answer.input_tokens is None or answer.output_tokens is None
-            cost = self.teacher.most(document)
-        self.spent += cost
-        self.lose([document], answer.lost)
-
-    def lose(self, documents: Sequence[Document], times: int) -> None:
-        """Count answers that did not arrive, each at its most."""
-        if times:
-            self.lost += times * len(documents)
-            self.spent += times * sum(self.teacher.most(document) for document in documents)
-
-    def ask(self, documents: Sequence[Document]) -> None:
-        """Ask for all that the budget allows."""
-        try:
-            for batch in _batches(documents, self.teacher.batch):
-                most = sum(self.teacher.most(document) for document in batch)
-                while self._pending and (self._full() or not self._affordable(most)):
-                    self._collect()
-                if not self._affordable(most):
-                    self.capped = True
-                    break
-                self._pending[begin(partial(self._ask, batch))] = (batch, most)
-            while self._pending:
-                self._collect()
-        except BaseException:
-            self.teacher.stop()
-            # Questions already on their way are paid for: their answers are waited for and kept.
-            if asked := sum(not future.done() for future in self._pending):
-                say(
-                    f"stopping: {asked} answers that are on their way are waited for; Ctrl-C leaves without them"
-                )
-            wait(self._pending)
-            raise
-
-    def _ask(self, batch: list[Document]) -> list[Answer]:
-        answers = self.teacher.ask(batch)
-        for document, answer in zip(batch, answers, strict=True):
-            self.journal.add(self.teacher.key(document), answer)
-        return answers
-
-    def _full(self) -> bool:
-        return len(self._pending) >= self.teacher.concurrency
-
-    def _affordable(self, most: float) -> bool:
-        # Without prices costs are NaN, and there is no budget to keep.
-        promised = sum(reserved for _, reserved in self._pending.values())
-        return not self.spent + promised + most > self.max_cost
-
-    def _collect(self) -> None:
-        done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            batch, _ = self._pending.pop(future)
-            try:
-                for document, answer in zip(batch, future.result(), strict=True):
-                    self.pay(document, answer)
-                    self._unscored = self._unscored + 1 if self.teacher.score(answer) is None else 0
-                self._in_a_row = 0
-            except NoAnswer as error:
-                self.lose(batch, error.lost)
-                self.failures |= dict.fromkeys((document.id for document in batch), str(error))
-                self._in_a_row += len(batch)
-                if self._in_a_row >= FAILURES_IN_A_ROW:
-                    raise AblateError(
-                        f"{self._in_a_row} documents in a row got no answer; the last: {error}. "
-                        "What was answered is kept; mend the cause and run the same command again"
-                    ) from error
-            if self._unscored >= UNSCORED_IN_A_ROW:
-                raise AblateError(
-                    f"{self._unscored} answers in a row state no score; the last: {answer.text[-200:]!r}. Does the "
-                    "prompt ask to end with 'Score: <0 to 5>', and is teacher.max_tokens enough to get there? "
-                    "Run the same command again to go on all the same"
-                )
-
-
-def _batches(documents: Sequence[Document], size: int) -> Iterator[list[Document]]:
-    for first in range(0, len(documents), size):
-        yield list(documents[first : first + size])
+    with open_journal(folder) as journal:
+        known = len(journal.answers)
+        asking = Asking(teacher, journal, math.inf if max_cost is None else max_cost, useless)
+        todo = {question.key for question in questions} - set(journal.answers)
+        with watch(lambda: len(journal.answers) - known, len(todo), "labelling", "doc"):
+            answers = tuple(asking.ask(questions))
+        return Labelling(
+            answers,
+            tuple(None if answer is None else grader.score(answer) for answer in answers),
+            {
+                document.id: asking.failures[question.key]
+                for document, question in reversed(list(zip(documents, questions, strict=True)))
+                if question.key in asking.failures
+            },
+            len(journal.answers) - known,
+            asking.spent,
+            asking.lost,
+            asking.unmetered,
+            asking.capped,
+        )

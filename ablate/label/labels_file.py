@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import digest
-from ablate.label.teacher import Answer, Document, Teacher
+from ablate.label.rubric import Document
 from ablate.reading.records import read_rows
+from ablate.teacher.base import Teacher
+from ablate.teacher.question import Answer, Question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,28 +36,28 @@ class LabelsFile(Teacher):
         """By what the labels are, not where they lie."""
         return {"teacher": self.name, "labels": digest(self.scores)}
 
-    def key(self, document: Document) -> str:
-        """Its id."""
-        return document.id
+    def question(self, document: Document) -> Question:
+        """Named by the document's id."""
+        return Question(key=document.id, text="", max_tokens=1)
 
     def check(self) -> None:
         """The file must be readable."""
         _ = self.scores
 
-    def ask(self, documents: Sequence[Document]) -> list[Answer]:
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """The labels as texts.
 
         Raises:
             DataError: for an id that the file does not have.
         """
-        for document in documents:
-            if document.id not in self.scores:
+        for question in questions:
+            if question.key not in self.scores:
                 raise DataError(
-                    f"{self.path} has no label for document {document.id!r}: "
-                    f"{nearest(document.id, list(self.scores)[:10_000])}. "
+                    f"{self.path} has no label for document {question.key!r}: "
+                    f"{nearest(question.key, list(self.scores)[:10_000])}. "
                     "Label it, or take it out of what is labelled (pool, recipe, label.sample)"
                 )
-        return [Answer(repr(self.scores[document.id])) for document in documents]
+        return [Answer(repr(self.scores[question.key])) for question in questions]
 
     def score(self, answer: Answer) -> float | None:
         """The number."""

@@ -49,6 +49,25 @@ COLUMNS = {
 """Metadata of a generated document -> what it says. A document's `source` is `synthetic/<recipe>`."""
 
 
+DEFECTS = {
+    "refused": "the teacher's server refused the question",
+    "empty": "the answer has no text",
+    "cut_off": "the answer was as long as allowed and did not come to its end",
+    "unparsed": "the answer is not of the kind that was asked for",
+    "echo": "the answer repeats the question",
+    "too_short": "an instruction of three words or less",
+    "too_long": "an instruction of more than 150 words",
+    "forbidden_word": "an instruction that wants what text cannot give: an image, a graph, a file, ...",
+    "bad_opening": "an instruction that begins with punctuation, with no letter of ASCII, or with 'Write a program'",
+    "same_as_input": "an instance whose output is its input",
+    "no_output": "an instance without an output",
+    "ends_in_colon": "an instance whose input or output ends in a colon",
+    "two_outputs": "an instance of an instruction that has one input with two outputs",
+    "repeated_instance": "an instance that its instruction has already",
+}
+"""What the maker of a document records of it -> in words. Stages drop, the maker does not."""
+
+
 def is_synthetic(metadata: Mapping[str, Any]) -> bool:
     """Whether a document says that no person wrote it."""
     return metadata.get(TERM) in SYNTHETIC

@@ -359,6 +359,18 @@ class Relation(Stage):
             Verdict over `rows`, reason "duplicate".
         """
         label = groups.clusters(rows, keys.size)
+        order = self.order(rows, keys=keys, n_bytes=n_bytes, synthetic=synthetic)
+        order = order[np.argsort(label[order], kind="stable")]
+        first = np.ones(rows.size, dtype=bool)
+        first[1:] = label[order][1:] != label[order][:-1]
+        duplicate = np.ones(rows.size, dtype=bool)
+        duplicate[order[first]] = False
+        return Verdict.first_of(duplicate=duplicate)
+
+    def order(
+        self, rows: np.ndarray, *, keys: np.ndarray, n_bytes: np.ndarray, synthetic: np.ndarray | None
+    ) -> np.ndarray:
+        """The order in which documents are preferred, as places in `rows`; arguments as for `resolve`."""
         if self.keep == "random":
             rank = mix64(keys[rows], self.seed)
         elif self.keep == "longest":
@@ -366,12 +378,7 @@ class Relation(Stage):
         else:
             rank = np.zeros(rows.size, dtype=np.int64)
         behind = np.zeros(rows.size, dtype=bool) if synthetic is None else synthetic
-        order = np.lexsort((rows, rank, behind, label))
-        first = np.ones(rows.size, dtype=bool)
-        first[1:] = label[order][1:] != label[order][:-1]
-        duplicate = np.ones(rows.size, dtype=bool)
-        duplicate[order[first]] = False
-        return Verdict.first_of(duplicate=duplicate)
+        return np.lexsort((rows, rank, behind))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ablate.label.teacher import Document
+from ablate.label.rubric import Document
 
 INPUT_TOKENS, OUTPUT_TOKENS = 100, 10
 

@@ -16,12 +16,14 @@ import pytest
 from ablate.compose import compose
 from ablate.config import make, plain
 from ablate.errors import AblateError
-from ablate.label.anthropic import Anthropic
 from ablate.label.labelling import label_documents
-from ablate.label.openai_compatible import OpenAICompatible
-from ablate.label.teacher import RUBRIC, Answer, Document, NoAnswer
+from ablate.label.rubric import RUBRIC, Document, Rubric
+from ablate.teacher.anthropic import Anthropic
+from ablate.teacher.openai_compatible import OpenAICompatible
+from ablate.teacher.question import Answer, NoAnswer
 
-PAGE = Document("a", "Water boils at 100 degrees. points=4")
+DOCUMENT = Document("a", "Water boils at 100 degrees. points=4")
+PAGE = Rubric().question(DOCUMENT)
 QUICK: dict[str, Any] = {"wait_s": 0.01, "timeout_s": 0.3, "retries": 3}
 
 
@@ -36,14 +38,14 @@ def kind(request: pytest.FixtureRequest) -> type:
 
 
 def test_messages_api_as_documented(server: Any) -> None:
-    (answer,) = teacher(Anthropic, server, max_tokens=77).ask([PAGE])
-    assert answer == Answer("It explains something.\nScore: 4", 100, 10)
+    (answer,) = teacher(Anthropic, server).ask([Rubric(max_tokens=77).question(DOCUMENT)])
+    assert answer == Answer("It explains something.\nScore: 4", 100, 10, finish_reason="stop")
     (request,) = server.requests
     assert request.path == "/v1/messages"
     assert request.headers["authorization"] == "Bearer secret"
     assert request.headers["anthropic-version"] == "2026-10-21"
     assert request.headers["content-type"] == "application/json"
-    question = RUBRIC.read_text().replace("{text}", PAGE.text)
+    question = RUBRIC.read_text().replace("{text}", DOCUMENT.text)
     assert request.body == {
         "model": "some-model", "max_tokens": 77,
         "messages": [{"role": "user", "content": question}],
@@ -56,14 +58,16 @@ def test_the_configured_teacher_asks_without_thinking_and_reads_past_it(server: 
     (answer,) = made.ask([PAGE])
     assert server.requests[0].body["thinking"] == {"type": "disabled"}
     thoughtful = make({**configured, **QUICK, "base_url": server.url, "extra": {"thinking": None}}, "teacher")
-    assert thoughtful.ask([PAGE]) == [answer] and made.score(answer) == 4
-    assert "thinking" not in server.requests[1].body and thoughtful.identity() != made.identity()
+    assert thoughtful.ask([PAGE]) == [answer] and Rubric().score(answer) == 4
+    assert "thinking" not in server.requests[1].body and Rubric().identity(thoughtful) != Rubric().identity(
+        made
+    )
 
 
 def test_chat_completions_as_documented(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "sesame")
     made = teacher(OpenAICompatible, server, key_variable="MY_KEY", extra={"seed": 1, "max_tokens": None})
-    assert made.ask([PAGE]) == [Answer("It explains something.\nScore: 4", 100, 10)]
+    assert made.ask([PAGE]) == [Answer("It explains something.\nScore: 4", 100, 10, finish_reason="stop")]
     (request,) = server.requests
     assert request.path == "/v1/chat/completions"
     assert request.headers["authorization"] == "Bearer sesame"
@@ -188,7 +192,7 @@ def test_what_all_requests_would_meet_ends_it_at_once(kind: type, server: Any, c
 @pytest.mark.parametrize("code", [400, 413, 422])
 def test_a_refused_document_is_not_sent_again(kind: type, server: Any, code: int) -> None:
     server.faults.append(server.status(code))
-    with pytest.raises(NoAnswer, match=f"refuses this document: status {code}"):
+    with pytest.raises(NoAnswer, match=f"refuses this question: status {code}"):
         teacher(kind, server).ask([PAGE])
     assert len(server.requests) == 1
 
@@ -211,7 +215,7 @@ def test_a_refusal_without_words_is_an_answer(server: Any) -> None:
     )
     made = teacher(OpenAICompatible, server)
     (answer,) = made.ask([PAGE])
-    assert answer == Answer("", None, None) and made.score(answer) is None
+    assert answer == Answer("", None, None) and Rubric().score(answer) is None
 
 
 ODD_USAGE: list[Any] = [
@@ -230,8 +234,8 @@ def test_usage_that_is_no_count_is_unknown(kind: type, server: Any, usage: Any, 
     said = {"content": content, "choices": [{"message": {"content": "Score: 4"}}], "usage": usage}
     server.faults.append(lambda handler: handler.send(200, said))
     made = teacher(kind, server, price_input=1.0, price_output=5.0)
-    first = label_documents([PAGE], made, tmp_path, 1.0)
-    again = label_documents([PAGE], made, tmp_path, 1.0)
+    first = label_documents([DOCUMENT], made, tmp_path, 1.0)
+    again = label_documents([DOCUMENT], made, tmp_path, 1.0)
     assert first.scores == again.scores == (4.0,) and len(server.requests) == 1
     assert first.cost == again.cost == made.most(PAGE) and first.unmetered == 1
     assert json.loads(json.dumps(again.summary(), allow_nan=False))["cost"] > 0
@@ -239,24 +243,41 @@ def test_usage_that_is_no_count_is_unknown(kind: type, server: Any, usage: Any, 
 
 def test_identity_follows_model_prompt_and_server(server: Any, tmp_path: Path) -> None:
     (tmp_path / "rubric.txt").write_text("Rate {text}. Score: <0 to 5>")
-    base = teacher(Anthropic, server)
-    others = [
-        {"prompt": str(tmp_path / "rubric.txt")}, {"max_characters": 10}, {"max_tokens": 5},
-        {"extra": {"top_k": 1}},
-    ]  # fmt: skip
-    identities = [teacher(Anthropic, server, **changes).identity() for changes in others]
-    assert all(identity != base.identity() for identity in identities)
-    assert teacher(Anthropic, server, concurrency=2, retries=1, timeout_s=9.0).identity() == base.identity()
-    assert Anthropic(model="other", base_url=server.url).identity() != base.identity()
-    elsewhere = [OpenAICompatible(model="m", base_url=f"http://{host}/v1").identity() for host in ("a", "b")]
+    usual = Rubric()
+    base = usual.identity(teacher(Anthropic, server))
+    prompt = str(tmp_path / "rubric.txt")
+    others = [Rubric(prompt=prompt), Rubric(max_characters=10), Rubric(max_tokens=5)]
+    assert all(other.identity(teacher(Anthropic, server)) != base for other in others)
+    assert usual.identity(teacher(Anthropic, server, extra={"top_k": 1})) != base
+    assert usual.identity(teacher(Anthropic, server, concurrency=2, retries=1, timeout_s=9.0)) == base
+    assert usual.identity(Anthropic(model="other", base_url=server.url)) != base
+    servers = [OpenAICompatible(model="m", base_url=f"http://{host}/v1") for host in ("a", "b")]
+    elsewhere = [usual.identity(one) for one in servers]
     assert elsewhere[0] != elsewhere[1], "servers that ignore the model's name answer by whatever they hold"
-    cold, warm = (OpenAICompatible(model="m", temperature=value).identity() for value in (0.0, 1.0))
+    cold, warm = (Rubric(temperature=value).identity(servers[0]) for value in (0.0, 1.0))
     assert cold != warm
+
+
+def test_answers_bought_before_are_found_again() -> None:
+    """Identities as they were when the prompt stood with the teacher; their digests name folders of paid answers."""
+    from ablate.fingerprint import digest
+
+    template = RUBRIC.read_text()
+    sent = {"server": "https://api.anthropic.com/v1/messages", "extra": {"thinking": {"type": "disabled"}}}
+    claude = Anthropic(model="m", extra={"thinking": {"type": "disabled"}})
+    assert Rubric().identity(claude) == {
+        "teacher": "anthropic", "model": "m", "prompt": digest([template, 4000, 400, sent]),
+    }  # fmt: skip
+    sent = {"server": "http://a/v1/chat/completions", "temperature": 0.0, "extra": {}}
+    served = OpenAICompatible(model="m", base_url="http://a/v1")
+    assert Rubric().identity(served) == {
+        "teacher": "openai_compatible", "model": "m", "prompt": digest([template, 4000, 400, sent]),
+    }  # fmt: skip
 
 
 def test_a_prompt_needs_a_place_for_the_document(tmp_path: Path) -> None:
     (tmp_path / "rubric.txt").write_text("Rate this.")
     with pytest.raises(ValueError, match=r"has no \{text\}"):
-        Anthropic(model="m", prompt=str(tmp_path / "rubric.txt"))
+        Rubric(prompt=str(tmp_path / "rubric.txt"))
     with pytest.raises(ValueError, match="cannot read"):
-        Anthropic(model="m", prompt=str(tmp_path / "nowhere.txt"))
+        Rubric(prompt=str(tmp_path / "nowhere.txt"))

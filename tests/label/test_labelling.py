@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from ablate.errors import AblateError, ConfigError, DataError
-from ablate.label.anthropic import Anthropic
-from ablate.label.journal import open_journal
-from ablate.label.labelling import FAILURES_IN_A_ROW, UNSCORED_IN_A_ROW, label_documents
-from ablate.label.teacher import Answer, Document
+from ablate.label.labelling import label_documents
+from ablate.label.rubric import Document, Rubric
 from ablate.store import Busy
+from ablate.teacher.anthropic import Anthropic
+from ablate.teacher.asking import FAILURES_IN_A_ROW, USELESS_IN_A_ROW
+from ablate.teacher.journal import open_journal
+from ablate.teacher.question import Answer
 
 Documents = Callable[[int], list[Document]]
+RUBRIC = Rubric()
 EACH = (100 * 1.0 + 10 * 5.0) / 1e6
 """What an answer of the server costs."""
 
@@ -81,7 +84,7 @@ def test_faults_on_the_way_cost_attempts_not_labels(
 def test_lost_answers_count_against_the_budget(server: Any, tmp_path: Path, documents: Documents) -> None:
     server.faults.extend([server.truncated] * 100)
     asked = documents(30)
-    most = max(teacher(server).most(document) for document in asked)
+    most = max(teacher(server).most(RUBRIC.question(document)) for document in asked)
     made = label_documents(asked, teacher(server, concurrency=1, retries=1), tmp_path, 7 * most)
     assert made.capped and made.lost == len(server.requests) and made.cost <= 8 * most
     assert len(made.failures) == 4, "two attempts each: three documents do not reach the budget"
@@ -91,7 +94,7 @@ def test_the_budget_is_kept_however_often_it_is_asked_for(
     server: Any, tmp_path: Path, documents: Documents
 ) -> None:
     asked = documents(40)
-    most = max(teacher(server).most(document) for document in asked)
+    most = max(teacher(server).most(RUBRIC.question(document)) for document in asked)
     budget = 12 * EACH + most
     for _ in range(3):
         made = label_documents(asked, teacher(server), tmp_path, budget)
@@ -105,9 +108,9 @@ def test_the_budget_is_kept_however_often_it_is_asked_for(
 
 def test_what_an_answer_can_cost_at_most_is_never_too_little(server: Any) -> None:
     document = Document("a", "ä" * 10_000)
-    made = teacher(server, max_characters=100, max_tokens=7)
-    question_bytes = len(made.template.encode()) - len("{text}") + 200
-    assert made.most(document) >= (question_bytes * 1.0 + 7 * 5.0) / 1e6
+    rubric = Rubric(max_characters=100, max_tokens=7)
+    question_bytes = len(rubric.template.encode()) - len("{text}") + 200
+    assert teacher(server).most(rubric.question(document)) >= (question_bytes * 1.0 + 7 * 5.0) / 1e6
 
 
 def test_answers_without_usage_count_at_their_most(server: Any, tmp_path: Path, documents: Documents) -> None:
@@ -115,7 +118,9 @@ def test_answers_without_usage_count_at_their_most(server: Any, tmp_path: Path, 
     asked = documents(4)
     made = label_documents(asked, teacher(server), tmp_path, 1.0)
     assert made.unmetered == 4
-    assert made.cost == pytest.approx(sum(teacher(server).most(document) for document in asked))
+    assert made.cost == pytest.approx(
+        sum(teacher(server).most(RUBRIC.question(document)) for document in asked)
+    )
 
 
 def test_a_budget_needs_prices(server: Any, tmp_path: Path, documents: Documents) -> None:
@@ -142,7 +147,7 @@ def test_a_refused_document_fails_alone_and_is_asked_for_next_time(
 def test_a_server_that_answers_nothing_ends_it(server: Any, tmp_path: Path, documents: Documents) -> None:
     label_documents(documents(5), teacher(server), tmp_path)
     server.refused = "Page"
-    with pytest.raises(AblateError, match=r"documents in a row got no answer.*prompt is too long"):
+    with pytest.raises(AblateError, match=r"questions in a row got no answer.*prompt is too long"):
         label_documents(documents(100), teacher(server, concurrency=2), tmp_path)
     assert len(server.requests) <= 5 + FAILURES_IN_A_ROW + 2
     server.refused = "\0"
@@ -155,7 +160,7 @@ def test_answers_that_never_state_a_score_are_not_paid_for_to_the_end(server: An
         AblateError, match=r"answers in a row state no score; the last: 'I would rather not say"
     ):
         label_documents(mute, teacher(server, concurrency=2), tmp_path)
-    assert UNSCORED_IN_A_ROW <= len(server.requests) <= UNSCORED_IN_A_ROW + 2
+    assert USELESS_IN_A_ROW <= len(server.requests) <= USELESS_IN_A_ROW + 2
     mixed = [
         Document(f"n{number}", f"Page {number} {'points=3' * (number % 10 == 0)}") for number in range(40)
     ]

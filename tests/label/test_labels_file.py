@@ -11,7 +11,7 @@ import pytest
 from ablate.errors import DataError
 from ablate.label.labelling import label_documents
 from ablate.label.labels_file import LabelsFile
-from ablate.label.teacher import Document
+from ablate.label.rubric import Document
 
 LINES = [{"id": "a", "score": 4}, {"id": 7, "score": 2.5}, {"id": "c", "score": "0"}]
 ASKED = [Document("7", "x"), Document("a", "y"), Document("c", "z")]

@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from ablate.label.labelling import label_documents
-from ablate.label.local_model import LocalModel, question_ids
-from ablate.label.teacher import Document
+from ablate.label.rubric import Document, Rubric
+from ablate.teacher.local_model import LocalModel, question_ids
 
 WORDS = ["<pad>", "<eos>", "<unk>", "Score:", "1", "2", "Rate", "rain", "sun", "sea", "sand", "fog"]
 ASKED = [Document("a", "rain sun"), Document("b", "sea sand fog rain rain"), Document("c", "fog")]
@@ -46,12 +46,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def teacher(folder: Path, **changes: object) -> LocalModel:
-    return LocalModel(model=str(folder), prompt=str(folder.parent / "prompt.txt"), max_tokens=6, **changes)  # type: ignore[arg-type]
+    return LocalModel(model=str(folder), **changes)  # type: ignore[arg-type]
+
+
+def rubric(folder: Path) -> Rubric:
+    return Rubric(prompt=str(folder.parent / "prompt.txt"), max_tokens=6)
 
 
 def test_answers_are_the_models_likeliest_words(folder: Path) -> None:
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
-    for document, answer in zip(ASKED, teacher(folder).ask(ASKED), strict=True):
+    questions = [rubric(folder).question(document) for document in ASKED]
+    for document, answer in zip(ASKED, teacher(folder).ask(questions), strict=True):
         inputs = tokenizer(f"Rate {document.text} Score:", return_tensors="pt", return_token_type_ids=False)
         words = inputs["input_ids"]
         for _ in range(6):
@@ -65,7 +70,7 @@ def test_answers_are_the_models_likeliest_words(folder: Path) -> None:
 
 
 def test_it_labels_in_batches_and_invents_no_score(folder: Path, tmp_path: Path) -> None:
-    made = label_documents(ASKED, teacher(folder, batch=2), tmp_path / "answers")
+    made = label_documents(ASKED, teacher(folder, batch=2), tmp_path / "answers", rubric=rubric(folder))
     assert made.cost == 0.0 and made.asked == 3
     for answer, score in zip(made.answers, made.scores, strict=True):
         assert answer is not None

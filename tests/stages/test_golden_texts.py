@@ -39,9 +39,12 @@ from ablate.stages.pii import CountPii, Pii
 from ablate.stages.python import Python, PythonText
 from ablate.stages.random_removal import RandomRemoval
 from ablate.stages.regex import Regex
+from ablate.stages.rouge_dedup import RougeDedup
+from ablate.stages.seed_overlap import SeedOverlap
 from ablate.stages.sources import Sources
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
+from ablate.stages.well_formed import RecordedDefects, TextDefects
 from ablate.testing.contract import variations
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -91,6 +94,7 @@ RECORDS = [
     '{"score": NaN}',
     '{"score": ""}',
 ]
+GENERATED = ["{}", '{"defects": "cut_off echo", "shown_overlap": 0.75}', '{"defects": "empty"}']
 
 
 def given() -> Path:
@@ -135,6 +139,10 @@ STAGES: dict[str, Stage] = {
     "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
     "column": Column(column="score", min=2.0),
     "column-values": Column(column="score", keep=(3, "a")),
+    "well_formed_recorded": RecordedDefects(),
+    "well_formed_text": TextDefects(),
+    "seed_overlap": SeedOverlap(),
+    "rouge_dedup": RougeDedup(),
     "sources": Sources(drop=("one*",)),
     "regex": Regex(patterns=("[0-9]+", "(?i)the")),
     "fasttext": FastText(model=str(MODEL), label="de", min=0.5),
@@ -152,6 +160,7 @@ def made(stage: Stage) -> object:
         return [[f"{value:016x}" for value in row.tolist()] for row in stage.sketch_many(texts)]
     assert isinstance(stage, Filter)
     texts = {"url": ADDRESSES, "metadata": RECORDS}.get(stage.reads, TEXTS)
+    texts = GENERATED if isinstance(stage, (RecordedDefects, SeedOverlap)) else texts
     measured = stage.measure_many(texts).items()
     return {
         name: (column if column.dtype.kind in "bu" else np.round(column, 4)).tolist()

@@ -11,12 +11,13 @@ from threading import Event
 from typing import Any
 
 from ablate.errors import AblateError
-from ablate.label.http import post
-from ablate.label.teacher import Answer, Document, Prompted
+from ablate.teacher.base import Model
+from ablate.teacher.http import post
+from ablate.teacher.question import Answer, Form, Question, Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
-class Api(Prompted):
+class Api(Model):
     """A model served over HTTP.
 
     Attributes:
@@ -41,7 +42,7 @@ class Api(Prompted):
         super().__post_init__()
         if self.batch != 1:
             raise ValueError(
-                f"batch must be 1 for a server, which is asked one document at a time, got {self.batch}"
+                f"batch must be 1 for a server, which is asked one question at a time, got {self.batch}"
             )
         if self.timeout_s <= 0:
             raise ValueError(f"timeout_s must be above 0, got {self.timeout_s}")
@@ -49,10 +50,9 @@ class Api(Prompted):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
-    @property
     @abstractmethod
-    def url(self) -> str:
-        """Where questions go."""
+    def url(self, form: Form = "chat") -> str:
+        """Where questions of a form go."""
 
     @abstractmethod
     def headers(self, key: str) -> dict[str, str]:
@@ -62,21 +62,24 @@ class Api(Prompted):
     def read(self, said: Any) -> Answer:
         """The answer in the server's JSON; raises KeyError, IndexError, TypeError or ValueError on any other."""
 
-    def sampling(self) -> dict[str, Any]:
-        """Fields of the request that say how an answer is drawn, where the interface has such."""
-        return {}
-
-    def settings(self) -> dict[str, Any]:
+    def settings(self, sampling: Sampling) -> dict[str, Any]:
         """The server, sampling and further fields: two servers may call different models by one name."""
-        return {"server": self.url, **self.sampling(), "extra": dict(self.extra)}
+        return {"server": self.url(), **super().settings(sampling), "extra": dict(self.extra)}
 
-    def body(self, document: Document) -> dict[str, Any]:
+    def fields(self, question: Question) -> dict[str, Any]:
+        """Fields of the request beside model, length and text."""
+        return {name: value for name, value in question.sampling.given().items() if name in self.takes}
+
+    def body(self, question: Question) -> dict[str, Any]:
         """The request."""
+        text: dict[str, Any] = {"prompt": question.text}
+        if question.form == "chat":
+            text = {"messages": [{"role": "user", "content": question.text}]}
         body: dict[str, Any] = {
             "model": self.model,
-            "max_tokens": self.max_tokens,
-            "messages": [{"role": "user", "content": self.question(document)}],
-            **self.sampling(),
+            "max_tokens": question.max_tokens,
+            **text,
+            **self.fields(question),
             **self.extra,
         }
         return {name: value for name, value in body.items() if value is not None}
@@ -89,15 +92,15 @@ class Api(Prompted):
         """No further attempts."""
         self._stop.set()
 
-    def ask(self, documents: Sequence[Document]) -> list[Answer]:
-        """One request for each document."""
-        return [self._ask(document) for document in documents]
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """One request for each question."""
+        return [self._ask(question) for question in questions]
 
-    def _ask(self, document: Document) -> Answer:
+    def _ask(self, question: Question) -> Answer:
         answer, lost = post(
-            self.url,
+            self.url(question.form),
             self.headers(self._key()),
-            self.body(document),
+            self.body(question),
             self.read,
             timeout_s=self.timeout_s,
             retries=self.retries,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from ablate.errors import DataError
-from ablate.label.teacher import Answer
 from ablate.reading.records import clean_text
 from ablate.store import lock
+from ablate.teacher.question import Answer
 
 
 class Journal:
@@ -30,13 +31,24 @@ class Journal:
         self._path, self._file, self._lock = path, file, Lock()
 
     def add(self, key: str, answer: Answer) -> None:
-        """Keep an answer; it is on the disk when this returns."""
-        answer = replace(answer, text=clean_text(answer.text))
-        line = json.dumps({"key": key, **vars(answer)}, ensure_ascii=False).encode() + b"\n"
+        """Keep an answer; it is on the disk when this returns. The first answer to a question stays its answer."""
+        self.add_all({key: answer})
+
+    def add_all(self, answers: Mapping[str, Answer]) -> None:
+        """Keep several answers that came together; they are on the disk when this returns."""
         with self._lock:
+            new = {
+                key: replace(answer, text=clean_text(answer.text))
+                for key, answer in answers.items()
+                if key not in self.answers
+            }
+            rows = [
+                json.dumps({"key": key, **_said(answer)}, ensure_ascii=False) for key, answer in new.items()
+            ]
+            lines = "".join(f"{row}\n" for row in rows).encode()
             end = os.fstat(self._file.fileno()).st_size
             try:
-                if self._file.write(line) < len(line):
+                if self._file.write(lines) < len(lines):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(self._file.fileno())
             except OSError as error:
@@ -46,30 +58,42 @@ class Journal:
                     f"cannot write {self._path}: {error.strerror or error}. What was answered before is kept; "
                     "free some space or mend the folder's rights and run the same command again"
                 ) from error
-            self.answers[key] = answer
+            self.answers |= new
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    """An answer's fields but those that the teacher says nothing of, as answers were kept before there were such."""
+    row = dict(vars(answer))
+    if row["finish_reason"] is None:
+        del row["finish_reason"]
+    return row
 
 
 @contextmanager
 def open_journal(folder: Path) -> Iterator[Journal]:
     """The journal in a folder, for one process at a time.
 
-    A last line that a crash cut off is left out; its document is asked for again.
+    A last line that a crash cut off is left out; its question is asked again.
 
     Raises:
         Busy: when another process writes to it.
         DataError: for a damaged line before the last.
     """
     path = folder / "answers.jsonl"
-    with lock(folder / "answers.lock", "labelling with this teacher"):
-        answers, torn = _read(path)
+    with lock(folder / "answers.lock", "asking this teacher"):
+        answers, torn = read_answers(path)
         with path.open("ab", buffering=0) as file:
             if torn is not None:
                 file.truncate(torn)
             yield Journal(path, file, answers)
 
 
-def _read(path: Path) -> tuple[dict[str, Answer], int | None]:
-    """Answers, and where a cut-off last line begins."""
+def read_answers(path: Path) -> tuple[dict[str, Answer], int | None]:
+    """Answers by key, and where a cut-off last line begins.
+
+    Raises:
+        DataError: for a damaged line before the last.
+    """
     answers: dict[str, Answer] = {}
     if not path.exists():
         return answers, None
@@ -81,11 +105,11 @@ def _read(path: Path) -> tuple[dict[str, Answer], int | None]:
             try:
                 row = json.loads(line)
                 key = row.pop("key")
-                answers[key] = Answer(**row)
+                answers.setdefault(key, Answer(**row))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise DataError(
                     f"{path}, line {number} is damaged ({error}); delete that line and run again: "
-                    "its document will be asked for once more"
+                    "its question will be asked once more"
                 ) from None
             begin += len(line)
     return answers, None

@@ -17,8 +17,8 @@ from requests.exceptions import ConnectTimeout, InvalidHeader, InvalidSchema, In
 from urllib3.exceptions import NewConnectionError
 
 from ablate.errors import AblateError
-from ablate.label.background import begin
-from ablate.label.teacher import NoAnswer
+from ablate.teacher.background import begin
+from ablate.teacher.question import NoAnswer
 
 T = TypeVar("T")
 FOR_ALL = (401, 402, 403, 404, 405)
@@ -133,7 +133,7 @@ def _once(
             f"{url} refuses: {said}. Check the key (teacher.key_variable names the environment variable that holds "
             "it; null sends none), its credit, teacher.model and teacher.base_url"
         )
-    raise NoAnswer(f"{url} refuses this document: {said}")
+    raise NoAnswer(f"{url} refuses this question: {said}", refused=True)
 
 
 def _fetch(
