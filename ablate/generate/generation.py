@@ -13,7 +13,7 @@ from typing import Any
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest
 from ablate.generate.recipe import Draft, Recipe, Seed
-from ablate.pool.digital_source import TERM
+from ablate.pool.digital_source import RULE_MADE, TERM
 from ablate.progress import watch
 from ablate.reading.records import clean_text
 from ablate.teacher.asking import Asking
@@ -214,7 +214,7 @@ def _rows(recipe: Recipe, teacher: Teacher, drafts: Sequence[Draft]) -> tuple[di
         row = {
             "text": clean_text(draft.text),
             "source": f"synthetic/{recipe.name}",
-            TERM: recipe.term,
+            TERM: RULE_MADE if who["teacher"] == "testbed" else recipe.term,
             "recipe": recipe.name,
             **said,
             "prompt": prompt,

@@ -27,7 +27,7 @@ def page(made: Generation, identity: dict[str, Any], dropped: Sequence[str] = ()
     out = [
         f"# Synthetic text: {identity['recipe']}",
         "",
-        f"Teacher: {teacher['teacher']}, model {teacher.get('model', 'unknown')}. Settings: {identity['settings']}.",
+        f"Teacher: {teacher['teacher']}{', model ' + teacher['model'] if 'model' in teacher else ''}. Settings: {identity['settings']}.",
         *([f"The teacher takes no {', '.join(dropped)}: it draws by its own."] if dropped else []),
         "",
         "| | count |",

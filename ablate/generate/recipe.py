@@ -53,7 +53,7 @@ class Draft:
     Attributes:
         text: of the document; "" for an answer without any.
         question: that was answered.
-        part: the how-manieth document of its answer.
+        part: the how-manieth item of its answer; the instances of one instruction share it.
         number: the how-manieth question.
         round: of a bootstrap.
         finish_reason: of the answer.

@@ -38,7 +38,7 @@ COLUMNS = {
     "prompt": "digest of the prompt's template and of all that shapes the answer",
     "question": "key of the question in the journal of answers",
     "number": "the how-manieth question it was, from 0",
-    "part": "the how-manieth document of its answer, from 0",
+    "part": "the how-manieth item of its answer, from 0",
     "seeds": "keys of the examples or documents that the teacher was shown, separated by blanks",
     "round": "of a bootstrap, from 0",
     "generation": "of a chain of models, 1 for text of a model that learned from real text; 0 elsewhere",

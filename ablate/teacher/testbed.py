@@ -93,7 +93,7 @@ class TestbedTeacher(Teacher):
     def identity(self) -> dict[str, Any]:
         """Every rate, the world and the seed."""
         own = {name: value for name, value in asdict(self).items() if name not in ("batch", "concurrency")}
-        return {"teacher": self.name, "model": "testbed", **own}
+        return {"teacher": self.name, **own}
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Each by its seed alone."""
