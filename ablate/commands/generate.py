@@ -24,8 +24,8 @@ Who answers (teacher=..., conf/teacher):
   teacher=testbed            no model: defects at known rates with a hidden truth, to check gates with
   teacher=answers_file       answers given before or elsewhere: teacher.path
 
-Writes synthetic.jsonl, SYNTHETIC.md (yield, defects, cost, 20 samples) and generation.json into generate.dir
-(studies/<name>/synthetic). Train on it beside real text:
+Writes into generate.dir (studies/<name>/synthetic): synthetic.jsonl, SYNTHETIC.md (yield, defects, cost, 20 samples),
+generation.json, and for other tools croissant.json and a card of the hub. Train on it beside real text:
   ablate sweep study.name=web pool=mixed 'pool.parts.texts.paths=[real.jsonl]' '~pool.parts.pages' '+pool.parts.synthetic={_target_: ablate.pool.synthetic.Synthetic, path: studies/web/synthetic/synthetic.jsonl}' +stages@stages.sources=sources 'design.factors=[sources]'
 
 Example: ablate generate study=demo generate=textbook teacher=testbed generate.questions=200
@@ -47,6 +47,7 @@ from ablate.config import make, make_stages, naming
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
+from ablate.generate.card import FILE, card, croissant
 from ablate.generate.generation import Generation, generate, identity, lines
 from ablate.generate.page import page
 from ablate.generate.recipe import Recipe, Seed
@@ -87,7 +88,10 @@ def main(config: DictConfig, hydra: Hydra) -> int:
     folder = Store(Path(config.store)).folder("generations", digest(named), named)
     made = generate(recipe, teacher, seeds, folder, max_cost, say=lambda text: print(text, flush=True))
     out = Path(node["dir"])
-    write_text(out / "synthetic.jsonl", lines(made.rows))
+    written = lines(made.rows)
+    write_text(out / FILE, written)
+    write_json(out / "croissant.json", croissant(made, named, written, config.study.name))
+    write_text(out / "README.md", card(made, named, config.study.name))
     write_text(out / "SYNTHETIC.md", page(made, named, dropped))
     write_json(
         out / "generation.json",

@@ -43,7 +43,7 @@ TASKS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestbedTeacher(Teacher):
+class PlantedDefects(Teacher):
     """Articles, or tasks where a list of tasks is to go on, with defects at known rates.
 
     Attributes:

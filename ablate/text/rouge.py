@@ -8,6 +8,7 @@ text's letters are others, that rule would leave nothing to compare, and the wor
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,8 +20,6 @@ from ablate.text.text_norm import words
 ASCII_WORDS = re.compile(r"[a-z0-9]+")
 BLOCK = 256
 """Texts compared with all others at a time."""
-FIRST_CODE = 0x10000
-"""Words are handed over as the characters from here on."""
 
 
 def rouge_words(text: str) -> list[str]:
@@ -50,10 +49,9 @@ def alike(texts: Sequence[Sequence[str]], threshold: float) -> Iterator[tuple[np
         texts: lists of words, none empty.
         threshold: in (0, 1).
     """
-    codes: dict[str, str] = {}
-    for text in texts:
-        for word in text:
-            codes.setdefault(word, chr(FIRST_CODE + len(codes) % (0x110000 - FIRST_CODE)))
+    counts = Counter(word for text in texts for word in text)
+    # Words are handed over as characters; rapidfuzz is fastest on those below 256, which the frequent ones are.
+    codes = {word: chr(number % 0x110000) for number, (word, _) in enumerate(counts.most_common())}
     coded = ["".join(codes[word] for word in text) for text in texts]
     sizes = np.array([len(text) for text in coded])
     order = np.argsort(sizes, kind="stable")

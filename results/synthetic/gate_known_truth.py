@@ -33,7 +33,7 @@ from ablate.pool.testbed import prose
 from ablate.stages.base import Stage
 from ablate.stages.decontamination import Decontamination
 from ablate.store import Store
-from ablate.teacher.testbed import KINDS, TestbedTeacher
+from ablate.teacher.testbed import KINDS, PlantedDefects
 
 FOUND = ("malformed", "cut_off", "loop", "seed_copy", "near_copy")
 """Kinds of which at least 95 % must be found."""
@@ -50,7 +50,7 @@ def stage(name: str) -> Stage:
 def run(answers: int, work: Path) -> dict[str, Any]:
     """Generate, gate, and count by what was planted."""
     started = time.process_time()
-    teacher = TestbedTeacher()
+    teacher = PlantedDefects()
     seeds = [
         Seed(f"real-{number}", "\n\n".join(prose.article(Random(f"seed document {number}"), teacher.world)))
         for number in range(500)

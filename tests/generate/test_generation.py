@@ -34,7 +34,7 @@ from ablate.teacher.journal import open_journal
 from ablate.teacher.loopback import serve
 from ablate.teacher.openai_compatible import OpenAICompatible
 from ablate.teacher.question import Answer, NoAnswer, Question
-from ablate.teacher.testbed import KINDS, TestbedTeacher
+from ablate.teacher.testbed import KINDS, PlantedDefects
 from tests.generate.conftest import Scripted
 
 RECIPES: dict[str, Recipe] = {
@@ -46,9 +46,9 @@ RECIPES: dict[str, Recipe] = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_concurrency_and_the_wire_change_no_byte(name: str, seeds: list[Seed], tmp_path: Path) -> None:
-    recipe, teacher = RECIPES[name], TestbedTeacher()
+    recipe, teacher = RECIPES[name], PlantedDefects()
     expected = generate(recipe, teacher, seeds, tmp_path / "alone")
-    many = generate(recipe, TestbedTeacher(concurrency=7), seeds, tmp_path / "many")
+    many = generate(recipe, PlantedDefects(concurrency=7), seeds, tmp_path / "many")
     assert many.rows == expected.rows and expected.complete
     with serve(teacher) as url:
         served = OpenAICompatible(model="testbed", base_url=url, concurrency=5)
@@ -62,7 +62,7 @@ def test_concurrency_and_the_wire_change_no_byte(name: str, seeds: list[Seed], t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dying(TestbedTeacher):
+class Dying(PlantedDefects):
     """Kills its process at the n-th question, before or in the middle of writing the answer down."""
 
     name: ClassVar[str] = "testbed"
@@ -71,7 +71,7 @@ class Dying(TestbedTeacher):
     journal: str = ""
 
     def identity(self) -> dict[str, Any]:
-        return TestbedTeacher().identity()
+        return PlantedDefects().identity()
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         answers = super().ask(questions)
@@ -89,7 +89,7 @@ class Dying(TestbedTeacher):
 def test_fifty_kills_give_the_same_bytes(name: str, seeds: list[Seed], tmp_path: Path) -> None:
     """A process of its own, killed at 25 seeded places, half of them within a line; then the same command."""
     recipe = RECIPES[name]
-    expected = generate(recipe, TestbedTeacher(), seeds, tmp_path / "whole")
+    expected = generate(recipe, PlantedDefects(), seeds, tmp_path / "whole")
     draw = Random(f"kills {name}")
     for number in range(25):
         folder = tmp_path / f"killed-{number}"
@@ -105,13 +105,13 @@ def test_fifty_kills_give_the_same_bytes(name: str, seeds: list[Seed], tmp_path:
                 os._exit(1)  # not reached: it is killed
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        made = generate(recipe, TestbedTeacher(concurrency=3), seeds, folder)
+        made = generate(recipe, PlantedDefects(concurrency=3), seeds, folder)
         assert lines(made.rows) == lines(expected.rows)
         assert made.new <= expected.asked - dying.after + 3, "what was on the disk is not asked again"
 
 
 def test_a_folder_of_answers_stands_for_its_teacher(seeds: list[Seed], tmp_path: Path) -> None:
-    recipe, teacher = RECIPES["self_instruct"], TestbedTeacher()
+    recipe, teacher = RECIPES["self_instruct"], PlantedDefects()
     named = identity(recipe, teacher)
     folder = Store(tmp_path).folder("generations", "a", named)
     made = generate(recipe, teacher, seeds, folder)
@@ -265,7 +265,7 @@ def test_prompts_of_ones_own(seeds: list[Seed], tmp_path: Path) -> None:
 
 
 def test_the_testbed_teacher_plants_at_its_rates() -> None:
-    teacher = TestbedTeacher()
+    teacher = PlantedDefects()
     kinds = [teacher.planted(number) for number in range(4000)]
     for kind in KINDS:
         rate = getattr(teacher, kind)
@@ -282,3 +282,28 @@ def test_a_journal_keeps_the_first_answer_and_reads_what_was_kept_before(tmp_pat
         assert journal.answers["old"] == Answer("x", 1, 2)
     with open_journal(tmp_path) as journal:
         assert journal.answers["new"].text == "first" and journal.answers["new"].finish_reason == "stop"
+
+
+def test_other_tools_read_what_it_is(seeds: list[Seed], tmp_path: Path) -> None:
+    """The description by hand, and by the reference library where that is installed."""
+    import yaml
+
+    from ablate.generate.card import card, croissant
+
+    recipe, teacher = RECIPES["rephrase"], PlantedDefects()
+    made, named = generate(recipe, teacher, seeds, tmp_path / "answers"), identity(recipe, teacher)
+    written = lines(made.rows)
+    (tmp_path / "synthetic.jsonl").write_text(written)
+    found = croissant(made, named, written, "demo")
+    fields = {field["name"] for field in found["recordSet"][0]["field"]}
+    assert fields == {name for row in made.rows for name in row}, "every column, and no other"
+    assert found["digitalSourceType"] == [f"https://schema.org/{RULE_MADE}"]
+    front = yaml.safe_load(card(made, named, "demo").split("---")[1])
+    assert front["tags"] == ["synthetic"] and front["language_creators"] == ["machine-generated"]
+    path = tmp_path / "croissant.json"
+    path.write_text(json.dumps(found))
+    mlcroissant = pytest.importorskip("mlcroissant", reason="the reference library is not installed")
+    dataset = mlcroissant.Dataset(jsonld=str(path))
+    assert not dataset.metadata.issues.errors
+    first = next(iter(dataset.records(record_set="documents")))
+    assert first["documents/source"] in (b"synthetic/rephrase", "synthetic/rephrase")

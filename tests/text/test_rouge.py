@@ -77,7 +77,9 @@ def test_the_published_seeds_and_user_tasks_hold_the_pairs_that_rouge_score_find
     expected = [
         (i, j)
         for i, j in combinations(range(len(texts)), 2)
-        if 0.5 < len(split[i]) / len(split[j]) < 2  # F is at most 2 shorter / (both), which is above 0.7 only then
+        if 0.5
+        < len(split[i]) / len(split[j])
+        < 2  # F is at most 2 shorter / (both), which is above 0.7 only then
         and SCORER.score(texts[i], texts[j])["rougeL"].fmeasure > 0.7
     ]
     pairs = [np.stack([one, other]) for one, other in alike(split, 0.7)]
