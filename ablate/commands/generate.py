@@ -13,7 +13,7 @@ What is asked (generate=..., conf/generate):
   generate=self_instruct     instructions bootstrapped from seed tasks (Self-Instruct): generate.seeds=tasks.jsonl
   generate=story             stories with three given words (TinyStories)
   generate=continuation      your pool's pages continued from their first words
-  generate.prompts=mine.yaml the texts of the prompts; begin with a copy of ablate/generate/data/<recipe>.yaml
+  generate.prompts=my.yaml   the texts of the prompts; begin with a copy of ablate/generate/data/<recipe>.yaml
   generate.questions=1000    how many are asked; more of them begin with fewer of them
   generate.sampling.temperature=0.8  how answers are drawn: published values unless you say otherwise; null: the model's
 

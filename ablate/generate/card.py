@@ -24,6 +24,7 @@ CONTEXT: dict[str, Any] = {
     "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated",
     "replace": "cr:replace", "separator": "cr:separator", "source": "cr:source", "subField": "cr:subField",
     "transform": "cr:transform",
+    "equivalentProperty": "cr:equivalentProperty", "samplingRate": "cr:samplingRate",
 }  # fmt: skip
 NUMBERS = {"number": "sc:Integer", "part": "sc:Integer", "round": "sc:Integer", "generation": "sc:Integer",
            "shown_overlap": "sc:Float"}  # fmt: skip

@@ -94,7 +94,8 @@ def instance_defects(instances: Sequence[Instance]) -> list[tuple[str, ...]]:
     outputs: dict[str, set[str]] = {}
     for one in instances:
         outputs.setdefault(one.input, set()).add(one.output)
-    found, seen = [], set()
+    found: list[tuple[str, ...]] = []
+    seen: set[Instance] = set()
     for one in instances:
         broken = {
             "same_as_input": bool(one.output) and one.input == one.output,

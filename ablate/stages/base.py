@@ -175,7 +175,8 @@ class Stage(ABC):
         Chance is the field `seed`, where there is one.
         """
         has_one = any(field.name == "seed" for field in dataclasses.fields(self))
-        return dataclasses.replace(self, **{"seed": seed}) if has_one else self
+        changed: dict[str, Any] = {"seed": seed}
+        return dataclasses.replace(self, **changed) if has_one else self
 
     def steps(self) -> tuple[Step, ...]:
         """The primitive steps, in order."""
