@@ -39,11 +39,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig
 
-from ablate.commands.label import given
-from ablate.config import make, make_stages, naming
+from ablate.config import make, make_stages, naming, plain
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
@@ -68,15 +66,15 @@ def OVERRIDES(typed: Sequence[str]) -> tuple[str, ...]:
     return () if groups & {"pool", "study"} else ("pool=files",)
 
 
-def main(config: DictConfig, hydra: Hydra) -> int:
+def main(config: DictConfig) -> int:
     """Generate; returns the exit status: 1 when a question got no answer, and none was left to the budget."""
-    node = given(config.generate)
+    node = plain(config.generate)
     max_cost = node.get("max_cost")
     if max_cost is not None and not (isinstance(max_cost, (int, float)) and max_cost > 0):
         raise ConfigError(f"generate.max_cost must be above 0, or null, got {max_cost}")
     recipe = make(node, "generate", leave_out=RUN)
     assert isinstance(recipe, Recipe)
-    teacher = make(given(config.teacher), "teacher")
+    teacher = make(config.teacher, "teacher")
     assert isinstance(teacher, Teacher)
     teacher.check_form(recipe.form, "generate.form")
     teacher.check()
@@ -148,7 +146,7 @@ def decontamination(config: DictConfig) -> Decontamination:
     if nodes:
         stage = make(nodes[0], "stages.decontamination", leave_out=("_target_", "enabled", "without"))
     else:
-        evaluate = given(config.evaluate)
+        evaluate = plain(config.evaluate)
         with naming("evaluate", ("snapshot", "tasks")):
             stage = Decontamination(
                 snapshot=evaluate.get("snapshot"), tasks=tuple(evaluate.get("tasks") or ())
