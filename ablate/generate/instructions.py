@@ -60,7 +60,7 @@ class Instance:
 
 def parse_input_first(answer: str) -> list[Instance]:
     """Instances of an answer of the shape `Input: .. Output: ..`, again and again; the first `Input:` may be missing."""
-    found = []
+    found: list[Instance] = []
     for piece in re.split(r"(?:^|\n)\s*(?:example \d+\s*\n)?\s*input:", answer, flags=re.IGNORECASE):
         if not piece.strip():
             continue

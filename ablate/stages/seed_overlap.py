@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class SeedOverlap(Filter):
     name: ClassVar[str] = "seed_overlap"
     reads: ClassVar[str] = "metadata"
     decide_only: ClassVar[tuple[str, ...]] = ("max_overlap",)
+    only: Literal["synthetic", "real"] | None = "synthetic"
     max_overlap: float = 0.7
 
     def __post_init__(self) -> None:

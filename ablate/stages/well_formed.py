@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class WellFormed(Stage):
     """
 
     name: ClassVar[str] = "well_formed"
+    only: Literal["synthetic", "real"] | None = "synthetic"
     drop: tuple[str, ...] = tuple(DEFECTS)
     refusal: bool = True
     canned: bool = True

@@ -65,8 +65,8 @@ def test_what_a_text_shows_is_a_reason_and_a_switch(make_pool: Any, store: Store
 
 def test_real_text_is_left_alone_by_a_gate_for_synthetic_text(make_pool: Any, store: Store) -> None:
     real = Document("I'm sorry, but I can't help you, said the miller.")
-    assert reasons(make_pool, store, WellFormed(only="synthetic"), real) == [None]
-    assert reasons(make_pool, store, WellFormed(), real) == ["refusal"]
+    assert reasons(make_pool, store, WellFormed(), real) == [None]
+    assert reasons(make_pool, store, WellFormed(only=None), real) == ["refusal"]
 
 
 def test_overlap_with_what_was_shown(make_pool: Any, store: Store) -> None:
