@@ -29,6 +29,12 @@ EFFECT, SCORE = 6, 8
 """Digits of effects and of scores, as their CSV files have them."""
 LOG_END = 2000
 """Bytes of a failed run's log."""
+INFERENCE = (
+    "ci_low", "ci_high", "ci_low_items", "ci_high_items", "seed_error", "p_value", "p_adjusted", "mde", "mde_upper", "mde_noise", "mde_df",
+)  # fmt: skip
+"""What is not said while planned runs are waiting: looking after every seed finds something in 67 % of studies of seven
+stages that do nothing."""
+INCOMPLETE = "incomplete"
 Run = tuple[str, int]
 
 
@@ -128,7 +134,7 @@ def _words(study: Study, rows: Sequence[Row]) -> dict[str, str]:
         "claims": families(study),
         "chance": " ".join(chance(study)),
     }
-    if study.records and rows:
+    if study.records and rows and not study.waiting:
         told["in_short"] = in_short(study, rows)
     return {name: text for name, text in told.items() if text}  # fmt: skip
 
@@ -278,11 +284,21 @@ def _effects(study: Study, rows: Sequence[Row]) -> Columns:
     for row in rows:
         scores = tables.setdefault((row.task, row.metric), score_table(study, row.task, row.metric))
         (weights,) = weight_matrix([row], study.arms)
+        values = {name: _real(value(row)) for name, value in shown.items()}
+        values |= {"mde_noise": _real(row.detectable.noise), "mde_df": _real(row.detectable.df)}
+        kind = row.verdict.kind.name.lower()
+        if study.waiting:
+            values |= dict.fromkeys(INFERENCE) | {"verdict": _not_yet(study)}
+            kind = INCOMPLETE
         found.append([
-            row.number, *(_real(value(row)) for value in shown.values()), _real(row.detectable.noise), _real(row.detectable.df),
-            row.verdict.kind.name.lower(), _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
+            row.number, *values.values(), kind, _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
         ])  # fmt: skip
     return _table(("contrast", *shown, "mde_noise", "mde_df", "kind", "by_seed"), found)
+
+
+def _not_yet(study: Study) -> str:
+    done = len(study.arms) * len(study.seeds) - len(study.waiting)
+    return f"no verdict before the plan is complete: {done} of {done + len(study.waiting)} runs"
 
 
 def _corpora(study: Study) -> Columns:

@@ -1,6 +1,6 @@
 """FineWeb's sixteen candidate filters: what two runs each could and could not tell.
 
-Source: Penedo et al. 2024, arXiv 2406.17557, appendix E.4, table 2 (fineweb_filters.csv, our transcription):
+Source: Penedo et al. 2024, arXiv 2406.17557, appendix E.4, table 2 (ablate/literature/data/fineweb_table2.csv, our transcription):
 aggregate accuracy, mean of two 28B-token runs, and tokens removed. The paper gives no spread between the
 two runs, so noise is assumed, over a range. Goes through `ablate import`.
 
@@ -10,7 +10,6 @@ Writes: fineweb_filters.md, fineweb_filters.png
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
 from contextlib import redirect_stdout
@@ -26,6 +25,7 @@ from scipy.stats import chi2, norm
 
 from ablate.cli import main
 from ablate.effects.multiplicity import holm
+from ablate.literature.source import published
 from ablate.render.figure import HELPS, INK, NONE, PALE, STYLE
 from ablate.report.effects_table import effects_table
 from ablate.study.results import Study, load_study
@@ -144,8 +144,14 @@ def figure(table: list[dict[str, str]], scores: np.ndarray) -> None:
 
 
 def report() -> None:
-    with (HERE / "fineweb_filters.csv").open(encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
+    table = [
+        {
+            "arm": row["level"],
+            "aggregate_accuracy": row["value"],
+            "chosen": "yes" if row["note"].startswith("chosen") else "no",
+        }
+        for row in published("fineweb_table2").rows
+    ]
     study = take(table)
     words = {row["verdict"] for row in effects_table(study)}
     scores = study.scores("aggregate of 9 tasks", "score")[:, 0]

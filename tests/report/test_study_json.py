@@ -10,9 +10,11 @@ import pytest
 
 from ablate.errors import DataError
 from ablate.report.page import write_report
+from ablate.study.plan import run_folder
 from ablate.study.results import load_study
 from ablate.summary import frames
 from ablate.summary.model import FILE, TABLES, read_summary, to_json
+from ablate.tables.kinds import make_table
 
 SCORES = {"full": [0.50, 0.52, 0.51], "without_a": [0.40, 0.43, 0.40], "without_b": [0.50, None, 0.52]}
 
@@ -131,3 +133,34 @@ def test_hostile_names_come_back_as_they_were(make_study) -> None:  # type: igno
 def test_tables_are_named() -> None:
     assert {"arms", "runs", "scores", "effects", "cost"} <= set(TABLES)
     assert "head" not in TABLES
+
+
+def test_while_planned_runs_wait_nothing_is_inferred(make_study) -> None:  # type: ignore[no-untyped-def]
+    """Of nine runs one has no record and no failure: differences are there, intervals, p-values and verdicts are not."""
+    study = make_study({**SCORES, "without_b": [0.50, 0.51, 0.52]})
+    (run_folder(study.folder, "without_b", 2) / "record.json").unlink()
+    write_report(load_study(study.folder))
+    found = read_summary(study.folder)
+    assert not found.head.complete
+    assert found.runs["status"] == ["done"] * 8 + ["waiting"]
+    for name in ("ci_low", "ci_high", "seed_error", "p_value", "p_adjusted", "mde", "mde_upper"):
+        assert set(found.effects[name]) == {None}, name
+    assert set(found.effects["kind"]) == {"incomplete"}
+    assert set(found.effects["verdict"]) == {"no verdict before the plan is complete: 8 of 9 runs"}
+    assert found.effects["by_seed"][0] != [None] * 3 and found.effects["estimate"][0] is not None
+    listed = list(csv.DictReader(io.StringIO((study.folder / "effects.csv").read_text(encoding="utf-8"))))
+    assert {row["p_value"] + row["ci_low"] for row in listed} == {""}
+    make_table("gains", found), make_table("tasks", found), make_table("noise", found)
+
+
+def test_a_study_without_any_run_has_a_summary(make_study) -> None:  # type: ignore[no-untyped-def]
+    study = make_study({"full": [None, None], "without_a": [None, None]})
+    write_report(study)
+    found = read_summary(study.folder)
+    assert found.runs["status"] == ["failed"] * 4 and found.scores["end"] == []
+    assert (
+        frames.scores(found).empty
+        and frames.curves(found).empty
+        and frames.effects(found).empty
+        and frames.pairs(found).empty
+    )
