@@ -96,6 +96,7 @@ def reread(name: str, how: Reread) -> None:
         for file in FILES:
             if (folder / file).exists():
                 (folder / file).write_bytes((place / file).read_bytes())
+        (folder / "study.json").write_bytes((place / "study.json").read_bytes())
         for figure in (folder / "figures").iterdir():
             if (place / "figures" / figure.name).exists():
                 figure.write_bytes((place / "figures" / figure.name).read_bytes())

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from ablate.literature.source import Published, published
 from ablate.summary.model import Summary
 from ablate.tables.asked import Asked
-from ablate.tables.common import HOLD, Row
+from ablate.tables.common import HOLD, SUGGEST, Row
 from ablate.tables.model import MISSING, Cell, Column, number, text
 
-BOTH, SAME, OPPOSITE, NOT = "same sign, both hold", "same sign", "opposite", "not comparable"
+BOTH, SAME, OPPOSITE = "same sign, both hold", "same sign", "opposite"
+NOT_SEEN, NOT = "ours not seen", "not comparable"
 Z = 1.96
 
 
@@ -25,9 +26,9 @@ def stages_of(row: Row) -> tuple[str, str, str]:
 
 
 def match(ours: Row, theirs: Published) -> list[dict[str, str]]:
-    """Published gains of the stage of one of ours; where ours compares two levels by name, of the same two."""
+    """What is published of the stage of one of our gains; where ours compares two levels by name, of the same two."""
     stage, level, versus = stages_of(ours)
-    found = [row for row in theirs.rows if row["stage"] == stage and sign(row) is not None]
+    found = [row for row in theirs.rows if row["stage"] == stage]
     if (level, versus) == ("on", "off"):
         return found
     return [row for row in found if (row["level"], row["versus"]) == (level, versus)]
@@ -52,17 +53,20 @@ def holds(row: dict[str, str]) -> bool:
 
 
 def agreement(ours: Row, theirs: dict[str, str]) -> str:
-    """In three words: whether the signs agree, and whether both hold."""
+    """Whether the signs agree, and whether both hold; nothing is said of a gain of ours that was not seen."""
     mine, other = ours["turned"], sign(theirs)
     if mine is None or other is None or not mine or not other or ours["kind"] == "identical":
         return NOT
+    if ours["kind"] not in (*HOLD, *SUGGEST):
+        return NOT_SEEN  # its sign is noise as likely as not
     if (mine > 0) != (other > 0):
         return OPPOSITE
     return BOTH if ours["kind"] in HOLD and holds(theirs) else SAME
 
 
 def theirs_cells(row: dict[str, str]) -> list[Cell]:
-    """Published gain turned so that plus is better, its metric, the text removed."""
+    """Published value as printed, its gain turned so that plus is better, the metric, the text removed."""
+    value = number(float(row["value"] or "nan"), decimals=len(row["value"].partition(".")[2]))
     if row["gain"]:
         turned = float(row["gain"]) * (1 if row["higher_is_better"] == "True" else -1)
         gain = number(turned, decimals=len(row["gain"].partition(".")[2][:4]), signed=True)
@@ -70,14 +74,14 @@ def theirs_cells(row: dict[str, str]) -> list[Cell]:
         gain = text(f"{row['sign']} (sign alone)" if row["sign"] else MISSING)
     removed = number(float(row["tokens_removed_percent"] or "nan"), decimals=1)
     metric = f"{row['metric']}, {row['unit']}" if row["unit"] else row["metric"]
-    return [gain, text(metric), removed]
+    return [value, gain, text(metric), removed]
 
 
 def columns() -> list[Column]:
     """Heads of what is published."""
     over = "published"
     return [
-        Column(head="gain", over=over), Column(head="metric", words=True, over=over),
+        Column(head="value", over=over), Column(head="gain", over=over), Column(head="metric", words=True, over=over),
         Column(head="removed", unit="%", over=over), Column(head="agreement", words=True, over=over),
     ]  # fmt: skip
 
@@ -94,7 +98,7 @@ def beside_columns(
         if matched:
             cells.append([*theirs_cells(matched[0]), text(agreement(row, matched[0]))])
         else:
-            cells.append([text(MISSING), text(""), text(MISSING), text(NOT)])
+            cells.append([text(MISSING), text(MISSING), text(""), text(MISSING), text(NOT)])
     return columns(), cells, notes(theirs)
 
 

@@ -17,7 +17,7 @@ from ablate.study.plan import freeze, load_plan, make_plan, planned_tests, run_f
 from ablate.study.prediction import Prediction
 from ablate.study.record import read_record, write_record
 from ablate.study.results import load_study
-from ablate.study.schema import Plan
+from ablate.study.schema import Plan, counting
 
 Run = Callable[..., int]
 MakeStudy = Callable[..., Any]
@@ -223,3 +223,24 @@ def test_plans_keep_claims_and_refuse_unknown_names(tiny: tuple[str, ...]) -> No
         make_plan(compose([*tiny, f"evaluate.claims={{leaked: [{stage}x]}}"]))
     with pytest.raises(ConfigError, match=r"evaluate\.claims\.leaked"):
         make_plan(compose([*tiny, f"evaluate.claims={{leaked: {stage}}}"]))
+
+
+def test_what_describes_the_runs_is_in_the_digest_whatever_keys_the_commands_have(
+    tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A key of the configuration that is set aside must not take a key of the plan of the same name with it."""
+    freeze(planned(tiny), tmp_path)
+    counted = counting(json.loads((tmp_path / "plan.json").read_text(encoding="utf-8")))
+    described = {
+        "format",
+        "design",
+        "arms",
+        "reference",
+        "factors",
+        "chance",
+        "seeds",
+        "contrasts",
+        "metrics",
+        "stages",
+    }
+    assert described <= counted.keys()

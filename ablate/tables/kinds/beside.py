@@ -6,13 +6,13 @@ from ablate.errors import ConfigError
 from ablate.literature.source import published, tables
 from ablate.summary.model import Summary
 from ablate.tables.asked import Asked
-from ablate.tables.beside import NOT, agreement, columns, match, notes, sign, theirs_cells
+from ablate.tables.beside import NOT, agreement, columns, match, notes, theirs_cells
 from ablate.tables.common import caption, gain, gains, label, metric_of, origin
 from ablate.tables.model import MARKED, MISSING, Column, Table, text
 
 
 def table(summary: Summary, asked: Asked) -> Table:
-    """A row per published gain, in the source's order.
+    """A row per published line, in the source's order, without replicates.
 
     Raises:
         ConfigError: when no table of published numbers was named.
@@ -22,7 +22,7 @@ def table(summary: Summary, asked: Asked) -> Table:
     metric, theirs, found = metric_of(summary, asked), published(asked.published), gains(summary, asked)
     cells = []
     for row in theirs.rows:
-        if sign(row) is None:
+        if row["design"] == "replicate":
             continue
         mine = next((one for one in found if row in match(one, theirs)), None)
         words = f"{row['level']} vs {row['versus']}" if row["versus"] else row["level"]
