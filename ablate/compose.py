@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
-from ablate.config import CONF, plain
+from ablate.config import CONF, locate, plain, unknown_key
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import digest
 from ablate.ladder import RESOLVERS
@@ -203,6 +203,8 @@ def _misspelt(path: str, others: Sequence[str], hydra: Composer) -> str | None:
             return None
         if key not in list(node):  # `in node` would deny a key whose value is still missing
             known = [str(name) for name in node if name not in ("hydra", "_target_")]
+            if "_target_" in node:
+                return unknown_key(".".join(parts[:depth]), key, known, locate(node["_target_"], path))
             what = f"unknown stage {key!r}" if parts[:depth] == ["stages"] else f"{path}: no such key {key!r}"
             return f"{what}: {nearest(key, known)} (known: {', '.join(sorted(known))})"
         if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):

@@ -96,9 +96,7 @@ def _arguments(cls: type, values: Mapping[str, Any], where: str, leave_out: Sequ
             continue
         path = _path(where, key)
         if key not in known:
-            raise ConfigError(
-                f"{path} does not exist: {nearest(str(key), known)} (known: {', '.join(sorted(known))})"
-            )
+            raise ConfigError(unknown_key(where, str(key), known, cls))
         if "_target_" not in values and dataclasses.is_dataclass(hint := hints[key]):
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{path} must be a mapping, got {shown(value)}")
@@ -136,16 +134,41 @@ def identified(node: Any) -> Any:
     Only this package's classes are asked, since a plan that came from elsewhere may name any module.
     """
     if isinstance(node, Mapping):
-        fields: dict[str, dataclasses.Field[Any]] = {}
-        target = node.get("_target_")
-        if isinstance(target, str) and target.startswith("ablate."):
-            fields = {entry.name: entry for entry in dataclasses.fields(locate(target, ""))}
+        fields = _fields_of(node)
         return {
-            key: identified(value)
+            fields[key].metadata.get("was", key) if key in fields else key: identified(value)
             for key, value in node.items()
             if key not in fields or counts_as(fields[key], value)
         }
     return [identified(value) for value in node] if isinstance(node, (list, tuple)) else node
+
+
+def renamed(node: Any) -> Any:
+    """Return a config node that an earlier version stored, under the names that its fields have now."""
+    if isinstance(node, Mapping):
+        fields = _fields_of(node)
+        return {fields[key].name if key in fields else key: renamed(value) for key, value in node.items()}
+    return [renamed(value) for value in node] if isinstance(node, (list, tuple)) else node
+
+
+def _fields_of(node: Mapping[str, Any]) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of the class that a node names, by their names and former ones; none of a class outside the package."""
+    target = node.get("_target_")
+    if not (isinstance(target, str) and target.startswith("ablate.")):
+        return {}
+    entries = dataclasses.fields(locate(target, ""))
+    former = {entry.metadata["was"]: entry for entry in entries if "was" in entry.metadata}
+    return former | {entry.name: entry for entry in entries}
+
+
+def unknown_key(where: str, key: str, known: Iterable[str], cls: Any = None) -> str:
+    """Say that a key does not exist: what it is called now where it was renamed, else the nearest of those there are."""
+    path = _path(where, key)
+    for entry in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if entry.metadata.get("was") == key:
+            return f"{path} is called {_path(where, entry.name)} now"
+    known = sorted(known)
+    return f"{path} does not exist: {nearest(key, known)} (known: {', '.join(known)})"
 
 
 def _nested(value: Any, where: str) -> Any:

@@ -125,6 +125,11 @@ LATER = {"later": True}
 """`metadata` of a field that came when results had been named without it: at its default it names nothing."""
 
 
+def was(name: str) -> dict[str, str]:
+    """Return the `metadata` of a field that was called `name`: that key is refused with the new one, and names results still."""
+    return {"was": name}
+
+
 def counts(field: dataclasses.Field[Any]) -> bool:
     """Whether a field is part of what names a result; all are that do not say otherwise."""
     return bool(field.metadata.get("identity", True))
@@ -138,7 +143,11 @@ def counts_as(field: dataclasses.Field[Any], value: Any) -> bool:
 def naming_fields(settings: Any) -> dict[str, Any]:
     """The fields of a dataclass that name a result, with their values."""
     values = {entry.name: (entry, getattr(settings, entry.name)) for entry in dataclasses.fields(settings)}
-    return {name: value for name, (entry, value) in values.items() if counts_as(entry, value)}
+    return {
+        entry.metadata.get("was", name): value
+        for name, (entry, value) in values.items()
+        if counts_as(entry, value)
+    }
 
 
 def mix64(keys: np.ndarray, salt: int) -> np.ndarray:

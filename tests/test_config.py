@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 import ablate
 from ablate.cli import main
 from ablate.compose import compose, open_hydra
-from ablate.config import CONF, RESERVED, locate, make, make_stages, plain
+from ablate.config import CONF, RESERVED, identified, locate, make, make_stages, plain, renamed
 from ablate.design.base import Factor
 from ablate.errors import ConfigError
+from ablate.fingerprint import was
 from ablate.settings import Config, check_places, check_settings
 from ablate.stages.base import Stage
 from ablate.study.plan import make_plan, resolve_factors
@@ -657,3 +658,29 @@ def test_an_error_that_nobody_foresaw_is_one_line_with_the_file_of_its_trace(
     assert line.startswith("ablate: not expected: ZeroDivisionError: two lines")
     (trace,) = tmp_path.glob("ablate-*.trace.txt")
     assert line.endswith(str(trace)) and "in fail" in trace.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A class with a field that was called `together`."""
+
+    stacked: int | None = dataclasses.field(default=None, metadata=was("together"))
+
+
+def test_a_key_that_was_renamed_is_refused_with_its_new_name(composed: DictConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^x.together is called x.stacked now$"):
+        make({"_target_": f"{__name__}.Renamed", "together": 1}, "x")
+    with pytest.raises(ConfigError, match=r"^train.together is called train.stacked_runs now$"):
+        compose(["study=demo", "train.together=2"])
+    with pytest.raises(ConfigError, match=r"^train.together is called train.stacked_runs now$"):
+        make_plan(own_study(tmp_path, b"train: {together: 2}\n"))
+
+
+def test_a_renamed_key_names_results_as_before() -> None:
+    """A plan that an earlier version wrote has the digest that it had, and is read under the new names."""
+    target = "ablate.evaluate.evaluator.EvaluateConfig"
+    before = {"_target_": target, "tasks": ["a"], "stands_in": ["em"]}
+    now = {"_target_": target, "tasks": ["a"], "fallback_metrics": ["em"]}
+    assert identified(now) == identified(before) == before
+    assert renamed({"evaluate": before, "list": [before]}) == {"evaluate": now, "list": [now]}
+    assert renamed({"_target_": "own.Class", "stands_in": 1}) == {"_target_": "own.Class", "stands_in": 1}

@@ -7,7 +7,7 @@ seeds=[0,1,2,3,4,5,6,7] sequential.rounds=[3,5,8] gives seeds in rounds, only to
 that are still open; p-values and intervals allow for the looks.
 
 As many runs train side by side, in lockstep and with as many threads as a short measurement finds
-fastest on this machine (train.threads and train.together fix them). Or by one of Hydra's launchers:
+fastest on this machine (train.threads and train.stacked_runs fix them). Or by one of Hydra's launchers:
   hydra/launcher=basic                                one after another
   hydra/launcher=joblib hydra.launcher.n_jobs=2       several processes on this machine
   hydra/launcher=submitit_slurm                       a Slurm cluster (pip install 'ablate[slurm]')

@@ -20,7 +20,7 @@ from ablate.evaluate.memorisation import Memorisation, Trained
 from ablate.evaluate.metrics import score_task
 from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, requests_of, rolling_windows
 from ablate.evaluate.tasks import TaskSource, find_tasks
-from ablate.fingerprint import ASIDE, digest
+from ablate.fingerprint import ASIDE, digest, was
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text
 from ablate.store import Store, whole_files
 
@@ -58,7 +58,7 @@ class EvaluateConfig:
             copied from what the run was trained on, at the end of each run; 0 for none.
         chance: task -> score of a guess, where it is not one over the number of choices.
         unsafe_code: whether tasks may run the code that a model writes, on this machine.
-        stands_in: metrics that are reported as the primary one too by tasks that lack it, first match.
+        fallback_metrics: metrics that are reported as the primary one too by tasks that lack it, first match.
     """
 
     tasks: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class EvaluateConfig:
     memorisation: int = 0
     batch_tokens: int = 16384
     chance: Mapping[str, float] | None = None
-    stands_in: tuple[str, ...] = ()
+    fallback_metrics: tuple[str, ...] = field(default=(), metadata=was("stands_in"))
     unsafe_code: bool = False
 
     def __post_init__(self) -> None:
@@ -129,7 +129,11 @@ class Evaluator:
             texts = read_heldout(Path(config.heldout))[: config.heldout_limit]
             self.tasks.append(heldout_requests(HELDOUT, texts, tokenizer, store))
         self._probe = Memorisation.fitting(config.memorisation, context) if config.memorisation else None
-        self._chance, self._primary, self._stands_in = config.chance or {}, config.primary, config.stands_in
+        self._chance, self._primary, self._fallbacks = (
+            config.chance or {},
+            config.primary,
+            config.fallback_metrics,
+        )
         self._batch_tokens, self._context, self._prefix = (
             config.batch_tokens,
             context,
@@ -171,12 +175,12 @@ class Evaluator:
         """The metric that stands in for the primary one."""
         if self._primary in metrics:
             return None
-        return next((metric for metric in self._stands_in if metric in metrics), None)
+        return next((metric for metric in self._fallbacks if metric in metrics), None)
 
     @property
     def digest(self) -> str:
         """Of all tasks as they are scored, and of what the record says of them."""
-        return digest([SCORED, self._asked, self._stands_in])
+        return digest([SCORED, self._asked, self._fallbacks])
 
     def evaluate(self, model: Any, trained: Trained | None = None) -> Scores:
         """Score a model on every task.

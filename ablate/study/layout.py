@@ -44,13 +44,13 @@ def choose_layout(
     Kept in `path`, so that a sweep that was interrupted goes on in the same way.
 
     Args:
-        config: of the reference arm; `train.threads` and `train.together` are kept where they are given.
+        config: of the reference arm; `train.threads` and `train.stacked_runs` are kept where they are given.
         vocab_size: of the tokenizer.
         runs: that are to be trained.
     """
     if whole(path):
         kept, train = Layout(**read_json(path)), config["train"]
-        if train["threads"] in (None, kept.threads) and train["together"] in (None, kept.together):
+        if train["threads"] in (None, kept.threads) and train["stacked_runs"] in (None, kept.together):
             return kept
     layout = _measure(config, vocab_size, runs, say)
     write_json(path, asdict(layout), seal=True)
@@ -65,7 +65,7 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     on_cpu = pick_device(train.device).type == "cpu"
     fewest = train.threads or 1
-    alone = Layout(1, (train.threads or cores) if on_cpu else train.threads, train.together or 1)
+    alone = Layout(1, (train.threads or cores) if on_cpu else train.threads, train.stacked_runs or 1)
     if runs == 1:
         return alone
     speed = measure_speed(proxy, replace(train, threads=alone.threads), vocab_size, together=alone.together)
@@ -78,7 +78,7 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
             if processes > 1 and (train.threads is None or threads == train.threads):
                 tried.append(_side_by_side(proxy, train, vocab_size, Layout(processes, threads, alone.together)))  # fmt: skip
     best = max(tried, key=_speed)
-    for together in LOCKSTEP if train.together is None else ():
+    for together in LOCKSTEP if train.stacked_runs is None else ():
         if together * best.processes > runs:
             break
         wider = _side_by_side(proxy, train, vocab_size, replace(best, together=together))

@@ -127,7 +127,7 @@ def _speeds(plan: Plan, workshop: Workshop, jobs: int | None, say: Say) -> tuple
     start_s = time.monotonic() - started
     vocab_size = len(load_tokenizer(workshop.tokenizer.folder))
     proxy, train = plan.reference_arm.proxy, plan.reference_arm.train
-    layout = Layout(jobs or 1, train.threads, train.together or 1)
+    layout = Layout(jobs or 1, train.threads, train.stacked_runs or 1)
     if jobs is None:
         layout = choose_layout(workshop.store.root / "layout.json", config, vocab_size, len(plan.runs), say)
     speed = layout.tokens_per_s

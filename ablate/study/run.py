@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ablate.config import identified, make, make_stages
+from ablate.config import identified, make, make_stages, renamed
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
 from ablate.corpus.tokenizer import load_tokenizer
@@ -70,7 +70,7 @@ def _evaluator(evaluate: str, tokenizer: Path, context: int, store: Path) -> Any
 def evaluator_of(config: Mapping[str, Any], tokenizer: Tokenize, store: Store) -> Any:
     """The evaluator of a study's runs with this tokenizer, built once per process."""
     return _evaluator(
-        canonical_json(identified(config["evaluate"])),
+        canonical_json(renamed(identified(config["evaluate"]))),
         tokenizer.folder,
         config["proxy"]["context"],
         store.root,

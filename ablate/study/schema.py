@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.config import identified, make, make_stages
+from ablate.config import identified, make, make_stages, renamed
 from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import LATER, counts, digest
@@ -224,7 +224,7 @@ class Plan:
             )
         kept = {key: value for key, value in data.items() if key not in ("digest", "format")}
         try:
-            plan = from_json(cls, kept, f"{path} is damaged")
+            plan = from_json(cls, renamed(kept), f"{path} is damaged")
         except DataError as error:
             raise DataError(f"{error}; {RESTORE}") from None
         found = digest(counting(data))

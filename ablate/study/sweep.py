@@ -231,7 +231,7 @@ def _launcher(
 ) -> Callable[..., None]:
     """What launches runs, `count` of them in all, or the trunks of some, and waits for them."""
     config, store = plan.reference_arm.config, workshop.store
-    layout = Layout(together=plan.reference_arm.train.together or 1)
+    layout = Layout(together=plan.reference_arm.train.stacked_runs or 1)
     if not is_chosen(composed):
         vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
         layout = choose_layout(study / "layout.json", config, vocabulary, count, say)

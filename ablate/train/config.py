@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import torch
 
 from ablate.errors import ConfigError
-from ablate.fingerprint import ASIDE, LATER
+from ablate.fingerprint import ASIDE, LATER, was
 from ablate.train.schedule import SCHEDULES, lr_factor, warmup_steps
 
 REFERENCE = "reference"
@@ -43,7 +43,7 @@ class TrainConfig:
         threads: CPU threads; null leaves torch's choice.
         micro_batch: most sequences per forward pass; null takes the whole batch at once. Where memory
             runs out it is halved and the step repeated.
-        together: runs of one shape that a sweep trains in lockstep in one process; null lets it
+        stacked_runs: runs of one shape that a sweep trains stacked in one process, step by step; null lets it
             measure what is fastest.
         branch_from: what a run's weights come from: null for fresh ones; "reference" for the trunk, which is
             the reference arm, trained under the run's seed up to `branch_at`; else a Hugging Face Llama
@@ -73,7 +73,7 @@ class TrainConfig:
     device: str = field(default="auto", metadata=ASIDE)
     threads: int | None = field(default=None, metadata=ASIDE)
     micro_batch: int | None = field(default=None, metadata=ASIDE)
-    together: int | None = field(default=None, metadata=ASIDE)
+    stacked_runs: int | None = field(default=None, metadata={**ASIDE, **was("together")})
     branch_from: str | None = field(default=None, metadata=LATER)
     branch_at: float | None = field(default=None, metadata=LATER)
 
@@ -82,7 +82,7 @@ class TrainConfig:
             raise ConfigError(f"schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise ConfigError(f"precision must be auto, fp32 or bf16, got {self.precision!r}")
-        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "together"):
+        for name in ("tokens", "batch_tokens", "lr", "eps", "clip", "threads", "micro_batch", "stacked_runs"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")

@@ -209,7 +209,7 @@ def test_another_metric_may_stand_in_for_the_primary_one(
     """As in CORE, whose one number per task is accuracy here and exact match there."""
     chosen = [source for source in sources if source.name in ("generation", "choice")]
     evaluator = _evaluator(
-        chosen, tokenizer, primary="acc", stands_in=("exact_match",), chance={"generation": 0.1}
+        chosen, tokenizer, primary="acc", fallback_metrics=("exact_match",), chance={"generation": 0.1}
     )
     scores = evaluator.evaluate(model)
     assert scores.summary["generation"]["acc"] == scores.summary["generation"]["exact_match"]

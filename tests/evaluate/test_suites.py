@@ -39,7 +39,7 @@ TINY = (
     "recipe=gopher", "stages.decontamination.enabled=false", "tokenizer.vocab_size=300", "workers=1", "proxy=tiny",
     "train.tokens=2048", "train.batch_tokens=1024", "train.evaluations=[1.0]", "seeds=[0]", "train.threads=1",
     "pool=files", "pool.paths=[pages.jsonl]", "stages.gopher_quality.enabled=false",
-    "stages.gopher_repetition.enabled=false", "stages.language.enabled=false", "proxy.context=128", "train.together=1",
+    "stages.gopher_repetition.enabled=false", "stages.language.enabled=false", "proxy.context=128", "train.stacked_runs=1",
 )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def test_what_the_user_fixed_stays(tmp_path: Path, config: dict, monkeypatch: py
 
     monkeypatch.setattr(layout.os, "sched_getaffinity", lambda _: range(4), raising=False)
     monkeypatch.setattr(layout, "_side_by_side", measured)
-    fixed = with_train(config, threads=2, together=3, tokens=10**9)
+    fixed = with_train(config, threads=2, stacked_runs=3, tokens=10**9)
     found = choose_layout(tmp_path / "layout.json", fixed, 300, runs=24, say=lambda _: None)
     assert (found.processes, found.threads, found.together) == (2, 2, 3)
     assert all(way.threads == 2 and way.together == 3 for way in asked)
@@ -99,7 +99,7 @@ def test_a_sweep_in_lockstep_gives_the_same_records_and_one_failure_stays_one(
         lambda self, *given: [torch.einsum("r...,r->r...", part, broken) for part in honest(self, *given)],
     )
     Path("store/runs").rename("store/runs-before")
-    together = [*few, "train.together=4", "study.replan=true"]
+    together = [*few, "train.stacked_runs=4", "study.replan=true"]
     for path in Path("studies/demo/runs").glob("*/*/record.json"):
         path.unlink()
     assert ablate("sweep", *together) == 1

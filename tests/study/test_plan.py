@@ -32,7 +32,7 @@ def planned(tiny: tuple[str, ...], *more: str) -> Plan:
     [
         "tracker=wandb", "study.title=Another", "study.question=Why?", "study.prediction=None", "study.name=other",
         "study.dir=elsewhere", "train.threads=2", "train.checkpoint_s=30", "train.micro_batch=4", "train.device=cpu",
-        "train.compile=true", "train.together=2", "store=/elsewhere/store", "workers=3", "hydra/launcher=joblib",
+        "train.compile=true", "train.stacked_runs=2", "store=/elsewhere/store", "workers=3", "hydra/launcher=joblib",
         "plan.noise=0.1", "inspect.samples=9",
     ],
 )  # fmt: skip
