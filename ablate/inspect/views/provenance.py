@@ -1,0 +1,105 @@
+"""What an arm is made of: for each source how its text came to be, who wrote it, what is kept, tokens, share and epochs.
+
+A document that does not say how its text came to be is of unknown origin; nothing is called human. Shares and epochs are those
+of the corpus as it is, at the budget of a run. Writes provenance.json into the study's folder.
+
+Example: ablate inspect provenance study=demo
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from ablate.corpus.tokens import token_counts
+from ablate.inspect.arm import open_arm
+from ablate.pool.digital_source import TERM, UNKNOWN
+from ablate.pool.pool import Pool
+from ablate.render.tables import aligned
+from ablate.store import write_json
+from ablate.study.run import budget_tokens
+
+HEADER = ("source", "came to be", "by", "documents", "kept", "tokens", "share", "epochs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The documents of one source that came to be in one way, by one teacher.
+
+    Attributes:
+        source: as the pool names it.
+        term: digital source type, or "unknown".
+        teacher: who wrote it, with the digest of the weights where that is told; "" where that is not said.
+        documents, kept: in the pool, and in the arm.
+        tokens: of those kept.
+        share: of the arm's tokens, in [0, 1].
+        epochs: of the budget over those tokens; the same for every part, since the arm is read as it is.
+    """
+
+    source: str
+    term: str
+    teacher: str
+    documents: int
+    kept: int
+    tokens: int
+    share: float
+    epochs: float
+
+
+def main(config: DictConfig) -> int:
+    """Show; returns the exit status."""
+    with open_arm(config) as (arm, workshop):
+        prepared = workshop.prepare(arm, config.seeds[0])
+        counts = token_counts(workshop.annotations, prepared.tokenizer, prepared.version, prepared.rows)
+        settings = {**arm, "budget": config.budget, "train": config.train}
+        budget = budget_tokens(settings, prepared.info["unique_tokens"])
+        found = parts(workshop.pool, prepared.rows, counts, budget)
+    write_json(Path(config.study.dir) / "provenance.json", [asdict(one) for one in found])
+    rows = [
+        [one.source, one.term, one.teacher, f"{one.documents:,}", f"{one.kept:,}", f"{one.tokens:,}", f"{one.share:.1%}",
+         f"{one.epochs:.2f}" if one.kept else ""]
+        for one in found
+    ]  # fmt: skip
+    print(aligned(HEADER, rows))
+    print(f"provenance: {Path(config.study.dir) / 'provenance.json'}")
+    return 0
+
+
+def parts(pool: Pool, rows: np.ndarray, tokens: np.ndarray, budget: int) -> list[Part]:
+    """What the pool and an arm are made of, real text first, then by name.
+
+    Args:
+        rows: shape (n,), int64: pool rows of the arm's documents, ascending.
+        tokens: shape (n,), int64: of each of them.
+        budget: tokens that a run reads.
+    """
+    about = pool.columns("source", "metadata")
+    names = [
+        _named(source, json.loads(said))
+        for source, said in zip(
+            about.column("source").to_pylist(), about.column("metadata").to_pylist(), strict=True
+        )
+    ]
+    known = sorted(set(names), key=lambda name: (name[1] != UNKNOWN, name))
+    place = {name: number for number, name in enumerate(known)}
+    code = np.array([place[name] for name in names], dtype=np.int64)
+    documents = np.bincount(code, minlength=len(known))
+    kept = np.bincount(code[rows], minlength=len(known))
+    total = np.bincount(code[rows], weights=tokens, minlength=len(known)).astype(np.int64)
+    everything = max(1, int(total.sum()))
+    return [
+        Part(
+            source=source, term=term, teacher=teacher, documents=int(documents[number]), kept=int(kept[number]),
+            tokens=int(total[number]), share=int(total[number]) / everything, epochs=budget / everything,
+        )
+        for number, (source, term, teacher) in enumerate(known)
+    ]  # fmt: skip
+
+
+def _named(source: str, said: dict[str, str]) -> tuple[str, str, str]:
+    teacher = f"{said.get('teacher', '')} {str(said.get('weights', ''))[:12]}".strip()
+    return source, str(said.get(TERM) or UNKNOWN), teacher
