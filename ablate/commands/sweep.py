@@ -39,7 +39,7 @@ def main(config: DictConfig) -> int:
 def run_plan(config: DictConfig, folder: Path) -> int:
     """Plan, run, report."""
     from ablate.study.sequential import sequential_sweep
-    from ablate.study.sweep import sweep, sweep_together
+    from ablate.study.sweep import sweep, sweep_distributed
 
     plan = make_plan(config)
     warnings = planning.check(plan, Path(config.store))
@@ -50,7 +50,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
             raise ConfigError("sequential.rounds is not for torchrun; start the sweep without it")
         if any(arm.train.from_trunk for arm in plan.arms.values()):
             raise ConfigError("train.branch_from=reference is not for torchrun; start the sweep without it")
-        failures = sweep_together(folder, store, config.workers)
+        failures = sweep_distributed(folder, store, config.workers)
         if int(os.environ.get("RANK", 0)) > 0:
             return 0
     else:

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ablate.evaluate.fork_map import fork_map, processes_for, shared_array
 from ablate.evaluate.masked import Trees, pack_trees, score_trees
 from ablate.evaluate.prefixes import Block, Packed, Tiles, pack
 from ablate.evaluate.requests import Sequences
-from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
 from ablate.evaluate.weights import LayerWeights, Weights
 from ablate.train.device import keep_freed_memory
 
@@ -174,7 +174,7 @@ class Scorer:
             if likeliest is not None:
                 best[tree.owner[~likeliest]] = False
 
-        side_by_side(read, self.packed, processes_for(len(self.packed)))
+        fork_map(read, self.packed, processes_for(len(self.packed)))
         return total.numpy(), best.numpy()
 
     def _plainly(self, model: Any, number: int) -> tuple[float, bool]:

@@ -76,12 +76,12 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
         for threads in sorted({fewest, *(2**n for n in range(1, cores.bit_length()) if 2**n > fewest)}):
             processes = min(cores // threads, runs, _fit_memory())
             if processes > 1 and (train.threads is None or threads == train.threads):
-                tried.append(_side_by_side(proxy, train, vocab_size, Layout(processes, threads, alone.together)))  # fmt: skip
+                tried.append(_concurrent(proxy, train, vocab_size, Layout(processes, threads, alone.together)))  # fmt: skip
     best = max(tried, key=_speed)
     for together in LOCKSTEP if train.stacked_runs is None else ():
         if together * best.processes > runs:
             break
-        wider = _side_by_side(proxy, train, vocab_size, replace(best, together=together))
+        wider = _concurrent(proxy, train, vocab_size, replace(best, together=together))
         tried.append(wider)
         if _speed(wider) < GAIN * _speed(best):
             break
@@ -99,8 +99,8 @@ def _speed(layout: Layout) -> float:
     return layout.tokens_per_s or 0.0
 
 
-def _side_by_side(proxy: Any, train: Any, vocab_size: int, layout: Layout) -> Layout:
-    """A layout with its speed: that of all its processes at the same time."""
+def _concurrent(proxy: Any, train: Any, vocab_size: int, layout: Layout) -> Layout:
+    """Return a layout with its speed: that of all its processes at the same time."""
     from ablate.train.loop import measure_speed
 
     train = replace(train, threads=layout.threads)

@@ -360,7 +360,7 @@ def _train(
     Args:
         books: whether this process evaluates, logs and writes results.
     """
-    from ablate.train.loop import Run, train_together
+    from ablate.train.loop import Run, train_stacked
 
     started = time.monotonic()
     config, names = group[0].config, [run.name for run in group]
@@ -372,7 +372,7 @@ def _train(
         evaluator = evaluator_of(config, tokenizer, workshop.store) if books else None
         with ExitStack() as stack:
             desks = [stack.enter_context(_desk(plan, run, evaluator)) if books else None for run in group]
-            outcomes = train_together(
+            outcomes = train_stacked(
                 [
                     Run(
                         stream=run.stream, seed=run_seeds(run.config, run.name[1]).weights, folder=run.result,

@@ -263,8 +263,8 @@ def _groups(runs: list[RunName], plan: Plan, together: int) -> list[list[RunName
     return [group[at : at + together] for group in alike.values() for at in range(0, len(group), together)]
 
 
-def sweep_together(study: Path, store: Store, workers: int | None) -> dict[RunName, str]:
-    """Every run of a plan, one after another, each trained by all processes of a `torchrun`.
+def sweep_distributed(study: Path, store: Store, workers: int | None) -> dict[RunName, str]:
+    """Do every run of a plan, one after another, each trained by all processes of a `torchrun`.
 
     Returns:
         As `sweep`.

@@ -206,7 +206,7 @@ def train_trunks(trunks: Sequence[Trunk], threads: int | None = None) -> dict[st
 
 
 def _train(group: list[Trunk], threads: int | None) -> None:
-    from ablate.train.loop import Run, train_together
+    from ablate.train.loop import Run, train_stacked
 
     started = time.monotonic()
     first = group[0]
@@ -214,7 +214,7 @@ def _train(group: list[Trunk], threads: int | None) -> None:
     with ExitStack() as stack:
         logs = [stack.enter_context((trunk.folder / LOG).open("a", encoding="utf-8")) for trunk in group]
         try:
-            outcomes: Sequence[Any] = train_together(
+            outcomes: Sequence[Any] = train_stacked(
                 [
                     Run(
                         stream=trunk.stream, seed=trunk.weights, folder=trunk.folder, evaluate=lambda *_: None,

@@ -150,13 +150,13 @@ def train(run: Run, *, proxy: ProxyConfig, config: TrainConfig, vocab_size: int,
         TrainingError: when loss or gradient are not finite any more, the run diverges, or not even
             one sequence fits the memory.
     """
-    (outcome,) = train_together([run], proxy=proxy, config=config, vocab_size=vocab_size, tokens=tokens)
+    (outcome,) = train_stacked([run], proxy=proxy, config=config, vocab_size=vocab_size, tokens=tokens)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
-def train_together(
+def train_stacked(
     runs: Sequence[Run], *, proxy: ProxyConfig, config: TrainConfig, vocab_size: int, tokens: int
 ) -> list[TrainResult | Exception]:
     """Train proxies of one shape, recipe and budget in lockstep, each on its own stream.

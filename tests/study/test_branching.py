@@ -41,13 +41,13 @@ def test_trunks_are_trained_once_and_gains_are_named(
     ablate: Run, here: Path, few: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     trained: list[int] = []
-    honest = loop.train_together
+    honest = loop.train_stacked
 
     def counted(runs, **given):  # type: ignore[no-untyped-def]
         trained.extend([given["tokens"]] * len(runs))
         return honest(runs, **given)
 
-    monkeypatch.setattr(loop, "train_together", counted)
+    monkeypatch.setattr(loop, "train_stacked", counted)
     assert ablate("sweep", *few) == 0
     shown = capsys.readouterr().out
     assert "2 trunks x 1,024 tokens + 4 branches x 1,024 tokens = 6,144 tokens" in shown
@@ -89,7 +89,7 @@ def test_the_references_branch_is_its_trunk_continued(
 ) -> None:
     """A run over the same stream that never stopped gives the same scores, losses and items."""
     assert ablate("sweep", *few, "seeds=[0]", "study.name=branched") == 0
-    honest = loop.train_together
+    honest = loop.train_stacked
 
     def from_the_start(runs, **given):  # type: ignore[no-untyped-def]
         from dataclasses import replace
@@ -97,7 +97,7 @@ def test_the_references_branch_is_its_trunk_continued(
         return honest([replace(run, start=None) for run in runs], **given)
 
     shutil.rmtree(here / "store" / "runs")
-    monkeypatch.setattr(loop, "train_together", from_the_start)
+    monkeypatch.setattr(loop, "train_stacked", from_the_start)
     assert ablate("sweep", *few, "seeds=[0]", "study.name=whole") == 0
     for arm in ("full", "without_language"):
         one, other = (record(here / "studies" / name, arm) for name in ("branched", "whole"))
@@ -108,7 +108,7 @@ def test_the_references_branch_is_its_trunk_continued(
 def test_the_branches_of_a_trunk_that_failed_are_missing_with_that_reason(
     ablate: Run, here: Path, few: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    honest, tried = loop.train_together, []
+    honest, tried = loop.train_stacked, []
 
     def poisoned(runs, **given):  # type: ignore[no-untyped-def]
         tried.append(given["tokens"])
@@ -122,7 +122,7 @@ def test_the_branches_of_a_trunk_that_failed_are_missing_with_that_reason(
                 done[number] = spoilt
         return done
 
-    monkeypatch.setattr(loop, "train_together", poisoned)
+    monkeypatch.setattr(loop, "train_stacked", poisoned)
     assert ablate("sweep", *few) == 1
     said = capsys.readouterr().err
     for arm in ("full", "without_language"):

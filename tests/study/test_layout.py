@@ -53,7 +53,7 @@ def test_the_fastest_way_is_taken_and_kept(
         return Layout(way.processes, way.threads, way.together, float(speed))
 
     monkeypatch.setattr(layout.os, "sched_getaffinity", lambda _: range(4), raising=False)
-    monkeypatch.setattr(layout, "_side_by_side", measured)
+    monkeypatch.setattr(layout, "_concurrent", measured)
     monkeypatch.setattr(loop, "measure_speed", lambda *_, **__: 10.0)
     path, free = tmp_path / "layout.json", with_train(config, threads=None, tokens=10_000)
     found = choose_layout(path, free, 300, runs=24, say=lambda _: None)
@@ -70,7 +70,7 @@ def test_what_the_user_fixed_stays(tmp_path: Path, config: dict, monkeypatch: py
         return Layout(way.processes, way.threads, way.together, 1e9)
 
     monkeypatch.setattr(layout.os, "sched_getaffinity", lambda _: range(4), raising=False)
-    monkeypatch.setattr(layout, "_side_by_side", measured)
+    monkeypatch.setattr(layout, "_concurrent", measured)
     fixed = with_train(config, threads=2, stacked_runs=3, tokens=10**9)
     found = choose_layout(tmp_path / "layout.json", fixed, 300, runs=24, say=lambda _: None)
     assert (found.processes, found.threads, found.together) == (2, 2, 3)

@@ -310,9 +310,9 @@ def test_a_larger_design_and_other_estimands_train_only_what_is_new(
     import ablate.train.loop as loop
 
     trained = []
-    train = loop.train_together
+    train = loop.train_stacked
     monkeypatch.setattr(
-        loop, "train_together", lambda runs, **given: trained.extend(runs) or train(runs, **given)
+        loop, "train_stacked", lambda runs, **given: trained.extend(runs) or train(runs, **given)
     )
     two = ("design.factors=[language,minhash_dedup]", "seeds=[0,1]")
     assert ablate("sweep", *tiny, "study.name=small", *two) == 0

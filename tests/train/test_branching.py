@@ -14,7 +14,7 @@ from transformers import LlamaForCausalLM
 
 from ablate.errors import ConfigError, DataError
 from ablate.train import checkpoint, loop
-from ablate.train.loop import Run, TrainResult, train, train_together
+from ablate.train.loop import Run, TrainResult, train, train_stacked
 from ablate.train.pretrained import open_checkpoint
 from ablate.train.proxy import build_model
 
@@ -155,7 +155,7 @@ def test_branches_in_lockstep_are_what_they_are_alone(branches: Branches) -> Non
     trunks = [branches.trunk(seed) for seed in (0, 1)]
     alone = [branches(f"alone-{s}", s, 300 * s, trunks[s]).losses for s in (0, 1)]
     runs = [branches.run(f"together-{s}", s, 300 * s, trunks[s]) for s in (0, 1)]
-    together = train_together(runs, **branches.given(branches.toy.config(**BRANCH)))
+    together = train_stacked(runs, **branches.given(branches.toy.config(**BRANCH)))
     for mine, theirs in zip(together, alone, strict=True):
         assert isinstance(mine, TrainResult)
         assert [v for _, v in mine.losses] == pytest.approx([v for _, v in theirs], abs=1e-5)

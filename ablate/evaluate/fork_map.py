@@ -28,7 +28,7 @@ PATIENCE_S, PATIENCE = 5.0, 5.0
 
 
 def processes_for(pieces: int) -> int:
-    """How many processes should share pieces of work: one per thread of torch, but no fewer than two pieces each.
+    """Return how many processes should share pieces of work: one per thread of torch, but no fewer than two pieces each.
 
     One where processes cannot be copied (Windows) or copies may not compute (macOS).
     """
@@ -36,13 +36,13 @@ def processes_for(pieces: int) -> int:
 
 
 def shared_array(count: int, dtype: Any) -> np.ndarray:
-    """Zeros that copies of this process write to as well."""
+    """Return `count` zeros that copies of this process write to as well."""
     size = np.dtype(dtype).itemsize
     return np.frombuffer(mmap.mmap(-1, max(1, count * size)), dtype, count)
 
 
-def side_by_side(work: Callable[[Any], None], pieces: Sequence[Any], processes: int) -> None:
-    """`work(piece)` for every piece, by whichever process is free.
+def fork_map(work: Callable[[Any], None], pieces: Sequence[Any], processes: int) -> None:
+    """Do `work(piece)` for every piece, by whichever process is free: this one or a fork of it.
 
     Args:
         work: writes to arrays of `shared_array`; twice the same piece gives the same.

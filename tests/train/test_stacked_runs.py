@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ablate.train import loop
-from ablate.train.loop import Run, TrainingError, measure_speed, train, train_together
+from ablate.train.loop import Run, TrainingError, measure_speed, train, train_stacked
 from ablate.train.stack import StackedLoss
 
 VOCABULARY, STEPS = 32, 30  # of the toy in conftest.py
@@ -46,7 +46,7 @@ class Several:
 
     def __call__(self, *seeds: int, name: str = "together", **changes):
         given = {"proxy": self.toy.proxy, "config": self.toy.config(**changes), "vocab_size": VOCABULARY}
-        return train_together([self.run(seed, name) for seed in seeds], **given, tokens=TOKENS)
+        return train_stacked([self.run(seed, name) for seed in seeds], **given, tokens=TOKENS)
 
     def alone(self, seed: int, **changes):
         given = {"proxy": self.toy.proxy, "config": self.toy.config(**changes), "vocab_size": VOCABULARY}

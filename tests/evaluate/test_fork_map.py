@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from ablate.evaluate import side_by_side as module
-from ablate.evaluate.side_by_side import processes_for, shared_array, side_by_side
+from ablate.evaluate import fork_map as module
+from ablate.evaluate.fork_map import fork_map, processes_for, shared_array
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
 
@@ -41,7 +41,7 @@ def test_every_piece_is_done_once_each_process_on_one_thread(processes: int) -> 
         time.sleep(0.05)  # long enough for every copy to come to it
 
     before, threads = children(), torch.get_num_threads()
-    side_by_side(work, range(20), processes)
+    fork_map(work, range(20), processes)
     assert done.tolist() == [1] * 20
     assert len(set(by)) == processes and os.getpid() in by
     assert set(on) == {1 if processes > 1 else threads}
@@ -64,7 +64,7 @@ def test_what_a_copy_does_not_end_is_done_here(
         done[piece] = 1 + piece
 
     begun = time.monotonic()
-    side_by_side(work, range(6), 2)
+    fork_map(work, range(6), 2)
     assert done.tolist() == [1, 2, 3, 4, 5, 6]
     assert time.monotonic() - begun < 10 and children() == before
 
@@ -79,7 +79,7 @@ def test_an_error_here_ends_the_copies_and_is_raised() -> None:
 
     begun = time.monotonic()
     with pytest.raises(ValueError, match="told to"):
-        side_by_side(work, range(4), 2)
+        fork_map(work, range(4), 2)
     assert time.monotonic() - begun < 10 and children() == before
 
 
@@ -87,11 +87,11 @@ def test_copies_of_a_killed_process_stop(tmp_path: Path) -> None:
     done = tmp_path / "done"
     script = (
         "import sys, time\n"
-        "from ablate.evaluate.side_by_side import side_by_side\n"
+        "from ablate.evaluate.fork_map import fork_map\n"
         "def work(piece):\n"
         "    with open(sys.argv[1], 'a') as file: file.write(f'{piece}\\n')\n"
         "    time.sleep(0.1)\n"
-        "side_by_side(work, range(1000), 3)\n"
+        "fork_map(work, range(1000), 3)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(done)]) as process:
         until = time.monotonic() + 60
