@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t
@@ -27,32 +25,37 @@ def best_group(scores: ArrayLike, *, higher_is_better: bool, alpha: float = 0.05
     quantile, which would need one variance for all. Reference in tests: scipy.stats.ttest_rel, and simulation.
     """
     table = check_scores(scores) * (1.0 if higher_is_better else -1.0)
-    there = [number for number, row in enumerate(table) if np.isfinite(row).any()]
-    level = alpha / max(len(there) - 1, 1)
-    return [
-        number in there and not any(_beats(table[other], table[number], level) for other in there if other != number)
-        for number in range(len(table))
-    ]  # fmt: skip
+    known = np.isfinite(table)
+    there = known.any(axis=1)
+    level = alpha / max(int(there.sum()) - 1, 1)
+    paired = known[:, None, :] & known[None, :, :]
+    shared = paired.sum(axis=2)
+    apart = np.where(paired, table[:, None, :] - table[None, :, :], 0.0)
+    mean, variance, df = _moments(apart, paired)
+    variance = variance / np.maximum(shared, 1)
+    one_mean, one_variance, one_df = _moments(np.where(known, table, 0.0), known)
+    part = one_variance / np.maximum(known.sum(axis=1), 1)
+    welch = part[:, None] + part[None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = part**2 / one_df
+        welch_df = welch**2 / (below[:, None] + below[None, :])
+        few = shared < 2
+        mean = np.where(few, one_mean[:, None] - one_mean[None, :], mean)
+        variance, df = np.where(few, welch, variance), np.where(few, welch_df, df)
+        told = variance > 1e-24 * mean**2  # without spread nothing can be told
+        beats = told & (t.sf(mean / np.sqrt(variance), df) <= level)
+    np.fill_diagonal(beats, False)
+    return (there & ~beats.any(axis=0)).tolist()
 
 
-def _beats(one: np.ndarray, other: np.ndarray, level: float) -> bool:
-    """Whether the first arm is above the second, one-sided."""
-    differences = one - other
-    differences = differences[np.isfinite(differences)]
-    if differences.size > 1:
-        mean, variance, df = (
-            differences.mean(),
-            differences.var(ddof=1) / differences.size,
-            differences.size - 1.0,
-        )
-    else:
-        a, b = one[np.isfinite(one)], other[np.isfinite(other)]
-        if min(a.size, b.size) < 2:
-            return False
-        parts = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
-        mean, variance = a.mean() - b.mean(), sum(parts)
-        below = parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1)
-        df = variance**2 / below if below > 0 else math.inf
-    if not variance > 1e-24 * float(mean) ** 2:
-        return False  # no spread was measured, so nothing can be told
-    return bool(t.sf(mean / math.sqrt(variance), df) <= level)
+def _moments(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variance and its degrees of freedom along the last axis; NaN for a variance of fewer than two values.
+
+    Args:
+        values: zero where not `known`.
+    """
+    n = known.sum(axis=-1)
+    mean = values.sum(axis=-1) / np.maximum(n, 1)
+    squares = (np.where(known, values - mean[..., None], 0.0) ** 2).sum(axis=-1)
+    df = n - 1.0
+    return mean, np.where(n > 1, squares / np.maximum(df, 1.0), np.nan), df

@@ -80,7 +80,7 @@ def _estimand(summary: Summary) -> str:
 
 def _all(summary: Summary, name: str) -> str:
     return ", ".join(
-        str(value) for value in sorted({value for value in summary.runs[name] if value is not None})
+        str(value) for value in sorted({value for value in summary.runs.get(name, []) if value is not None})
     )
 
 

@@ -138,7 +138,8 @@ class OpenedStudy:
                 f"{self.name} has no {metric} of {task!r}: {nearest(task, [name for name, _ in known])}"
             )
         parts = []
-        for row in self.runs().itertuples():
+        runs = self.runs()
+        for row in runs.itertuples() if "folder" in runs else ():
             path = self.folder / row.folder / "items.parquet"
             if row.status == "done" and path.exists():
                 found = pd.read_parquet(path)

@@ -161,7 +161,7 @@ def scale(summary: Summary) -> str:
     """How large the study is: "8 arms x 5 seeds, 1.3M parameters, 0.5M tokens"."""
     parts = [f"{len(summary.arms['arm'])} arms x {len(summary.head.seeds)} seeds"]
     for name, word in (("parameters", "parameters"), ("tokens", "tokens")):
-        known = sorted({value for value in summary.runs[name] if value is not None})
+        known = sorted({value for value in summary.runs.get(name, []) if value is not None})
         if known:
             low, high = short(known[0]), short(known[-1])
             parts.append(f"{low if low == high else f'{low} to {high}'} {word}")
