@@ -37,14 +37,15 @@ def as_overrides(words: Sequence[str]) -> list[str]:
 def main(config: DictConfig) -> int:
     """Write the page; returns the exit status."""
     from ablate.page.build import page
-    from ablate.summary.model import as_dict, read_summary
+    from ablate.summary.model import read_summary
+    from ablate.tables.copies import with_copies
 
     asked = settings_of(config).dashboard
     folders = [Path(folder) for folder in asked.studies] or [folder_of(config)]
     lost = [str(folder) for folder in folders if not folder.exists()]
     if lost:
         raise ConfigError(f"dashboard.studies: there is no {lost[0]}; give folders that hold a study.json")
-    text = page([as_dict(read_summary(folder)) for folder in folders])
+    text = page([with_copies(read_summary(folder)) for folder in folders])
     path = Path(asked.to)
     write_text(path, text)
     print(

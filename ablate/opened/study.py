@@ -154,6 +154,15 @@ class OpenedStudy:
             )
         return pd.concat(parts, ignore_index=True)
 
+    def dashboard(self, path: str | Path, *others: OpenedStudy) -> Path:
+        """Write the page, one HTML file that asks no network, and return its path; other studies stand beside this one."""
+        from ablate.page.build import page
+        from ablate.store import write_text
+        from ablate.tables.copies import with_copies
+
+        write_text(Path(path), page([with_copies(study.summary) for study in (self, *others)]))
+        return Path(path)
+
     def table(
         self, kind: str = "gains", format: str | None = None, *, metric: str | None = None, tasks: Sequence[str] = (),
         estimand: str | None = None, bold: str = "group", published: str | None = None,

@@ -39,7 +39,8 @@ from ablate.store import write_text
 from ablate.study.plan import run_folder
 from ablate.study.results import AGGREGATE, Study, headline_scores
 from ablate.summary.frames import csv_files
-from ablate.summary.model import as_dict, write_summary
+from ablate.summary.model import write_summary
+from ablate.tables.copies import with_copies
 from ablate.tables.formats import writer
 from ablate.tables.kinds import make_table
 
@@ -61,7 +62,7 @@ def write_report(study: Study) -> list[Row]:
     write_text(study.folder / "COST.md", cost_page(study, rows))
     write_text(study.folder / "REPORT.md", _page(study, rows, names))
     write_summary(summary, study.folder)
-    write_text(study.folder / "report.html", html_page([as_dict(summary)]))
+    write_text(study.folder / "report.html", html_page([with_copies(summary)]))
     return rows
 
 

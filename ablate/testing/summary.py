@@ -94,7 +94,8 @@ def made_study(
             "why": [lost.get(run) for run in runs], "log": ["step 1\nstep 2\n" if run in lost else None for run in runs],
             "run": [f"{number:016x}" if done else None for number, done in enumerate(there)],
             "points": [0 if done else None for done in there], "tokens": [TOKENS if done else None for done in there],
-            "epochs": [1.0 if done else None for done in there], "flops": [1e12 if done else None for done in there],
+            "epochs": [1.0 if done else None for done in there], "parameters": [1_000_000 if done else None for done in there],
+            "folder": [f"runs/{number}" for number in range(len(runs))], "flops": [1e12 if done else None for done in there],
         },
         "points": [[round(TOKENS * (number + 1) / points) for number in range(points)]],
         "scores": {

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.page.build import page
-from ablate.summary.model import as_dict, read_summary
+from ablate.summary.model import from_dict, read_summary
+from ablate.tables.copies import with_copies
 from ablate.testing.summary import made_study
 
 FIRST = """
@@ -114,8 +115,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     pages = {
-        ", ".join(path.name for path in args.studies): page([as_dict(read_summary(path)) for path in args.studies]),
-        "made: 64 arms x 8 seeds x 20 tasks x 14 points": page([large()]),
+        ", ".join(path.name for path in args.studies): page([with_copies(read_summary(path)) for path in args.studies]),
+        "made: 64 arms x 8 seeds x 20 tasks x 14 points": page([with_copies(from_dict(large(), "made"))]),
     }  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from ablate.cli import main
 from ablate.summary.frames import FILES, csv_text
-from ablate.summary.model import from_dict
+from ablate.summary.model import from_dict, write_summary
+from ablate.tables.copies import with_copies
 from ablate.testing.summary import made_study
 
 STAGES = ["language", "dedup", "quality: strict vs loose", "pii"]
@@ -124,6 +126,20 @@ def test_copied_csv_is_what_the_command_writes(opened: Any, rows: str, task: str
     page.locator('[data-copy="csv"]').click()
     page.wait_for_function("document.getElementById('said').textContent.startsWith('Copied')")
     assert page.evaluate("navigator.clipboard.readText()") == effects_csv(read, task)
+
+
+@pytest.mark.parametrize("form", ["latex", "markdown"])
+@pytest.mark.parametrize(("rows", "kind"), [("", "gains"), ("&rows=every", "tasks")])
+def test_copied_tables_are_what_ablate_table_prints(
+    opened: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, kind: str, form: str
+) -> None:
+    summary = from_dict(study(stages=[*STAGES, "50% & $x_1$"]), "made")
+    write_summary(summary, tmp_path)
+    assert main(["table", f"study.dir={tmp_path}", f"table={kind}", f"format={form}"]) == 0
+    page = opened([with_copies(summary)], f"#at=numbers{rows}").page
+    page.locator(f'[data-copy="{form}"]').click()
+    page.wait_for_function("document.getElementById('said').textContent.startsWith('Copied')")
+    assert page.evaluate("navigator.clipboard.readText()") == capsys.readouterr().out
 
 
 def test_the_keyboard_reaches_every_stage_and_escape_lets_go(opened: Any) -> None:

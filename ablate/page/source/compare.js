@@ -45,7 +45,7 @@ function differsFrom(view, study, metric, task, estimand) {
   two("tasks", [...a].sort().join(", "), [...b].sort().join(", "));
   const changed = a.filter((one) => b.includes(one)).filter((one) => { const x = metricRow(mine, one, view.metric), y = metricRow(study, one, metric); return x && y && x.digest !== y.digest; });
   if (changed.length) lines.push(`items: ${changed.join(", ")} ${changed.length > 1 ? "have" : "has"} other items`);
-  const size = (one) => d3.median(one.runs, (run) => run.tokens), work = (one) => d3.median(one.runs, (run) => run.parameters ?? (run.tokens ? run.flops / run.tokens / 6 : null));
+  const size = (one) => d3.median(one.runs, (run) => run.tokens), work = (one) => d3.median(one.runs, (run) => run.parameters ?? (run.tokens && run.flops ? run.flops / run.tokens / 6 : null));
   if (known(size(mine)) && known(size(study))) { if (Math.abs(size(mine) / size(study) - 1) > 0.02) two("tokens of a run", count(size(mine)), count(size(study))); } else lines.push("tokens of a run: not known for both");
   if (known(work(mine)) && known(work(study))) { if (Math.abs(work(mine) / work(study) - 1) > 0.02) two("model (parameters)", count(work(mine)), count(work(study))); } else lines.push("model: not known for both");
   return lines;
@@ -54,6 +54,8 @@ function differsFrom(view, study, metric, task, estimand) {
 function agreement(gains) {
   const some = gains.filter((gain) => known(gain.gain));
   if (some.length < 2) return DASH;
+  if (some.some((gain) => gain.gain === 0)) return "no difference in one";
+  const seen = some.every((gain) => markOf(gain.kind).shape !== "grey") ? "" : ", not all seen";
   const same = some.every((gain) => Math.sign(gain.gain) === Math.sign(some[0].gain)), hold = some.every((gain) => markOf(gain.kind).shape === "filled");
-  return same ? (hold ? "same sign, both hold" : "same sign") : "opposite";
+  return same ? (hold ? "same sign, both hold" : `same sign${seen}`) : `opposite${seen}`;
 }

@@ -2,7 +2,13 @@
 
 const ASIDE = ["contrast", "kind", "mde_noise", "mde_df", "by_seed"]; // of the file's columns, what effects.csv does without
 
-function copyKinds(view) { return [["csv", "CSV", () => effectsCsv(view)]]; }
+/** [id, words, text] of each button: rows of effects.csv, and the tables that `ablate table` prints where they are of this view. */
+function copyKinds(view) {
+  const { study, metric, estimand, task } = view, kind = view.rows === "every" ? "tasks" : "gains";
+  const mine = study.copies.filter((row) => row.kind === kind && row.metric === metric && row.estimand === estimand && (kind === "tasks" || row.task === task));
+  const words = { latex: "LaTeX", markdown: "Markdown" };
+  return [["csv", "CSV", () => effectsCsv(view)], ...mine.map((row) => [row.format, words[row.format] ?? row.format, () => row.text])];
+}
 
 /** Rows of effects.csv of this view, with its header. */
 function effectsCsv(view) {

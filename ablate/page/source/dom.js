@@ -20,9 +20,10 @@ function put(element, ...children) {
 
 /** Bold, code and links of a report's sentences; everything else is text as it is. */
 function sentence(text) {
-  return String(text).split(/(\*\*[^*]+\*\*|`[^`]+`)/).filter(Boolean).map((part) =>
+  return String(text).split(/(\*\*[^*]+\*\*|`[^`]+`|\*[^*\s][^*]*\*)/).filter(Boolean).map((part) =>
     part.startsWith("**") && part.length > 4 ? h("strong", {}, part.slice(2, -2))
-    : part.startsWith("`") && part.length > 2 ? h("code", {}, part.slice(1, -1)) : part);
+    : part.startsWith("`") && part.length > 2 ? h("code", {}, part.slice(1, -1))
+    : part.startsWith("*") && part.length > 2 ? h("em", {}, part.slice(1, -1)) : part);
 }
 
 /** A foreign name, kept in its own direction so that it turns nothing around it. */

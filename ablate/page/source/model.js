@@ -25,7 +25,7 @@ function rowsOf(table) {
 /** A study with its rows and the indices that the panels ask. */
 function prepare(read) {
   const study = { ...read, name: read.head.name };
-  for (const table of ["arms", "metrics", "contrasts", "runs", "funnel", "dropped", "corpora", "screening", "noise", "decisions", "leaks", "cost", "curation", "provenance"]) {
+  for (const table of ["arms", "metrics", "contrasts", "runs", "funnel", "dropped", "corpora", "screening", "noise", "decisions", "leaks", "cost", "curation", "provenance", "copies"]) {
     study[table] = rowsOf(read[table] ?? {});
   }
   study.scores = new Map();
@@ -89,7 +89,7 @@ function metricRow(study, task, metric) { return study.metrics.find((row) => row
 function taskWords(study, task, metric) {
   if (task !== AGGREGATE) return task;
   const members = study.aggregates[metric] ?? [];
-  return members.length ? `the mean over ${members.length === 1 ? members[0] : many(members.length, "task")}` : "the aggregate";
+  return members.length === 1 ? members[0] : members.length ? `the mean over ${many(members.length, "task")}` : "the aggregate";
 }
 
 /** "lower is better". */

@@ -57,6 +57,7 @@ function differences(study, gain) {
   const paths = [...new Set(changes.flatMap(Object.keys))];
   const shown = (arm, change, path) => (path in change ? JSON.stringify(change[path]) : arm === study.head.reference ? "as planned" : "as in " + study.head.reference);
   const rows = paths.filter((path) => JSON.stringify(changes[0][path]) !== JSON.stringify(changes[1]?.[path]));
+  if (!rows.length && study.head.imported.length) return h("p", { class: "none" }, "The configurations are not in this file: it was made from tables of results.");
   if (!rows.length) return h("p", { class: "none" }, `Nothing else is known of how ${arms.join(" and ")} differ.`);
   return grid(["key", ...arms.map((arm) => name(arm))], rows.map((path) => [h("code", {}, path), ...arms.map((arm, i) => h("code", {}, shown(arm, changes[i], path)))]), { left: 3, caption: "Keys that differ between the two arms" });
 }
