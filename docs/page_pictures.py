@@ -9,8 +9,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 VIEWS = {
-    "page_light": (1180, 940, "light"),
-    "page_dark": (1180, 940, "dark"),
+    "page_light": (1180, 1330, "light"),
+    "page_dark": (1180, 1330, "dark"),
     "page_phone": (390, 844, "light"),
 }
 VIEW = "#pick=gopher_quality&beside=web_loo"

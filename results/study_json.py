@@ -114,7 +114,9 @@ def _effects(made: Summary, folder: Path) -> Columns:
     for place in range(len(effects["factor"])):
         found = rows.pop(_like(tuple(str(effects[name][place]) for name in KEY), rows))
         for name in effects.keys() & kept.keys() - set(texts):
-            effects[name][place] = kept[name][found]
+            value = kept[name][found]
+            whole = isinstance(value, int) and isinstance(effects[name][place], float)
+            effects[name][place] = float(value) if whole else value
             if name == "runs_failed":
                 effects[name][place] = kept[name][found] or ""
         effects["kind"][place] = _kind(effects["verdict"][place])

@@ -24,7 +24,7 @@ function besideMenu(view) {
 /** What a study is, in one line. */
 function summaryLine(study) {
   const tokens = d3.median(study.runs, (run) => run.tokens), parameters = d3.median(study.runs, (run) => run.parameters);
-  return [many(study.arms.length, "arm") + ` \u00d7 ${many(study.head.seeds.length, "seed")}`, known(parameters) && `${count(parameters)} parameters`, known(tokens) && `${count(tokens)} tokens a run`, study.head.imported.length ? "imported" : null, study.head.digest && `plan ${study.head.digest.slice(0, 8)}`].filter(Boolean).join(" \u00b7 ");
+  return [many(study.arms.length, "arm") + ` \u00d7 ${many(study.head.seeds.length, "seed")}`, known(parameters) && `${count(parameters)} parameters`, known(tokens) && `${count(tokens)} tokens a run`, study.head.imported.length ? "from tables of results" : null, study.head.digest && `plan ${study.head.digest.slice(0, 8)}`].filter(Boolean).join(" \u00b7 ");
 }
 
 /** The head of the page: question, prediction, what came out. */

@@ -41,7 +41,7 @@ function forest(view, gains, { width, small = false, domain = null, title = "Gai
     }, h("span", {}, name(gain.stage)), h("span", { class: "unseen" }, `. ${describe(gain, view)}`)))),
     forestMarks(gains, x, drawn, view),
     narrow ? null : h("div", { class: "numbers" }, gains.map((gain) => h("div", { class: `row${gain.stage === view.pick ? " picked" : ""}`, onclick: () => pickStage(gain.stage) },
-      h("span", { class: "figure" }, signed(gain.gain, digits), h("small", {}, known(gain.low) ? ` ${span(gain.low, gain.high, digits)}` : "")),
+      h("span", { class: "figure" }, gain.kind === "identical" ? "0" : signed(gain.gain, digits), h("small", {}, gain.kind !== "identical" && known(gain.low) ? ` ${span(gain.low, gain.high, digits)}` : "")),
       h("span", { class: `verdict ${markOf(gain.kind).way} ${markOf(gain.kind).shape}` }, KINDS[gain.kind] ?? gain.verdict)))));
   return box;
 }
