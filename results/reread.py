@@ -4,6 +4,8 @@ Scores, effects, screening, decisions and the words about them are made anew by 
 of the corpora (funnel, epochs, leaks) cannot follow from scores and is carried over from the report of the runs, as is
 how to make it again. Items are not part of `scores.csv`, so item errors, which the report of the runs had, are dashes.
 
+`results/study_json.py` makes each folder's study.json from what is then there.
+
 Run: python results/reread.py [screening memorisation dose]      (about half a minute)
 """
 
@@ -96,7 +98,6 @@ def reread(name: str, how: Reread) -> None:
         for file in FILES:
             if (folder / file).exists():
                 (folder / file).write_bytes((place / file).read_bytes())
-        (folder / "study.json").write_bytes((place / "study.json").read_bytes())
         for figure in (folder / "figures").iterdir():
             if (place / "figures" / figure.name).exists():
                 figure.write_bytes((place / "figures" / figure.name).read_bytes())
