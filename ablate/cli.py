@@ -21,8 +21,8 @@ from ablate.extras import missing_extra
 if TYPE_CHECKING:
     from ablate.compose import Composer
 
-BARE = re.compile(r"\w[\w-]*")
-"""A word that is neither an override nor a flag: the name of a view."""
+BARE = re.compile(r"[\w./][\w./ -]*")
+"""A word that is neither an override nor a flag: the name of a view, or its file."""
 FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """Hydra flags that show something instead of running."""
 

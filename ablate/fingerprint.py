@@ -9,12 +9,16 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ablate.errors import ConfigError, DataError
 from ablate.extras import not_installed
+from ablate.plain import Plain
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CHUNK = 1 << 22
 
@@ -140,7 +144,7 @@ def counts_as(field: dataclasses.Field[Any], value: Any) -> bool:
     return counts(field) and not (field.metadata.get("later") and value == field.default)
 
 
-def naming_fields(settings: Any) -> dict[str, Any]:
+def naming_fields(settings: DataclassInstance) -> dict[str, Plain]:
     """The fields of a dataclass that name a result, with their values."""
     values = {entry.name: (entry, getattr(settings, entry.name)) for entry in dataclasses.fields(settings)}
     return {

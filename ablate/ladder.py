@@ -11,8 +11,8 @@ constant, where ours decays by a cosine). N counts parameters without the embedd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import NotRequired, TypedDict
 
 ANCHOR, RATE, BATCH = 108_000_000, 0.0047, 2048 * 160
 """Size at which the fits give this rate and so many tokens a batch."""
@@ -22,16 +22,27 @@ FAR = 8.0
 """Times off the ladder from which on a recipe is warned about: FineWeb's own rate is a sixth of the ladder's at its size."""
 
 
-def body_parameters(proxy: Mapping[str, Any]) -> int:
+class Shape(TypedDict):
+    """The keys of the group `proxy` that a size is counted from, as `ProxyConfig` has them."""
+
+    hidden_size: int
+    layers: int
+    heads: int
+    kv_heads: NotRequired[int | None]
+    intermediate_size: int
+    context: int
+
+
+def body_parameters(proxy: Shape) -> int:
     """Parameters without the embeddings: the layers' matrices and all norms.
 
     Args:
-        proxy: the group `proxy`, a `ProxyConfig` by its fields.
+        proxy: the group `proxy`.
     """
     width, inner, heads = proxy["hidden_size"], proxy["intermediate_size"], proxy["heads"]
     shared = width // heads * (proxy.get("kv_heads") or heads)
     layer = 2 * width * width + 2 * width * shared + 3 * width * inner + 2 * width
-    return int(proxy["layers"] * layer + width)
+    return proxy["layers"] * layer + width
 
 
 def ladder_lr(parameters: int) -> float:
@@ -41,10 +52,11 @@ def ladder_lr(parameters: int) -> float:
 
 def ladder_batch(parameters: int, context: int) -> int:
     """Tokens a step: the nearest number of whole sequences, at least one."""
-    return max(1, round(BATCH * (parameters / ANCHOR) ** (2 / 3) / context)) * context
+    fitted: float = BATCH * (parameters / ANCHOR) ** (2 / 3)
+    return max(1, round(fitted / context)) * context
 
 
-def off_ladder(proxy: Mapping[str, Any], *, lr: float, batch_tokens: int) -> str | None:
+def off_ladder(proxy: Shape, *, lr: float, batch_tokens: int) -> str | None:
     """A warning where a recipe is far from what suits the size; None where it is not, or where ladders say nothing."""
     size = body_parameters(proxy)
     if size < SMALLEST:

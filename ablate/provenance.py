@@ -8,7 +8,7 @@ import platform
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 PACKAGES = (
     "ablate", "torch", "transformers", "tokenizers", "datasets", "lm-eval", "hydra-core", "numpy",
@@ -32,8 +32,25 @@ def _tracked() -> bool:
     return _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
 
 
+class Provenance(TypedDict):
+    """Where a result comes from; None where that is not known.
+
+    Attributes:
+        commit, dirty: of this package's repository, and whether files differ from it.
+        versions: distribution -> its installed version.
+        python, platform, cores: of the machine.
+    """
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str | None]
+    python: str
+    platform: str
+    cores: int | None
+
+
 @cache
-def provenance() -> dict[str, Any]:
+def provenance() -> Provenance:
     """Commit, dirty flag, package versions, platform and core count; None where unknown."""
     versions: dict[str, str | None] = {}
     for name in PACKAGES:

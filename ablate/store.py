@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from ablate.errors import AblateError, DataError
+from ablate.plain import Plain
 
 SUM, PART, MAKING = ".sum", ".part", ".making-"
 """Hidden files: the ending of a file's sum and of what is not finished yet; how a folder in the making begins."""
@@ -222,7 +223,7 @@ def write_text(path: Path, text: str, *, seal: bool = False) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
+def write_json(path: Path, value: object, *, seal: bool = False) -> None:
     """Write JSON atomically, keys in the order given, NaN refused."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", seal=seal)
 
@@ -289,7 +290,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def folder(self, kind: str, key: str, identity: dict[str, Any] | None = None) -> Path:
+    def folder(self, kind: str, key: str, identity: Mapping[str, Plain] | None = None) -> Path:
         """The folder of an artefact; with `identity`, what is stored there must be that identity.
 
         Raises:
@@ -383,7 +384,7 @@ def whole_files(folder: Path) -> bool:
     return whole(index) and all([whole(folder / name) for name in read_json(index)["files"]])
 
 
-def once_files(folder: Path, what: str, write: Callable[[Path], None], of: Any = None) -> None:
+def once_files(folder: Path, what: str, write: Callable[[Path], None], of: Plain = None) -> None:
     """Fill a folder with sealed files unless they are all there and whole; one process at a time.
 
     Args:

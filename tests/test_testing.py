@@ -1,4 +1,4 @@
-"""The contracts of sources, students and tokenizers, and what fails them."""
+"""The contracts of sources and tokenizers, and what fails them and that of students."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from ablate.classifier.fast_text import FastText
-from ablate.classifier.linear import Linear
 from ablate.classifier.student import Scorer, Student
+from ablate.config import CONF
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.tokenizer import TokenizerConfig, load_tokenizer, prepare_tokenizer, tokenizer_digest
 from ablate.pool.files import Files
 from ablate.pool.hub import Hub
 from ablate.pool.mixed import Mixed
 from ablate.pool.source import Document, Skipped, Source
+from ablate.pool.testbed import pages
+from ablate.pool.testbed import source as testbed_source
 from ablate.pool.warc import Warc
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.testing import ContractError, check_golden, check_source, check_student, check_tokenizer
@@ -40,12 +41,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["files", "warc", pytest.param("hf", marks=pytest.mark.slow), "mixed"])
-def test_every_source_keeps_the_contract(kind: str, folder: Path) -> None:
+SLOW = ("hf", "testbed")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
+        for path in sorted((CONF / "pool").glob("*.yaml"))
+    ],
+)
+def test_every_source_keeps_the_contract(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by folder: no list of sources to keep."""
+    monkeypatch.chdir(folder)
     files, warc = Files(paths=[str(folder / "data")]), Warc(paths=[str(folder / "b.warc")])
     hub = Hub(path=str(folder / "data"), limit=4)
     (folder / "data" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    source = {"files": files, "warc": warc, "hf": hub, "mixed": Mixed(parts={"a": files, "b": warc})}[kind]
+    world = pages.TestbedConfig(pages=4, towns=2, values=4, islands=1)
+    testbed = testbed_source.Testbed(folder=str(folder / "testbed"), world=world)
+    mixed = Mixed(parts={"a": files, "b": warc})
+    source = {"files": files, "warc": warc, "hf": hub, "mixed": mixed, "testbed": testbed}[kind]
     few = {"hf": {"text_column": ["body"]}, "files": {"text_column": ["body"], "every": [2]}}.get(kind, {})
     check_source(source, values=few)
 
@@ -66,13 +81,6 @@ class Forgetful(Source):
 def test_a_source_that_forgets_a_field_fails_it() -> None:
     with pytest.raises(ContractError, match=r"Forgetful\.first=.* changes what is read"):
         check_source(Forgetful())
-
-
-@pytest.mark.parametrize(
-    "student", [Linear(buckets=64), FastText(dim=4, buckets=64)], ids=["linear", "fasttext"]
-)
-def test_every_student_keeps_the_contract(student: Student) -> None:
-    check_student(student, most=2)
 
 
 @dataclass(frozen=True, kw_only=True)

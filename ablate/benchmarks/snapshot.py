@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.fingerprint import digest
@@ -27,7 +27,16 @@ SPLITS = ("test", "validation")
 TRAINING = ("train", "dev")
 HUB_PREFIX = "lm_eval:"
 
-Item = dict[str, Any]
+
+class Item(TypedDict, total=False):
+    """One question; which fields it has says its task's kind, see `SnapshotTask`."""
+
+    id: str
+    query: str
+    choices: list[str]
+    contexts: list[str]
+    continuation: str
+    gold: int
 
 
 @dataclass(frozen=True)
@@ -152,9 +161,10 @@ def _item(row: Row, where: Place, name: str) -> tuple[str, Item]:
 
 def _text(row: Row, field: str) -> str:
     """A field that must be a text: null would be scored as the word None."""
-    if not isinstance(row[field], str):
-        raise ValueError(f"{field} must be a text, got {json.dumps(row[field])[:80]}")
-    return str(row[field])
+    text = row[field]
+    if not isinstance(text, str):
+        raise ValueError(f"{field} must be a text, got {json.dumps(text)[:80]}")
+    return text
 
 
 def _pair(row: Row) -> tuple[str, Item]:
@@ -162,31 +172,34 @@ def _pair(row: Row) -> tuple[str, Item]:
     return "choice", {"query": "", "choices": choices, "gold": 0}
 
 
-def _gold(row: Row, options: Any, field: str) -> int:
+def _options(row: Row, field: str) -> list[str]:
+    """A field that must be a list of two or more texts."""
+    options = row[field]
     if (
         not isinstance(options, list)
         or len(options) < 2
         or not all(isinstance(o, str) and o for o in options)
     ):
         raise ValueError(f"{field} must be a list of two or more texts, got {options!r}")
+    return options
+
+
+def _gold(row: Row, options: list[str]) -> int:
     gold = row["gold"]
-    if type(gold) is not int or not 0 <= gold < len(options):
+    if not isinstance(gold, int) or isinstance(gold, bool) or not 0 <= gold < len(options):
         raise ValueError(f"gold must be 0 .. {len(options) - 1}, got {gold!r}")
     return gold
 
 
 def _partial(row: Row) -> tuple[str, Item]:
-    gold = _gold(row, row["context_options"], "context_options")
-    return "partial", {
-        "contexts": row["context_options"],
-        "continuation": _text(row, "continuation"),
-        "gold": gold,
-    }
+    contexts = _options(row, "context_options")
+    gold = _gold(row, contexts)
+    return "partial", {"contexts": contexts, "continuation": _text(row, "continuation"), "gold": gold}
 
 
 def _choice(row: Row) -> tuple[str, Item]:
-    choices = row["choices"]
-    gold = _gold(row, choices, "choices")
+    choices = _options(row, "choices")
+    gold = _gold(row, choices)
     query = _text(row, "query")
     if isinstance(row.get("question"), str) and f"\nA. {choices[0]}" in query:
         # FineWeb's cloze form: the choices are continuations to be scored, so the prompt must not list them.

@@ -104,7 +104,7 @@ def truth_of(case: Case, score: Callable[[Assignment], float]) -> Floats:
     """True values of a case's gains: the estimand in all combinations of levels, over which some of them average."""
     arms = FullFactorial(max_arms=10_000).arms(case.factors)
     specs = contrasts_of([MEANT.get(case.estimand, case.estimand)], arms, case.factors)
-    return weights_of(specs, arms) @ np.array([score(levels) for levels in arms.values()])
+    return np.asarray(weights_of(specs, arms) @ np.array([score(levels) for levels in arms.values()]))
 
 
 def effects(

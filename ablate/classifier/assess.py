@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -15,9 +15,58 @@ from ablate.errors import DataError
 PROBABILITIES = tuple(round(0.1 * step, 1) for step in range(1, 10))
 
 
+class AucValues(TypedDict):
+    """As `metrics.Auc`; None where a value is not defined."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    good: int
+    others: int
+    resamples: int
+
+
+class CutValues(TypedDict):
+    """As `metrics.Cut`; None where a value is not defined."""
+
+    threshold: float
+    good_from: float
+    kept: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class BinValues(TypedDict):
+    """As `metrics.Bin`; None where a value is not defined."""
+
+    documents: int
+    score: float
+    label: float
+    low: float | None
+    high: float | None
+
+
+class Assessment(TypedDict):
+    """How well a student agrees with labels that it has not seen.
+
+    Attributes:
+        auc: of telling good documents from the others.
+        spearman: rank correlation of score and label.
+        cuts: what thresholds do.
+        calibration, calibration_error: mean label against mean score, and how far apart they are.
+    """
+
+    auc: AucValues
+    spearman: float | None
+    cuts: list[CutValues]
+    calibration: list[BinValues]
+    calibration_error: float | None
+
+
 def assess(
     label: np.ndarray, score: np.ndarray, *, good_from: float, binary: bool, resamples: int, seed: int
-) -> dict[str, Any]:
+) -> Assessment:
     """Every measure of agreement.
 
     Args:
@@ -48,7 +97,7 @@ def assess(
             for threshold in (level, same_share(label, score, level))
         ]
         bins = calibration(label, score, binary=False)
-    measured: dict[str, Any] = _defined(
+    measured: Assessment = _defined(
         {
             "auc": asdict(area),
             "spearman": spearman(label, score),

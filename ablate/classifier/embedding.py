@@ -14,6 +14,7 @@ from ablate.classifier.fit import fit_linear, score_linear
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import ConfigError
 from ablate.fingerprint import folder_digest
+from ablate.plain import Plain
 from ablate.text.encoder import text_encoder
 from ablate.text.lines import plain_lines
 
@@ -54,11 +55,9 @@ class Embedding(Student):
                 f"encoder: expected the folder of a transformers model, no config.json in {self.encoder}"
             )
 
-    def identity(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """With the encoder's digest in place of where it lies."""
-        identity = super().identity()
-        identity["parameters"]["encoder"] = folder_digest(self.encoder)
-        return identity
+        return super().parameters() | {"encoder": folder_digest(self.encoder)}
 
     def features(self, texts: Sequence[str]) -> np.ndarray:
         """Shape (len(texts), width), float64."""
@@ -82,14 +81,14 @@ class Embedding(Student):
 
     def fit(
         self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int
-    ) -> dict[str, Any]:
+    ) -> dict[str, Plain]:
         """The weights and, last, the intercept."""
         weights, intercept = fit_linear(self.features(texts), targets, binary=binary, c=self.c)
         with path.open("wb") as file:
             np.save(file, np.append(weights, intercept))
         return {"binary": binary}
 
-    def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
+    def load(self, path: Path, facts: Mapping[str, Plain]) -> Scorer:
         """Scores of texts."""
         parameters = np.load(path, allow_pickle=False)
         weights, intercept = parameters[:-1], parameters[-1]
@@ -97,7 +96,7 @@ class Embedding(Student):
         def scores(texts: Sequence[str]) -> np.ndarray:
             # One product per text: a matrix product may round differently with the number of rows.
             z = np.asarray([row @ weights for row in self.features(texts)], dtype=np.float64) + intercept
-            return score_linear(z, binary=facts["binary"])
+            return score_linear(z, binary=bool(facts["binary"]))
 
         return scores
 

@@ -55,7 +55,7 @@ def read_labels(paths: Sequence[str], text_column: str, score_column: str) -> Ex
             left_out["no score"] += 1
             continue
         try:
-            number = float(score)
+            number = float(score) if isinstance(score, (str, int, float)) else np.nan
         except ValueError:
             number = np.nan
         if not np.isfinite(number):

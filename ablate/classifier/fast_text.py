@@ -14,15 +14,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ablate.classifier.student import Scorer, Student
 from ablate.errors import DataError
+from ablate.plain import Plain
 from ablate.text.fast_text import LABEL, load_model
 from ablate.text.lines import one_line
 from ablate.text.text_norm import normal_text
+from ablate.typed import typed
 
 MOST_CLASSES = 20
 WORDS, PASSES = 20_000_000, (5, 100)
@@ -89,7 +91,7 @@ class FastText(Student):
 
     def fit(
         self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int
-    ) -> dict[str, Any]:
+    ) -> dict[str, Plain]:
         """fastText's own format."""
         values = {f"{LABEL}{value:g}": float(value) for value in np.unique(targets)}
         if len(values) > MOST_CLASSES:
@@ -117,9 +119,10 @@ class FastText(Student):
             )
         return {"values": values}
 
-    def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
+    def load(self, path: Path, facts: Mapping[str, Plain]) -> Scorer:
         """Scores of texts."""
-        model, values = load_model(path), facts["values"]
+        model = load_model(path)
+        values: dict[str, float] = typed(facts["values"], dict[str, float], f"{path}: facts.values")
         if set(values) != set(model.get_labels()):
             raise DataError(
                 f"{path} has the labels {', '.join(model.get_labels()[:10])}; its values are given for "

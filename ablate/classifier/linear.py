@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from ablate.classifier.fit import fit_linear, score_linear
 from ablate.classifier.student import Scorer, Student
+from ablate.plain import Plain
 from ablate.text.text_norm import ngram_hashes, word_hashes_many
 
 
@@ -62,19 +63,19 @@ class Linear(Student):
 
     def fit(
         self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int
-    ) -> dict[str, Any]:
+    ) -> dict[str, Plain]:
         """The weights and, last, the intercept."""
         weights, intercept = fit_linear(self.features(texts), targets, binary=binary, c=self.c)
         with path.open("wb") as file:
             np.save(file, np.append(weights, intercept))
         return {"binary": binary}
 
-    def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
+    def load(self, path: Path, facts: Mapping[str, Plain]) -> Scorer:
         """Scores of texts."""
         parameters = np.load(path, allow_pickle=False)
         weights, intercept = parameters[:-1], parameters[-1]
 
         def scores(texts: Sequence[str]) -> np.ndarray:
-            return score_linear(self.features(texts) @ weights + intercept, binary=facts["binary"])
+            return score_linear(self.features(texts) @ weights + intercept, binary=bool(facts["binary"]))
 
         return scores

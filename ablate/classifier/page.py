@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
+from ablate.classifier.assess import Assessment
+from ablate.plain import Plain
 from ablate.render.tables import markdown
 
 READING = """\
@@ -19,7 +20,35 @@ READING = """\
   helps a model: a sweep with `stages.classifier_quality` as a factor says that."""
 
 
-def terminal(metrics: Mapping[str, Any]) -> str:
+class ExampleCounts(TypedDict):
+    """Documents to learn from, held out, and left out (reason -> how many)."""
+
+    train: int
+    validation: int
+    left_out: dict[str, int]
+
+
+class Metrics(Assessment):
+    """What `metrics.json` holds.
+
+    Attributes:
+        folder: of the student.
+        student: its identity.
+        binary: whether it learns to tell good from other, else points.
+        positive_from: least label of a good document.
+        examples: how many.
+        distribution: documents per label, of "train" and of "validation".
+    """
+
+    folder: str
+    student: dict[str, Plain]
+    binary: bool
+    positive_from: float
+    examples: ExampleCounts
+    distribution: dict[str, dict[str, int]]
+
+
+def terminal(metrics: Metrics) -> str:
     """The headline in three lines."""
     area, examples = metrics["auc"], metrics["examples"]
     best = max(metrics["cuts"], key=lambda each: each["f1"] or 0.0, default=None)
@@ -35,7 +64,7 @@ def terminal(metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def page(title: str, metrics: Mapping[str, Any]) -> str:
+def page(title: str, metrics: Metrics) -> str:
     """The page, as Markdown."""
     area, examples = metrics["auc"], metrics["examples"]
     counts = metrics["distribution"]
@@ -55,7 +84,7 @@ def page(title: str, metrics: Mapping[str, Any]) -> str:
                 [
                     f"{each['threshold']:.3g}",
                     f"{each['good_from']:g}",
-                    *(_number(each[name]) for name in ("kept", "precision", "recall", "f1")),
+                    *(_number(v) for v in (each["kept"], each["precision"], each["recall"], each["f1"])),
                 ]
                 for each in metrics["cuts"]
             ],

@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, NotRequired, TypedDict
 
 import numpy as np
 
 from ablate.config import make
 from ablate.errors import DataError
 from ablate.fingerprint import digest, file_digest, library_versions
+from ablate.plain import Plain
 from ablate.store import atomic, read_json, write_json
 
 FORMAT = 1
@@ -45,20 +46,23 @@ class Student(ABC):
     version: ClassVar[int] = 1
     libraries: ClassVar[tuple[str, ...]] = ()
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """What names it: class, version, libraries and every parameter."""
-        parameters = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {
             "student": type(self).__name__,
             "version": self.version,
             "libraries": library_versions(self.libraries),
-            "parameters": parameters,
+            "parameters": self.parameters(),
         }
+
+    def parameters(self) -> dict[str, Plain]:
+        """Every field by name, as it counts for identity; one that says where something lies by a digest of it."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     @abstractmethod
     def fit(
         self, texts: Sequence[str], targets: np.ndarray, path: Path, *, binary: bool, seed: int
-    ) -> dict[str, Any]:
+    ) -> dict[str, Plain]:
         """Train, and write the weights.
 
         Args:
@@ -71,7 +75,7 @@ class Student(ABC):
         """
 
     @abstractmethod
-    def load(self, path: Path, facts: Mapping[str, Any]) -> Scorer:
+    def load(self, path: Path, facts: Mapping[str, Plain]) -> Scorer:
         """Make what `fit` wrote score texts: the expected score, or the probability of 1."""
 
 
@@ -83,7 +87,7 @@ def train_student(
     *,
     binary: bool,
     seed: int,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, Plain],
 ) -> Scorer:
     """Train a student into a folder; `student.json` is written last and counts as done.
 
@@ -139,13 +143,25 @@ def _load(folder: str, key: str) -> Scorer:
     return student.load(_weights(folder, index), index["facts"])
 
 
-def _weights(folder: str | Path, index: Mapping[str, Any]) -> Path:
-    return Path(folder) / index["file"]
+class _Index(TypedDict):
+    """What `student.json` holds; `digest` and `version` where we wrote it."""
+
+    format: int
+    student: Mapping[str, Plain]
+    file: str
+    facts: Mapping[str, Plain]
+    recipe: Mapping[str, Plain]
+    digest: NotRequired[str]
+    version: NotRequired[int]
 
 
-def _open(folder: str | Path) -> tuple[dict[str, Any], Student]:
+def _weights(folder: str | Path, index: _Index) -> Path:
+    return Path(folder, index["file"])
+
+
+def _open(folder: str | Path) -> tuple[_Index, Student]:
     path = Path(folder) / INDEX
-    index = read_json(path)
+    index: _Index = read_json(path)
     wanted = {"format", "student", "file", "facts", "recipe"}
     if not isinstance(index, dict) or not wanted <= set(index):
         raise DataError(f"{path}: expected the fields {', '.join(sorted(wanted))}; train the student again")

@@ -14,6 +14,7 @@ A first bare word chooses a view; `ablate inspect VIEW --help` says more:
   ablate inspect provenance    what an arm is made of: sources, how they came to be, tokens, share, epochs
   ablate inspect spike         what each stage makes of known defects that were planted
   ablate inspect tasks         what evaluate would score: items, chance levels, directions, digests
+  ablate inspect my_view.py    a view of your own: a file, or a module by its dotted name
 
   inspect.stage=gopher_quality     also show samples of what this stage dropped
   inspect.reason=gopher_short_doc  only for this reason
@@ -25,6 +26,8 @@ Example: ablate inspect study=demo inspect.stage=gopher_quality
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -39,14 +42,38 @@ def views() -> list[str]:
 
 
 def view(name: str) -> ModuleType:
-    """The module of a view; its docstring is its help.
+    """The module of a view; its docstring is its help, and its `main(config)` shows it.
 
+    Args:
+        name: of one of ours; a file of the user's that ends in .py; or the dotted name of a module.
     Raises:
-        ConfigError: for an unknown view; names the nearest.
+        ConfigError: for an unknown view (names the nearest), and for what is none.
     """
-    if name not in views():
-        raise ConfigError(f"inspect: unknown view {name!r}: {nearest(name, views())}")
-    return importlib.import_module(f"ablate.inspect.views.{name}")
+    if name in views():
+        return importlib.import_module(f"ablate.inspect.views.{name}")
+    if "." not in name:
+        raise ConfigError(
+            f"inspect: unknown view {name!r}: {nearest(name, views())}; one of your own is a file, NAME.py"
+        )
+    try:
+        module = _of_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except Exception as error:  # whatever stands in it
+        raise ConfigError(
+            f"inspect: the view {name} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(getattr(module, "main", None)):
+        raise ConfigError(f"inspect: the view {name} has no function main(config)")
+    return module
+
+
+def _of_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"ablate_view_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError("no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def main(config: DictConfig) -> int:

@@ -245,7 +245,7 @@ def _budget(plan: Plan) -> list[str]:
 
 
 def _is_sharded(plan: Plan) -> bool:
-    return plan.reference_arm.randomness.get("pool") == "shard"
+    return bool(plan.reference_arm.randomness.get("pool") == "shard")
 
 
 def _pool(plan: Plan, store: Path) -> Pool:

@@ -15,14 +15,13 @@ Example: ablate train_classifier study.name=edu student=linear classifier.labels
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from ablate.classifier.assess import assess, distribution
 from ablate.classifier.examples import Examples, read_labels, read_reference, split
 from ablate.classifier.figure import calibration_figure
-from ablate.classifier.page import page, terminal
+from ablate.classifier.page import Metrics, page, terminal
 from ablate.classifier.student import Student, train_student
 from ablate.config import make
 from ablate.errors import ConfigError
@@ -50,7 +49,7 @@ def main(config: DictConfig) -> int:
     return 0
 
 
-def train(student: Student, folder: Path, wanted: ClassifierConfig) -> dict[str, Any]:
+def train(student: Student, folder: Path, wanted: ClassifierConfig) -> Metrics:
     """Train on one part of the examples, assess on the other.
 
     Args:

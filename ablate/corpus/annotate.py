@@ -27,6 +27,7 @@ import pyarrow.ipc
 
 from ablate.errors import AblateError, DataError, DocumentError
 from ablate.fingerprint import digest
+from ablate.plain import Plain
 from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
@@ -79,7 +80,7 @@ def rewritten(before: TextVersion, after: TextVersion, rows: np.ndarray) -> np.n
 class Operation(Protocol):
     """A slow half: texts in, a table with one row per text out."""
 
-    def slow_identity(self) -> dict[str, Any]: ...
+    def slow_identity(self) -> dict[str, Plain]: ...
 
 
 class StageError(AblateError):
@@ -178,7 +179,11 @@ class Annotations:
 
     def groups(self, version: TextVersion, step: Relation) -> Groups:
         """Which documents of `version` belong together according to `step`."""
-        identity = {"relate": step.relate_identity(), "pool": self.pool.digest, "version": version.key}
+        identity: dict[str, Plain] = {
+            "relate": step.relate_identity(),
+            "pool": self.pool.digest,
+            "version": version.key,
+        }
         key = digest(identity)
         if key not in self._groups:
             path = self.store.folder("groups", key, identity) / "groups.parquet"
@@ -197,7 +202,11 @@ class Annotations:
 
     def windows(self, version: TextVersion, step: SpanRelation) -> Windows:
         """What occurs more than once in `version` according to `step`."""
-        identity = {"relate": step.relate_identity(), "pool": self.pool.digest, "version": version.key}
+        identity: dict[str, Plain] = {
+            "relate": step.relate_identity(),
+            "pool": self.pool.digest,
+            "version": version.key,
+        }
         key = digest(identity)
         if key not in self._windows:
             folder, n_pool = self.store.folder("windows", key, identity), len(self.pool)
@@ -329,7 +338,7 @@ class Annotations:
             if part.size:
                 yield segment, part
 
-    def _identity(self, operation: Operation, segment: str) -> dict[str, Any]:
+    def _identity(self, operation: Operation, segment: str) -> dict[str, Plain]:
         """What names an operation on a segment; the pool's digest says nothing of what only its name holds."""
         told = getattr(operation, "reads", "text") in TOLD
         pool = self.pool.name if told else self.pool.digest
@@ -347,7 +356,7 @@ class Annotations:
             identity = self._identity(one, segment)
             folders.setdefault(self.store.folder("annotations", digest(identity), identity), one)
         folder = next(iter(folders))
-        name = operation.slow_identity().get("stage", type(operation).__name__.lower())
+        name = str(operation.slow_identity().get("stage", type(operation).__name__.lower()))
         lacking = {path: one for path, one in folders.items() if _missing(path, rows).size}
         with ExitStack() as alone:
             for path in sorted(lacking):  # in one order everywhere, so that no two wait for each other
@@ -402,7 +411,7 @@ def _do(work: _Work) -> None:
 class Size:
     """Length of a text in UTF-8 bytes."""
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """Nothing to vary."""
         return {"stage": "size", "version": 1}
 
@@ -423,7 +432,7 @@ class Cut:
     step: SpanRelation
     spans: Spans
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """What is cut, not why."""
         return {**self.step.slow_identity(), "cut": self.spans.digest}
 
@@ -504,7 +513,7 @@ class _Work:
 
 
 def _apply(operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:
-    columns: dict[str, Any] = {"row": rows.astype(np.int64)}
+    columns: dict[str, pa.Array | np.ndarray | list[bool]] = {"row": rows.astype(np.int64)}
     if isinstance(operation, (Transform, Cut)):
         made = operation.transform_many(texts)
         made = [text if text.strip() else "" for text in made]
@@ -534,8 +543,9 @@ def _column(values: Any) -> Any:
 def _numpy(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_fixed_size_list(column.type):
         width = column.type.list_size
-        return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    return column.to_numpy()
+        flat = np.asarray(column.combine_chunks().flatten().to_numpy(zero_copy_only=False))
+        return flat.reshape(-1, width)
+    return np.asarray(column.to_numpy())
 
 
 def open_parts(

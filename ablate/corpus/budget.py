@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -50,7 +50,16 @@ def effective_tokens(tokens: float, unique: float) -> float:
     return unique + unique * R_STAR * (1 - math.exp(-repetitions / R_STAR))
 
 
-def copies_seen(stream: TokenStream | BranchStream, clusters: np.ndarray, tokens: int) -> dict[str, Any]:
+class Copies(TypedDict):
+    """How often a run meets documents of one cluster: `mean` and `max` are of documents in a cluster that it met."""
+
+    documents_seen: int
+    clusters_seen: int
+    mean: float
+    max: int
+
+
+def copies_seen(stream: TokenStream | BranchStream, clusters: np.ndarray, tokens: int) -> Copies:
     """How many copies of duplicate clusters the budget really samples (FineWeb, appendix E.2).
 
     Where the budget is small against the pool few clusters are met twice, and deduplication cannot

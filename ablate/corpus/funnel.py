@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion, rewritten
 from ablate.corpus.view import Corpus
+from ablate.render.funnel import FunnelRow
 from ablate.stages.base import Filter, SpanRelation
 
 TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
 """Tokens of some rows of a text version; None where they are not counted (HTML source)."""
 
 
-def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> list[dict[str, Any]]:
-    """One row for the pool, or its shard, and one per stage: what is left after it, what it dropped and changed.
+def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> list[FunnelRow]:
+    """One row for the pool, or its shard, and one per stage: what is left after it, what it dropped and changed."""
 
-    Returns:
-        Rows with `stage`, `documents`, `bytes`, `tokens`, `dropped` (reason -> documents), `changed`
-        (documents whose text the stage rewrote and kept) and `found` (what its steps count -> number).
-    """
-
-    def row(stage: str, version: TextVersion, rows: np.ndarray) -> dict[str, Any]:
+    def row(stage: str, version: TextVersion, rows: np.ndarray) -> FunnelRow:
         return {
             "stage": stage,
             "documents": int(rows.size),
@@ -53,7 +48,7 @@ def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> lis
                     name: int(measured[name][decision.rows[decision.mine]].sum())
                     for name in decision.step.counts
                 }
-                line["found"] |= found
+                line["found"].update(found)
             elif isinstance(decision.step, SpanRelation):
                 line["found"]["repeated_pieces"] = int(decision.measured["repeated_pieces"].sum())
         line["dropped"] = dict(sorted(dropped.items()))

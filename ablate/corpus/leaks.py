@@ -13,6 +13,7 @@ from ablate.benchmarks.snapshot import HUB_PREFIX
 from ablate.config import RESERVED, make
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.fingerprint import digest
+from ablate.plain import Plain
 from ablate.stages.decontamination import Decontamination
 
 SCHEMA = pa.schema([
@@ -40,7 +41,7 @@ def leak_finder(config: Mapping[str, Any]) -> Decontamination | None:
     return replace(stage, snapshot=evaluate["snapshot"], tasks=tasks)
 
 
-def leak_key(finder: Decontamination) -> dict[str, Any]:
+def leak_key(finder: Decontamination) -> dict[str, Plain]:
     """What names the leaks that a finder finds in a given text: how it looks, and whose the items are."""
     names = digest([list(name) for name in finder.references.names])
     return {"finder": finder.finder.identity(), "names": names}
@@ -62,7 +63,7 @@ def find_leaks(
     step = finder.finder
     measured = annotations.measure(version, step)
     verdict = step.decide({name: column[rows] for name, column in measured.items()})
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, str | int | float]] = []
     names, urls = finder.references.names, annotations.pool.column("url")
     for row, text in annotations.texts(version, rows[~verdict.keep]):
         items: dict[tuple[str, str], tuple[float, int]] = {}

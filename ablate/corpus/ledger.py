@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -58,7 +57,10 @@ def reasons(decision: Decision) -> pa.Array:
 
 def _table(decision: Decision, annotations: Annotations, about: pa.Table) -> pa.Table:
     rows = decision.rows
-    columns: dict[str, Any] = {"row": rows, "key": _hex(annotations.pool.keys[rows])}
+    columns: dict[str, pa.Array | pa.ChunkedArray | np.ndarray] = {
+        "row": rows,
+        "key": _hex(annotations.pool.keys[rows]),
+    }
     columns |= {name: pc.take(about.column(name), rows) for name in ("url", "source")}
     columns |= {"kept": decision.verdict.keep, "reason": reasons(decision)}
     columns["changed"] = rewritten(decision.before, decision.after, rows)

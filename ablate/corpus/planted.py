@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.plain import Plain
 from ablate.pool.pool import Pool
 from ablate.pool.spike.defects import COPIES
 
@@ -47,6 +48,6 @@ class PlantedPart:
                 keep &= (kind != "") | ~np.isin(origin, origin[taken])
         return np.flatnonzero(keep)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """What names it, beside the pool."""
         return {"planted": dict(self.rates)}

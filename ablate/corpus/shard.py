@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
+from ablate.plain import Plain
 from ablate.pool.pool import Pool
 
 
@@ -34,7 +34,7 @@ class Shard:
         """The pool's rows that belong to it, ascending: int64."""
         return np.flatnonzero(shards_of(pool, self.of) == self.number)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """What names it, beside the pool."""
         return {"shard": asdict(self), "by": "host or source"}
 
@@ -45,7 +45,7 @@ def shards_of(pool: Pool, n_shards: int) -> np.ndarray:
     Whichever other documents the pool holds, a host's or a source's are always in the same one.
     """
     names, code = pool.origins
-    return np.array([_hash(name) % n_shards for name in names], dtype=np.int64)[code]
+    return np.asarray(np.array([_hash(name) % n_shards for name in names], dtype=np.int64)[code])
 
 
 def _hash(name: str) -> int:

@@ -16,6 +16,7 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.shard import Shard
 from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest, library_versions, mix64
+from ablate.plain import Plain
 from ablate.store import Store, once_files
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def prepare_tokenizer(
         shard: the part of the pool that the sample is taken from; None for all of it.
     """
     tokenizer: Any = None
-    identity: dict[str, Any] = {"libraries": library_versions(LIBRARIES)}
+    identity: dict[str, Plain] = {"libraries": library_versions(LIBRARIES)}
     if config.pretrained and Path(config.pretrained).is_dir():
         tokenizer = _pretrained(config)
         identity |= {"pretrained": _named(tokenizer)}

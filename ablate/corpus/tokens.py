@@ -14,6 +14,7 @@ import pyarrow as pa
 from ablate.corpus.annotate import RAW, Annotations, TextVersion, take
 from ablate.corpus.tokenizer import load_tokenizer, tokenizer_digest
 from ablate.fingerprint import mix64
+from ablate.plain import Plain
 from ablate.stages.base import Table
 from ablate.text.encoder import encode_texts
 
@@ -30,7 +31,7 @@ class Tokenize:
     folder: Path
     digest: str
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """The tokenizer's digest, in which the version of its library counts."""
         return {"stage": "tokenize", "version": 2, "tokenizer": self.digest}
 
@@ -38,7 +39,7 @@ class Tokenize:
     def _tokenizer(self) -> Any:
         return load_tokenizer(self.folder)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "digest": self.digest}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
@@ -144,7 +145,7 @@ class TokenStream:
         begin = first * self.context + shift
         flat = self._slice(begin, begin + count * self.context + 1)
         starts = np.arange(count)[:, None] * self.context
-        return flat[starts + np.arange(self.context + 1)[None, :]]
+        return np.asarray(flat[starts + np.arange(self.context + 1)[None, :]])
 
     def documents_seen(self, tokens: int, begin: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Which documents the tokens from `begin` to `tokens` reach: (index in the corpus, times each)."""

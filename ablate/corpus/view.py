@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.errors import DataError, under
 from ablate.fingerprint import digest
+from ablate.plain import Plain
 from ablate.pool.pool import Pool
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
 
@@ -70,7 +71,7 @@ class Part(Protocol):
         """The pool's rows that belong to it, ascending: int64."""
         ...
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """What names it, beside the pool."""
         ...
 
@@ -88,7 +89,7 @@ class Overlap:
         """The pool's rows that belong to all, ascending: int64."""
         return reduce(np.intersect1d, [part.rows(pool) for part in self.parts])
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """Of every part."""
         return {"in_all": [part.identity() for part in self.parts]}
 

@@ -63,7 +63,7 @@ def arm_variances(table: Floats) -> Floats:
 def residual_variance(table: Floats) -> float:
     """Variance of a run in the model score = arm + seed + noise, in squared units; table of shape (n_arms, n_seeds), no gaps."""
     rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
-    return float((rest**2).sum()) / ((len(table) - 1) * (table.shape[1] - 1))
+    return float((rest**2).sum() / ((len(table) - 1) * (table.shape[1] - 1)))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from ablate.evaluate.forward import Scorer
 from ablate.evaluate.lm_eval_task import LmEvalTask
 from ablate.evaluate.memorisation import Memorisation, Trained
 from ablate.evaluate.metrics import score_task
-from ablate.evaluate.requests import Sequences, TaskRequests, heldout_requests, requests_of, rolling_windows
+from ablate.evaluate.requests import (
+    Sequences,
+    TaskInfo,
+    TaskRequests,
+    heldout_requests,
+    requests_of,
+    rolling_windows,
+)
 from ablate.evaluate.tasks import TaskSource, find_tasks
 from ablate.fingerprint import ASIDE, digest, was
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text
@@ -142,27 +149,27 @@ class Evaluator:
         self._prepared: tuple[Scorer, list[np.ndarray]] | None = None
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, TaskInfo]:
         """Per task: chance level per metric, items, digest and which way each metric is better.
 
         Also how many items lost the beginning of their prompt, for it is longer than the model's context
         (`cut`), and how many name no right answer among their choices, so that nobody gets them right
         (`no_answer`).
         """
-        asked = {
-            task.name: {"cut": task.cut_items(self._context), "no_answer": task.no_answer}
-            for task in self.tasks
-            if task.kind not in ROLLING
-        }
-        return {name: {**told, **asked.get(name, {})} for name, told in self._asked.items()}
+        told = self._asked
+        for task in self.tasks:
+            if task.kind not in ROLLING:
+                cut, no_answer = task.cut_items(self._context), task.no_answer
+                told[task.name] = {**told[task.name], "cut": cut, "no_answer": no_answer}
+        return told
 
     @property
-    def _asked(self) -> dict[str, Any]:
+    def _asked(self) -> dict[str, TaskInfo]:
         """What records say of the tasks whatever the model."""
         parts: list[Part] = [*self.tasks, *([self._probe] if self._probe else [])]
         return {part.name: self._told(part.name, part.info) for part in parts}
 
-    def _told(self, name: str, info: dict[str, Any]) -> dict[str, Any]:
+    def _told(self, name: str, info: TaskInfo) -> TaskInfo:
         chance, better = dict(info["chance"]), dict(info["higher_is_better"])
         if source := self._source(better):
             better[self._primary] = better[source]
@@ -171,7 +178,7 @@ class Evaluator:
             chance = {metric: float(self._chance[name]) for metric in chance}
         return {**info, "chance": chance, "higher_is_better": better}
 
-    def _source(self, metrics: Mapping[str, Any]) -> str | None:
+    def _source(self, metrics: Collection[str]) -> str | None:
         """The metric that stands in for the primary one."""
         if self._primary in metrics:
             return None
@@ -206,7 +213,7 @@ class Evaluator:
             else:
                 scored.append(score_task(task, total, best))
         for scores in scored:
-            if source := self._source(scores.summary | scores.missing):
+            if source := self._source({*scores.summary, *scores.missing}):
                 found: Any
                 for found in (scores.summary, scores.items, scores.missing):
                     if source in found:

@@ -74,7 +74,7 @@ class Llama:
 
     def norm(self, x: torch.Tensor) -> torch.Tensor:
         """Root-mean-square norm without its gain."""
-        square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+        square: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
         return x * square.div_(self.width).add_(self.eps).rsqrt_()
 
     def queries(self, layer: Layer, h: torch.Tensor) -> torch.Tensor:
@@ -89,11 +89,13 @@ class Llama:
 
     def keys(self, kv: torch.Tensor) -> torch.Tensor:
         """The keys in what `keys_values` returns, shape (..., heads, size)."""
-        return kv[..., : self.width].unflatten(-1, (self.heads, self.size))
+        keys: torch.Tensor = kv[..., : self.width].unflatten(-1, (self.heads, self.size))
+        return keys
 
     def values(self, kv: torch.Tensor) -> torch.Tensor:
         """The values and ones in what `keys_values` returns, shape (..., heads, size + 2)."""
-        return kv[..., self.width :].unflatten(-1, (self.heads, self.size + 2))
+        values: torch.Tensor = kv[..., self.width :].unflatten(-1, (self.heads, self.size + 2))
+        return values
 
     def _layer(self, layer: LayerWeights, copies: int) -> Layer:
         # Heads that share keys and values get a copy each.
@@ -109,7 +111,8 @@ class Llama:
 
     def _paired(self, weight: torch.Tensor) -> torch.Tensor:
         """Rows in the order in which a rotation's two halves stand side by side, as complex numbers do."""
-        return weight.unflatten(0, (-1, 2, self.size // 2)).transpose(1, 2).flatten(0, 2)
+        halves: torch.Tensor = weight.unflatten(0, (-1, 2, self.size // 2))
+        return halves.transpose(1, 2).flatten(0, 2)
 
 
 class Scorer:

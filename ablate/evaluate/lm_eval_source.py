@@ -23,6 +23,7 @@ from ablate.evaluate.building import build, sizes_of
 from ablate.evaluate.squad_metrics import stand_in
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
+from ablate.plain import Plain
 from ablate.store import Store, read_json, whole, write_json
 
 FORMAT = 2
@@ -52,7 +53,7 @@ def of_lm_eval(
     Raises:
         ConfigError, DataError: see `find_tasks`.
     """
-    asked = {
+    asked: dict[str, Plain] = {
         "format": REMEMBERED, "name": name, "limit": limit, "examples": examples, "lm_eval": version("lm_eval"),
     }  # fmt: skip
     index = None if store is None else store.folder("tasks", digest(asked), asked) / "members.json"
@@ -286,7 +287,7 @@ def _folders(entries: list[Any]) -> list[str]:
     """Folders of the files that define tasks, and of those that these include."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         """YAML whose !function tags are left alone."""
 
     Loader.add_multi_constructor("!", lambda loader, suffix, node: None)

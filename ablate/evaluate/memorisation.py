@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ablate.errors import ConfigError
+from ablate.evaluate.requests import TaskInfo
 from ablate.fingerprint import digest, mix64
 
 METRICS = {"copied": False, "copied_prompted": False}
@@ -84,7 +85,7 @@ class Memorisation:
         return [str(number) for number in range(self.sequences)]
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> TaskInfo:
         """As the evaluator reports tasks."""
         return {
             "chance": {}, "n_items": self.sequences, "digest": digest([1, self]), "higher_is_better": METRICS,

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from ablate.evaluate.building import Built, build
 from ablate.evaluate.tasks import TaskSource
 from ablate.fingerprint import digest
+from ablate.plain import Plain
 from ablate.store import Store, atomic, once, read_json, write_json
 from ablate.text.encoder import encode_texts
 
@@ -29,6 +30,27 @@ PLAIN = {
     "loglikelihood_rolling": {"word_perplexity", "byte_perplexity", "bits_per_byte"},
 }
 """Kinds of task and lm-eval's metrics of them that `metrics.py` computes from the arrays alone."""
+
+
+class TaskInfo(TypedDict):
+    """What records say of a task.
+
+    Attributes:
+        chance: metric -> score of a guess, where that is known.
+        n_items: how many are scored.
+        examples: in every prompt; absent where nothing is asked.
+        digest: of what is asked and how it is scored.
+        higher_is_better: metric -> direction.
+        cut, no_answer: items that lost the beginning of their prompt, and that name no right answer.
+    """
+
+    chance: dict[str, float]
+    n_items: int
+    examples: NotRequired[int]
+    digest: str
+    higher_is_better: dict[str, bool]
+    cut: NotRequired[int]
+    no_answer: NotRequired[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +131,7 @@ class TaskRequests:
 
     name: str
     kind: str
-    info: dict[str, Any]
+    info: TaskInfo
     aggregations: dict[str, str]
     ids: np.ndarray
     gold: np.ndarray
@@ -149,7 +171,12 @@ def heldout_requests(name: str, texts: Sequence[str], tokenizer: Any, store: Sto
 
     def build() -> TaskRequests:
         sizes = np.asarray([len(text.encode()) for text in texts], dtype=np.int64)
-        info = {"chance": {}, "n_items": len(texts), "digest": key, "higher_is_better": {"bpb": False}}
+        info: TaskInfo = {
+            "chance": {},
+            "n_items": len(texts),
+            "digest": key,
+            "higher_is_better": {"bpb": False},
+        }
         count = np.arange(len(texts))
         return TaskRequests(
             name, "heldout", info, {}, count.astype(str).astype(object), np.full(len(texts), -1),
@@ -163,11 +190,11 @@ def heldout_requests(name: str, texts: Sequence[str], tokenizer: Any, store: Sto
 
 
 def _stored(
-    of: dict[str, Any], name: str, build: Callable[[], TaskRequests | None], tokenizer: Any, store: Store | None
+    of: dict[str, Plain], name: str, build: Callable[[], TaskRequests | None], tokenizer: Any, store: Store | None
 ) -> TaskRequests | None:  # fmt: skip
     if store is None:
         return build()
-    identity = {
+    identity: dict[str, Plain] = {
         "format": REQUESTS_FORMAT, **of, "tokenizer": tokenizer_digest(tokenizer), "lm_eval": version("lm_eval"),
     }  # fmt: skip
     folder = store.folder("requests", digest(identity), identity)
@@ -232,7 +259,7 @@ def _build(source: TaskSource, tokenizer: Any) -> TaskRequests | None:
     )  # fmt: skip
 
 
-def info_of(source: TaskSource, built: Built) -> dict[str, Any]:
+def info_of(source: TaskSource, built: Built) -> TaskInfo:
     """What records say of a task; items and examples as its requests have them."""
     task = source.task
     better = {metric: bool(task.higher_is_better()[metric]) for metric in task.aggregation()}

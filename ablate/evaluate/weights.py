@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
+
+from ablate.errors import ConfigError
+from ablate.train.architecture import parameter_names, unhonoured, unread
 
 
 class LayerWeights(NamedTuple):
@@ -26,6 +29,9 @@ class Weights:
     Args:
         model: has `config` (a `LlamaConfig`) and the parameter names of `LlamaForCausalLM`.
 
+    Raises:
+        ConfigError: for a model that a plain Llama's forward pass would not compute; names what it has.
+
     Attributes:
         heads, kv_heads, eps, vocab_size, width, size: `size` is a head's width.
         embedding: shape (vocabulary, width).
@@ -37,6 +43,7 @@ class Weights:
         config = model.config
         self._state = {name.replace("_orig_mod.", ""): p.detach().float() for name, p in model.state_dict().items()}  # fmt: skip
         self._count = config.num_hidden_layers
+        _check(config.model_type, config.to_dict(), self._state)
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.eps = config.rms_norm_eps
         self.embedding = self._state["model.embed_tokens.weight"]
@@ -60,3 +67,24 @@ class Weights:
                 self._state[f"{name}{part}_layernorm.weight"] for part in ("input", "post_attention")
             )
             yield LayerWeights(q * before, k * before, v * before, out, gate * between, up * between, down)
+
+
+def _check(kind: str, config: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+    """Refuse what the forward passes would leave out: they would score another model than this one."""
+    layers, tied = config["num_hidden_layers"], config["tie_word_embeddings"]
+    odd = [] if kind == "llama" else [f"model_type={kind!r}"]
+    odd += unhonoured(config) + unread(state, layers=layers)
+    head, embedding = state.get("lm_head.weight"), state.get("model.embed_tokens.weight")
+    if tied and head is not None and embedding is not None and not _one(head, embedding):
+        odd.append("tie_word_embeddings=True with an lm_head.weight of its own")
+    if odd:
+        raise ConfigError(
+            f"the model has {', '.join(odd)}, which our forward pass of a Llama does not compute, so its scores would be "
+            "another model's; evaluate it with lm-eval"
+        )
+    if lacking := sorted(parameter_names(layers=layers, tied=tied) - set(state)):
+        raise ConfigError(f"the model lacks {', '.join(lacking[:3])}, which a Llama of its configuration has")
+
+
+def _one(head: torch.Tensor, embedding: torch.Tensor) -> bool:
+    return head.data_ptr() == embedding.data_ptr() or torch.equal(head, embedding)

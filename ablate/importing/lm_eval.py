@@ -270,7 +270,8 @@ def _samples(file: Path, task: str, effective: Any) -> list[dict[str, Any]]:
         )
     samples = []
     seen: dict[tuple[str, int], Place] = {}
-    for place, sample in read_rows(logged[0], "results.lm_eval") if logged else ():
+    for place, row in read_rows(logged[0], "results.lm_eval") if logged else ():
+        sample: dict[str, Any] = dict(row)
         if (
             not isinstance(sample.get("doc_id"), int)
             or not isinstance(sample.get("metrics"), list)
@@ -283,7 +284,7 @@ def _samples(file: Path, task: str, effective: Any) -> list[dict[str, Any]]:
                 f"{place} repeats {first.unit} {first.number}: doc {sample['doc_id']}, filter {sample['filter']}. "
                 "Keep one"
             )
-        samples.append(dict(sample))
+        samples.append(sample)
     items = len({doc for _, doc in seen})
     if logged and isinstance(effective, int) and items != effective:
         raise DataError(

@@ -59,7 +59,7 @@ class Passage:
     @property
     def kept(self) -> np.ndarray:
         """Pool rows of the documents that it kept, ascending."""
-        return self.rows[self.keep]
+        return np.asarray(self.rows[self.keep])
 
 
 def passages(corpus: Corpus) -> list[Passage]:

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from ablate.inspect.page import between, escape, percent
 from ablate.inspect.retention import Share
@@ -112,7 +111,7 @@ def duplicates_page(
     agreements: Sequence[Agreement],
     shown: Sequence[Shown],
     floor: float,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
 ) -> str:
     """The whole page, as Markdown."""
     parts = [f"# {title}: near-duplicate detection", f"{heading}."]

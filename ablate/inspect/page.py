@@ -7,7 +7,6 @@ import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from ablate.inspect.diversity import MEASURES, SAMPLES, WINDOW, Diversity
 from ablate.inspect.retention import FALSE_SHARE, Retention, leads
@@ -132,7 +131,7 @@ def group_counts(lines: Sequence[Retention], column: str) -> str:
 
 def audit_page(
     title: str,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     stages: Sequence[tuple[str, int, int]],
     lines: Sequence[Retention],
     diversity: Diversity,

@@ -130,7 +130,7 @@ def chance(kept: ArrayLike, before: ArrayLike, all_kept: int, all_before: int) -
     k, n = np.asarray(kept), np.asarray(before)
     below = stats.hypergeom.cdf(k, all_before, all_kept, n)
     above = stats.hypergeom.sf(k - 1, all_before, all_kept, n)
-    return np.minimum(1.0, 2 * np.minimum(below, above))
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(below, above)))
 
 
 def retention(stage: str, column: str, grouping: Grouping, keep: np.ndarray, least: int) -> list[Retention]:

@@ -57,7 +57,7 @@ class Pairs:
 
     def codes(self, n: int) -> np.ndarray:
         """One number for each pair among `n` documents, shape (k,), int64."""
-        return self.first * n + self.second
+        return np.asarray(self.first * n + self.second)
 
     def take(self, which: np.ndarray) -> Pairs:
         """Some of the pairs, by mask or position."""
@@ -133,7 +133,7 @@ def candidate_pairs(
 def cluster_labels(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
     """Connected components of `n` documents under pairs: shape (n,), int64."""
     graph = coo_array((np.ones(first.size, dtype=np.int8), (first, second)), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def pairs_within(labels: np.ndarray) -> int:

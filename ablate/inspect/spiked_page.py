@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ablate.inspect.page import between, percent
-from ablate.inspect.spiked import NOT_PLANTED, WHOLE, Outcome, Share
+from ablate.inspect.retention import Share
+from ablate.inspect.spiked import NOT_PLANTED, WHOLE, Outcome
 from ablate.render.csv_text import csv_text
 from ablate.render.tables import aligned, markdown
 
@@ -88,7 +88,7 @@ def _numbers(share: Share) -> list[object]:
     return [share.total, share.hits, *map(float, (share.value, *share.interval))]
 
 
-def spike_page(title: str, found: Sequence[Outcome], facts: Mapping[str, Any], cost: str = "") -> str:
+def spike_page(title: str, found: Sequence[Outcome], facts: Mapping[str, object], cost: str = "") -> str:
     """The whole page.
 
     Args:

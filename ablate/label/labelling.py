@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ablate.errors import ConfigError
 from ablate.label.rubric import Document, Grader, Rubric
@@ -16,6 +16,39 @@ from ablate.teacher.asking import Asking
 from ablate.teacher.base import Teacher
 from ablate.teacher.journal import open_journal
 from ablate.teacher.question import Answer
+
+
+class Summary(TypedDict):
+    """Counts of labelling.
+
+    Attributes:
+        documents: to be labelled; `answered` of them have an answer, `labelled` a score, `failed` none, and
+            `not_asked` were left out (`stopped_by_max_cost`).
+        unparsed, unparsed_share: answers that state no score; the share is None where there is no answer.
+        new_answers: that this call asked for.
+        distribution: score -> documents.
+        input_tokens, output_tokens: of all answers.
+        cost: None where it is not known.
+        answers_lost, answers_without_usage: counted at their most.
+        failures: document id -> why it got no answer.
+    """
+
+    documents: int
+    answered: int
+    labelled: int
+    unparsed: int
+    unparsed_share: float | None
+    failed: int
+    not_asked: int
+    stopped_by_max_cost: bool
+    new_answers: int
+    distribution: dict[str, int]
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    answers_lost: int
+    answers_without_usage: int
+    failures: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +75,7 @@ class Labelling:
     unmetered: int
     capped: bool
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """Counts, label distribution, share that could not be parsed, tokens and cost; plain data."""
         answered = [answer for answer in self.answers if answer is not None]
         counts = Counter(score for score in self.scores if score is not None)

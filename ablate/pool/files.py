@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ablate.errors import ConfigError, nearest
+from ablate.plain import Plain
 from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
 from ablate.reading.paths import Found, find_files, is_hidden, shown
@@ -57,7 +58,7 @@ class Files(Source):
         """
         return find_files(self.paths, is_readable, f"files ending in {READABLE}")
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """Files with size and time of change, every parameter, and how they are read."""
         found = self.found()
         return {
@@ -111,7 +112,7 @@ class Files(Source):
             except Exception as error:  # whatever one record holds, the others count
                 yield Skipped(part.name, number, f"unreadable record: {type(error).__name__}: {error}")
 
-    def _document(self, row: Mapping[str, Any], part: Part, number: int) -> Document | Skipped:
+    def _document(self, row: Mapping[str, object], part: Part, number: int) -> Document | Skipped:
         text = row.get(self.text_column)
         if isinstance(text, bytes):
             text = decode(text)

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ablate.errors import ConfigError, DataError, nearest
+from ablate.plain import Plain
 from ablate.pool.source import NO_TEXT, Document, Skipped, Source, file_stamps, scalars
 from ablate.reading.encoding import decode
 from ablate.reading.paths import shown
@@ -56,7 +57,7 @@ class Hub(Source):
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit must be 1 or more, got {self.limit}")
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """Every parameter, and the files of a local folder; a moving revision is found once and then kept."""
         local = Path(self.path)
         files = [path for path in sorted(local.rglob("*")) if path.is_file()] if local.is_dir() else []
@@ -135,7 +136,7 @@ class Hub(Source):
                 name = shown(path.relative_to(folder).as_posix())
                 yield Skipped(name, 0, f"not read ({path.suffix.lower() or 'no ending'})")
 
-    def _rows(self, cache: str | None) -> Iterator[Mapping[str, Any]]:
+    def _rows(self, cache: str | None) -> Iterator[Mapping[str, object]]:
         import datasets
 
         try:
@@ -180,7 +181,7 @@ class Hub(Source):
             f"{said or kinds[-1]}. What to do: {hint}; {local}"
         )
 
-    def _document(self, row: Mapping[str, Any], number: int) -> Document | Skipped:
+    def _document(self, row: Mapping[str, object], number: int) -> Document | Skipped:
         text = row[self.text_column]
         if isinstance(text, bytes):
             text = decode(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ablate.errors import ConfigError, under
+from ablate.plain import Plain
 from ablate.pool.source import Document, Skipped, Source
 
 
@@ -24,7 +24,7 @@ class Mixed(Source):
         if not self.parts:
             raise ConfigError("parts is empty: name at least one pool, see conf/pool/mixed.yaml")
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """The request of every part, in order."""
         requests = []
         for name, part in self.parts.items():

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json, digest
@@ -61,6 +62,44 @@ TRUTH_SCHEMA = pa.schema([
 ])  # fmt: skip
 
 
+class Summary(TypedDict):
+    """What `pool.json` says of a pool.
+
+    Attributes:
+        format: of the folder.
+        digest, name: as `Pool` has them.
+        documents, bytes: how many, and of how much UTF-8.
+        kinds: kind -> documents.
+        skipped, skipped_reasons: records that are not in it, and how many for each reason.
+        lost_bytes: file -> bytes that could not be read.
+        bounds: as `Pool` has them.
+        planted: kind of a planted defect -> documents; absent where nothing was planted.
+    """
+
+    format: int
+    digest: str
+    name: str
+    documents: int
+    bytes: int
+    kinds: dict[str, int]
+    skipped: int
+    skipped_reasons: dict[str, int]
+    lost_bytes: NotRequired[dict[str, int]]
+    bounds: list[int]
+    planted: NotRequired[dict[str, int]]
+
+
+class _Row(TypedDict):
+    """A document as a row of the pool, but for its key."""
+
+    text: str
+    kind: str
+    url: str
+    source: str
+    language: str
+    metadata: str
+
+
 @dataclass(frozen=True)
 class Pool:
     """A built pool on disk.
@@ -75,7 +114,7 @@ class Pool:
     folder: Path
     digest: str
     bounds: tuple[int, ...]
-    summary: dict[str, Any]
+    summary: Summary
 
     def __len__(self) -> int:
         return self.bounds[-1]
@@ -115,14 +154,14 @@ class Pool:
         return pq.read_table(path, columns=list(names) or None)
 
     @cached_property
-    def keys(self) -> np.ndarray:
+    def keys(self) -> NDArray[np.uint64]:
         """Shape (n,), uint64: names each document, whatever pool it stands in."""
-        return self.column("key").to_numpy()
+        return np.asarray(self.column("key").to_numpy(), dtype=np.uint64)
 
     @cached_property
-    def is_html(self) -> np.ndarray:
+    def is_html(self) -> NDArray[np.bool_]:
         """Shape (n,), bool."""
-        return self.column("kind").to_numpy() == "html"
+        return np.asarray(self.column("kind").to_numpy() == "html", dtype=np.bool_)
 
     @cached_property
     def is_synthetic(self) -> np.ndarray:
@@ -223,12 +262,12 @@ def _move_in(building: Path, folder: Path) -> None:
         put(path, folder / path.name)
 
 
-def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[str, Any]:
+def _write_shards(source: Source, folder: Path, shard_documents: int) -> Summary:
     texts, rest = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
     seen: Counter[bytes] = Counter()
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
     lost = Counter[str]()
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     truths: list[Truth | None] = []
     shard_bytes = 0
 
@@ -292,7 +331,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         said = f"; the first: {first.file}, {first.offset}: {first.reason}" if first else ""
         raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check {key}")
     planted = _write_truth(truths, folder, rest)
-    summary = {
+    summary: Summary = {
         "format": FORMAT,
         "digest": digest([FORMAT, shard_documents, texts.hexdigest()]),
         "name": digest([FORMAT, shard_documents, texts.hexdigest(), rest.hexdigest()]),
@@ -303,26 +342,29 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> dict[st
         "skipped_reasons": dict(sorted(reasons.items())),
         "lost_bytes": dict(sorted(lost.items())),
         "bounds": bounds,
-        **planted,
     }
+    if planted is not None:
+        summary["planted"] = planted
     write_json(folder / "pool.json", summary)
     return summary
 
 
-def _write_truth(truths: Sequence[Truth | None], folder: Path, rest: Any) -> dict[str, Any]:
-    """Keep what was planted and count it in `rest`; returns `planted` (kind -> documents), or nothing where nothing was."""
+def _write_truth(
+    truths: Sequence[Truth | None], folder: Path, rest: hashlib.blake2b
+) -> dict[str, int] | None:
+    """Keep what was planted and count it in `rest`; returns documents by kind, or None where nothing was planted."""
     known = [truth for truth in truths if truth is not None]
     if not known:
-        return {}
+        return None
     if len(known) < len(truths):
         raise DataError("a pool must say of every document what was planted into it, or of none")
     table = pa.Table.from_pylist([asdict(truth) for truth in known], schema=TRUTH_SCHEMA)
     rest.update(canonical_json([asdict(truth) for truth in known]).encode())
     write_table(folder / TRUTH, table)
-    return {"planted": dict(sorted(Counter(truth.kind for truth in known if truth.kind).items()))}
+    return dict(sorted(Counter(truth.kind for truth in known if truth.kind).items()))
 
 
-def _row(document: Document) -> dict[str, Any]:
+def _row(document: Document) -> _Row:
     """A document as a row of the pool, but for its key; holds what UTF-8 and JSON can."""
     return {
         "text": clean_text(document.text),
@@ -334,6 +376,6 @@ def _row(document: Document) -> dict[str, Any]:
     }
 
 
-def _write_shard(rows: list[dict[str, Any]], path: Path) -> None:
+def _write_shard(rows: list[dict[str, object]], path: Path) -> None:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     pq.write_table(table, path, compression="zstd", row_group_size=500)

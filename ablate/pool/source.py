@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ablate.fingerprint import file_stamp, library_versions
+from ablate.plain import Plain
 
 MAX_DOCUMENT_BYTES = 10_000_000
 NO_TEXT = "no text"
@@ -55,7 +56,7 @@ class Document:
     url: str = ""
     source: str = ""
     language: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Plain] = field(default_factory=dict)
     truth: Truth | None = None
 
 
@@ -90,7 +91,7 @@ class Source(ABC):
         """Every document in a fixed order, and every skipped record in its place."""
 
     @abstractmethod
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """What was asked for, cheap to compute; the same request finds the pool made before.
 
         Local files stand in it with what changes when they do, so a changed file is read again. A pool is
@@ -102,7 +103,7 @@ class Source(ABC):
         return library_versions(self.libraries)
 
 
-def file_stamps(paths: Sequence[Path]) -> list[list[Any]]:
+def file_stamps(paths: Sequence[Path]) -> list[list[Plain]]:
     """[path, what changes when the file does] per file; of one that is not there any more, that it is not.
 
     They tell whether a file was read before; no pool is named by them.
@@ -117,7 +118,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
         return (-1,)
 
 
-def scalars(row: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
+def scalars(row: Mapping[str, object], leave_out: Sequence[str]) -> dict[str, Plain]:
     """The plain short fields of a row, for `Document.metadata`."""
     kept = {}
     for name, value in row.items():
@@ -125,4 +126,5 @@ def scalars(row: Mapping[str, Any], leave_out: Sequence[str]) -> dict[str, Any]:
             continue
         if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= 500):
             kept[name] = value
-    return json.loads(json.dumps(kept, default=str))
+    plain: dict[str, Plain] = json.loads(json.dumps(kept, default=str))
+    return plain

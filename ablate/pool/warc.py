@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ablate.errors import ConfigError
+from ablate.plain import Plain
 from ablate.pool.http_body import is_markup, media_type, unpack
 from ablate.pool.members import BROKEN
 from ablate.pool.records import Lost, Record, records
@@ -56,7 +57,7 @@ class Warc(Source):
             f"WARC files, ending in {', '.join(WARC_ENDINGS)}",
         )
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """Files with size and time of change, the limit, and how they are read."""
         return {"reader": READER, "warc": file_stamps(self.found().files), "limit": self.limit}
 

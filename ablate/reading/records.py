@@ -66,7 +66,7 @@ class Fault:
     reason: str
 
 
-Row = Mapping[str, Any]
+Row = Mapping[str, object]
 Record = tuple[int, Row | Fault]
 """Line, from 1, in a text file; row, from 0, in a Parquet file or a JSON array."""
 
@@ -330,7 +330,7 @@ def _loads(text: str, unique: bool) -> Any:
     return json.loads(text, object_pairs_hook=_unique) if unique else json.loads(text)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     row = dict(pairs)
     if len(row) < len(pairs):
         raise _TwiceNamed(next(repr(name) for n, (name, _) in enumerate(pairs) if name in dict(pairs[:n])))
@@ -470,7 +470,7 @@ def _parquet(part: Part, columns: Sequence[str], plain: bool) -> Iterator[Record
     """Rows by row groups; a damaged one costs its own rows."""
     first = 0
     try:
-        source: Any = part.path
+        source: Path | pa.BufferReader = part.path
         if part.path.suffix.lower() != ".parquet":
             body, damage = _whole(part, MAX_WHOLE)
             if damage or len(body) > MAX_WHOLE:
@@ -513,14 +513,14 @@ def _row_group(
         yield number, Fault(f"unreadable from here: {lost:,} rows of a damaged row group: {worded(error)}")
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: pa.Array) -> list[object]:
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError, LookupError, pa.ArrowException):  # one of them does not fit Python
         return [_value(value) for value in column]
 
 
-def _value(value: Any) -> Any:
+def _value(value: pa.Scalar) -> object:
     """A value; a text that is not UTF-8 decoded like any other, and None where there is no such value here."""
     try:
         return value.as_py()

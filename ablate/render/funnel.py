@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
 from ablate.render.tables import aligned
 
@@ -20,14 +20,35 @@ FUNNEL_HEADER = (
 )
 
 
-def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+class FunnelRow(TypedDict):
+    """What is left after a stage, and what it did.
+
+    Attributes:
+        stage: its name; "input" for what comes in.
+        documents, bytes: left, and their UTF-8.
+        tokens: of those; None where they are not counted (HTML source).
+        dropped: reason -> documents.
+        changed: documents whose text it rewrote and kept.
+        found: what its steps count -> number.
+    """
+
+    stage: str
+    documents: int
+    bytes: int
+    tokens: int | None
+    dropped: dict[str, int]
+    changed: int
+    found: dict[str, int]
+
+
+def funnel_cells(lines: Sequence[FunnelRow]) -> list[list[str]]:
     """Cells of the funnel: what is left after each stage, and the share that it kept."""
     cells = []
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else line
         share = [
-            f"{100 * line[k] / before[k]:.1f} %" if number and before[k] else ""
-            for k in ("documents", "bytes")
+            f"{100 * now / then:.1f} %" if number and then else ""
+            for now, then in ((line["documents"], before["documents"]), (line["bytes"], before["bytes"]))
         ]
         reasons = ", ".join(
             f"{name} {count:,}"
@@ -42,6 +63,6 @@ def funnel_cells(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return cells
 
 
-def funnel_table(lines: Sequence[Mapping[str, Any]]) -> str:
+def funnel_table(lines: Sequence[FunnelRow]) -> str:
     """The funnel as plain text."""
     return aligned(FUNNEL_HEADER, funnel_cells(lines))

@@ -219,11 +219,11 @@ def funnel(study: Study) -> Figure | None:
         return None
     with matplotlib.rc_context(STYLE):
         figure, axes = empty_figure(9, 1.1 + 0.42 * len(lines), 2)
-        for axis, name, scale, unit in (
-            (axes[0], "documents", 1, "documents"),
-            (axes[1], "bytes", 1e6, "MB of text"),
+        for axis, left, scale, unit in (
+            (axes[0], [line["documents"] for line in lines], 1, "documents"),
+            (axes[1], [line["bytes"] for line in lines], 1e6, "MB of text"),
         ):
-            values = [line[name] / scale for line in lines]
+            values = [count / scale for count in left]
             axis.barh(range(len(lines)), values, color=[INK] + [HELPS] * (len(lines) - 1), height=0.62)
             for position, value in enumerate(values):
                 share = "" if position == 0 else f"  ({100 * value / values[position - 1]:.0f} % kept)"

@@ -319,10 +319,14 @@ def _corpora(study: Study) -> Columns:
 
 
 def _funnel(study: Study) -> Columns:
-    names = ("stage", "documents", "bytes", "tokens", "changed")
     return _table(
-        ("arm", *names), ([arm, *(line[name] for name in names)] for arm in study.arms for line in study.funnel(arm) or ())
-    )  # fmt: skip
+        ("arm", "stage", "documents", "bytes", "tokens", "changed"),
+        (
+            [arm, line["stage"], line["documents"], line["bytes"], line["tokens"], line["changed"]]
+            for arm in study.arms
+            for line in study.funnel(arm) or ()
+        ),
+    )
 
 
 def _dropped(study: Study) -> Columns:
@@ -330,8 +334,8 @@ def _dropped(study: Study) -> Columns:
         [arm, line["stage"], what, reason, count]
         for arm in study.arms
         for line in study.funnel(arm) or ()
-        for what in ("dropped", "found")
-        for reason, count in sorted(line.get(what, {}).items(), key=lambda entry: (-entry[1], entry[0]))
+        for what, counts in (("dropped", line["dropped"]), ("found", line.get("found", {})))
+        for reason, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     ]
     return _table(("arm", "stage", "what", "reason", "count"), rows)
 

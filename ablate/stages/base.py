@@ -17,10 +17,12 @@ from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ablate.fingerprint import LATER, library_versions, mix64
+from ablate.plain import Plain
 from ablate.text.lines import line_ends
 from ablate.text.spans import Spans, Windows
 
@@ -39,13 +41,13 @@ class Verdict:
         reasons: the names of the reasons, in the order in which they are tried.
     """
 
-    code: np.ndarray
+    code: NDArray[np.int8]
     reasons: tuple[str, ...]
 
     @property
-    def keep(self) -> np.ndarray:
+    def keep(self) -> NDArray[np.bool_]:
         """Shape (n,), bool."""
-        return self.code == 0
+        return np.equal(self.code, 0)
 
     def among(self, mine: np.ndarray) -> Verdict:
         """The same about some of more documents, all others being kept.
@@ -112,7 +114,7 @@ class Stage(ABC):
             if name not in fields:
                 raise TypeError(f"{cls.__name__}.decide_only names {name!r}, which is no field of it")
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """Every field by name, as it counts for identity, but `only`, which changes what is decided and not how.
 
         A field that says where something lies is overridden with a digest of what lies there.
@@ -124,11 +126,11 @@ class Stage(ABC):
         """The installed version of each of `libraries`, or of those that these parameters make use of."""
         return library_versions(self.libraries)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """What names this stage's decisions: name, version, libraries and every parameter."""
         return self._identity(without=()) | self.restriction()
 
-    def restriction(self) -> dict[str, Any]:
+    def restriction(self) -> dict[str, Plain]:
         """What of the identity says which documents it deals with; nothing for all."""
         return {} if self.only is None else {"only": self.only}
 
@@ -138,15 +140,19 @@ class Stage(ABC):
         Args:
             synthetic: shape (n,), bool: documents that say they are.
         """
-        return np.ones_like(synthetic) if self.only is None else synthetic == (self.only == "synthetic")
+        return np.ones_like(synthetic) if self.only is None else np.equal(synthetic, self.only == "synthetic")
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """What names the slow half's output: name, version and every parameter that is not `decide_only`."""
         return self._identity(without=self.decide_only)
 
-    def _identity(self, without: Sequence[str]) -> dict[str, Any]:
+    def _identity(self, without: Sequence[str]) -> dict[str, Plain]:
         parameters = {name: value for name, value in self.parameters().items() if name not in without}
-        identity = {"stage": type(self).name, "version": self.version, "parameters": parameters}
+        identity: dict[str, Plain] = {
+            "stage": type(self).name,
+            "version": self.version,
+            "parameters": parameters,
+        }
         return identity | ({"libraries": found} if (found := self.versions()) else {})
 
     def check(self) -> None:
@@ -228,7 +234,7 @@ class Transform(Stage):
 
     kinds: ClassVar[tuple[str, ...]] = ("html", "text")
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """A transform's output depends on every parameter."""
         return self._identity(without=())
 
@@ -272,7 +278,7 @@ class Groups:
         ones = np.ones(document.size, dtype=np.int8)
         graph = coo_array((ones, (document, rows.size + bucket)), shape=(size, size))
         _, label = connected_components(graph, directed=False)
-        return label[: rows.size].astype(np.int64)
+        return np.asarray(label[: rows.size], dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,11 +311,11 @@ class Relation(Stage):
         nothing (too short) is all zeros.
         """
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """What names the sketches."""
         return self._identity(without=(*self.decide_only, *self.relate_only))
 
-    def relate_identity(self) -> dict[str, Any]:
+    def relate_identity(self) -> dict[str, Plain]:
         """What names the groups: the sketches', and what `relate` depends on beside them."""
         return self._identity(without=self.decide_only)
 
@@ -412,11 +418,11 @@ class SpanRelation(Stage):
         if not 0 <= self.max_share < 1:
             raise ValueError(f"max_share must be in [0, 1), got {self.max_share}")
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """What names the sketches."""
         return self._identity(without=(*self.decide_only, *self.relate_only))
 
-    def relate_identity(self) -> dict[str, Any]:
+    def relate_identity(self) -> dict[str, Plain]:
         """What names the windows: the sketches', and what `relate` depends on beside them."""
         return self._identity(without=self.decide_only)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ablate.classifier.student import INDEX, load_student, student_digest
 from ablate.errors import ConfigError
+from ablate.plain import Plain
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.stages.thresholds import least_kept
 
@@ -67,7 +68,7 @@ class ClassifierQuality(Filter):
         """A student must be given, and of which seed."""
         _ = self._folder
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The student by its digest, not by where it lies."""
         return super().parameters() | {"model": student_digest(self._folder)}
 

@@ -13,11 +13,12 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ablate.errors import ConfigError, DocumentError, FieldError, nearest
+from ablate.plain import Plain
 from ablate.stages.base import Table, Verdict
 from ablate.stages.thresholds import Scored, scores
 
@@ -85,7 +86,7 @@ class Column(Scored):
             "Numbers, true or false and texts up to 500 characters are taken from the files, lists and mappings are not"
         )
 
-    def slow_identity(self) -> dict[str, Any]:
+    def slow_identity(self) -> dict[str, Plain]:
         """Values are read as numbers or as they are, whatever the rule."""
         return super().slow_identity() | {"as": "values" if self.keep or self.drop else "numbers"}
 

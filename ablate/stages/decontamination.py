@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from ablate.plain import Plain
 from ablate.stages._references import MATCHES, Found, References, load_references
 from ablate.stages.base import Filter, Relation, Stage, Table, Transform, Verdict
 from ablate.text.text_norm import word_spans
@@ -85,7 +86,7 @@ class Decontamination(Stage):
         """Words of an n-gram."""
         return self.ngram if self.ngram is not None else NGRAM[self.method]
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The references by their digest, not by where they lie."""
         parameters = super().parameters()
         del parameters["snapshot"], parameters["tasks"]
@@ -128,7 +129,7 @@ class Searching(Stage):
 
     references: References
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The references by their digest."""
         return super().parameters() | {"references": self.references.digest}
 

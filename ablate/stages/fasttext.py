@@ -16,6 +16,7 @@ import numpy as np
 
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import file_digest, file_stamp
+from ablate.plain import Plain
 from ablate.stages.base import Table, Verdict
 from ablate.stages.thresholds import Scored
 from ablate.text.fast_text import LABEL, load_model
@@ -58,7 +59,7 @@ class FastText(Scored):
             raise ConfigError(f"label: {said}{nearest(self.label or '', known)}")
         super().check()
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The model by its digest."""
         return super().parameters() | {"model": file_digest(self._model)}
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ablate.errors import nearest
 from ablate.fingerprint import file_digest
+from ablate.plain import Plain
 from ablate.stages.base import Filter, Table, Verdict
 from ablate.text.fast_text import LABEL, load_model
 from ablate.text.lines import one_line
@@ -62,7 +63,7 @@ class Language(Filter):
                     f"languages: the model does not know {code!r}: {nearest(code, language_codes())}"
                 )
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The model by its digest beside them."""
         return super().parameters() | {"model": file_digest(MODEL)}
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ablate.fingerprint import mix64
+from ablate.plain import Plain
 from ablate.stages._verify import Edit, Jaccard, verified
 from ablate.stages.base import Groups, Relation, TextsOf
 from ablate.text.text_norm import ngram_hashes, word_hashes, word_hashes_many
@@ -59,16 +60,14 @@ class MinhashDedup(Relation):
         if not 0 < self.min_similarity <= 1:
             raise ValueError(f"min_similarity must be in (0, 1], got {self.min_similarity}")
 
-    def _identity(self, without: Sequence[str]) -> dict[str, Any]:
+    def _identity(self, without: Sequence[str]) -> dict[str, Plain]:
         identity = super()._identity(without)
         return identity | ({"hashes": self.seed} if self.seed else {})
 
-    def relate_identity(self) -> dict[str, Any]:
+    def relate_identity(self) -> dict[str, Plain]:
         """Without the similarity where nothing is verified."""
-        identity = super().relate_identity()
-        if self.verify == "none":
-            del identity["parameters"]["min_similarity"]
-        return identity
+        unread = ("min_similarity",) if self.verify == "none" else ()
+        return self._identity(without=(*self.decide_only, *unread))
 
     def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
         """Candidates, or those of them that are alike."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from ablate.errors import ConfigError, DocumentError
 from ablate.fingerprint import library_versions
+from ablate.plain import Plain
 from ablate.stages.base import Step, Table, Transform, Verdict
 from ablate.stages.thresholds import Scored, scores
 from ablate.stages.user_function import Function, check_function, load
@@ -57,7 +58,7 @@ class Python(Scored):
         if self.gives == "score":
             super().check()
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The function by its name and source."""
         return super().parameters() | {"function": self._function.identity()}
 
@@ -113,7 +114,7 @@ class PythonText(Transform):
     batched: bool
     uses: tuple[str, ...]
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The function by its name and source."""
         return super().parameters() | {"function": _function_of(self).identity()}
 

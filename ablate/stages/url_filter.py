@@ -17,6 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from ablate.fingerprint import file_stamp
+from ablate.plain import Plain
 from ablate.reading.records import read_lines
 from ablate.stages._blocklists import Address, from_punycode, read_blocklists, without_percent
 from ablate.stages.base import Filter, Table, Verdict
@@ -73,7 +74,7 @@ class UrlFilter(Filter):
             if path is not None and not Path(str(path)).is_file():
                 raise ValueError(f"{name}: {path} is not a file; give one with a word a line")
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Plain]:
         """The content of the lists; where they lie, in which categories and how they are packed does not count."""
         lists: dict[str, Any] = {name: sorted(self._words(name)) for name in WORD_FILES}
         lists["blocklists"] = read_blocklists(self.blocklists, self.categories).digest

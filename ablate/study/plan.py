@@ -17,14 +17,13 @@ from ablate.config import (
     make,
     make_pool,
     naming,
-    nearest,
     plain,
     stage_names,
     stage_order,
 )
 from ablate.design.base import Assignment, ContrastSpec, Design, Factor
 from ablate.design.controls import CONTROL, PARTS, SPLIT, controlled_factor, controls
-from ablate.errors import AblateError, ConfigError, DataError
+from ablate.errors import AblateError, ConfigError, DataError, nearest
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.pool.spike.defects import KINDS

@@ -20,6 +20,7 @@ from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
 from ablate.estimand.base import NotIdentified
+from ablate.render.funnel import FunnelRow
 from ablate.store import check, read_json, read_table
 from ablate.study.chance import Chance, Draw, chance_of, draw_of, draws_documents
 from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
@@ -56,7 +57,7 @@ class Study:
     failed: Mapping[tuple[str, int], str]
     further: Sequence[ContrastSpec] = ()
     history: Standing = AT_ITS_WORD
-    _items: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _items: dict[tuple[str, int], dict[tuple[str, str], np.ndarray]] = field(default_factory=dict, repr=False)
 
     @property
     def arms(self) -> list[str]:
@@ -301,7 +302,7 @@ class Study:
                 found.setdefault(record["corpus"]["key"], record)
         return list(found.values())
 
-    def funnel(self, arm: str) -> list[dict[str, Any]] | None:
+    def funnel(self, arm: str) -> list[FunnelRow] | None:
         """Documents, bytes and tokens after each stage of an arm, of all its shards together; None without a record."""
         shards: dict[Shard | None, Mapping[str, Any]] = {}
         for draw, record in self.draws(arm).items():
@@ -309,14 +310,19 @@ class Study:
         funnels = [record["corpus"]["funnel"] for record in shards.values() if record["corpus"]]
         if len(funnels) < 2:
             return list(funnels[0]) if funnels else None
-        lines = []
+        lines: list[FunnelRow] = []
         for parts in zip(*funnels, strict=True):
-            summed = {
-                name: _sum([part[name] for part in parts])
-                for name in ("documents", "bytes", "tokens", "changed")
+            rows: tuple[FunnelRow, ...] = parts
+            joined: FunnelRow = {
+                **rows[0],
+                "documents": sum(row["documents"] for row in rows),
+                "bytes": sum(row["bytes"] for row in rows),
+                "tokens": _sum([row["tokens"] for row in rows]),
+                "dropped": _counts([row["dropped"] for row in rows]),
+                "changed": sum(row["changed"] for row in rows),
+                "found": _counts([row["found"] for row in rows]),
             }
-            counts = {name: _counts([part[name] for part in parts]) for name in ("dropped", "found")}
-            lines.append({**parts[0], **summed, **counts})
+            lines.append(joined)
         return lines
 
     def scores(self, task: str, metric: str, point: int | None = None) -> np.ndarray:

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.config import identified, make, make_stages, renamed
 from ablate.corpus.branch import BranchStream
-from ablate.corpus.budget import BudgetConfig, copies_seen, effective_tokens
+from ablate.corpus.budget import BudgetConfig, Copies, copies_seen, effective_tokens
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError
@@ -45,6 +45,9 @@ from ablate.study.record import write_record
 from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
 from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
+
+if TYPE_CHECKING:
+    from ablate.train.loop import Progress
 
 RunName = tuple[str, int]
 """An arm and a seed."""
@@ -335,7 +338,7 @@ def _copies(
     prepared: Prepared,
     stream: TokenStream | BranchStream,
     tokens: int,
-) -> dict[str, Any] | None:
+) -> Copies | None:
     """Copies of duplicate clusters in what was trained on, by the recipe's last relation, on or off."""
     everything = {**config, "stages": {n: {**s, "enabled": True} for n, s in config["stages"].items()}}
     stages = make_stages(everything, prepared.draw.stages)
@@ -404,7 +407,7 @@ class _Desk:
         self.write, self.tracked = write, tracked
         self.evaluate_s = 0.0
 
-    def log(self, entry: dict[str, Any]) -> None:
+    def log(self, entry: Progress) -> None:
         """A line about training."""
         self.write(entry)
 
@@ -468,7 +471,7 @@ def _log(path: Path) -> Iterator[Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
 
-        def write(entry: dict[str, Any]) -> None:
+        def write(entry: Mapping[str, object]) -> None:
             file.write(json.dumps(entry) + "\n")
             file.flush()
 

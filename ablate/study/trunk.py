@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.config import identified, make, naming
 from ablate.corpus.branch import BranchStream
@@ -26,6 +26,9 @@ from ablate.study.seeds import run_seeds
 from ablate.train.config import TrainConfig, check_budget
 from ablate.train.pretrained import Checkpoint, check_tokenizer, open_checkpoint
 from ablate.train.schedule import warmup_steps
+
+if TYPE_CHECKING:
+    from ablate.train.checkpoint import State
 
 TRUNK_FORMAT = 1
 LIBRARIES = ("torch",)
@@ -82,7 +85,7 @@ class Trunk:
         """What a run reads that goes on from here with a stream of its own."""
         return BranchStream(self.stream, own, self.settings.tokens)
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> State:
         """The state at its end."""
         from ablate.train.checkpoint import load_any
 

@@ -1,4 +1,4 @@
-"""Contracts: whether a stage, source, student or tokenizer of one's own keeps what the store relies on.
+"""Contracts: whether a part of one's own (stage, source, teacher, student, tokenizer, tracker, view) keeps its promises.
 
 Texts and measurements are kept under names. If something that changes them is missing from the name, the
 store gives back what another configuration measured, and nothing says so. These checks try to bring that about:
@@ -18,7 +18,10 @@ from ablate.testing.libraries import check_libraries
 from ablate.testing.source import check_source
 from ablate.testing.stage import check_stage
 from ablate.testing.student import check_student
+from ablate.testing.teacher import check_teacher
 from ablate.testing.tokenizer import check_tokenizer
+from ablate.testing.tracker import check_tracker
+from ablate.testing.view import check_view
 
 __all__ = [
     "ContractError",
@@ -27,5 +30,8 @@ __all__ = [
     "check_source",
     "check_stage",
     "check_student",
+    "check_teacher",
     "check_tokenizer",
+    "check_tracker",
+    "check_view",
 ]

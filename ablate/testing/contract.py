@@ -9,13 +9,16 @@ import json
 import sys
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ablate.errors import AblateError
 from ablate.fingerprint import canonical_json
 from ablate.typed import typed
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 REFUSED = (AblateError, ValueError, TypeError, OSError, OverflowError)
 """What a class raises for a value that it does not take."""
@@ -109,7 +112,7 @@ def usual_addresses() -> list[str]:
     return ["", "no address", *(f"https://{host}{path}" for host in hosts for path in paths)]
 
 
-def as_read(step: Any, texts: Sequence[str]) -> list[str]:
+def as_read(step: object, texts: Sequence[str]) -> list[str]:
     """The texts, or for a filter of metadata as many records, with a number in the column that it names."""
     if getattr(step, "reads", "text") != "metadata":
         return list(texts)
@@ -117,32 +120,29 @@ def as_read(step: Any, texts: Sequence[str]) -> list[str]:
     return [json.dumps({name: len(text)} if text else {}) for text in texts]
 
 
+Built = TypeVar("Built")
+
+
 class ContractError(AssertionError):
     """Something does not keep what the store relies on."""
 
 
-def require(holds: Any, message: str) -> None:
+def require(holds: object, message: str) -> None:
     """Raise ContractError unless it holds."""
     if not holds:
         raise ContractError(message)
 
 
-def hypothesis() -> Any:
-    """The library that draws texts and values.
+def drawn_texts() -> SearchStrategy[list[str]]:
+    """A hypothesis strategy: lists of texts.
 
     Raises:
-        ImportError: when it is not installed; says how to.
+        ImportError: when hypothesis is not installed; says how to.
     """
     try:
-        import hypothesis
+        from hypothesis import strategies as st
     except ImportError:
         raise ImportError("ablate.testing draws texts with hypothesis: pip install hypothesis") from None
-    return hypothesis
-
-
-def drawn_texts() -> Any:
-    """A hypothesis strategy: lists of texts."""
-    st = hypothesis().strategies
     pieces = [*WORDS, LETTERS.strip(), "\n", "\n\n", "\r\n"]
     text = st.one_of(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=120),
@@ -151,7 +151,7 @@ def drawn_texts() -> Any:
     return st.lists(text, max_size=6)
 
 
-def same(one: Any, other: Any) -> bool:
+def same(one: object, other: object) -> bool:
     """Whether two outputs are equal to the last bit, NaN being equal to itself."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
@@ -166,7 +166,13 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other) or (one != one and other != other)
 
 
-def check_canonical(identity: Any, what: str) -> None:
+def is_frozen(cls: type) -> bool:
+    """Whether a class is a frozen dataclass."""
+    parameters = getattr(cls, "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
+
+
+def check_canonical(identity: object, what: str) -> None:
     """An identity must have one form, and the same after it was written as JSON and read."""
     try:
         written = canonical_json(identity)
@@ -179,8 +185,8 @@ def check_canonical(identity: Any, what: str) -> None:
 
 
 def variations(
-    built: Any, given: Mapping[str, Sequence[Any]] | None = None
-) -> Iterator[tuple[str, Any, Any]]:
+    built: Built, given: Mapping[str, Sequence[object]] | None = None
+) -> Iterator[tuple[str, object, Built]]:
     """(field, value, the same object with that value) for other values that its class takes.
 
     Args:
@@ -188,6 +194,7 @@ def variations(
         given: field -> values to try beside the usual ones.
     """
     words, hints = _words_of(type(built)), typing.get_type_hints(type(built))
+    assert dataclasses.is_dataclass(built) and not isinstance(built, type)
     for entry in dataclasses.fields(built):
         if not entry.init:
             continue
@@ -207,7 +214,7 @@ def variations(
                 break
 
 
-def _others(value: Any, words: Sequence[str]) -> Iterable[Any]:
+def _others(value: object, words: Sequence[str]) -> Iterable[object]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):

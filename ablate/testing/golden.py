@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ def check_golden(step: Step, texts: Sequence[str], path: Path, *, write: bool = 
         )
 
 
-def _plain(output: Any) -> Any:
+def _plain(output: object) -> object:
     if isinstance(output, dict):
         return {name: _plain(value) for name, value in output.items()}
     if isinstance(output, (list, tuple)):
@@ -61,7 +60,7 @@ def _plain(output: Any) -> Any:
     return output
 
 
-def _near(one: Any, other: Any) -> bool:
+def _near(one: object, other: object) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_near(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):

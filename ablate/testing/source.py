@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ablate.pool.source import Document, Skipped, Source
 from ablate.testing.contract import check_canonical, require, same, variations
 
 
-def check_source(source: Source, *, values: Mapping[str, Sequence[Any]] | None = None) -> None:
+def check_source(source: Source, *, values: Mapping[str, Sequence[object]] | None = None) -> None:
     """Read a small source several times, with other values of its fields.
 
     Args:

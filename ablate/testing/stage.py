@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ablate.testing.contract import (
     as_read,
     check_canonical,
     drawn_texts,
-    hypothesis,
+    is_frozen,
     require,
     same,
     usual_addresses,
@@ -32,7 +32,7 @@ SMALL = 1_000_000
 def check_stage(
     stage: Stage,
     *,
-    values: Mapping[str, Sequence[Any]] | None = None,
+    values: Mapping[str, Sequence[object]] | None = None,
     texts: Sequence[str] = (),
     examples: int = 25,
     libraries: bool = True,
@@ -55,7 +55,7 @@ def check_stage(
         ContractError: names the field, or the text, and what differs.
     """
     require(
-        dataclasses.is_dataclass(stage) and _is_frozen(type(stage)),
+        is_frozen(type(stage)),
         f"{type(stage).__name__} must be a frozen dataclass: its fields are its parameters",
     )
     whole = [*texts, *usual_texts()]
@@ -82,10 +82,6 @@ def check_stage(
     if libraries:
         for step in steps:
             check_libraries(step, _of(step, whole))
-
-
-def _is_frozen(cls: Any) -> bool:
-    return bool(cls.__dataclass_params__.frozen)
 
 
 def slow_half(step: Step, texts: Sequence[str]) -> Any:
@@ -261,9 +257,11 @@ def _alike(steps: Sequence[Step], others: Sequence[Step], texts: Sequence[str]) 
     )
 
 
-def _check_drawn(stage: Stage, values: Mapping[str, Sequence[Any]] | None, examples: int) -> None:
+def _check_drawn(stage: Stage, values: Mapping[str, Sequence[object]] | None, examples: int) -> None:
     """As above, over texts that hypothesis draws."""
-    library = hypothesis()
+    strategy = drawn_texts()
+    import hypothesis
+
     steps = stage.steps()
     others = [(f"{name}={value!r}", changed) for name, value, changed in variations(stage, values)]
     # Only those can lie whose name stays.
@@ -274,12 +272,12 @@ def _check_drawn(stage: Stage, values: Mapping[str, Sequence[Any]] | None, examp
         pairs = list(zip(steps, made, slow, strict=False))
         hidden += [(where, one, two) for one, two, name in pairs if same(two.slow_identity(), name)]
 
-    @library.settings(
+    @hypothesis.settings(
         max_examples=examples, deadline=None, database=None, derandomize=True,
-        suppress_health_check=list(library.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
-    @library.given(drawn_texts(), library.strategies.randoms(use_true_random=False))
-    def drawn(texts: list[str], chance: Any) -> None:
+    @hypothesis.given(strategy, hypothesis.strategies.randoms(use_true_random=False))
+    def drawn(texts: list[str], chance: Random) -> None:
         for step in steps:
             _check_output(step, list(dict.fromkeys(as_read(step, texts))))
         for where, one, two in chance.sample(hidden, min(5, len(hidden))):

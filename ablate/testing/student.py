@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from ablate.testing.contract import check_canonical, require, same, usual_texts,
 
 
 def check_student(
-    student: Student, *, values: Mapping[str, Sequence[Any]] | None = None, most: int = 6
+    student: Student, *, values: Mapping[str, Sequence[object]] | None = None, most: int = 6
 ) -> None:
     """Train a small student several times, with other values of its fields.
 

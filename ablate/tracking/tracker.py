@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +17,36 @@ MODES = ("online", "offline", "disabled")
 
 
 class RunTracker(Protocol):
-    """One run's."""
+    """Where one run is shown."""
 
-    def log(self, tokens: int, scores: Scores) -> None: ...
+    def log(self, tokens: int, scores: Scores) -> None:
+        """Show the scores of a checkpoint.
+
+        Args:
+            tokens: that the run has been trained on so far.
+            scores: task -> metric -> score.
+        """
+
+
+class Tracker(Protocol):
+    """What a `conf/tracker/*.yaml` names; `ablate.testing.check_tracker` holds one to it."""
+
+    def run(
+        self, study: str, arm: str, seed: int, config: Mapping[str, object]
+    ) -> AbstractContextManager[RunTracker]:
+        """Show a run while the block lasts; an error of the block is the run's, and goes on.
+
+        Args:
+            config: the arm's, resolved.
+        """
+
+    def summary(self, study: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+        """Show the effects of a study.
+
+        Args:
+            columns: of the table, in order.
+            rows: each has every column, and more.
+        """
 
 
 class _Silent:
@@ -32,11 +59,11 @@ class NoTracker:
     """Tells nobody."""
 
     @contextmanager
-    def run(self, study: str, arm: str, seed: int, config: Mapping[str, Any]) -> Iterator[RunTracker]:
+    def run(self, study: str, arm: str, seed: int, config: Mapping[str, object]) -> Iterator[RunTracker]:
         """A run that is not tracked."""
         yield _Silent()
 
-    def summary(self, study: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    def summary(self, study: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
         """Nothing."""
 
 
@@ -62,7 +89,7 @@ class Wandb:
             raise ConfigError(not_installed("wandb"))
 
     @contextmanager
-    def run(self, study: str, arm: str, seed: int, config: Mapping[str, Any]) -> Iterator[RunTracker]:
+    def run(self, study: str, arm: str, seed: int, config: Mapping[str, object]) -> Iterator[RunTracker]:
         """A wandb run, grouped by study and named by arm and seed; its step is tokens seen."""
         run = self._start(study, f"{arm}-seed{seed}", "run", {**config, "arm": arm, "seed": seed})
         run.define_metric("tokens")
@@ -74,7 +101,7 @@ class Wandb:
             raise
         run.finish()
 
-    def summary(self, study: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    def summary(self, study: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
         """The effects as a table, in a run of its own."""
         import wandb
 
@@ -83,7 +110,7 @@ class Wandb:
         run.log({"effects": table})
         run.finish()
 
-    def _start(self, study: str, name: str, job_type: str, config: Mapping[str, Any]) -> Any:
+    def _start(self, study: str, name: str, job_type: str, config: Mapping[str, object]) -> Any:
         import wandb
 
         mode: Any = self.mode

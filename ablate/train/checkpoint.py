@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import torch
 
@@ -13,7 +13,28 @@ from ablate.store import atomic, check, discard, whole
 NAME = "checkpoint.pt"
 
 
-def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
+class State(TypedDict):
+    """What a run goes on from.
+
+    Attributes:
+        identity: of the run that saved it; absent before it is saved, and in what starts a run.
+        step, began: steps made, and those of them that another run made.
+        losses: of each step, nats per token.
+        trained_s: seconds of training so far.
+        weights: the run's rows of both arrays of `Weights`, fp32.
+        moments: for each of those the two moments of AdamW; None before the first step.
+    """
+
+    identity: NotRequired[str]
+    step: int
+    began: NotRequired[int]
+    losses: list[float]
+    trained_s: float
+    weights: list[torch.Tensor]
+    moments: list[list[torch.Tensor]] | None
+
+
+def save(folder: Path, identity: str, state: State) -> None:
     """Replace the run's checkpoint.
 
     Raises:
@@ -26,7 +47,7 @@ def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
             raise OSError(str(error)) from error
 
 
-def load(folder: Path, identity: str) -> dict[str, Any] | None:
+def load(folder: Path, identity: str) -> State | None:
     """The run's checkpoint; None when there is none, or when it is damaged, which is said.
 
     Raises:
@@ -44,7 +65,7 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
     return state
 
 
-def load_any(folder: Path) -> dict[str, Any]:
+def load_any(folder: Path) -> State:
     """A checkpoint that another run is to start from.
 
     Raises:
@@ -56,8 +77,8 @@ def load_any(folder: Path) -> dict[str, Any]:
     return _read(folder / NAME)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+def _read(path: Path) -> State:
+    state: State = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
 

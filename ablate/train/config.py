@@ -205,4 +205,4 @@ def pick_compile(wish: bool | None, device: torch.device, flops: float) -> bool:
 def has_amx() -> bool:
     """Whether this CPU has matrix units for bf16 (Intel's AMX) that torch uses."""
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe and probe()) and torch.backends.mkldnn.is_available()
+    return bool(probe and probe() and torch.backends.mkldnn.is_available())

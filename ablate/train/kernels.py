@@ -102,7 +102,8 @@ class RMSNorm(Function):
         inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
         inverse.div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
-        return (x * inverse).mul_(weight).to(dtype)
+        normed: Tensor = (x * inverse).mul_(weight).to(dtype)
+        return normed
 
     @staticmethod
     @once_differentiable

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -61,6 +61,40 @@ class Stream(Protocol):
     def sequences(self, first: int, count: int) -> np.ndarray: ...
 
 
+class Progress(TypedDict):
+    """A line of a run's log: `loss` in nats per token, `tokens_per_s` over what it has trained itself."""
+
+    step: int
+    tokens: int
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens_per_s: int
+
+
+class Cost(TypedDict):
+    """What of a run depends on the machine.
+
+    Attributes:
+        train_s: seconds; of runs in lockstep each bears its part.
+        tokens_per_s: trained.
+        share_of_peak: of the device's FLOP/s; None where that is not known.
+        peak_memory_bytes: of the process, or of the GPU.
+        device, precision, threads, processes: it ran on and with.
+        together: runs in lockstep.
+    """
+
+    train_s: float
+    tokens_per_s: float
+    share_of_peak: float | None
+    peak_memory_bytes: int
+    device: str
+    precision: str
+    threads: int
+    processes: int
+    together: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What is one run's own.
@@ -83,9 +117,9 @@ class Run:
     seed: int
     folder: Path
     evaluate: Callable[[LlamaForCausalLM, int], None]
-    log: Callable[[dict[str, Any]], None] | None = None
+    log: Callable[[Progress], None] | None = None
     resume_key: str = ""
-    start: Callable[[], dict[str, Any]] | None = None
+    start: Callable[[], checkpoint.State] | None = None
 
 
 @dataclass
@@ -106,7 +140,7 @@ class TrainResult:
     losses: list[list[float]]
     parameters: int
     flops: float
-    cost: dict[str, Any] = field(default_factory=dict)
+    cost: Cost
 
 
 @contextmanager
@@ -173,7 +207,8 @@ def train_stacked(
     device = pick_device(config.device)
     # The steps tell the tokens; what belongs to the machine may change at a checkpoint.
     recipe = {name: value for name, value in naming_fields(config).items() if name != "tokens"}
-    recipe["precision"] = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
+    precision = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
+    recipe["precision"] = precision
     lanes = [_Lane(run, digest([naming_fields(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(_threads(config.threads))
@@ -184,7 +219,7 @@ def train_stacked(
         for step in sorted({lane.step for lane in lanes}):
             together = [lane for lane in lanes if lane.step == step and not lane.failure]
             if together:
-                _Training(together, proxy, config, vocab_size, steps, device, recipe["precision"]).go()
+                _Training(together, proxy, config, vocab_size, steps, device, precision).go()
     return [lane.failure or lane.result or AblateError("the run did not end") for lane in lanes]
 
 
@@ -226,7 +261,7 @@ class _Lane:
         self.step = self.began = 0  # began: at which step its own training did, beyond what it started from
         self.losses: list[float] = []
         self.trained_s, self.norm = 0.0, math.nan
-        self.state: dict[str, Any] | None = None
+        self.state: checkpoint.State | None = None
         self.good_step: int | None = None
         self.failure: Exception | None = None
         self.result: TrainResult | None = None
@@ -465,7 +500,7 @@ class _Training:
                 with lane.guard():
                     lane.run.log(self._entry(lane))
 
-    def _entry(self, lane: _Lane) -> dict[str, Any]:
+    def _entry(self, lane: _Lane) -> Progress:
         tokens = self.step * self.config.batch_tokens
         own = tokens - lane.began * self.config.batch_tokens
         return {
@@ -507,7 +542,7 @@ class _Training:
                     })  # fmt: skip
                     lane.good_step = self.step
 
-    def _restore(self, number: int, state: dict[str, Any]) -> None:
+    def _restore(self, number: int, state: checkpoint.State) -> None:
         for part, saved in zip(self.parameters, state["weights"], strict=True):
             part.data[number].copy_(saved)
         for part, moments in zip(self.parameters, state["moments"] or (), strict=bool(state["moments"])):
@@ -529,7 +564,7 @@ class _Training:
         # Of runs in lockstep each bears its part of the time.
         train_s = max(1e-9, lane.trained_s / len(self.lanes))
         peak = peak_flops(self.device, self.precision)
-        cost = {
+        cost: Cost = {
             "train_s": train_s, "tokens_per_s": own / train_s,
             "share_of_peak": None if peak is None else flops / train_s / peak / self.world,
             "peak_memory_bytes": peak_memory_bytes(self.device), "device": self._device_name(),

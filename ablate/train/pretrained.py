@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import ConfigError, DataError
 from ablate.fingerprint import digest, file_digest
+from ablate.plain import Plain
 from ablate.store import read_json
+from ablate.train.architecture import unhonoured
 
 if TYPE_CHECKING:
+    from ablate.train.checkpoint import State
     from ablate.train.proxy import ProxyConfig
 
 CONFIG = "config.json"
@@ -23,8 +26,6 @@ SHAPE = {
 """Key of the proxy -> that of transformers' configuration."""
 ABSENT = {"tie_word_embeddings": False, "rope_theta": 10_000.0, "rms_norm_eps": 1e-6}
 """What transformers takes a Llama's keys to be where `config.json` leaves them out."""
-PLAIN = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu"}
-"""What a proxy is, and a Llama need not be."""
 WHERE = "train.branch_from"
 
 
@@ -42,11 +43,11 @@ class Checkpoint:
     vocab_size: int
     key: str
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Plain]:
         """What a record says of it: nothing here was trained."""
         return {"run": self.key, "tokens": 0, "flops": 0.0, "cost": {}}
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> State:
         """The state of a run that has not begun: its weights in fp32, step 0, no moments."""
         import torch
         from transformers import LlamaForCausalLM
@@ -117,11 +118,6 @@ def _check(name: str, config: Any, proxy: ProxyConfig) -> None:
     rope = theirs.get("rope_parameters") or theirs.get("rope_scaling") or {}
     theirs["rope_theta"] = rope.get("rope_theta", theirs["rope_theta"])
     theirs["num_key_value_heads"] = theirs.get("num_key_value_heads") or theirs.get("num_attention_heads")
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    odd = [f"{key}={theirs[key]!r}" for key, plain in PLAIN.items() if theirs.get(key, plain) != plain]
-    odd += [f"rope_type={kind!r}"] if kind != "default" else []
-    width = proxy.hidden_size // proxy.heads
-    odd += [f"head_dim={theirs['head_dim']}"] if theirs.get("head_dim") not in (None, width) else []
     mine = {key: getattr(proxy, key) for key in SHAPE} | {"kv_heads": proxy.kv_heads or proxy.heads}
     wrong = {key: theirs.get(name) for key, name in SHAPE.items() if theirs.get(name) != mine[key]}
     if wrong:
@@ -130,7 +126,7 @@ def _check(name: str, config: Any, proxy: ProxyConfig) -> None:
         raise ConfigError(
             f"{WHERE}={name}: the proxy is not of the checkpoint's shape ({there}); set {values}"
         )
-    if odd:
+    if odd := unhonoured(config):
         raise ConfigError(
             f"{WHERE}={name}: a proxy has no {', '.join(odd)}, so it cannot go on from this one"
         )

@@ -6,10 +6,12 @@ import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import fasttext
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from scipy.sparse import random_array
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -18,7 +20,9 @@ from ablate.classifier.fast_text import FastText
 from ablate.classifier.fit import fit_linear
 from ablate.classifier.linear import Linear
 from ablate.classifier.student import Student, load_student, student_digest, train_student
+from ablate.config import CONF, make
 from ablate.errors import DataError
+from ablate.testing import check_student
 
 SMALL = {"dim": 8, "buckets": 1000, "epochs": 20}
 ODD = [
@@ -293,3 +297,20 @@ def test_an_encoder_counts_by_its_content(encoder: Path, tmp_path: Path) -> None
     assert Embedding(encoder=str(copy)).identity() != one.identity()
     with pytest.raises(ValueError, match=r"no config\.json in"):
         Embedding(encoder=str(tmp_path))
+
+
+TINY: dict[str, dict[str, Any]] = {
+    "linear": {"buckets": 64},
+    "fasttext": {"dim": 4, "buckets": 64},
+    "embedding": {"max_tokens": 32},
+}
+"""Student -> settings that train in a moment."""
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "student").glob("*.yaml")))
+def test_every_student_keeps_the_contract(name: str, request: pytest.FixtureRequest) -> None:
+    """Found by folder: no list of students to keep."""
+    node = OmegaConf.to_container(OmegaConf.load(CONF / "student" / f"{name}.yaml"))
+    assert isinstance(node, dict)
+    given = TINY[name] | ({"encoder": str(request.getfixturevalue("encoder"))} if name == "embedding" else {})
+    check_student(make({**node, **given}, "student"), most=2)

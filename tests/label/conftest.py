@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,3 +233,31 @@ def documents() -> Callable[[int], list[Document]]:
     return lambda count: [
         Document(f"d{number}", f"Page {number}. points={number % 6}") for number in range(count)
     ]
+
+
+WORDS = ["<pad>", "<eos>", "<unk>", "Score:", "1", "2", "Rate", "rain", "sun", "sea", "sand", "fog"]
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> Path:
+    """The folder of an untrained Llama over a dozen words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+    )
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(WORDS), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=None, initializer_range=0.5,
+    )  # fmt: skip
+    path = tmp_path / "model"
+    LlamaForCausalLM(config).save_pretrained(path)
+    fast.save_pretrained(path)
+    return path

@@ -6,43 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ablate.label.labelling import label_documents
 from ablate.label.rubric import Document, Rubric
 from ablate.teacher.local_model import LocalModel, question_ids
 
-WORDS = ["<pad>", "<eos>", "<unk>", "Score:", "1", "2", "Rate", "rain", "sun", "sea", "sand", "fog"]
 ASKED = [Document("a", "rain sun"), Document("b", "sea sand fog rain rain"), Document("c", "fog")]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An untrained Llama over a dozen words."""
-    tokenizer = Tokenizer(
-        models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
-    )
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(WORDS), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=None, initializer_range=0.5,
-    )  # fmt: skip
-    path = tmp_path / "model"
-    LlamaForCausalLM(config).save_pretrained(path)
-    fast.save_pretrained(path)
-    (tmp_path / "prompt.txt").write_text("Rate {text} Score:")
-    return path
+def folder(tiny_model: Path) -> Path:
+    (tiny_model.parent / "prompt.txt").write_text("Rate {text} Score:")
+    return tiny_model
 
 
 def teacher(folder: Path, **changes: object) -> LocalModel:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ablate.compose import compose
-from ablate.config import make
+from ablate.config import CONF, make
 from ablate.errors import ConfigError
 from ablate.report.effects_table import effects_table
 from ablate.report.row import COLUMNS, as_mappings
 from ablate.study.results import Study
-from ablate.tracking.tracker import NoTracker, Wandb
+from ablate.testing import ContractError, check_tracker
+from ablate.tracking.tracker import NoTracker, RunTracker, Wandb
 
 
 @pytest.fixture
@@ -83,6 +87,52 @@ def test_a_failed_run_is_marked_so(offline: Wandb, tmp_path: Path) -> None:
         raise RuntimeError
     (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
     assert "exit_code: 1" in settled(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "tracker").glob("*.yaml")))
+def test_every_tracker_keeps_the_contract(
+    name: str, offline: Wandb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    node = compose(
+        ["study=demo", f"tracker={name}", *(["tracker.mode=offline"] if name == "wandb" else [])]
+    ).tracker
+    check_tracker(make(node, "tracker"))
+
+
+@dataclass(frozen=True)
+class Broken(NoTracker):
+    """Does one of the things that a tracker must not do."""
+
+    fault: str
+
+    @contextmanager
+    def run(self, study: str, arm: str, seed: int, config: Mapping[str, Any]) -> Iterator[RunTracker]:
+        if self.fault == "configuration":
+            config["train"]["tokens"] = 0
+        try:
+            with super().run(study, arm, seed, config) as run:
+                yield run
+        except Exception as error:
+            if self.fault == "other":
+                raise ValueError("lost the connection") from error
+            if self.fault != "silent":
+                raise
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("configuration", "changes the configuration"), ("silent", "keeps the error of a run to itself")],
+)
+def test_a_tracker_that_breaks_it_fails(fault: str, said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        check_tracker(Broken(fault=fault))
+
+
+def test_a_tracker_that_puts_an_error_of_its_own_in_a_runs_place_fails() -> None:
+    with pytest.raises(ContractError, match="another error in the place"):
+        check_tracker(Broken(fault="other"))
 
 
 def test_trackers_come_from_the_configuration() -> None:

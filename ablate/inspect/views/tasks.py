@@ -9,7 +9,6 @@ Example: ablate inspect tasks pool=warc 'pool.paths=[crawl/*.warc.gz]' evaluate=
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -63,7 +62,7 @@ def _snapshot_row(task: SnapshotTask, asked: EvaluateConfig) -> list[str]:
 def _chance(task: SnapshotTask, asked: EvaluateConfig) -> str:
     if task.name in (asked.chance or {}):
         return f"{(asked.chance or {})[task.name]:.3f}"
-    sizes: list[Any] = [len(item.get("choices") or item.get("contexts") or ()) for item in task.items]
+    sizes = [len(item.get("choices") or item.get("contexts") or ()) for item in task.items]
     level = 0.0 if task.kind == "last_word" else float(np.mean([1 / size for size in sizes]))
     return f"{level:.3f}"
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from random import Random
-from typing import Any
 
 from ablate.benchmarks.snapshot import HUB_PREFIX, references
 from ablate.errors import ConfigError, DataError, FieldError, nearest
 from ablate.fingerprint import digest
+from ablate.plain import Plain
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, Truth
 from ablate.pool.spike import defects
 from ablate.pool.spike.carrier import LEAST_WORDS, carrier
@@ -117,7 +117,7 @@ class Spike(Source):
             )
         return tuple(tuple(items) for items in found.values())
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """The pool's request, what is planted and with what; items by what they say, not where they lie."""
         of, aside = self.of.request(), ("of", "snapshot", "tasks", "most", *KINDS)
         settings = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in aside}

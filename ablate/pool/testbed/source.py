@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from ablate.fingerprint import ASIDE
+from ablate.plain import Plain
 from ablate.pool.source import Document, Skipped, Source
 from ablate.pool.testbed.pages import Page, TestbedConfig, generate, heldout
 from ablate.pool.testbed.world import World
@@ -36,7 +37,7 @@ class Testbed(Source):
     folder: str = field(metadata=ASIDE)
     world: TestbedConfig
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Plain]:
         """The generator's parameters; makes the files when they are not there."""
         self._ensure()
         return {"testbed": FORMAT, **asdict(self.world)}
