@@ -1,0 +1,23 @@
+"""How long the documents are that an arm keeps.
+
+Example: ablate inspect lengths.py study=demo
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+from omegaconf import DictConfig
+
+from ablate.config import make_stages
+from ablate.corpus.view import build_corpus
+from ablate.inspect.arm import open_arm
+
+
+def main(config: DictConfig) -> int:
+    """Print the median; returns the exit status."""
+    with open_arm(config) as (arm, workshop):
+        corpus = build_corpus(make_stages(arm), workshop.annotations)
+        sizes = [len(text) for _, text in workshop.annotations.texts(corpus.version, corpus.rows)]
+    print(f"{len(sizes)} documents are kept; half have {median(sizes):g} characters or fewer")
+    return 0

@@ -1,0 +1,147 @@
+"""Parts that live outside the package: what a newcomer writes of each kind, found by the configuration and held to its contract."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.cli import main
+from ablate.compose import compose, open_hydra
+from ablate.config import make, make_pool, make_stages, plain
+from ablate.testing import (
+    check_source,
+    check_stage,
+    check_student,
+    check_teacher,
+    check_tracker,
+    check_view,
+)
+
+OUTSIDE = Path(__file__).parent / "outside"
+ROWS = {
+    "stage": "a stage",
+    "source": "a source of documents",
+    "teacher": "a teacher",
+    "student": "a student",
+    "tracker": "a tracker",
+    "view": "a view of `ablate inspect`",
+    "design": "a design",
+}
+"""Folder of an example -> its row in CONTRIBUTING.md."""
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """The folder of an example, on Python's path as a user's own folder would be."""
+    folder = OUTSIDE / str(request.param)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return folder
+
+
+def composed(own: Path, *overrides: str) -> Any:
+    return compose(["pool=testbed", "study.name=own", *overrides], open_hydra(str(own)))
+
+
+@pytest.mark.parametrize("kind", sorted(path.name for path in OUTSIDE.iterdir() if path.is_dir()))
+def test_an_example_has_as_many_files_as_contributing_says(kind: str) -> None:
+    files = [path for path in (OUTSIDE / kind).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    said = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    row = re.search(rf"^\| {re.escape(ROWS[kind])} \|.*\| (\d) \|", said, re.MULTILINE)
+    assert row and int(row[1]) == len(files)
+
+
+@pytest.mark.parametrize("own", ["stage"], indirect=True)
+def test_a_stage(own: Path) -> None:
+    config = composed(own, "recipe=c4", "+stages@stages.capitals=capitals", "stages.capitals.max_share=0.5")
+    stage = make_stages({key: plain(config[key]) for key in ("recipe", "stages")})[-1]
+    assert (stage.name, stage.max_share) == ("capitals", 0.5)
+    assert stage.decide(stage.measure_many(["BUY now", "BUY NOW", "buy", ""])).code.tolist() == [0, 1, 0, 0]
+    check_stage(stage, texts=["BUY NOW", "Buy Now"], examples=5)
+
+
+@pytest.mark.parametrize("own", ["stage"], indirect=True)
+def test_a_stage_is_varied_like_any_other(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pages.jsonl").write_text('{"text": "BUY NOW"}\n{"text": "It rained."}\n')
+    given = [
+        "study.name=own", "pool=files", "pool.paths=[pages.jsonl]", "recipe=c4", "+stages@stages.capitals=capitals",
+        "evaluate=heldout", "evaluate.heldout=pages.jsonl", "design.factors=[capitals]", "plan.probe=false",
+    ]  # fmt: skip
+    assert main(["plan", "--config-dir", str(own), *given]) == 0
+    assert "without_capitals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("own", ["design"], indirect=True)
+def test_a_design(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pages.jsonl").write_text('{"text": "It rained."}\n')
+    given = [
+        "study.name=own", "pool=files", "pool.paths=[pages.jsonl]", "recipe=c4", "design=ends", "plan.probe=false",
+        "evaluate=heldout", "evaluate.heldout=pages.jsonl", "design.factors=[language,line_dedup]",
+    ]  # fmt: skip
+    assert main(["plan", "--config-dir", str(own), *given]) == 0
+    assert "2 arms" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("own", ["source"], indirect=True)
+def test_a_source(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One.\n\nTwo,\ntoo.\n\n \n\nThree.")
+    config = composed(own, "pool=paragraphs", f"pool.path={tmp_path / 'a.txt'}")
+    source = make_pool(config.pool)
+    assert [getattr(item, "text", None) for item in source.documents()] == [
+        "One.",
+        "Two,\ntoo.",
+        None,
+        "Three.",
+    ]
+    check_source(source)
+
+
+@pytest.mark.parametrize("own", ["teacher"], indirect=True)
+def test_a_teacher(own: Path) -> None:
+    check_teacher(make(composed(own, "teacher=long_words", "teacher.letters=5").teacher, "teacher"))
+
+
+@pytest.mark.parametrize("own", ["student"], indirect=True)
+def test_a_student(own: Path) -> None:
+    check_student(make(composed(own, "student=average_length").student, "student"))
+
+
+@pytest.mark.parametrize("own", ["tracker"], indirect=True)
+def test_a_tracker(own: Path, tmp_path: Path) -> None:
+    tracker = make(composed(own, "tracker=json_lines", f"study.dir={tmp_path}").tracker, "tracker")
+    check_tracker(tracker)
+    lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    assert [line["tokens"] for line in lines if line.get("arm") == "without_a"] == [5, 10]
+
+
+@pytest.mark.parametrize("own", ["view"], indirect=True)
+@pytest.mark.parametrize("name", ["file", "module"])
+def test_a_view(own: Path, name: str, tmp_path: Path) -> None:
+    pages = tmp_path / "pages.jsonl"
+    pages.write_text("".join(json.dumps({"text": "word" * count}) + "\n" for count in (1, 2, 4)))
+    overrides = [
+        "pool=files", f"pool.paths=[{pages}]", "recipe=c4", "evaluate=heldout", f"evaluate.heldout={pages}",
+        "workers=1", *(f"stages.{stage}.enabled=false" for stage in ("language", "c4_quality")),
+    ]  # fmt: skip
+    asked = str(own / "lengths.py") if name == "file" else "views_of_mine.lengths"
+    if name == "module":
+        (tmp_path / "views_of_mine").mkdir()
+        (tmp_path / "views_of_mine" / "lengths.py").write_text((own / "lengths.py").read_text())
+        sys.path.insert(0, str(tmp_path))
+    try:
+        shown = check_view(asked, overrides, folder=tmp_path / "shown")
+    finally:
+        if name == "module":
+            sys.path.remove(str(tmp_path))
+    assert "3 documents are kept; half have 8 characters or fewer" in shown
