@@ -10,6 +10,7 @@ import ablate
 
 ROOT = Path(ablate.__file__).parent
 ARM = "of an arm's resolved configuration, as Hydra composes it"
+STUDY_JSON = "what a `study.json` holds, on its way from its model into the page that carries it"
 LEFT = {
     "config.build": "the border to Hydra: what `make` builds from",
     "config.stage_order": ARM,
@@ -18,6 +19,8 @@ LEFT = {
     "corpus.leaks.leak_finder": ARM,
     "corpus.planted.PlantedPart.of": ARM,
     "inspect.arm.open_arm": ARM,
+    "page.build.page": STUDY_JSON,
+    "summary.model.as_dict": STUDY_JSON,
 }
 """Name -> why it may."""
 NOT_YET = ("commands", "importing", "render", "report", "study")
