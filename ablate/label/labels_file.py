@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar, SupportsFloat, SupportsIndex
 
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import digest
 from ablate.label.rubric import Document
+from ablate.plain import Plain
 from ablate.reading.records import read_rows
 from ablate.teacher.base import Teacher
 from ablate.teacher.question import Answer, Question
@@ -32,7 +33,7 @@ class LabelsFile(Teacher):
     score_column: str = "score"
     batch: int = 100
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """By what the labels are, not where they lie."""
         return {"teacher": self.name, "labels": digest(self.scores)}
 
@@ -71,9 +72,11 @@ class LabelsFile(Teacher):
             for column in (self.id_column, self.score_column):
                 if row.get(column) in (None, ""):
                     raise DataError(f"{where}: no {column!r}: {nearest(column, map(str, row))}")
-            name = str(row[self.id_column])
+            name, given = str(row[self.id_column]), row[self.score_column]
             try:
-                score = float(row[self.score_column])
+                if not isinstance(given, (str, bytes, SupportsFloat, SupportsIndex)):
+                    raise TypeError
+                score = float(given)
                 if not math.isfinite(score):
                     raise ValueError
             except (TypeError, ValueError):

@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ablate.errors import DataError
 from ablate.fingerprint import digest
 from ablate.label.score import parse_score
+from ablate.plain import Plain
 from ablate.reading.records import read_text
 from ablate.teacher.base import Teacher
 from ablate.teacher.question import Answer, Question, Sampling
@@ -85,7 +86,7 @@ class Rubric:
         """How answers are drawn."""
         return Sampling(temperature=self.temperature)
 
-    def identity(self, teacher: Teacher) -> dict[str, Any]:
+    def identity(self, teacher: Teacher) -> dict[str, Plain]:
         """The teacher, and a digest of the prompt with all that shapes question and answer."""
         if isinstance(teacher, Grader):
             return teacher.identity()

@@ -55,6 +55,7 @@ class Synthetic(Source):
             if self.limit is not None and count >= self.limit:
                 return
             count += 1
-            said = {name: row[name] for name in COLUMNS if row.get(name) not in (None, "")}
+            # JSON as it was written: whatever a column holds is plain data.
+            said: dict[str, Any] = {name: row[name] for name in COLUMNS if row.get(name) not in (None, "")}
             source, language = str(row.get("source") or "synthetic"), str(row.get("language") or "")
             yield Document(text, "text", str(row.get("url") or ""), source, language, said)

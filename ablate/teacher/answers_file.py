@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.fingerprint import digest, file_digest
-from ablate.reading.records import read_rows
+from ablate.plain import Plain
+from ablate.reading.records import Place, Row, read_rows
 from ablate.store import JOURNAL, read_json
 from ablate.teacher.base import Teacher
 from ablate.teacher.journal import read_answers
@@ -63,14 +64,21 @@ class AnswersFile(Teacher):
             raise DataError(f"{folder / IDENTITY} does not say which teacher answered")
         return found
 
-    def identity(self) -> dict[str, Any]:
-        """Of the teacher that answered; of a file, its content."""
+    def identity(self) -> dict[str, Plain]:
+        """Of the teacher that answered; of a file, its content, and its columns where they are not the usual ones."""
         if self.recorded is not None:
             teacher: dict[str, Any] = self.recorded["teacher"]
             return teacher
-        return {"teacher": self.name, "model": self.model or "unknown", "answers": file_digest(self.path)}
+        columns = (self.question_column, self.answer_column)
+        others: dict[str, Plain] = {} if columns == ("question", "answer") else {"columns": list(columns)}
+        return {
+            "teacher": self.name,
+            "model": self.model or "unknown",
+            "answers": file_digest(self.path),
+            **others,
+        }
 
-    def settings(self, sampling: Sampling) -> dict[str, Any]:
+    def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """As recorded; of a file nothing is known."""
         return dict(self.recorded["settings"]) if self.recorded is not None else {}
 
@@ -104,16 +112,22 @@ class AnswersFile(Teacher):
         answers, _ = read_answers(Path(self.path) / JOURNAL)
         return answers
 
+    def _text(self, place: Place, row: Row, column: str) -> str:
+        text = row.get(column)
+        if not isinstance(text, str):
+            raise DataError(f"{place}: no text in {column!r}: {nearest(column, map(str, row))}")
+        return text
+
     @cached_property
     def _by_text(self) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
         for place, row in read_rows(self.path, "teacher.path"):
-            for column in (self.question_column, self.answer_column):
-                if not isinstance(row.get(column), str):
-                    raise DataError(f"{place}: no text in {column!r}: {nearest(column, map(str, row))}")
+            question, said = (
+                self._text(place, row, name) for name in (self.question_column, self.answer_column)
+            )
             why = row.get("finish_reason")
-            answer = Answer(row[self.answer_column], finish_reason=why if isinstance(why, str) else None)
-            if found.setdefault(row[self.question_column], answer) != answer:
+            answer = Answer(said, finish_reason=why if isinstance(why, str) else None)
+            if found.setdefault(question, answer) != answer:
                 raise DataError(f"{place}: a question has two answers; keep one")
         if not found:
             raise ConfigError(f"path: {self.path} holds no answers")

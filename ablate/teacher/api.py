@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any
 
 from ablate.errors import AblateError
+from ablate.plain import Plain
 from ablate.teacher.base import Model
 from ablate.teacher.http import post
 from ablate.teacher.question import Answer, Form, Question, Sampling
@@ -62,7 +63,7 @@ class Api(Model):
     def read(self, said: Any) -> Answer:
         """The answer in the server's JSON; raises KeyError, IndexError, TypeError or ValueError on any other."""
 
-    def settings(self, sampling: Sampling) -> dict[str, Any]:
+    def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """The server, sampling and further fields: two servers may call different models by one name."""
         return {"server": self.url(), **super().settings(sampling), "extra": dict(self.extra)}
 

@@ -6,9 +6,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ablate.errors import ConfigError
+from ablate.plain import Plain
 from ablate.teacher.question import Answer, Form, Question, Sampling
 
 
@@ -36,10 +37,10 @@ class Teacher(ABC):
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
 
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """What names it: the same identity, settings and question give an answer that need not be bought again."""
 
-    def settings(self, sampling: Sampling) -> dict[str, Any]:
+    def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """Whatever else than question and identity shapes an answer."""
         return {name: value for name, value in sampling.given().items() if name in self.takes}
 
@@ -97,7 +98,7 @@ class Model(Teacher):
             if value is not None and value < 0:
                 raise ValueError(f"{name} must be 0 or more, got {value}")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """The kind of teacher and the model."""
         return {"teacher": self.name, "model": self.model}
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from ablate.errors import AblateError, ConfigError
 from ablate.fingerprint import file_digest, folder_digest
+from ablate.plain import Plain
 from ablate.teacher.base import Model
 from ablate.teacher.question import LENGTH, STOP, Answer, Form, NoAnswer, Question, Sampling
 from ablate.text.encoder import encode_texts, text_encoder
@@ -85,11 +86,11 @@ class LocalModel(Model):
         """Digest of the model, by what it holds and not by where it lies."""
         return file_digest(self.path) if self.path.suffix == GGUF else folder_digest(self.path)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """The model by its digest."""
         return super().identity() | {"model": self.weights}
 
-    def settings(self, sampling: Sampling) -> dict[str, Any]:
+    def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """Nothing for the likeliest answer; else how it is drawn, and the size of a batch."""
         given = super().settings(sampling)
         if not given.get("temperature"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ablate.plain import Plain
 from ablate.teacher.api import Api, usage_of
 from ablate.teacher.question import Answer, Form, Question, Sampling
 
@@ -32,7 +33,7 @@ class OpenAICompatible(Api):
         """The key as a bearer token."""
         return {"authorization": f"Bearer {key}"} if key else {}
 
-    def settings(self, sampling: Sampling) -> dict[str, Any]:
+    def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """As every server's; a temperature that is left to the model is said too."""
         return {"temperature": sampling.temperature, **super().settings(sampling)}
 

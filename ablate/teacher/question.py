@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ablate.errors import AblateError
+from ablate.plain import Plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Sampling:
         if "" in self.stop:
             raise ValueError("stop: an empty text would end every answer before it begins")
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Plain]:
         """What is not left to the model."""
         return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
@@ -70,7 +71,7 @@ class Question:
     sampling: Sampling = Sampling()
     seed: int | None = None
     form: Form = "chat"
-    schema: Mapping[str, Any] | None = None
+    schema: Mapping[str, Plain] | None = None
 
 
 MOST_TOKENS = 10**9

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from ablate.plain import Plain
 from ablate.pool.testbed import prose
 from ablate.pool.testbed.world import PHRASINGS, World
 from ablate.teacher.base import Teacher
@@ -90,7 +91,7 @@ class PlantedDefects(Teacher):
         """What it knows."""
         return World(self.world_seed, self.towns, self.values, self.islands)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Plain]:
         """Every rate, the world and the seed."""
         own = {name: value for name, value in asdict(self).items() if name not in ("batch", "concurrency")}
         return {"teacher": self.name, **own}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from ablate.label.teacher import Answer, Document, Teacher
-from ablate.plain import Plain
+from ablate.teacher.base import Teacher
+from ablate.teacher.question import Answer, Question
 
 
 @dataclass(frozen=True, kw_only=True)
 class LongWords(Teacher):
-    """Gives a point for each long word, five at most.
+    """Gives a point for each long word of a question, five at most.
 
     Attributes:
         letters: that make a word a long one.
@@ -22,15 +21,11 @@ class LongWords(Teacher):
     name: ClassVar[str] = "long_words"
     letters: int = 7
 
-    def identity(self) -> dict[str, Plain]:
+    def identity(self) -> dict[str, Any]:
         """Its name and what counts as long."""
         return {"teacher": self.name, "letters": self.letters}
 
-    def key(self, document: Document) -> str:
-        """By the text, so that repeats are scored once."""
-        return hashlib.blake2b(document.text.encode(), digest_size=16).hexdigest()
-
-    def ask(self, documents: Sequence[Document]) -> list[Answer]:
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Count."""
-        counts = [sum(len(word) >= self.letters for word in document.text.split()) for document in documents]
+        counts = [sum(len(word) >= self.letters for word in question.text.split()) for question in questions]
         return [Answer(f"Score: {min(5, count)}") for count in counts]
