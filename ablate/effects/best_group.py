@@ -45,7 +45,7 @@ def best_group(scores: ArrayLike, *, higher_is_better: bool, alpha: float = 0.05
         told = variance > 1e-24 * mean**2  # without spread nothing can be told
         beats = told & (t.sf(mean / np.sqrt(variance), df) <= level)
     np.fill_diagonal(beats, False)
-    return (there & ~beats.any(axis=0)).tolist()
+    return [bool(one) for one in there & ~beats.any(axis=0)]
 
 
 def _moments(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
