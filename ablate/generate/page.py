@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from random import Random
@@ -27,7 +28,7 @@ def page(made: Generation, identity: dict[str, Any], dropped: Sequence[str] = ()
     out = [
         f"# Synthetic text: {identity['recipe']}",
         "",
-        f"Teacher: {teacher['teacher']}{', model ' + teacher['model'] if 'model' in teacher else ''}. Settings: {identity['settings']}.",
+        f"Teacher: {teacher['teacher']}{', model ' + teacher['model'] if 'model' in teacher else ''}. Settings: {json.dumps(identity['settings'])}.",
         *([f"The teacher takes no {', '.join(dropped)}: it draws by its own."] if dropped else []),
         "",
         "| | count |",

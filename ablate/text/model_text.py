@@ -50,8 +50,8 @@ def loop_share(text: str) -> float:
     inside = np.zeros(codes.size, dtype=bool)
     for period in range(1, min(LONGEST_PERIOD, codes.size // LEAST_TIMES) + 1):
         same = np.concatenate([[False], codes[period:] == codes[:-period], [False]])
-        edges = np.flatnonzero(np.diff(same.astype(np.int8)))
-        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            if end - begin >= (LEAST_TIMES - 1) * period:
-                inside[begin : end + period] = True
+        edges = np.flatnonzero(np.diff(same.astype(np.int8))).reshape(-1, 2)
+        long = np.diff(edges, axis=1)[:, 0] >= (LEAST_TIMES - 1) * period
+        for begin, end in edges[long].tolist():
+            inside[begin : end + period] = True
     return float(inside.mean())
