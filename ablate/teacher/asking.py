@@ -32,7 +32,8 @@ class Asking:
         journal: of its answers.
         max_cost: of all answers used; infinite for no cap.
         useless: why an answer is of no use, or None; after many in a row asking ends.
-        refusals: keep the word of a teacher that refuses a question for good as an answer without text.
+        refusals: keep the word of a teacher that refuses a question for good as an answer without text; on disk once it has
+            answered any.
 
     Attributes:
         spent: cost of all answers used, earlier ones included; NaN without prices.
@@ -122,6 +123,10 @@ class Asking:
             if not (self._refusals and refusal.refused and len(batch) == 1):
                 raise
             answers = [Answer("", lost=refusal.lost, finish_reason=REFUSED)]
+            # Of a teacher that has answered nothing yet, the cause may be another than the question, and be mended.
+            if all(answer.finish_reason == REFUSED for answer in list(self.journal.answers.values())):
+                self.journal.answers.setdefault(batch[0].key, answers[0])
+                return answers
         self.journal.add_all({question.key: answer for question, answer in zip(batch, answers, strict=True)})
         return answers
 

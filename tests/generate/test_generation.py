@@ -171,6 +171,26 @@ def test_nothing_is_dropped_and_every_defect_is_recorded(seeds: list[Seed], tmp_
     ]
 
 
+def test_refusals_of_a_server_that_takes_nothing_are_not_kept(seeds: list[Seed], tmp_path: Path) -> None:
+    """What it takes offence at may be the request, and be mended at the server: the questions are asked again."""
+    broken = [True]
+
+    def says(question: Question) -> Answer:
+        if broken[0] or question.seed == 3:
+            raise NoAnswer("status 400: unknown field", refused=True)
+        return Answer(f"Page {question.seed} about the mill.", finish_reason="stop")
+
+    recipe, teacher = Textbook(questions=40), Scripted(says=says)
+    with pytest.raises(AblateError, match="answers in a row were refused by the server"):
+        generate(recipe, teacher, seeds, tmp_path)
+    assert (tmp_path / "answers.jsonl").read_bytes() == b""
+    broken[0] = False
+    made = generate(recipe, teacher, seeds, tmp_path)
+    assert made.complete and [row["number"] for row in made.rows if "defects" in row] == [3]
+    before = len(teacher.asked)
+    assert generate(recipe, teacher, seeds, tmp_path).rows == made.rows and len(teacher.asked) == before
+
+
 def test_rephrasings_say_that_they_rework_a_text(seeds: list[Seed], tmp_path: Path) -> None:
     teacher = Scripted(says=lambda question: Answer("Said anew.", finish_reason="stop"))
     made = generate(Rephrase(questions=12), teacher, seeds, tmp_path)
