@@ -153,7 +153,7 @@ def report() -> None:
         for row in published("fineweb_table2").rows
     ]
     study = take(table)
-    words = {row["verdict"] for row in effects_table(study)}
+    words = {str(row.verdict) for row in effects_table(study)}
     scores = study.scores("aggregate of 9 tasks", "score")[:, 0]
     rng = np.random.default_rng(0)
     chosen = np.array([row["chosen"] == "yes" for row in table])
