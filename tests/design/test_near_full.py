@@ -113,8 +113,8 @@ def test_what_is_missing_is_named(change, named):
 
 @pytest.mark.parametrize(("design", "factors", "message"), [
     (NearFull(), SWITCHES[:2], "3 factors or more"),
-    (NearFull(pairs=10), SWITCHES[:7], "pairs=10 arms; expected one of 7, 14, 21"),
-    (NearFull(pairs=8), SWITCHES[:8], "expected one of 12, 16, 20, 24, 28"),  # two rings of four tell nothing apart
+    (NearFull(pairs=10), SWITCHES[:7], "pairs must be one of 7, 14, 21 with 7 factors, .* got 10"),
+    (NearFull(pairs=8), SWITCHES[:8], "pairs must be one of 12, 16, 20, 24, 28 with 8 factors, .* got 8"),  # two rings of four tell nothing apart
     (NearFull(), [*SWITCHES[:3], Factor("x", ("1", "2", "3"))], "x has more"),
     (NearFull(), [*SWITCHES[:3], SWITCHES[0]], "repeated"),
 ])  # fmt: skip
