@@ -72,7 +72,7 @@ def study_json(name: str, how: Reread) -> None:
     funnel, dropped = _funnel(told, how.reference)
     write_summary(
         replace(
-            made, head=head, effects=_effects(made, folder), funnel=funnel, dropped=dropped,
+            made, head=head, effects=_effects(made, folder), funnel=funnel, dropped=dropped, provenance={},
             words={**made.words, "in_short": _said(told, "**In short.** ") or made.words.get("in_short", "")},
             **{table: _read(folder / f"{table}.csv") for table in ("cost", "decisions", "leaks") if (folder / f"{table}.csv").exists()},
         ),

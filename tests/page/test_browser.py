@@ -68,6 +68,7 @@ def test_a_choice_in_one_panel_is_a_choice_in_all(opened: Any) -> None:
     all_drawn(page)
     assert stage_button(page, "pii").get_attribute("aria-pressed") == "true"
     page.locator('#matrix button[data-focus="task/blimp"]').click()
+    all_drawn(page)
     assert page.locator("#choose-task").input_value() == "blimp"
     assert "on blimp" in page.locator("#gains .says").inner_text()
 

@@ -18,6 +18,7 @@ function comparePanel(view, body) {
       gains.length ? forest({ ...view, study: column.study, metric: column.metric, gains }, gains, { width, small: true, domain, title: `Gains of ${column.study.label}` }) : h("p", { class: "none" }, "No gains of these arms."),
       column.differs.length ? h("div", { class: "differs" }, h("strong", {}, "Not to be compared in size"), h("ul", {}, column.differs.map((line) => h("li", {}, line)))) : column.study !== view.study && h("p", { class: "same" }, "Metric, items, tokens and model agree: sizes may be compared.")));
   }
+  repick(view, body);
   const rows = order.map((stage) => ({ stage, found: columns.map((column) => column.gains.find((gain) => gain.stage === stage)) })).filter((row) => row.found.filter(Boolean).length > 1);
   if (!rows.length) return put(body, h("p", { class: "none" }, "No stage stands in more than one of these studies."));
   put(body, h("h3", {}, "Stages that more than one study has"), grid(["stage", ...columns.map((column) => name(column.study.label)), "agreement"], rows.map(({ stage, found }) => [

@@ -18,6 +18,7 @@ function gainsPanel(view, body) {
   if (!gains.length) return put(body, h("p", { class: "none" }, study.contrasts.length
     ? "This metric has no gain here: choose another metric or task." : "This study compares no arms: it has scores, and no gains."));
   put(body, forest(view, gains, { width: body.clientWidth }), keyOf(view, gains));
+  repick(view, body);
   const mde = gains.map((gain) => gain.mde).find(known);
   if (mde) put(body, h("p", { class: "note" },
     `Pale bar: a gain within it would have been missed by more than one in five repeats of this study (${[...new Set(d3.extent(gains, (g) => g.mde).map((x) => rough(x)))].join(" to ")} ${metric}). A grey mark is no proof of no effect.`));
@@ -70,7 +71,6 @@ function forestMarks(gains, x, width, view) {
     width, height: gains.length * ROW, marginTop: 0, marginBottom: 0, marginLeft: 10, marginRight: 10,
     x: { domain: x, axis: null }, y: { domain: gains.map(y), axis: null, padding: 0 },
     marks: [
-      Plot.barX(gains.filter((gain) => gain.stage === view.pick), { x1: x[0], x2: x[1], y, fill: "var(--picked)", insetTop: 1, insetBottom: 1 }),
       Plot.gridX({ stroke: LINE, strokeOpacity: 1, ticks: Math.max(3, Math.round(width / 80)) }),
       Plot.barX(gains.filter((gain) => known(gain.mde)), { x1: (gain) => Math.max(x[0], -gain.mde), x2: (gain) => Math.min(x[1], gain.mde), y, fill: PALE, insetTop: 12, insetBottom: 12, rx: 3 }),
       Plot.ruleX([0], { stroke: INK, strokeWidth: 1 }),
@@ -81,7 +81,19 @@ function forestMarks(gains, x, width, view) {
     ],
   });
   svg.addEventListener("click", () => { if (svg.value) pickStage(svg.value.stage); });
-  return h("div", { class: "marks" }, svg);
+  return h("div", { class: "marks" }, h("div", { class: "chosen" }), svg);
+}
+
+/** Show the chosen stage in a forest that is drawn already: a choice draws no figure anew. */
+function repick(view, body) {
+  for (const box of body.querySelectorAll(".forest")) {
+    const buttons = [...box.querySelectorAll("button.row")], at = buttons.findIndex((button) => button.dataset.focus === `stage/${view.pick}`);
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === at)));
+    [...box.querySelectorAll(".numbers .row")].forEach((row, i) => row.classList.toggle("picked", i === at));
+    const bar = box.querySelector(".chosen");
+    bar.hidden = at < 0;
+    bar.style.top = `${ROW * at}px`;
+  }
 }
 
 /** A text in lines of some 56 characters, for a tip. */

@@ -2,7 +2,7 @@
 
 let PRINTING = false;
 const PANELS = [
-  { id: "gains", title: "What each stage is worth", draw: gainsPanel,
+  { id: "gains", title: "What each stage is worth", draw: gainsPanel, repick,
     says: (view) => `Gain in ${view.metric} on ${taskWords(view.study, view.task, view.metric)}, turned so that plus is better${view.study.better.get(view.metric) ? "" : ` (${view.metric} itself: lower is better)`}. Each is the difference between arms that differ in one stage.`,
     limits: "It speaks of this pool, proxy and budget; a larger model may order the stages otherwise." },
   { id: "beside", title: "Studies side by side", when: (view) => STUDIES.length > 1, draw: comparePanel,
@@ -39,7 +39,9 @@ function draw(id) {
   if (DRAWN.get(id) === VIEW) return;
   const panel = PANELS.find((one) => one.id === id), section = document.getElementById(id), body = section.querySelector(".body");
   section.hidden = Boolean(panel.when && !panel.when(VIEW));
+  const drawn = DRAWN.get(id);
   DRAWN.set(id, VIEW);
+  if (panel.repick && drawn && ["study", "metric", "task", "estimand"].every((part) => drawn[part] === VIEW[part])) return panel.repick(VIEW, body);
   section.querySelector(".says").replaceChildren(panel.says(VIEW), panel.limits ? h("span", { class: "limits" }, ` ${panel.limits}`) : "");
   if (section.hidden) return;
   const focus = document.activeElement?.dataset?.focus, inside = section.contains(document.activeElement), across = body.querySelector(".forest.long")?.scrollTop;
@@ -64,7 +66,7 @@ function drawAll(view) {
   document.querySelector("main nav").replaceChildren(...PANELS.filter((panel) => !panel.when || panel.when(view)).map((panel) => h("a", { href: `#at=${panel.id}`, onclick: (event) => { event.preventDefault(); goTo(panel.id); } }, panel.title)));
   for (const { id } of PANELS) {
     const box = document.getElementById(id).getBoundingClientRect();
-    if (PRINTING || (box.top < innerHeight + 300 && box.bottom > -300)) draw(id);
+    if (PRINTING || (box.top < innerHeight && box.bottom > 0)) draw(id);
   }
   document.getElementById("foot").replaceChildren(footer(view));
   drawRest();
