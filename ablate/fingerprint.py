@@ -9,16 +9,13 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from ablate.errors import ConfigError, DataError
 from ablate.extras import not_installed
 from ablate.plain import Plain
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 CHUNK = 1 << 22
 
@@ -144,7 +141,11 @@ def counts_as(field: dataclasses.Field[Any], value: Any) -> bool:
     return counts(field) and not (field.metadata.get("later") and value == field.default)
 
 
-def naming_fields(settings: DataclassInstance) -> dict[str, Plain]:
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+def naming_fields(settings: _Dataclass) -> dict[str, Plain]:
     """The fields of a dataclass that name a result, with their values."""
     values = {entry.name: (entry, getattr(settings, entry.name)) for entry in dataclasses.fields(settings)}
     return {

@@ -21,6 +21,7 @@ LEFT = {
     "inspect.arm.open_arm": ARM,
     "page.build.page": STUDY_JSON,
     "summary.model.as_dict": STUDY_JSON,
+    "tables.copies.with_copies": STUDY_JSON,
 }
 """Name -> why it may."""
 NOT_YET = ("generate", "study")
