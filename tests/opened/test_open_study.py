@@ -172,3 +172,5 @@ def test_the_command_prints_what_the_api_returns(tmp_path: Path, capsys: pytest.
     )
     assert out.read_text(encoding="utf-8") == ablate.open_study(folder).table("arms", "csv", bold="none")
     assert main(["table", f"study.dir={folder}", "table=gain"]) == 2
+    page = ablate.open_study(folder).dashboard(tmp_path / "page.html")
+    assert page.read_bytes() == (folder / "report.html").read_bytes()

@@ -31,7 +31,7 @@ def write(table: Table) -> str:
             lines.append("      table.hline(stroke: 0.5pt),")
         lines.append("      " + " ".join(f"[{_cell(cell)}]," for cell in row))
     lines += ["      table.hline(),", "    )"]
-    lines += [f"    #text(size: 0.8em)[{escape(note)}] #linebreak()" for note in table.notes]
+    lines += [f"    #align(left, text(size: 0.8em)[{escape(note)}])" for note in table.notes]
     lines += ["  ],", f") <{table.label}>"]
     return "\n".join(lines) + "\n"
 
