@@ -23,12 +23,10 @@ from ablate.design.base import Assignment, Factor
 from ablate.design.full_factorial import FullFactorial
 from ablate.effects.estimate import Floats
 from ablate.effects.many import estimate_many
-from ablate.estimand.base import contrasts_of
+from ablate.estimand.base import contrasts_of, stands_for
 
 BAND = (0.935, 0.965)
 """Where the coverage of a 95 % interval must lie in a cell that is claimed."""
-MEANT = {"near_full": "leave_one_out"}
-"""Estimand that is read off by adding up -> the gain that it stands for, whose value is the truth."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ class Cell:
 def truth_of(case: Case, score: Callable[[Assignment], float]) -> Floats:
     """True values of a case's gains: the estimand in all combinations of levels, over which some of them average."""
     arms = FullFactorial(max_arms=10_000).arms(case.factors)
-    specs = contrasts_of([MEANT.get(case.estimand, case.estimand)], arms, case.factors)
+    specs = contrasts_of([stands_for(case.estimand)], arms, case.factors)
     return np.asarray(weights_of(specs, arms) @ np.array([score(levels) for levels in arms.values()]))
 
 

@@ -20,6 +20,10 @@ class Estimand(Protocol):
 
     Attributes:
         meaning: of a gain, for the caption of its table.
+
+    Beside it a class may state what others must know of it: `averages`, that its gains average over arms, so that they
+    can do without one that has no run, and take gains to add up; `stands_for`, the name of the estimand whose value its
+    gains are read as; `of_controls`, that it needs arms which are no combination of the factors' levels.
     """
 
     meaning: str
@@ -70,6 +74,16 @@ def load_estimand(name: str) -> Estimand:
         raise ConfigError(f"estimands: unknown estimand {name!r}: {nearest(name, estimand_names())}")
     found: Estimand = _module(name).ESTIMAND
     return found
+
+
+def averages(name: str) -> bool:
+    """Whether the gains of an estimand average over arms."""
+    return bool(getattr(load_estimand(name), "averages", False))
+
+
+def stands_for(name: str) -> str:
+    """Return the estimand whose value is the truth of an estimand's gains: itself, unless it says another."""
+    return str(getattr(load_estimand(name), "stands_for", name))
 
 
 def contrasts_of(names: Sequence[str], arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:

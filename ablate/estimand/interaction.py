@@ -19,6 +19,7 @@ class Interaction:
     """
 
     meaning = "the gain of the first stage with the second minus its gain without it"
+    averages = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Every pair of stages; names the arms of the pairs that are not identified."""

@@ -19,6 +19,7 @@ class MainEffect:
     """
 
     meaning = "the stage's gain averaged over the levels of the others"
+    averages = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs each level of a factor beside each level of every other one, at least once."""

@@ -28,6 +28,8 @@ class NearFull:
         "the full recipe minus the recipe without the stage, by least squares over arms that lack one or two; where "
         "gains do not add up it is off by about 1 / (k - 1) of each of the stage's interactions with the k - 1 others"
     )
+    averages = True
+    stands_for = "leave_one_out"
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the full arm, and arms that lack one or two stages from which every gain can be told."""

@@ -21,6 +21,7 @@ class Shapley:
     """
 
     meaning = "the stage's gain averaged over the orders in which the recipe can be built up"
+    averages = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs at least one order and its reverse with the arm of every step."""

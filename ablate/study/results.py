@@ -19,7 +19,7 @@ from ablate.effects.aggregate import aggregate
 from ablate.effects.detectable import Looks
 from ablate.effects.screening import LAST, Screening, screen
 from ablate.errors import DataError
-from ablate.estimand.base import NotIdentified
+from ablate.estimand.base import NotIdentified, averages
 from ablate.render.funnel import FunnelRow
 from ablate.store import check, read_json, read_table
 from ablate.study.chance import Chance, Draw, chance_of, draw_of, draws_documents
@@ -30,8 +30,6 @@ from ablate.study.record import read_record
 from ablate.study.rounds import State, states
 from ablate.study.schema import UNPAIRED, Plan
 
-AVERAGED = {"main_effect", "interaction", "shapley", "near_full"}
-"""Estimands that average over arms."""
 HELDOUT = "heldout"
 NOT_RUN = "not run"
 """Why a run has no record, where nothing has tried it yet."""
@@ -84,7 +82,7 @@ class Study:
         planned = list(self.plan.contrasts)
         gone = [arm for arm in self.arms if self.first_record(arm) is None]
         affected = {c.estimand for c in planned if any(c.weights.get(arm) for arm in gone)}
-        for estimand in sorted(affected & AVERAGED):
+        for estimand in sorted(filter(averages, affected)):
             try:
                 left = contrasts_asked(self.plan, [estimand], without=gone)
             except NotIdentified:

@@ -22,7 +22,14 @@ from ablate.design.random_subset import RandomSubset
 from ablate.design.shapley import Shapley
 from ablate.errors import ConfigError
 from ablate.estimand.aliases import aliases
-from ablate.estimand.base import NotIdentified, contrasts_of, load_estimand
+from ablate.estimand.base import (
+    NotIdentified,
+    averages,
+    contrasts_of,
+    estimand_names,
+    load_estimand,
+    stands_for,
+)
 
 AB = [Factor(name, ("on", "off")) for name in "abcd"]
 THREE = [Factor("extraction", ("x", "y", "z")), *AB[:2]]
@@ -272,3 +279,18 @@ def test_within_names_what_is_missing():
         contrasts_of(["within"], arms, [*AB[:3], Factor("lr", ("1", "2"))])
     with pytest.raises(NotIdentified, match="within"):
         contrasts_of(["within"], LeaveOneOut().arms(AB), AB)
+
+
+def test_an_estimand_averages_if_some_arms_can_be_done_without():
+    """Of the arms of a full factorial an average has weights on more than two; a difference is of two arms."""
+    arms = FullFactorial().arms(AB)
+    for name in ("main_effect", "shapley", "leave_one_out", "add_one_in", "cumulative"):
+        used = max(len([w for w in spec.weights.values() if w]) for spec in contrasts_of([name], arms, AB))
+        assert averages(name) == (used > 2), name
+    assert averages("interaction") and averages("near_full")
+
+
+def test_only_near_full_is_read_as_another_gain():
+    assert {name: stands_for(name) for name in estimand_names() if stands_for(name) != name} == {
+        "near_full": "leave_one_out"
+    }

@@ -15,13 +15,13 @@ from ablate.effects.best_subset import BestSubset, best_subset
 from ablate.effects.estimate import Floats
 from ablate.effects.lack_of_fit import LackOfFit, lack_of_fit, size_of_columns
 from ablate.estimand.aliases import Aliases, alias_table, aliases
-from ablate.estimand.base import NotIdentified
+from ablate.estimand.base import NotIdentified, averages
 from ablate.estimand.linear_model import linear_model
 from ablate.estimand.near_full import Leaning, leaning
 from ablate.render.tables import interval, markdown, p_text, unsigned
 from ablate.report.findings.base import DOUBT, Finding
 from ablate.report.row import Row
-from ablate.study.results import AVERAGED, Study
+from ablate.study.results import Study
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ class PredictedBest(Finding):
 
 def additivity(study: Study, table: Floats, rows: Sequence[Row]) -> list[Finding]:
     """Test whether gains add up, where averages over arms are reported."""
-    asked = _estimands(rows) & AVERAGED
+    asked = set(filter(averages, _estimands(rows)))
     factors, arms = study.plan.factors, _levels(study)
     if not asked or len(factors) < 2:
         return []
