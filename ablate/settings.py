@@ -65,10 +65,10 @@ class RandomnessConfig:
     weights: int | None = None
     order: int | None = None
     subset: int | None = None
-    pool: str = "fixed"
+    pool: Literal["fixed", "shard"] = "fixed"
     shards: int | None = None
-    stages: str = "fixed"
-    tokenizer: str = "fixed"
+    stages: Literal["fixed", "run"] = "fixed"
+    tokenizer: Literal["fixed", "run"] = "fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,9 +244,13 @@ class SequentialConfig:
     """
 
     rounds: list[int] | None = None
-    spending: str = "pocock"
+    spending: Literal["pocock", "obrien_fleming"] = "pocock"
     alpha: float = 0.05
     negligible: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must be in (0, 1), got {self.alpha}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,9 +345,9 @@ class DesignConfig:
     name: str = MISSING
     factors: list[str] | dict[str, Any] | None = MISSING
     own_seeds: bool = False
-    pairing: str | None = None
+    pairing: Literal["paired", "unpaired"] | None = None
     method: Any = MISSING
-    controls: str = "none"
+    controls: Literal["none", "size_matched"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -364,8 +364,6 @@ def _controlled(
     if asked == "none":
         return {}
     name = f"design.controls={asked}"
-    if asked != "size_matched":
-        raise ConfigError(f"design.controls must be none or size_matched, got {asked!r}")
     if not design.estimands or not set(design.estimands) <= set(SPLIT):
         raise ConfigError(
             f"{name} splits gains that are a difference of two arms, with and without a stage; those of "
@@ -412,9 +410,6 @@ def _plant_most(pools: Sequence[dict[str, Any]]) -> None:
 def _randomness(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What decides about documents, checked; keys at their defaults are left out, and the number of shards is fixed."""
     given = dict(config["randomness"])
-    for key, other in (("pool", "shard"), ("stages", "run"), ("tokenizer", "run")):
-        if given[key] not in ("fixed", other):
-            raise ConfigError(f"randomness.{key} must be fixed or {other}, got {given[key]!r}")
     if given["pool"] == "fixed" and given["shards"] is not None:
         raise ConfigError("randomness.shards is only for randomness.pool=shard, and that is fixed")
     if given["pool"] == "shard":

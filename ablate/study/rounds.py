@@ -11,7 +11,7 @@ import numpy as np
 
 from ablate.design.base import weight_matrix
 from ablate.effects.multiplicity import holm
-from ablate.effects.sequential import SPENDING, sequential_contrasts
+from ablate.effects.sequential import sequential_contrasts
 from ablate.errors import ConfigError
 from ablate.study.schema import Plan, Sequential
 
@@ -42,7 +42,7 @@ def check_rounds(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | Non
     """What a plan freezes of `sequential`; None when it is off.
 
     Raises:
-        ConfigError: for rounds that do not rise from 2 to the number of seeds, or values out of range.
+        ConfigError: for rounds that do not rise from 2 to the number of seeds.
     """
     rounds = asked["rounds"]
     if rounds is None:
@@ -53,12 +53,6 @@ def check_rounds(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | Non
             f"sequential.rounds={list(rounds)}: expected seeds after each round, rising from 2 or more to all "
             f"{len(seeds)} seeds, e.g. seeds=[0,1,2,3,4,5] sequential.rounds=[2,4,6]"
         )
-    if asked["spending"] not in SPENDING:
-        raise ConfigError(
-            f"sequential.spending must be one of {', '.join(SPENDING)}, got {asked['spending']!r}"
-        )
-    if not 0 < asked["alpha"] < 1:
-        raise ConfigError(f"sequential.alpha must be in (0, 1), got {asked['alpha']}")
     return Sequential(
         rounds=tuple(rounds),
         spending=asked["spending"],

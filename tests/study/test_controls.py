@@ -91,7 +91,7 @@ def test_stages_that_remove_documents_get_one_and_the_rest_of_the_plan_stays(tin
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["design.controls=matched"], "design.controls must be none or size_matched, got 'matched'"),
+        (["design.controls=matched"], "design.controls must be one of none, size_matched, got the text 'matched'"),
         ([MATCHED, "design=full_factorial"], "gains that are a difference of two arms.*leave_one_out, add_one_in, cumulative"),
         ([MATCHED, "design=single"], "design=single are not"),
         ([MATCHED, "design.factors=[pii,extraction]"], r"no factor .* removes documents, on against off \(pii, extraction\)"),

@@ -65,8 +65,8 @@ def test_the_number_of_shards_is_written_in_the_plan_and_stays_when_seeds_are_ad
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("randomness.pool=shards", r"randomness\.pool must be fixed or shard, got 'shards'"),
-        ("randomness.stages=shard", r"randomness\.stages must be fixed or run, got 'shard'"),
+        ("randomness.pool=shards", r"randomness\.pool must be one of fixed, shard, got the text 'shards'"),
+        ("randomness.stages=shard", r"randomness\.stages must be one of fixed, run, got the text 'shard'"),
         ("randomness.shards=3", r"randomness\.shards is only for randomness\.pool=shard"),
         ("design.factors={pool: {randomness.pool: [fixed, shard]}}", r"randomness\.pool cannot be varied within a study"),
         ("design.factors={t: {randomness.tokenizer: [fixed, run]}}", r"randomness\.tokenizer cannot be varied"),
