@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 import ablate
 from ablate.cli import main
+from ablate.commands.generate import RUN
 from ablate.compose import compose, open_hydra
 from ablate.config import CONF, RESERVED, identified, locate, make, make_stages, plain, renamed
 from ablate.design.base import Factor
@@ -330,7 +331,7 @@ def test_a_wrong_type_is_refused_by_the_key_that_was_typed(where: str, node: dic
                 key: value for key, value in node.items() if not isinstance(value, str) or "$" not in value
             }
             with pytest.raises(ConfigError) as caught:
-                make({**given, field.name: wrong}, where, leave_out=RESERVED)
+                make({**given, field.name: wrong}, where, leave_out=(*RESERVED, *RUN))
             assert str(caught.value).removeprefix("a key of ").startswith(f"{where}.{field.name}"), wrong
 
 
