@@ -304,6 +304,7 @@ def test_a_journal_keeps_the_first_answer_and_reads_what_was_kept_before(tmp_pat
         assert journal.answers["new"].text == "first" and journal.answers["new"].finish_reason == "stop"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib, below the reference library
 def test_other_tools_read_what_it_is(seeds: list[Seed], tmp_path: Path) -> None:
     """The description by hand, and by the reference library where that is installed."""
     import yaml
