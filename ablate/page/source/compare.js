@@ -16,7 +16,7 @@ function comparePanel(view, body) {
     put(box, h("article", {}, h("h3", {}, column.study === view.study ? name(column.study.label) : h("button", { type: "button", onclick: () => choose({ study: column.study.id }), title: "Show this study" }, name(column.study.label))),
       h("p", { class: "sub" }, summaryLine(column.study), column.metric ? `; ${column.metric}, ${column.task === AGGREGATE ? taskWords(column.study, AGGREGATE, column.metric) : column.task}` : ""),
       gains.length ? forest({ ...view, study: column.study, metric: column.metric, gains }, gains, { width, small: true, domain, title: `Gains of ${column.study.label}` }) : h("p", { class: "none" }, "No gains of these arms."),
-      column.differs.length ? h("div", { class: "differs" }, h("strong", {}, "Not to be compared in size"), h("ul", {}, column.differs.map((line) => h("li", {}, line)))) : column.study !== view.study && h("p", { class: "same" }, "Metric, items, tokens and model agree: sizes may be compared.")));
+      column.differs.length ? h("div", { class: "differs" }, h("strong", {}, "Not to be compared in size"), h("ul", {}, column.differs.map((line) => h("li", {}, line)))) : column.study !== view.study && gains.length > 0 && h("p", { class: "same" }, "Metric, items, tokens and model agree: sizes may be compared.")));
   }
   repick(view, body);
   const rows = order.map((stage) => ({ stage, found: columns.map((column) => column.gains.find((gain) => gain.stage === stage)) })).filter((row) => row.found.filter(Boolean).length > 1);
