@@ -72,6 +72,7 @@ def test_every_view_keeps_the_contract(name: str, small: list[str], tmp_path: Pa
         [*small, *more(name, tmp_path)],
         folder=tmp_path / "shown",
         apart=("/s", "CPU", "pages a second", "ms"),
+        timed=name == "extraction",
     )
 
 
