@@ -129,8 +129,7 @@ def _dispatch(command: str, argv: list[str]) -> int:
     hydra = open_hydra(args.config_dir)
     if any(getattr(args, flag) for flag in FLAGS):
         return _show(f"{command} {view}".rstrip(), module, args, hydra)
-    own = getattr(module, "OVERRIDES", ())
-    config = compose([*args.overrides, *(own(args.overrides) if callable(own) else own)], hydra)
+    config = compose([*args.overrides, *getattr(module, "OVERRIDES", ())], hydra)
     with open_dict(config):
         OmegaConf.set_struct(config, True)
     check_places(config)

@@ -34,7 +34,6 @@ Example: ablate generate study=demo generate=textbook teacher=testbed generate.q
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +57,6 @@ from ablate.teacher.base import Teacher
 
 RUN = ("_target_", "max_cost", "dir", "seeds")
 """Keys of `generate` that say how it is run and where seeds lie, and are no part of the recipe."""
-
-
-def OVERRIDES(typed: Sequence[str]) -> tuple[str, ...]:
-    """A pool is only wanted by recipes that show its documents."""
-    groups = {override.lstrip("+").partition("=")[0] for override in typed}
-    return () if groups & {"pool", "study"} else ("pool=files",)
 
 
 def main(config: DictConfig) -> int:
