@@ -13,6 +13,8 @@ Part of what is tried is drawn by hypothesis, which must be installed (`pip inst
 """
 
 from ablate.testing.contract import ContractError
+from ablate.testing.design import check_design
+from ablate.testing.estimand import check_estimand
 from ablate.testing.golden import check_golden
 from ablate.testing.libraries import check_libraries
 from ablate.testing.source import check_source
@@ -25,6 +27,8 @@ from ablate.testing.view import check_view
 
 __all__ = [
     "ContractError",
+    "check_design",
+    "check_estimand",
     "check_golden",
     "check_libraries",
     "check_source",
