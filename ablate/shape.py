@@ -55,8 +55,8 @@ def from_json(cls: type[T], value: Any, where: str) -> T:
     """Build a dataclass from plain data.
 
     Args:
-        cls: whose fields are text, numbers, true or false, None, tuples, mappings from text, dataclasses of these, and
-            unions of them that the kind of JSON tells apart.
+        cls: whose fields are text, numbers, true or false, None, tuples, mappings from text, dataclasses and TypedDicts of
+            these, and unions of them that the kind of JSON tells apart.
         value: as `json.loads` gives it.
         where: the file, for messages.
     Raises:
@@ -87,6 +87,9 @@ def _reader(hint: Any) -> Read:
         return _scalar(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _fields(hint)
+    if typing.is_typeddict(hint):
+        readers = {name: _reader(inner) for name, inner in typing.get_type_hints(hint).items()}
+        return lambda value: _named(value, readers, needed=list(readers))
     origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin in (typing.Union, UnionType):
         return _union(inner)
@@ -101,7 +104,7 @@ def _scalar(kind: type) -> Read:
     taken = (int, float) if kind is float else (kind,)
 
     def read(value: Any) -> Any:
-        if type(value) not in taken:
+        if not isinstance(value, taken) or (isinstance(value, bool) and kind is not bool):
             raise _Refused(f"must be {SCALARS[kind]}, got {shown(value)}")
         return value
 
@@ -131,9 +134,8 @@ def _json_kind(hint: Any) -> str:
 def _kind_of(value: Any) -> str:
     if value is None:
         return "null"
-    return (
-        "list" if isinstance(value, list) else "mapping" if isinstance(value, dict) else type(value).__name__
-    )
+    kinds = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "mapping"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), type(value).__name__)
 
 
 def _expected(hint: Any) -> str:
@@ -203,20 +205,25 @@ def _fields(cls: Any) -> Callable[..., Any]:
     ]
 
     def read(value: Any, **given: str) -> Any:
-        if not isinstance(value, dict):
-            raise _Refused(f"must be a mapping, got {shown(value)}")
-        for name in needed:
-            if name not in value:
-                raise _Refused(f"lacks the key {name!r}")
-        for name in value:
-            if name not in readers:
-                raise _Refused(f"has an unknown key {name!r}: {nearest(name, readers)}")
         try:
-            return cls(**given, **{name: _inside(readers[name], value[name], name) for name in value})
+            return cls(**given, **_named(value, readers, needed))
         except ValueError as error:  # what the class itself refuses
             raise _Refused(f"is not allowed: {error}") from None
 
     return read
+
+
+def _named(value: Any, readers: Mapping[str, Read], needed: list[str]) -> dict[str, Any]:
+    """Read a mapping of which each key has a reader of its own."""
+    if not isinstance(value, dict):
+        raise _Refused(f"must be a mapping, got {shown(value)}")
+    for name in needed:
+        if name not in value:
+            raise _Refused(f"lacks the key {name!r}")
+    for name in value:
+        if name not in readers:
+            raise _Refused(f"has an unknown key {name!r}: {nearest(name, readers)}")
+    return {name: _inside(readers[name], value[name], name) for name in value}
 
 
 def _inside(reader: Read, value: Any, key: str | int) -> Any:

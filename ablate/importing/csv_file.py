@@ -10,8 +10,9 @@ from typing import Any
 
 from ablate.errors import DataError
 from ablate.fingerprint import digest
-from ablate.importing.results import Results, Task, direction
+from ablate.importing.results import Results, direction
 from ablate.reading.records import Place, read_rows
+from ablate.study.record import TaskInfo
 
 NEEDED = ("arm", "seed", "task", "score")
 RESERVED = (*NEEDED, "metric", "tokens")
@@ -72,7 +73,7 @@ def read_csv(path: Path, better: Mapping[str, bool], chance: Mapping[str, float]
     for task, ways in metrics.items():
         levels = {m: chance.get(f"{task}/{m}", chance.get(task)) for m in ways}
         known = {metric: float(level) for metric, level in levels.items() if level is not None}
-        found.tasks[task] = Task(known, None, "", ways)
+        found.tasks[task] = TaskInfo(chance=known, n_items=None, digest="", higher_is_better=ways)
     return found
 
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.metrics import SMOOTH, bits_per_byte
 from ablate.importing.gold import choices_of, right_choices
-from ablate.importing.results import Results, Run, Task, direction
+from ablate.importing.results import Results, Run, direction
 from ablate.reading.records import PACKED, Place, read_rows, read_text
+from ablate.study.record import TaskInfo
 
 FIELDS = {"arm": r"(?P<arm>[^/]+?)", "seed": r"(?P<seed>\d+)", "tokens": r"(?P<tokens>\d+)"}
 Found = tuple[Run, int | None, Path, list[Path], dict[str, str]]
@@ -65,7 +66,12 @@ def read_lm_eval(
     if not found.points:
         raise DataError(f"results.lm_eval={list(paths)}: no results_*.json found there")
     found.tasks = {
-        name: Task(fact["chance"], fact["n_items"], fact["digest"], fact["better"])
+        name: TaskInfo(
+            chance=fact["chance"],
+            n_items=fact["n_items"],
+            digest=fact["digest"],
+            higher_is_better=fact["better"],
+        )
         for name, (fact, _) in facts.items()
     }
     found.sources = [f"lm-eval results in {', '.join(paths) if not mapping else mapping.name}"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from ablate.errors import ConfigError, DataError, nearest
+from ablate.study.record import TaskInfo
 
 Run = tuple[str, int]
 """Arm and seed."""
@@ -20,23 +21,6 @@ BETTER = {
     "byte_perplexity": False, "bits_per_byte": False,
 }  # fmt: skip
 """Whether higher is better, for metrics whose name says it."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is known of a task.
-
-    Attributes:
-        chance: metric -> score of a guess.
-        n_items: test items; None when unknown.
-        digest: of the items; empty when unknown.
-        higher_is_better: metric -> direction.
-    """
-
-    chance: dict[str, float]
-    n_items: int | None
-    digest: str
-    higher_is_better: dict[str, bool]
 
 
 @dataclass
@@ -53,7 +37,7 @@ class Results:
     """
 
     points: dict[Run, dict[int | None, Scores]] = field(default_factory=dict)
-    tasks: dict[str, Task] = field(default_factory=dict)
+    tasks: dict[str, TaskInfo] = field(default_factory=dict)
     levels: dict[str, dict[str, str]] = field(default_factory=dict)
     items: dict[Run, pa.Table] = field(default_factory=dict)
     lost: dict[tuple[Run, str, str], str] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ablate.design.base import Assignment, ContrastSpec, Factor
@@ -15,7 +14,7 @@ from ablate.importing.results import Results, Run
 from ablate.provenance import provenance
 from ablate.store import write_table
 from ablate.study.plan import freeze, run_folder
-from ablate.study.record import write_record
+from ablate.study.record import Point, Record, Training, write_record
 from ablate.study.schema import Arm, Headline, Plan
 
 
@@ -128,13 +127,20 @@ def _aggregate(found: Results, aggregate: Sequence[str] | None) -> tuple[str, ..
 
 def _write_record(found: Results, folder: Path, run: Run) -> None:
     points = sorted(found.points[run].items(), key=lambda point: -1 if point[0] is None else point[0])
-    tasks = {name: asdict(task) for name, task in found.tasks.items()}
     place = run_folder(folder, *run)
     if run in found.items:
         write_table(place / "items.parquet", found.items[run])
-    write_record(place, {
-        "run": digest({"imported": run, "scores": found.end(run)}), "seed": run[1], "corpus": None, "model": None,
-        "train": {"tokens": points[-1][0]}, "tasks": tasks, "scores": found.end(run),
-        "curve": [{"tokens": tokens, "scores": scores} for tokens, scores in points if tokens is not None],
-        "cost": {}, "provenance": {**provenance(), "imported": found.sources},
-    })  # fmt: skip
+    end = found.end(run)
+    record = Record(
+        run=digest({"imported": run, "scores": end}),
+        seed=run[1],
+        corpus=None,
+        model=None,
+        train=Training(tokens=points[-1][0]),
+        tasks=found.tasks,
+        scores=end,
+        curve=tuple(Point(tokens=tokens, scores=scores) for tokens, scores in points if tokens is not None),
+        cost={},
+        provenance={**provenance(), "imported": found.sources},
+    )
+    write_record(place, record)

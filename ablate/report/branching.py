@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from ablate.study.record import TrunkRecord
 from ablate.study.results import Study
 from ablate.study.schema import Plan
 from ablate.train.config import TrainConfig
@@ -54,14 +54,7 @@ def meaning(plan: Plan) -> str:
     )
 
 
-def trunks(study: Study) -> dict[str, Mapping[str, Any]]:
+def trunks(study: Study) -> dict[str, TrunkRecord]:
     """What each trunk took that was trained here, by its name: each once, however many runs branch off it."""
-    found = {
-        record["trunk"]["run"]: record["trunk"] for record in study.records.values() if record.get("trunk")
-    }
-    return {name: trunk for name, trunk in found.items() if trunk["tokens"]}
-
-
-def own_tokens(record: Mapping[str, Any]) -> int:
-    """Tokens that a run trained itself, behind its trunk."""
-    return int(record["train"]["tokens"]) - int((record.get("trunk") or {"tokens": 0})["tokens"])
+    found = {record.trunk.run: record.trunk for record in study.records.values() if record.trunk}
+    return {name: trunk for name, trunk in found.items() if trunk.tokens}

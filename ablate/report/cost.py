@@ -13,6 +13,7 @@ from ablate.report.branching import TRUNK, trunks
 from ablate.report.effects_table import headline
 from ablate.report.row import Row
 from ablate.report.tables import scale
+from ablate.study.record import Record, TrunkRecord
 from ablate.study.results import Study
 
 UNKNOWN = "–"
@@ -39,7 +40,7 @@ def cost_page(study: Study, rows: Sequence[Row]) -> str:
 
 def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
     record = study.first_record(study.plan.reference)
-    spent = dict(record.get("curation_cpu_s", {})) if record else {}
+    spent = dict(record.curation_cpu_s or {}) if record else {}
     total = sum(spent.values())
     lead = [row for row in headline(rows, study) if row.estimand not in PARTS]
     cells = []
@@ -70,17 +71,15 @@ def _stages(study: Study, rows: Sequence[Row]) -> list[str]:
 def _arms(study: Study) -> list[str]:
     cells, took = [], list(trunks(study).values())
     if took:
-        shown = [_mean([one["cost"].get(name) for one in took], form) for name, (_, form) in COLUMNS.items()]
-        cells.append(
-            [TRUNK, _mean([one["flops"] for one in took], lambda v: f"{v:.3g}"), *shown, _device(took)]
-        )
+        shown = [_mean([one.cost.get(name) for one in took], form) for name, (_, form) in COLUMNS.items()]
+        cells.append([TRUNK, _mean([one.flops for one in took], lambda v: f"{v:.3g}"), *shown, _device(took)])
     for arm in study.arms:
         records = [study.records[arm, seed] for seed in study.seeds if (arm, seed) in study.records]
         if not records:
             cells.append([arm, *["missing"] * (len(COLUMNS) + 1), ""])
             continue
-        flops = [r["model"]["flops"] for r in records if r["model"]]
-        shown = [_mean([r["cost"].get(name) for r in records], form) for name, (_, form) in COLUMNS.items()]
+        flops = [r.model.flops for r in records if r.model]
+        shown = [_mean([r.cost.get(name) for r in records], form) for name, (_, form) in COLUMNS.items()]
         cells.append([arm, _mean(flops, lambda value: f"{value:.3g}"), *shown, _device(records)])
     header = ["arm", "FLOPs", *(heading for heading, _ in COLUMNS.values()), "device"]
     text = (
@@ -98,9 +97,8 @@ def _mean(values: Sequence[Any], form: Callable[[float], str]) -> str:
     return form(float(np.mean(numbers))) if numbers else UNKNOWN
 
 
-def _device(records: Sequence[Any]) -> str:
+def _device(records: Sequence[Record | TrunkRecord]) -> str:
     kinds = {
-        f"{record['cost'].get('device', UNKNOWN)}, {record['cost'].get('precision', UNKNOWN)}"
-        for record in records
+        f"{record.cost.get('device', UNKNOWN)}, {record.cost.get('precision', UNKNOWN)}" for record in records
     }
     return "; ".join(sorted(kinds))

@@ -56,11 +56,11 @@ COLUMNS = (
 
 def by_budget(study: Study) -> list[Decision]:
     """Each point of the curves against their end: one row per point, task and metric."""
-    ends = {record["train"]["tokens"] for record in study.records.values()}
-    if len(ends) != 1 or None in ends:
+    ends = {record.train.tokens for record in study.records.values()}
+    end = next(iter(ends), None)
+    if len(ends) != 1 or end is None:
         return []  # arms with budgets of their own share no points
-    end = ends.pop()
-    points = sorted({p["tokens"] for record in study.records.values() for p in record["curve"]} - {end})
+    points = sorted({p.tokens for record in study.records.values() for p in record.curve} - {end})
     return [
         _row(f"{100 * point / end:.0f} % of the budget", task, metric, study, study, point, study.ranked)
         for point in points

@@ -117,7 +117,7 @@ def _tables(study: Study, metric: str, weights: np.ndarray, same: Sequence[bool]
     """The aggregate and each task that has the metric."""
     found: dict[str, _Scores] = {}
     for task, info in study.tasks.items():
-        if metric in info["higher_is_better"]:
+        if metric in info.higher_is_better:
             items = study.items(task, metric)
             known = [None if equal or items is None else items for equal in same]
             errors = [

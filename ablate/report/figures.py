@@ -118,9 +118,9 @@ def _gain_panel(axis: Axes, rows: Sequence[Row], title: str, first: bool) -> Non
 
 def curves(study: Study) -> Figure | None:
     """Primary score against tokens seen, mean over seeds with the range of the seeds."""
-    points = sorted({point["tokens"] for record in study.records.values() for point in record["curve"]})
+    points = sorted({point.tokens for record in study.records.values() for point in record.curve})
     tasks = study.aggregated(study.primary) or [
-        task for task in study.tasks if study.primary in study.tasks[task]["higher_is_better"]
+        task for task in study.tasks if study.primary in study.tasks[task].higher_is_better
     ]
     if len(points) < 2 or not tasks:
         return None
@@ -157,7 +157,7 @@ def curves(study: Study) -> Figure | None:
                         alpha=0.12,
                         linewidth=0,
                     )
-            chance = study.tasks[task]["chance"].get(study.primary)
+            chance = study.tasks[task].chance.get(study.primary)
             if chance is not None:
                 axis.axhline(chance, color=NONE, linestyle=(0, (2, 2)), linewidth=1)
                 axis.text(points[-1], chance, "chance", color=NONE, fontsize=8, ha="right", va="bottom")

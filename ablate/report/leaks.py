@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ablate.render.tables import markdown, signed, unsigned
+from ablate.study.record import Record
 from ablate.study.results import Study
 
 COLUMNS = (
@@ -57,11 +57,12 @@ class Split:
         return self.score - self.clean
 
 
-def _given_away(records: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
+def _given_away(records: Sequence[Record]) -> dict[str, set[str]]:
     """Task -> items that any of an arm's corpora gives away."""
     found: dict[str, set[str]] = {}
     for record in records:
-        for task, items in (record["corpus"].get("leaks") or {}).get("tasks", {}).items():
+        leaks = record.corpus and record.corpus.leaks
+        for task, items in leaks.tasks.items() if leaks else ():
             found.setdefault(task, set()).update(items)
     return found
 
@@ -76,7 +77,7 @@ def splits(study: Study) -> list[Split]:
         mask = np.array([name in leaked for name in names], dtype=bool)
         if not mask.any():
             continue
-        for metric in study.tasks[task]["higher_is_better"]:
+        for metric in study.tasks[task].higher_is_better:
             table = study.items(task, metric)
             if table is None or table.shape[2] != mask.size:
                 continue
@@ -104,13 +105,13 @@ def _mean_error(values: np.ndarray) -> tuple[float, float]:
 
 def section(study: Study) -> list[str]:
     """The report's section; empty when no record says what its corpus gives away."""
-    told = [(record["corpus"] or {}).get("leaks") for record in study.records.values()]
+    told = [record.corpus and record.corpus.leaks for record in study.records.values()]
     how = next((leaks for leaks in told if leaks), None)
     if how is None:
         return []
     text = (
         f"Items of the tasks that stand in an arm's training documents, found as decontamination by "
-        f"`{how['method']}` (`{how['match']}`) finds them, in the corpus as it was trained on. The split is the same for all "
+        f"`{how.method}` (`{how.match}`) finds them, in the corpus as it was trained on. The split is the same for all "
         "arms: *leaked* items stand in the corpus of at least one arm. *Inflation* is the score on all items less the "
         "score on those that no corpus gives away. Mean over seeds ± standard error, last point of each run."
     )

@@ -38,7 +38,7 @@ def noise_table(study: Study) -> Iterator[Noise]:
     for metric in study.metrics:
         for task in [AGGREGATE, *study.tasks]:
             members = study.aggregated(metric) if task == AGGREGATE else [task]
-            if not members or (task != AGGREGATE and metric not in study.tasks[task]["higher_is_better"]):
+            if not members or (task != AGGREGATE and metric not in study.tasks[task].higher_is_better):
                 continue
             if metric != study.primary and task == AGGREGATE:
                 continue

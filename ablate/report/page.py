@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,6 +36,7 @@ from ablate.report.tables import (
 from ablate.report.words import chance, families, reading
 from ablate.store import write_text
 from ablate.study.plan import run_folder
+from ablate.study.record import TaskInfo
 from ablate.study.results import AGGREGATE, Study, headline_scores
 from ablate.summary.frames import csv_files
 from ablate.summary.model import write_summary
@@ -140,7 +140,7 @@ def _scores_missing(study: Study) -> str:
     """Which metrics of which tasks have no value, in which runs and why; empty where all have one."""
     why: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
     for run, record in study.records.items():
-        for task, metrics in record.get("missing", {}).items():
+        for task, metrics in (record.missing or {}).items():
             for metric, reason in metrics.items():
                 why.setdefault((task, metric), {})[run] = reason
     if not why:
@@ -214,7 +214,7 @@ def _alone(study: Study, rows: Sequence[Row], bits: Mapping[tuple[str, int], Row
     lost = {
         task: f"`{task}`, on which alone gains were claimed, has no {study.primary}: nothing was tested there."
         for task, _ in sorted(study.single_claims)
-        if study.primary not in study.tasks.get(task, {}).get("higher_is_better", {})
+        if not study.has(task, study.primary)
     }
     if not alone:
         return list(lost.values())
@@ -257,7 +257,7 @@ def _noise(study: Study) -> list[str]:
         if task == AGGREGATE:
             continue
         known = study.chances([task], metric)
-        n_items = study.tasks[task]["n_items"]
+        n_items = study.tasks[task].n_items
         if known is not None and n_items and _at_chance(found.means, known[0], n_items):
             blind.append(f"{task} ({metric})")
         if metric.startswith("acc") and found.means.size and found.means.min() > 0.99:
@@ -310,19 +310,19 @@ def _corpora(study: Study) -> list[str]:
         if not records:
             cells.append([arm, *["missing"] * 6, ""])
             continue
-        corpora = [record["corpus"] for record in records]
-        copies = [corpus["copies"] for corpus in corpora if corpus["copies"] is not None]
+        corpora = [record.corpus for record in records if record.corpus]
+        copies = [corpus.copies for corpus in corpora if corpus.copies is not None]
         shown = (
-            f"{_span([c['mean'] for c in copies], '.2f')} (largest {max(c['max'] for c in copies)})"
+            f"{_span([c.mean for c in copies], '.2f')} (largest {max(c.max for c in copies)})"
             if copies
             else "–"
         )
-        most = max(corpus["epochs"] for corpus in corpora)
+        most = max(corpus.epochs for corpus in corpora)
         note = f"repeats its text more than {WARN_EPOCHS:g} times" if most > WARN_EPOCHS else ""
         cells.append([
-            arm, *(_span([corpus[name] for corpus in corpora], ",") for name in ("documents", "unique_tokens")),
-            _span([branching.own_tokens(record) for record in records], ","), _span([c["epochs"] for c in corpora], ".2f"),
-            _span([corpus["effective_tokens"] for corpus in corpora], ",.0f"), shown, note,
+            arm, *(_span([getattr(corpus, name) for corpus in corpora], ",") for name in ("documents", "unique_tokens")),
+            _span([n for record in records if (n := record.own_tokens) is not None], ","), _span([corpus.epochs for corpus in corpora], ".2f"),
+            _span([corpus.effective_tokens for corpus in corpora], ",.0f"), shown, note,
         ])  # fmt: skip
     text = (
         "Worth in fresh tokens: repetition-adjusted (Muennighoff et al. 2023). Copies per cluster: how many members "
@@ -331,8 +331,8 @@ def _corpora(study: Study) -> list[str]:
     if took := branching.trunks(study):
         trunk = next(iter(took.values()))
         text += (
-            f" All of it is of the branch alone: before it, the trunk trained on {trunk['tokens']:,} tokens, "
-            f"{trunk['epochs']:.2f} epochs, of the text of arm `{study.plan.reference}`."
+            f" All of it is of the branch alone: before it, the trunk trained on {trunk.tokens:,} tokens, "
+            f"{trunk.epochs or 0.0:.2f} epochs, of the text of arm `{study.plan.reference}`."
         )
     if any(len(study.corpora(arm)) > 1 for arm in study.arms):
         text += " Where seeds have corpora of their own: from the smallest to the largest."
@@ -367,14 +367,14 @@ def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _examples(info: Mapping[str, Any]) -> str:
+def _examples(info: TaskInfo) -> str:
     """How many examples the prompts hold; nothing where that is not known, or there is no prompt."""
-    return f" with {info['examples']} examples in the prompt" if info.get("examples") is not None else ""
+    return f" with {info.examples} examples in the prompt" if info.examples is not None else ""
 
 
-def _lacking(info: Mapping[str, Any]) -> str:
+def _lacking(info: TaskInfo) -> str:
     """What of a task's items the proxy was not asked, or could not get right."""
-    cut, none = info.get("cut") or 0, info.get("no_answer") or 0
+    cut, none = info.cut or 0, info.no_answer or 0
     said = (
         f"; **{cut:,} have a prompt longer than the proxy's context, which lost its beginning**"
         if cut
@@ -388,18 +388,15 @@ def _facts(study: Study) -> str:
     lines = [
         f"- plan digest `{plan.digest}`, design `{plan.design}`, seeds {study.seeds}",
         *(
-            f"- task `{task}`: {info['n_items']:,} items{_examples(info)}, digest `{info['digest']}`{_lacking(info)}"
+            f"- task `{task}`: {info.n_items:,} items{_examples(info)}, digest `{info.digest}`{_lacking(info)}"
             for task, info in study.tasks.items()
-            if info["n_items"]
+            if info.n_items
         ),
     ]
     if plan.imported is not None:
         return "\n".join([*lines, *(f"- imported from {source}" for source in plan.imported)])
-    if record:
-        model = record["model"]
-        lines.append(
-            f"- proxy: {model['parameters']:,} parameters, {model['flops']:.3g} training FLOPs a run"
-        )
+    if record and (model := record.model):
+        lines.append(f"- proxy: {model.parameters:,} parameters, {model.flops:.3g} training FLOPs a run")
     lines.append(
         "- every arm's resolved configuration stands in `plan.json`, versions and commit in each `record.json`"
     )

@@ -34,8 +34,10 @@ def compare(study: Study) -> list[list[str]]:
 def _costs(study: Study, cost: Cost | None) -> list[list[str]]:
     if not cost:
         return []
-    runs = [record["cost"]["run_s"] for record in study.records.values() if "run_s" in record["cost"]]
-    distinct = len({record["run"] for record in study.records.values()})
+    runs = [
+        float(took) for record in study.records.values() if (took := record.cost.get("run_s")) is not None
+    ]
+    distinct = len({record.run for record in study.records.values()})
     cells = [_line("a run", cost.run_s, typical(runs), " s", "median over runs; evaluation included")]
     sweeps = _sweeps(study)
     trained = sum(sweep["trained"] for sweep in sweeps)

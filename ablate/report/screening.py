@@ -87,6 +87,6 @@ def table(study: Study) -> list[list[Any]]:
         values = asdict(found)
         rows.append([
             task, metric, "no" if found.failed else "yes", "; ".join(found.failed), *(values[name] for name in NUMBERS),
-            study.tasks[task]["chance"].get(metric), study.points, len(study.ranked), len(study.seeds),
+            study.tasks[task].chance.get(metric), study.points, len(study.ranked), len(study.seeds),
         ])  # fmt: skip
     return rows

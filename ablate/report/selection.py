@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ablate.render.tables import escape_latex, interval, markdown, signed
 from ablate.report.effects_table import headline
 from ablate.report.row import Row
 from ablate.report.tables import direction
+from ablate.study.record import TrainedCorpus
 from ablate.study.results import Study
 
 BY_BUDGET = {
@@ -120,9 +120,9 @@ def _sizes(study: Study, found: Sequence[Split]) -> list[str]:
         if not all(corpora):
             cells.append([split.stage, *["missing"] * 7])
             continue
-        stage, control, bare = ([np.mean([c[key] for c in some.values()]) for key in ("unique_tokens", "epochs")] for some in corpora)  # fmt: skip
+        stage, control, bare = ([np.mean([getattr(c, key) for c in some.values()]) for key in ("unique_tokens", "epochs")] for some in corpora)  # fmt: skip
         apart = [
-            corpus["unique_tokens"] / corpora[0][seed]["unique_tokens"] - 1
+            corpus.unique_tokens / corpora[0][seed].unique_tokens - 1
             for seed, corpus in corpora[1].items() if seed in corpora[0]
         ]  # fmt: skip
         worst = f"{100 * max(apart, key=abs):+.2f} %" if apart else "–"
@@ -130,7 +130,7 @@ def _sizes(study: Study, found: Sequence[Split]) -> list[str]:
             split.stage, f"{bare[0]:,.0f}", f"{stage[0]:,.0f}", f"{control[0]:,.0f}", worst,
             *(f"{arm[1]:.2f}" for arm in (bare, stage, control)),
         ])  # fmt: skip
-        lines = next(iter(corpora[1].values()))["funnel"]
+        lines = next(iter(corpora[1].values())).funnel
         if lines[-1]["stage"] == SizeMatchedRemoval.name:
             funnel.append([split.arms[1], *funnel_cells(lines)[-1][1:]])
     header = (
@@ -150,12 +150,12 @@ def _sizes(study: Study, found: Sequence[Split]) -> list[str]:
     return parts
 
 
-def _corpora(study: Study, arm: str) -> dict[int, Mapping[str, Any]]:
+def _corpora(study: Study, arm: str) -> dict[int, TrainedCorpus]:
     """Seed -> what the record says of the corpus."""
     return {
-        seed: record["corpus"]
+        seed: record.corpus
         for seed in study.seeds
-        if (record := study.records.get((arm, seed))) and record["corpus"]
+        if (record := study.records.get((arm, seed))) and record.corpus
     }
 
 
@@ -165,7 +165,7 @@ def _idle(study: Study, found: Sequence[Split]) -> list[str]:
         return []
     idle = [
         split.stage for split in found
-        if all(corpus["epochs"] <= 1 for arm in split.arms[1:] for corpus in _corpora(study, arm).values())
+        if all(corpus.epochs <= 1 for arm in split.arms[1:] for corpus in _corpora(study, arm).values())
     ]  # fmt: skip
     if not idle:
         return []

@@ -12,7 +12,7 @@ import numpy as np
 from ablate.design.base import weight_matrix
 from ablate.effects.aggregate import aggregate
 from ablate.report import decision, leaks, screening
-from ablate.report.branching import TRUNK, own_tokens, trunks
+from ablate.report.branching import TRUNK, trunks
 from ablate.report.effects_table import headline
 from ablate.report.lead import in_short
 from ablate.report.noise import noise_table
@@ -20,6 +20,7 @@ from ablate.report.row import Row, columns
 from ablate.report.tables import scale
 from ablate.report.words import chance, families, reading
 from ablate.study.plan import run_folder
+from ablate.study.record import Record
 from ablate.study.results import AGGREGATE, NOT_RUN, Study, current, score_table
 from ablate.study.rounds import OPEN
 from ablate.summary.model import Columns, Head, Summary
@@ -47,7 +48,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
     """
     runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
     points = _grids(study)
-    metrics = [(task, metric) for task, info in study.tasks.items() for metric in info["higher_is_better"]]
+    metrics = [(task, metric) for task, info in study.tasks.items() for metric in info.higher_is_better]
     return Summary(
         head=_head(study, rows),
         words=_words(study, rows),
@@ -55,8 +56,8 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
         arms=_arms(study),
         metrics=_table(
             ("task", "metric", "higher_is_better", "chance", "n_items", "examples", "digest"),
-            ([task, metric, study.tasks[task]["higher_is_better"][metric], study.tasks[task]["chance"].get(metric),
-              *(study.tasks[task].get(name) for name in ("n_items", "examples", "digest"))] for task, metric in metrics),
+            ([task, metric, study.tasks[task].higher_is_better[metric], study.tasks[task].chance.get(metric),
+              *(getattr(study.tasks[task], name) for name in ("n_items", "examples", "digest"))] for task, metric in metrics),
         ),
         aggregates={metric: study.aggregated(metric) for metric in study.metrics},
         contrasts=_contrasts(study),
@@ -170,11 +171,11 @@ def _contrasts(study: Study) -> Columns:
 
 
 def _grids(study: Study) -> list[tuple[int, ...]]:
-    return list(dict.fromkeys(_grid(record) for record in study.records.values() if record["curve"]))
+    return list(dict.fromkeys(_grid(record) for record in study.records.values() if record.curve))
 
 
-def _grid(record: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(point["tokens"] for point in record["curve"])
+def _grid(record: Record) -> tuple[int, ...]:
+    return tuple(point.tokens for point in record.curve)
 
 
 def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) -> Columns:
@@ -193,7 +194,7 @@ def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) 
         "flops",
     )
     needed = _needed(study)
-    rows = []
+    rows: list[list[Any]] = []
     for arm, seed in runs:
         record, place = study.records.get((arm, seed)), run_folder(study.folder, arm, seed)
         where = place.relative_to(study.folder).as_posix()
@@ -204,11 +205,11 @@ def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) 
             )
             rows.append([arm, seed, where, status, why, log, *[None] * 6])
             continue
-        grid = points.index(_grid(record)) if record["curve"] else None
-        corpus, model = record["corpus"] or {}, record["model"] or {}
+        grid = points.index(_grid(record)) if record.curve else None
+        corpus, model = record.corpus, record.model
         rows.append([
-            arm, seed, where, "done", None, None, record["run"], grid, record["train"]["tokens"],
-            _real(corpus.get("epochs")), model.get("parameters"), model.get("flops"),
+            arm, seed, where, "done", None, None, record.run, grid, record.train.tokens,
+            _real(corpus and corpus.epochs), model.parameters if model else None, model.flops if model else None,
         ])  # fmt: skip
     return _table(names, rows)
 
@@ -239,7 +240,7 @@ def _scores(study: Study, runs: Sequence[Run], metrics: Sequence[tuple[str, str]
     """Each task and metric in the order in which the runs' curves have them, then the aggregates."""
     met: dict[tuple[str, str], None] = {}
     for record in study.records.values():
-        for scores in [*(point["scores"] for point in record["curve"]), record["scores"]]:
+        for scores in [*(point.scores for point in record.curve), record.scores]:
             met |= {(task, metric): None for task, values in scores.items() for metric in values}
     known = [pair for pair in met if pair in set(metrics)]
     rows = []
@@ -267,9 +268,9 @@ def _ends(study: Study, task: str, metric: str) -> list[float | None]:
 
 def _curve(study: Study, run: Run, task: str, metric: str) -> np.ndarray | None:
     record = study.records.get(run)
-    if record is None or not record["curve"]:
+    if record is None or not record.curve:
         return None
-    values = [point["scores"].get(task, {}).get(metric) for point in record["curve"]]
+    values = [point.scores.get(task, {}).get(metric) for point in record.curve]
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
 
@@ -306,11 +307,12 @@ def _corpora(study: Study) -> Columns:
     rows = []
     for arm in study.arms:
         for record in study.corpora(arm):
-            corpus = record["corpus"]
-            copies = corpus["copies"] or {}
+            if (corpus := record.corpus) is None:
+                continue
+            copies = corpus.copies
             rows.append([
-                arm, record["seed"], corpus["key"], *(corpus[name] for name in names), own_tokens(record),
-                _real(corpus["epochs"]), _real(corpus["effective_tokens"]), _real(copies.get("mean")), copies.get("max"),
+                arm, record.seed, corpus.key, *(getattr(corpus, name) for name in names), record.own_tokens,
+                _real(corpus.epochs), _real(corpus.effective_tokens), _real(copies and copies.mean), copies and copies.max,
             ])  # fmt: skip
     return _table(
         ("arm", "seed", "key", *names, "trained_tokens", "epochs", "effective_tokens", "copies_mean", "copies_max"),
@@ -348,23 +350,20 @@ def _screening(study: Study) -> Columns:
 def _cost(study: Study, runs: Sequence[Run]) -> Columns:
     """What each run cost on the machine it ran on; of branches what they took beyond their trunk."""
     took = trunks(study).values()
-    names = sorted({name for one in (*study.records.values(), *took) for name in one["cost"]})
-    rows = [
-        [TRUNK, one["seed"], one["tokens"], one["flops"], *(one["cost"].get(name) for name in names)]
-        for one in took
-    ]
+    costs = [one.cost for one in study.records.values()] + [one.cost for one in took]
+    names = sorted({name for cost in costs for name in cost})
+    rows = [[TRUNK, one.seed, one.tokens, one.flops, *(one.cost.get(name) for name in names)] for one in took]
     for arm, seed in runs:
         record = study.records.get((arm, seed))
         if record:
-            tokens = None if record["train"]["tokens"] is None else own_tokens(record)
-            flops = record["model"]["flops"] if record["model"] else None
-            rows.append([arm, seed, tokens, flops, *(record["cost"].get(name) for name in names)])
+            flops = record.model.flops if record.model else None
+            rows.append([arm, seed, record.own_tokens, flops, *(record.cost.get(name) for name in names)])
     return _table(("arm", "seed", "tokens", "flops", *names), rows)  # fmt: skip
 
 
 def _curation(study: Study) -> Columns:
     record = study.first_record(study.plan.reference)
-    spent = dict(record.get("curation_cpu_s") or {}) if record else {}
+    spent = dict(record.curation_cpu_s or {}) if record else {}
     lines = study.funnel(study.plan.reference) or []
     kept = {
         after["stage"]: after["documents"] / before["documents"]
@@ -381,6 +380,6 @@ def _provenance(study: Study) -> Columns:
     names = ("commit", "dirty", "python", "platform", "cores", "versions")
     found: dict[str, list[Any]] = {}
     for record in study.records.values():
-        told = [record["provenance"].get(name) for name in names]
+        told = [record.provenance.get(name) for name in names]
         found.setdefault(repr(told), [*told, 0])[-1] += 1
     return _table((*names, "runs"), found.values())

@@ -118,7 +118,7 @@ def _mean_error(values: np.ndarray) -> tuple[float, float]:
 
 def arm_table(study: Study, metric: str) -> tuple[list[str], list[list[str]]]:
     """Arms in rows, tasks in columns: mean over seeds, and the standard error where there are two."""
-    tasks = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
+    tasks = [task for task, info in study.tasks.items() if metric in info.higher_is_better]
     scores = {task: study.scores(task, metric) for task in tasks}
     rows = []
     for number, arm in enumerate(study.arms):

@@ -23,7 +23,7 @@ def seed_noise(study: Study) -> float:
 
 def checkpoint_noise(study: Study) -> float:
     """Spread of the headline over each run's last checkpoints, mean over runs: what one seed has to offer."""
-    points = sorted({point["tokens"] for record in study.records.values() for point in record["curve"]})
+    points = sorted({point.tokens for record in study.records.values() for point in record.curve})
     tail = points[len(points) // 2 :]
     if len(tail) < 2:
         return math.nan

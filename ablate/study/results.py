@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from ablate.study.chance import Chance, Draw, chance_of, draw_of, draws_document
 from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
 from ablate.study.pairing import shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
-from ablate.study.record import read_record
+from ablate.study.record import Record, TaskInfo, read_record
 from ablate.study.rounds import State, states
 from ablate.study.schema import UNPAIRED, Plan
 
@@ -51,7 +50,7 @@ class Study:
 
     folder: Path
     plan: Plan
-    records: Mapping[tuple[str, int], Mapping[str, Any]]
+    records: Mapping[tuple[str, int], Record]
     failed: Mapping[tuple[str, int], str]
     further: Sequence[ContrastSpec] = ()
     history: Standing = AT_ITS_WORD
@@ -109,17 +108,17 @@ class Study:
         return self.plan.metrics.primary
 
     @cached_property
-    def tasks(self) -> dict[str, Mapping[str, Any]]:
-        """Task -> what the records say of it: chance, n_items, digest, higher_is_better."""
+    def tasks(self) -> dict[str, TaskInfo]:
+        """Task -> what the records say of it."""
         first = next(iter(self.records.values()), None)
-        return dict(first["tasks"]) if first else {}
+        return dict(first.tasks) if first else {}
 
     @cached_property
     def metrics(self) -> dict[str, bool]:
         """Metric -> whether higher is better, over all tasks."""
         found: dict[str, bool] = {}
         for task in self.tasks.values():
-            found |= task["higher_is_better"]
+            found |= task.higher_is_better
         return dict(sorted(found.items()))
 
     @property
@@ -138,13 +137,15 @@ class Study:
     @property
     def curated(self) -> bool:
         """Whether the corpora are known; not so for results that were imported."""
-        return any(record["corpus"] is not None for record in self.records.values())
+        return any(record.corpus is not None for record in self.records.values())
+
+    def has(self, task: str, metric: str) -> bool:
+        """Whether the records have this metric of this task."""
+        return task in self.tasks and metric in self.tasks[task].higher_is_better
 
     def aggregated(self, metric: str) -> list[str]:
         """Tasks in the aggregate of a metric."""
-        found = [
-            task for task in self.candidates if metric in self.tasks.get(task, {}).get("higher_is_better", {})
-        ]
+        found = [task for task in self.candidates if self.has(task, metric)]
         if self.aggregate == "screened":
             found = [task for task in found if not self.screened[task, metric].failed]
         return found
@@ -152,13 +153,14 @@ class Study:
     @property
     def headline_tasks(self) -> list[str]:
         """Tasks in the primary aggregate; the first task with the primary metric where there is no aggregate."""
-        measured = (task for task, info in self.tasks.items() if self.primary in info["higher_is_better"])
+        measured = (task for task, info in self.tasks.items() if self.primary in info.higher_is_better)
         return self.aggregated(self.primary) or list(islice(measured, 1))
 
     def chances(self, tasks: Sequence[str], metric: str) -> list[float] | None:
         """Score of a guess on each task; None where one has none."""
-        levels = [self.tasks[task]["chance"].get(metric) for task in tasks]
-        return None if None in levels else [float(level) for level in levels]
+        levels = [self.tasks[task].chance.get(metric) for task in tasks]
+        known = [float(level) for level in levels if level is not None]
+        return known if len(known) == len(levels) else None
 
     @cached_property
     def claimed(self) -> set[str]:
@@ -171,7 +173,7 @@ class Study:
             return set()
         if members:
             return {AGGREGATE, *members}
-        return {task for task, info in self.tasks.items() if self.primary in info["higher_is_better"]}
+        return {task for task, info in self.tasks.items() if self.primary in info.higher_is_better}
 
     def claims_gain(self, number: int) -> bool:
         """Whether contrast `number` was planned before any run was seen, under the headline that stands."""
@@ -190,7 +192,7 @@ class Study:
         if self.aggregate != "screened":
             return False
         return any(
-            self.tasks[task]["chance"].get(self.primary) is None for task in self.aggregated(self.primary)
+            self.tasks[task].chance.get(self.primary) is None for task in self.aggregated(self.primary)
         )
 
     @cached_property
@@ -237,14 +239,14 @@ class Study:
     @cached_property
     def points(self) -> int:
         """Points of a curve: the number that most runs have."""
-        counts = [len(record["curve"]) for record in self.records.values()]
+        counts = [len(record.curve) for record in self.records.values()]
         return max(set(counts), key=lambda count: (counts.count(count), count), default=0)
 
     def curves(self, task: str, metric: str) -> np.ndarray:
         """Shape (n_points, n_arms, n_seeds), by position; NaN for a run that is missing or has other points."""
         table = np.full((self.points, len(self.arms), len(self.seeds)), np.nan)
         for (arm, seed), record in self.records.items():
-            values = [point["scores"].get(task, {}).get(metric) for point in record["curve"]]
+            values = [point.scores.get(task, {}).get(metric) for point in record.curve]
             if len(values) == self.points and None not in values:
                 table[:, self.arms.index(arm), self.seeds.index(seed)] = values
         return table
@@ -253,11 +255,11 @@ class Study:
     def screened(self) -> dict[tuple[str, str], Screening]:
         """(task, metric) -> what its curves say about whether it can be believed."""
         found = {}
-        having = Counter(metric for info in self.tasks.values() for metric in info["higher_is_better"])
+        having = Counter(metric for info in self.tasks.values() for metric in info.higher_is_better)
         for task, info in self.tasks.items():
-            for metric, better in info["higher_is_better"].items():
+            for metric, better in info.higher_is_better.items():
                 curves = self.curves(task, metric)[:, self.ranked]
-                chance = info["chance"].get(metric)
+                chance = info.chance.get(metric)
                 if len(curves):
                     found[task, metric] = screen(
                         curves, higher_is_better=better, chance=chance, tests=having[metric]
@@ -273,7 +275,7 @@ class Study:
         runs = runs[:, np.isfinite(runs).all(axis=0)]
         return float(runs.std(axis=0, ddof=1).mean()) if len(runs) > 1 and runs.size else math.nan
 
-    def first_record(self, arm: str) -> Mapping[str, Any] | None:
+    def first_record(self, arm: str) -> Record | None:
         """The arm's record under its first finished seed."""
         return next((self.records[arm, seed] for seed in self.seeds if (arm, seed) in self.records), None)
 
@@ -282,30 +284,30 @@ class Study:
         """What the seeds vary and what is the same in all runs; None where that is not known."""
         return chance_of(self.plan)
 
-    def draws(self, arm: str) -> dict[Draw, Mapping[str, Any]]:
+    def draws(self, arm: str) -> dict[Draw, Record]:
         """What seeds decided before training -> the arm's first record with it; one where all share a corpus."""
         config = self.plan.arms[arm].config
-        found: dict[Draw, Mapping[str, Any]] = {}
+        found: dict[Draw, Record] = {}
         for seed in self.seeds:
             if (arm, seed) in self.records:
                 found.setdefault(draw_of(config, seed), self.records[arm, seed])
         return found
 
-    def corpora(self, arm: str) -> list[Mapping[str, Any]]:
+    def corpora(self, arm: str) -> list[Record]:
         """The arm's first record with each corpus that its seeds have; one where they share it, as most arms do."""
-        found: dict[str, Mapping[str, Any]] = {}
+        found: dict[str, Record] = {}
         for seed in self.seeds:
             record = self.records.get((arm, seed))
-            if record and record["corpus"]:
-                found.setdefault(record["corpus"]["key"], record)
+            if record and record.corpus:
+                found.setdefault(record.corpus.key, record)
         return list(found.values())
 
     def funnel(self, arm: str) -> list[FunnelRow] | None:
         """Documents, bytes and tokens after each stage of an arm, of all its shards together; None without a record."""
-        shards: dict[Shard | None, Mapping[str, Any]] = {}
+        shards: dict[Shard | None, Record] = {}
         for draw, record in self.draws(arm).items():
             shards.setdefault(draw.shard, record)
-        funnels = [record["corpus"]["funnel"] for record in shards.values() if record["corpus"]]
+        funnels = [record.corpus.funnel for record in shards.values() if record.corpus]
         if len(funnels) < 2:
             return list(funnels[0]) if funnels else None
         lines: list[FunnelRow] = []
@@ -334,13 +336,13 @@ class Study:
         table = np.full((len(self.arms), len(self.seeds)), np.nan)
         for (arm, seed), record in self.records.items():
             if point is not None:
-                wanted = [p["scores"] for p in record["curve"] if p["tokens"] == point]
+                wanted = [p.scores for p in record.curve if p.tokens == point]
             elif self.average_last > 1:
-                wanted = [p["scores"] for p in record["curve"][-self.average_last :]]
+                wanted = [p.scores for p in record.curve[-self.average_last :]]
             else:
-                wanted = [record["scores"]]
-            values = [scores.get(task, {}).get(metric) for scores in wanted]
-            if values and None not in values:
+                wanted = [record.scores]
+            values = [scores[task][metric] for scores in wanted if metric in scores.get(task, {})]
+            if values and len(values) == len(wanted):
                 table[self.arms.index(arm), self.seeds.index(seed)] = np.mean(values)
         return table
 
@@ -409,7 +411,7 @@ class Study:
         return [n for n in self.distinct if not levels[n] or levels.index(levels[n]) == n]
 
     def _runs(self, arm: str) -> dict[int, str]:
-        return {seed: self.records[arm, seed]["run"] for seed in self.seeds if (arm, seed) in self.records}
+        return {seed: self.records[arm, seed].run for seed in self.seeds if (arm, seed) in self.records}
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
@@ -451,7 +453,7 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
 
 def tasks_with(study: Study, metric: str) -> list[str]:
     """The tasks that have a metric, the aggregate before them where it is of more than one."""
-    single = [task for task, info in study.tasks.items() if metric in info["higher_is_better"]]
+    single = [task for task, info in study.tasks.items() if metric in info.higher_is_better]
     return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
 
 
@@ -486,7 +488,7 @@ def current(study: Study, rounds: int | None = None) -> list[State]:
         raise DataError(f"{study.folder}: its plan has no rounds of seeds")
     scores = np.full((len(study.arms), len(study.seeds)), np.nan)
     if study.records:
-        measured = (task for task, info in study.tasks.items() if study.primary in info["higher_is_better"])
+        measured = (task for task, info in study.tasks.items() if study.primary in info.higher_is_better)
         task = AGGREGATE if study.aggregated(study.primary) else next(measured)
         scores = score_table(study, task, study.primary)
     if rounds is None:

@@ -23,6 +23,7 @@ from ablate.errors import AblateError
 from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
+from ablate.shape import from_json
 from ablate.stages.base import Relation
 from ablate.store import (
     ABSENT,
@@ -41,7 +42,7 @@ from ablate.store import (
 )
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Prepared, Workshop
-from ablate.study.record import write_record
+from ablate.study.record import Record, write_record
 from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
 from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
@@ -304,12 +305,14 @@ def _open(plan: Plan, workshop: Workshop, origins: Origins, study: Path, name: R
 
 
 def _record(workshop: Workshop, run: _Open) -> None:
-    outcome = read_json(run.result / "result.json")
+    path = run.result / "result.json"
+    outcome = read_json(path)
     tokens, info = outcome["train"]["tokens"], run.prepared.info
-    trunk = {"trunk": run.origin.record()} if run.origin else {}
-    own = tokens - (trunk["trunk"]["tokens"] if trunk else 0)
+    trunk = run.origin.record() if run.origin else None
+    own = tokens - (trunk["tokens"] if trunk else 0)
     cpu_s = workshop.curation_cpu_s(run.prepared)
-    record = {
+    data = {
+        **outcome,
         "run": run.result.name,
         "seed": run.name[1],
         "corpus": {
@@ -321,11 +324,11 @@ def _record(workshop: Workshop, run: _Open) -> None:
             "funnel": info["funnel"],
             "leaks": workshop.leaks(run.config, run.prepared),
         },
-        **outcome,
-        **trunk,
+        "trunk": trunk,
         "cost": {**outcome["cost"], "curation_cpu_s": sum(cpu_s.values())},
         "curation_cpu_s": cpu_s,
     }
+    record = from_json(Record, data, str(path))
     with atomic(run.folder / "items.parquet", seal=True) as part:
         shutil.copyfile(run.result / "items.parquet", part)
     write_record(run.folder, record)

@@ -115,7 +115,7 @@ def _take_out_stale(
                 prepared = workshop.prepare(config, seed)
                 folder = run_folder(study, arm, seed)
                 try:
-                    run, why = read_record(folder)["run"], "its texts, tasks or libraries have changed since"
+                    run, why = read_record(folder).run, "its texts, tasks or libraries have changed since"
                 except DataError as error:
                     run, why = "", str(error)
                 if run != run_key(config, prepared, store, seed, origins.of(config, seed)):

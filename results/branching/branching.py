@@ -23,7 +23,7 @@ from ablate.effects.decision import MOST_SPLITS, Agreement, agreement_across_see
 from ablate.effects.estimate import Floats
 from ablate.render.csv_text import csv_text
 from ablate.render.tables import interval, markdown, signed
-from ablate.report.branching import meaning, own_tokens, trunks
+from ablate.report.branching import meaning, trunks
 from ablate.report.effects_table import effects_table
 from ablate.report.row import Row
 from ablate.report.tables import direction
@@ -85,13 +85,14 @@ def bootstrapped(cheap: Floats, full: Floats, seed: int = 0) -> list[tuple[float
 
 def took(study: Study, seeds: list[int]) -> dict[str, float]:
     """FLOPs, tokens and seconds of all distinct runs under some seeds, trunks counted once."""
-    runs = {record["run"]: record for (_, seed), record in study.records.items() if seed in seeds}
-    stems = [trunk for trunk in trunks(study).values() if trunk["seed"] in seeds]
+    runs = {record.run: record for (_, seed), record in study.records.items() if seed in seeds}
+    stems = [trunk for trunk in trunks(study).values() if trunk.seed in seeds]
     return {
-        "tokens": sum(map(own_tokens, runs.values())) + sum(trunk["tokens"] for trunk in stems),
-        "FLOPs": sum(one["model"]["flops"] for one in runs.values()) + sum(trunk["flops"] for trunk in stems),
-        "training, s": sum(one["cost"]["train_s"] for one in (*runs.values(), *stems)),
-        "training and evaluation, s": sum(one["cost"]["run_s"] for one in (*runs.values(), *stems)),
+        "tokens": sum(one.own_tokens or 0 for one in runs.values()) + sum(trunk.tokens for trunk in stems),
+        "FLOPs": sum(one.model.flops for one in runs.values() if one.model)
+        + sum(trunk.flops for trunk in stems),
+        "training, s": sum(float(one.cost["train_s"]) for one in (*runs.values(), *stems)),
+        "training and evaluation, s": sum(float(one.cost["run_s"]) for one in (*runs.values(), *stems)),
     }
 
 

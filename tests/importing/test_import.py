@@ -51,15 +51,15 @@ def test_lm_evals_files_give_what_our_evaluator_gives(take: Import, tmp_path: Pa
         for task, metric in (
             ("quiz", "acc"), ("quiz", "acc_norm"), ("quiz", "prob"), ("quiz", "bpb"), ("partial", "acc"), ("word", "acc"),
         ):  # fmt: skip
-            assert record["scores"][task][metric] == pytest.approx(scores.summary[task][metric], abs=1e-6)
+            assert record.scores[task][metric] == pytest.approx(scores.summary[task][metric], abs=1e-6)
             compared += 1
         items = {(r["task"], r["metric"], int(r["item"])): r["value"] for r in _items(found, run)}
         theirs = [r for r in scores.items.to_pylist() if (r["task"], r["metric"]) == ("quiz", "prob")]
         for number, row in enumerate(theirs):
             assert items["quiz", "prob", number] == pytest.approx(row["value"], abs=1e-6)
     assert compared == 24
-    assert found.tasks["quiz"]["chance"]["acc"] == pytest.approx(1 / 3)
-    assert "prob" not in found.tasks["partial"]["higher_is_better"], "its choices are contexts"
+    assert found.tasks["quiz"].chance["acc"] == pytest.approx(1 / 3)
+    assert "prob" not in found.tasks["partial"].higher_is_better, "its choices are contexts"
     rows = {(row.task, row.metric): row for row in effects_table(found)}
     assert rows["quiz", "prob"].item_error > 0
     report = (found.folder / "REPORT.md").read_text()
@@ -102,7 +102,7 @@ def test_without_samples_there_are_scores_but_no_items(
     assert take("results.lm_eval=[out]", "results.primary=acc") == 0
     found = study(tmp_path)
     assert found.items("quiz", "acc") is None
-    assert found.tasks["quiz"]["higher_is_better"] == {"acc": True, "acc_norm": True}
+    assert found.tasks["quiz"].higher_is_better == {"acc": True, "acc_norm": True}
 
 
 def _edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

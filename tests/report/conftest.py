@@ -13,8 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from ablate.design.base import ContrastSpec
+from ablate.render.funnel import FunnelRow
 from ablate.study.plan import run_folder, write_plan
-from ablate.study.record import write_record
+from ablate.study.record import (
+    Copies,
+    Model,
+    Point,
+    Record,
+    TaskInfo,
+    TrainedCorpus,
+    Training,
+    write_record,
+)
 from ablate.study.results import Study, load_study
 from ablate.study.schema import Arm, Headline, Plan
 
@@ -23,44 +33,50 @@ Scores = Mapping[str, Sequence[float | None]]
 MakeStudy = Callable[..., Study]
 
 
-def record(seed: int, value: float, tasks: Mapping[str, float], content: str) -> dict[str, Any]:
+def record(seed: int, value: float, tasks: Mapping[str, float], content: str) -> Record:
     scores = {task: {"acc": value + shift, "bpb": 2 - value} for task, shift in tasks.items()}
     scores["heldout"] = {"bpb": 3 - value}
     info = {
-        task: {
-            "chance": {"acc": 0.25, "bpb": None}, "n_items": 100, "digest": "d1",
-            "higher_is_better": {"acc": True, "bpb": False},
-        }
+        task: TaskInfo(
+            chance={"acc": 0.25, "bpb": None}, n_items=100, digest="d1", higher_is_better={"acc": True, "bpb": False}
+        )
         for task in tasks
     }  # fmt: skip
-    info["heldout"] = {
-        "chance": {"bpb": None},
-        "n_items": 10,
-        "digest": "d2",
-        "higher_is_better": {"bpb": False},
+    info["heldout"] = TaskInfo(chance={"bpb": None}, n_items=10, digest="d2", higher_is_better={"bpb": False})
+    line: FunnelRow = {
+        "stage": "input",
+        "documents": 100,
+        "bytes": 9000,
+        "tokens": None,
+        "dropped": {},
+        "changed": 0,
+        "found": {},
     }
-    line = {"stage": "input", "documents": 100, "bytes": 9000, "tokens": None, "dropped": {}, "changed": 0}
-    kept = {
+    kept: FunnelRow = {
         "stage": "a_stage",
         "documents": 60,
         "bytes": 5000,
         "tokens": 1200,
         "dropped": {"bad": 40},
         "changed": 3,
+        "found": {},
     }
     half = {task: {name: v / 2 for name, v in values.items()} for task, values in scores.items()}
-    return {
-        "run": f"key-{content}-{seed}", "seed": seed,
-        "corpus": {
-            "key": content, "documents": 60, "bytes": 5000, "unique_tokens": 1200, "epochs": 5.0,
-            "effective_tokens": 4100.0, "copies": {"mean": 1.5, "max": 4}, "funnel": [line, kept],
-        },
-        "model": {"parameters": 1000, "flops": 6.0e9},
-        "train": {"tokens": 6000, "steps": 6, "final_loss": 2.5, "losses": [3.0, 2.5]},
-        "tasks": info, "scores": scores,
-        "curve": [{"tokens": 3000, "scores": half}, {"tokens": 6000, "scores": scores}],
-        "cost": {"train_s": 1.5, "evaluate_s": 0.5}, "provenance": {"commit": None},
-    }  # fmt: skip
+    return Record(
+        run=f"key-{content}-{seed}",
+        seed=seed,
+        corpus=TrainedCorpus(
+            key=content, documents=60, bytes=5000, unique_tokens=1200, epochs=5.0, effective_tokens=4100.0,
+            copies=Copies(documents_seen=60, clusters_seen=40, mean=1.5, max=4), funnel=(line, kept),
+        ),
+        model=Model(parameters=1000, flops=6.0e9),
+        train=Training(tokens=6000, steps=6, final_loss=2.5, losses=((3000, 3.0), (6000, 2.5))),
+        tasks=info,
+        scores=scores,
+        curve=(Point(tokens=3000, scores=half), Point(tokens=6000, scores=scores)),
+        cost={"train_s": 1.5, "evaluate_s": 0.5},
+        provenance={"commit": None},
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from ablate.effects.verdict import Kind
 from ablate.errors import DataError
 from ablate.report.effects_table import effects_table
 from ablate.study.journal import Standing
+from ablate.study.record import Record, TaskInfo, Training
 from ablate.study.results import Study
 from ablate.study.schema import Arm, Headline, Plan
 
@@ -175,15 +176,15 @@ def in_memory(folder: Path, tasks: np.ndarray, looks: tuple[int, ...]) -> Study:
     """A study of leave-one-out with these scores, shape (n_tasks, n_arms, n_seeds)."""
     chance = (0.25, 0.25, 0.5, 0.2, 0.5)
     info = {
-        f"task_{i}": {"chance": {"prob": guess}, "n_items": 10, "digest": "d", "higher_is_better": {"prob": True}}
+        f"task_{i}": TaskInfo(chance={"prob": guess}, n_items=10, digest="d", higher_is_better={"prob": True})
         for i, guess in enumerate(chance)
-    }  # fmt: skip
+    }
     arms = list(LOO.arms)
     records = {
-        (arm, seed): {
-            "run": f"{arm}-{seed}", "tasks": info, "curve": [], "corpus": None,
-            "scores": {f"task_{i}": {"prob": float(tasks[i, place, seed])} for i in range(5)},
-        }
+        (arm, seed): Record(
+            run=f"{arm}-{seed}", seed=seed, corpus=None, model=None, train=Training(tokens=None), tasks=info, curve=(),
+            scores={f"task_{i}": {"prob": float(tasks[i, place, seed])} for i in range(5)}, cost={}, provenance={},
+        )
         for place, arm in enumerate(arms) for seed in range(tasks.shape[2])
     }  # fmt: skip
     seeds = tuple(range(tasks.shape[2]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,8 +11,9 @@ from ablate.effects.verdict import Kind
 from ablate.report.effects_table import effects_table, headline, in_bits
 from ablate.report.page import write_report
 from ablate.report.tables import terminal_table
+from ablate.shape import from_json, to_json
 from ablate.study.plan import run_folder, write_plan
-from ablate.study.record import write_record
+from ablate.study.record import Point, Record, write_record
 from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
@@ -61,20 +61,20 @@ def test_a_task_without_them_is_left_out_and_named(make_study: MakeStudy) -> Non
     """Two tasks, of which `riddle` was generated and has no right answer's bits."""
     study = make_study(SCORES, tasks={"quiz": 0.0, "riddle": 0.1})
     for (arm, seed), record in study.records.items():
-        record = json.loads(json.dumps(record))
-        del record["tasks"]["riddle"]["higher_is_better"]["bpb"]
-        for scores in (record["scores"], *(point["scores"] for point in record["curve"])):
+        data = to_json(record)
+        del data["tasks"]["riddle"]["higher_is_better"]["bpb"]
+        for scores in (data["scores"], *(point["scores"] for point in data["curve"])):
             scores["riddle"].pop("bpb", None)
-        write_record(run_folder(study.folder, arm, seed), record)
+        write_record(run_folder(study.folder, arm, seed), from_json(Record, data, "changed"))
     study = load_study(study.folder)
     write_report(study)
     page = (study.folder / "REPORT.md").read_text()
     assert "bits per byte of the right answers of quiz (lower is better)" in page
     assert table(study)[2][-3] == "-0.2000"
     for (arm, seed), record in study.records.items():
-        record = json.loads(json.dumps(record))
-        record["tasks"].pop("heldout"), record["tasks"]["quiz"]["higher_is_better"].pop("bpb")
-        write_record(run_folder(study.folder, arm, seed), record)
+        data = to_json(record)
+        data["tasks"].pop("heldout"), data["tasks"]["quiz"]["higher_is_better"].pop("bpb")
+        write_record(run_folder(study.folder, arm, seed), from_json(Record, data, "changed"))
     bare = load_study(study.folder)
     write_report(bare)
     assert "bits per byte" not in (bare.folder / "REPORT.md").read_text().split("## How much noise")[0]
@@ -87,14 +87,13 @@ def test_tasks_that_were_chosen_by_their_arms_differences_give_no_claim(make_stu
         arm,
         seed,
     ), record in study.records.items():  # a curve of four points that falls, as bits per byte do
-        record = json.loads(json.dumps(record))
-        end = record["curve"][-1]["scores"]
+        end = record.curve[-1].scores
         more = [
             {t: {m: v + gap for m, v in scores.items()} for t, scores in end.items()}
             for gap in (0.9, 0.6, 0.3)
         ]
-        record["curve"] = [{"tokens": n, "scores": s} for n, s in enumerate([*more, end], start=1)]
-        write_record(run_folder(study.folder, arm, seed), record)
+        curve = tuple(Point(tokens=n, scores=s) for n, s in enumerate([*more, end], start=1))
+        write_record(run_folder(study.folder, arm, seed), replace(record, curve=curve))
     study = load_study(study.folder)
     assert study.aggregated("bpb") == ["quiz"], "its arms differ by ten deviations"
     rows = {row.factor: row for row in effects_table(study) if row.task == "aggregate"}

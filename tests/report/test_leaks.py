@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 
 from ablate.report.leaks import section, splits
 from ablate.report.page import write_report
+from ablate.shape import from_json
 from ablate.study.plan import run_folder
-from ablate.study.record import read_record, write_record
+from ablate.study.record import Leaks, read_record, write_record
 from ablate.study.results import load_study
 
 SCORES = {"full": [0.5, 0.6], "without_decontamination": [0.7, 0.8]}
@@ -27,8 +29,9 @@ def told(make_study: Any, leaks: dict[str, Any]) -> Any:
         for seed in (0, 1):
             folder = run_folder(study.folder, arm, seed)
             record = read_record(folder)
-            record["corpus"]["leaks"] = leaks[arm]
-            write_record(folder, record)
+            assert record.corpus
+            given = from_json(Leaks, leaks[arm], "leaks") if leaks[arm] else None
+            write_record(folder, replace(record, corpus=replace(record.corpus, leaks=given)))
     return load_study(study.folder)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from ablate.report.effects_table import effects_table, headline
 from ablate.report.page import write_report
 from ablate.study.plan import run_folder, write_plan
-from ablate.study.record import write_record
+from ablate.study.record import Point, write_record
 from ablate.study.results import Study, load_study
 
 MakeStudy = Callable[..., Study]
@@ -31,15 +30,14 @@ def with_curves(make_study: MakeStudy) -> Callable[..., Study]:
         study = make_study(FULL, tasks={"quiz": 0.0, "coin": 0.0})
         rng = np.random.default_rng(0)
         for (arm, seed), record in study.records.items():
-            record = json.loads(json.dumps(record))
             curve = []
             for number in range(1, POINTS + 1):
-                scores = json.loads(json.dumps(record["scores"]))
+                scores = {task: dict(values) for task, values in record.scores.items()}
                 scores["quiz"]["acc"] = 0.25 + (FULL[arm][seed] - 0.25) * number / POINTS
                 scores["coin"]["acc"] = float(rng.binomial(100, 0.25)) / 100
-                curve.append({"tokens": 1000 * number, "scores": scores})
-            record |= {"curve": curve, "scores": curve[-1]["scores"]}
-            write_record(run_folder(study.folder, arm, seed), record)
+                curve.append(Point(tokens=1000 * number, scores=scores))
+            changed = replace(record, curve=tuple(curve), scores=curve[-1].scores)
+            write_record(run_folder(study.folder, arm, seed), changed)
         write_plan(replace(study.plan, metrics=replace(study.plan.metrics, **metrics)), study.folder)
         return load_study(study.folder)
 

@@ -39,8 +39,9 @@ def controlled(study: Study, match: str = "source", epochs: float | None = None)
     records = study.records
     if epochs is not None:
         records = {
-            run: {**record, "corpus": {**record["corpus"], "epochs": epochs}}
+            run: replace(record, corpus=replace(record.corpus, epochs=epochs))
             for run, record in records.items()
+            if record.corpus
         }
     return replace(study, plan=plan, records=records, _items={})
 

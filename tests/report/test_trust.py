@@ -256,8 +256,13 @@ def test_ties_between_arms_are_no_effect(make_study: Callable[..., Study]) -> No
 def test_runs_of_unlike_arithmetic_are_named(make: Make) -> None:
     study = make(LeaveOneOut(), lambda levels: 0.5, SWITCHES[:2])
     assert not found(study, UnlikeArithmetic)
-    for (arm, seed), record in study.records.items():
-        record["cost"]["precision"] = "bf16" if arm == "without_a" and seed else "fp32"
+    records = {
+        (arm, seed): replace(
+            record, cost={**record.cost, "precision": "bf16" if arm == "without_a" and seed else "fp32"}
+        )
+        for (arm, seed), record in study.records.items()
+    }
+    study = replace(study, records=records)
     (one,) = found(study, UnlikeArithmetic)
     assert one.runs == {"bf16": {"without_a": 2}, "fp32": {"full": 3, "without_a": 1, "without_b": 3}}
     assert "bf16 in 2 of without_a; fp32 in 3 of full, 1 of without_a, 3 of without_b" in str(one)

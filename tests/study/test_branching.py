@@ -204,7 +204,8 @@ def test_two_processes_that_need_one_trunk_train_it_once(here: Path, few: tuple[
         assert process.returncode == 0, errors
     studies = [load_study(here / "studies" / name) for name in ("one", "two")]
     taken = [
-        {record["trunk"]["run"]: record["trunk"]["cost"] for record in s.records.values()} for s in studies
+        {record.trunk.run: record.trunk.cost for record in s.records.values() if record.trunk}
+        for s in studies
     ]
     assert taken[0] == taken[1] and len(taken[0]) == 2, "one cost: it was trained once"
 

@@ -15,7 +15,7 @@ from ablate.compose import compose
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.study.plan import freeze, load_plan, make_plan, planned_tests, run_folder
 from ablate.study.prediction import Prediction
-from ablate.study.record import read_record, write_record
+from ablate.study.record import Record, Training, read_record, write_record
 from ablate.study.results import load_study
 from ablate.study.schema import Plan, counting
 
@@ -25,6 +25,21 @@ MakeStudy = Callable[..., Any]
 
 def planned(tiny: tuple[str, ...], *more: str) -> Plan:
     return make_plan(compose([*tiny, *more]))
+
+
+def found(run: str = "x") -> Record:
+    """What a run might have found."""
+    return Record(
+        run=run, seed=0, corpus=None, model=None, train=Training(tokens=1), tasks={}, scores={"facts": {"acc": 0.7}},
+        curve=(), cost={}, provenance={},
+    )  # fmt: skip
+
+
+def documents(record: Path) -> int:
+    """In the corpus of a run's record."""
+    corpus = read_record(record.parent).corpus
+    assert corpus
+    return corpus.documents
 
 
 @pytest.mark.parametrize(
@@ -64,7 +79,7 @@ def test_on_a_planned_study_the_newer_words_are_taken(tiny: tuple[str, ...], tmp
     assert load_plan(tmp_path) == again and again.title == "Better" and again.prediction == "Less"
     assert again.digest == first.digest and again.predicted == Prediction(flops=1.0)
     assert {arm.train.threads for arm in again.arms.values()} == {2}
-    write_record(run_folder(tmp_path, "full", 0), {"run": "x"})
+    write_record(run_folder(tmp_path, "full", 0), found())
     with pytest.raises(AblateError, match=r"study\.prediction differs .*'Less'.*study\.replan=true"):
         freeze(planned(tiny, "study.prediction=I knew it"), tmp_path)
     assert freeze(planned(tiny, "study.prediction=Less", "study.title=Best"), tmp_path).title == "Best"
@@ -77,7 +92,7 @@ def test_a_new_plan_keeps_no_record_of_an_arm_that_it_configures_otherwise(
 ) -> None:
     plan = freeze(planned(tiny), tmp_path)
     for arm in plan.arms:
-        write_record(run_folder(tmp_path, arm, 0), {"run": arm})
+        write_record(run_folder(tmp_path, arm, 0), found(arm))
     freeze(planned(tiny, "seeds=[0,1,2]"), tmp_path, replan=True)
     assert len(list(tmp_path.glob("runs/*/*/record.json"))) == len(plan.arms), "one more seed changes no arm"
     freeze(planned(tiny, "seeds=[0,1,2]", "train.lr=0.5"), tmp_path, replan=True)
@@ -103,7 +118,7 @@ def test_a_plan_of_another_format_is_not_read(
     tiny: tuple[str, ...], tmp_path: Path, number: int | None
 ) -> None:
     plan = freeze(planned(tiny), tmp_path)
-    write_record(run_folder(tmp_path, "full", 0), {"run": "x"})
+    write_record(run_folder(tmp_path, "full", 0), found())
     (tmp_path / "plan.json").write_text(json.dumps({**plan.to_json(), "format": number}))
     with pytest.raises(DataError, match=rf"format is {number}, this version reads 2.*study\.replan=true"):
         load_plan(tmp_path)
@@ -155,8 +170,8 @@ def make_tampered(tmp_path: Path, tiny: tuple[str, ...]) -> Callable[[str], Path
         folder = run_folder(study, "full", 0)
         folder.mkdir(parents=True)
         (folder / "items.parquet").write_bytes(bytes(range(256)))
-        write_record(folder, {"run": "x", "scores": {"facts": {"acc": 0.7}}})
-        assert read_record(folder)["scores"]["facts"]["acc"] == 0.7
+        write_record(folder, found())
+        assert read_record(folder) == found()
         return study
 
     return make
@@ -199,12 +214,12 @@ def test_a_record_of_other_texts_is_done_again(
            ("language", "gopher_quality", "gopher_repetition", "decontamination", "minhash_dedup")]  # fmt: skip
     assert ablate("run", *alone, *off) == 0
     (record,) = here.glob("studies/one-run/**/record.json")
-    assert read_record(record.parent)["corpus"]["documents"] == 40
+    assert documents(record) == 40
     path.write_text("\n".join(map(json.dumps, rows[:25])))
     capsys.readouterr()
     assert ablate("run", *alone, *off) == 0
     assert "have changed since" in capsys.readouterr().out
-    assert read_record(record.parent)["corpus"]["documents"] == 25
+    assert documents(record) == 25
 
 
 def test_plans_keep_claims_and_refuse_unknown_names(tiny: tuple[str, ...]) -> None:

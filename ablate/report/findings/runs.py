@@ -98,8 +98,8 @@ def arithmetic(study: Study) -> list[Finding]:
     """Look for runs of different precision, or of different versions of torch."""
     kinds: dict[str, dict[str, int]] = {}
     for (arm, _), record in study.records.items():
-        torch = (record.get("provenance", {}).get("versions") or {}).get("torch")
-        said = [record["cost"].get("precision"), torch and f"torch {torch}"]
+        torch = (record.provenance.get("versions") or {}).get("torch")
+        said = [str(one) for one in (record.cost.get("precision"), torch and f"torch {torch}") if one]
         if any(said):
             arms = kinds.setdefault(", ".join(filter(None, said)), {})
             arms[arm] = arms.get(arm, 0) + 1
@@ -111,7 +111,7 @@ def shards(study: Study) -> list[Finding]:
     draws = study.draws(study.plan.reference)
     if not any(draw.shard is not None for draw in draws):
         return []
-    sizes = [int(record["corpus"]["funnel"][0]["documents"]) for record in draws.values()]
+    sizes = [int(record.corpus.funnel[0]["documents"]) for record in draws.values() if record.corpus]
     found: list[Finding] = [DocumentsVary(min(sizes), max(sizes))]
     config = study.plan.reference_arm.config
     if crowded := len(study.seeds) - len(by_draw(config, study.seeds)):
