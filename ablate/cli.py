@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import AblateError, nearest
 from ablate.extras import missing_extra
+from ablate.stopping import listen
 
 if TYPE_CHECKING:
     from ablate.compose import Composer
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status.
 
     Errors a user can mend are printed without a trace and give status 2; a sweep with failed runs
-    gives 1. Any other error is a fault of the program or the machine: one line, with the file that holds its trace,
+    gives 1; Ctrl-C and SIGUSR1 give 130, SIGTERM 143. Any other error is a fault of the program or the machine: one line, with the file that holds its trace,
     and status 3.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(f"ablate {__version__}")
             return 0
+        listen()
         command, rest = argv[0], argv[1:]
         if command not in commands():
             raise AblateError(f"unknown command {command!r}: {nearest(command, commands())}\n\n{usage()}")
@@ -83,9 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AblateError as error:
         print(f"ablate: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nablate: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        why = f" by {stop}" if str(stop) not in ("", "SIGINT") else ""
+        print(f"\nablate: stopped{why}; the same command goes on from here", file=sys.stderr)
+        return 143 if str(stop) == "SIGTERM" else 130
     except BrokenPipeError:  # `ablate ... | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -15,10 +15,12 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,16 @@ from ablate.plain import Plain
 
 SUM, PART, MAKING = ".sum", ".part", ".making-"
 """Hidden files: the ending of a file's sum and of what is not finished yet; how a folder in the making begins."""
+
+
+def _mode() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+MODE = _mode()
+"""Of files, as the user's umask has it."""
 
 
 class Damaged(DataError):
@@ -55,7 +67,7 @@ def atomic(path: Path, *, seal: bool = False) -> Iterator[Path]:
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.chmod(0o644)
+        part.chmod(MODE)
         if seal:
             put(part, path)
         else:
@@ -101,7 +113,7 @@ def _write_sums(path: Path, sums: list[str]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{SUM}.", suffix=PART)
     with open(handle, "w", encoding="utf-8") as file:
         file.write("".join(f"{one}  {path.name}\n" for one in sums))
-    Path(name).chmod(0o644)
+    Path(name).chmod(MODE)
     Path(name).replace(sum_path(path))
 
 
@@ -320,12 +332,13 @@ def lock(path: Path, what: str, wait: bool = False) -> Iterator[None]:
         wait: for a process that holds it, and say so; otherwise raise.
     Raises:
         Busy: at once, when another process holds it; names that process.
+        DataError: when the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             if not wait:
@@ -335,11 +348,31 @@ def lock(path: Path, what: str, wait: bool = False) -> Iterator[None]:
                 ) from None
             say(f"waiting for process {holder}: {what}")
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be locked: {error.strerror or error}. Its file system must have locks (Lustre: mounted with "
+                "flock; NFS: with its lock service); else keep store and study.dir on one that has"
+            ) from None
         file.seek(0)
         file.truncate()
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} on {socket.gethostname()}")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)  # a name that stays is that of a process which was killed
+
+
+def abandoned(path: Path) -> bool:
+    """Whether the last process that held a lock was killed in it; said once, then it is forgotten."""
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left = bool(file.read())
+            file.truncate(0)
+            return left
+    except OSError:  # there never was one, or somebody holds it
+        return False
 
 
 @contextmanager
@@ -353,10 +386,20 @@ def making(folder: Path, what: str) -> Iterator[None]:
         yield
 
 
-def clear_parts(folder: Path) -> None:
-    """Delete what killed processes left unfinished in a folder; only for who alone writes there."""
+LONG_AGO_S = 3600.0
+"""No file takes as long to write."""
+
+
+def clear_parts(folder: Path, older_s: float = 0.0) -> None:
+    """Delete what killed processes left unfinished in a folder.
+
+    Args:
+        older_s: only what was last written to so long ago; 0 is for who alone writes there.
+    """
     for part in folder.rglob(f".*{PART}"):
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if not older_s or time.time() - part.stat().st_mtime >= older_s:
+                part.unlink()
     for made in folder.glob(f"{MAKING}*"):
         shutil.rmtree(made, ignore_errors=True)
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import threading
+import signal
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +29,7 @@ import pyarrow.ipc
 
 from ablate.errors import AblateError, DataError, DocumentError
 from ablate.fingerprint import digest
+from ablate.lifeline import end_with
 from ablate.plain import Plain
 from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
@@ -40,6 +43,7 @@ from ablate.store import (
     making,
     once,
     read_table,
+    say,
     whole,
     write_table,
 )
@@ -48,6 +52,8 @@ from ablate.text.spans import Spans, Windows
 RAW = "raw"
 TOLD = ("source", "language", "metadata")
 """Columns of a pool that are said of documents, and no part of the digest of their texts."""
+DOCUMENT_S, EACH_S = 60.0, 1.0
+"""Processor time, in seconds, after which a worker is ended: of one document, and for each one of a batch beside it."""
 TOGETHER = 256
 """Texts that go through several filters together."""
 CPU_SECONDS = b"cpu_s"
@@ -87,24 +93,13 @@ class StageError(AblateError):
     """A stage raised while it worked on a batch of documents."""
 
 
-def _end_with(parent: int) -> None:
-    """Make this worker end soon after the process `parent`, even when that one was killed."""
-
-    def watch() -> None:
-        with suppress(ProcessLookupError):
-            while True:
-                os.kill(parent, 0)
-                time.sleep(2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 class Annotations:
     """Everything measured so far on one pool, on disk, filled on demand.
 
     Work is cut at the pool's shards; each finished piece is kept, so an interruption costs at most
-    one shard per worker. Two processes may fill the same store: one at a time adds to an annotation, the
+    one shard per worker. A document that ends its worker (a fault in a library, no memory, processor time
+    beyond `document_s`) is found by asking document by document, and counts as empty for that operation; all
+    others go on. With one worker there is no other process, so nothing is watched. Two processes may fill the same store: one at a time adds to an annotation, the
     other waits and then looks again what is missing. Parts that overlap all the same do no harm: a row is
     taken once, from the first part that holds it.
 
@@ -112,11 +107,15 @@ class Annotations:
         pool: the documents.
         store: where annotations are kept.
         workers: processes to work with; None for one per core.
+        document_s: processor time that one document may take of one operation, in a worker.
     """
 
-    def __init__(self, pool: Pool, store: Store, workers: int | None = None) -> None:
+    def __init__(
+        self, pool: Pool, store: Store, workers: int | None = None, document_s: float = DOCUMENT_S
+    ) -> None:
         self.pool = pool
         self.store = store
+        self.document_s = document_s
         self.workers = workers or os.cpu_count() or 1
         self._executor: ProcessPoolExecutor | None = None
         self._tables: dict[str, Table] = {}
@@ -382,26 +381,63 @@ class Annotations:
             for item in track(work, name, unit="shard"):
                 item.do()
             return
+        left = work
+        while left := self._in_workers(left, name):
+            # A worker died. Work begins in its order, so what it was at is among the first.
+            suspects, left = left[: self.workers], left[self.workers :]
+            for item in suspects:
+                self._one_by_one(item, name)
+
+    def _in_workers(self, work: list[_Work], name: str) -> list[_Work]:
+        """Do some work with all workers; when one of them dies, what is left of it, in order."""
         if self._executor is None:
             # A fresh server process forks the workers: safe beside the threads of torch and Arrow.
             self._executor = ProcessPoolExecutor(
                 self.workers,
                 mp_context=get_context("forkserver"),
-                initializer=_end_with,
+                initializer=end_with,
                 initargs=(os.getpid(),),
             )
-        running = [self._executor.submit(_do, item) for item in work]
+        running: list[Future[None]] = []
         try:
+            for item in work:
+                running.append(self._executor.submit(_do, item, self.document_s))
             for done in track(as_completed(running), name, total=len(running), unit="shard"):
                 done.result()
+        except BrokenProcessPool:
+            self.close()
         finally:
             for future in running:
                 future.cancel()
+        finished = {
+            n for n, future in enumerate(running) if not future.cancelled() and not future.exception()
+        }
+        return [item for n, item in enumerate(work) if n not in finished]
+
+    def _one_by_one(self, item: _Work, name: str) -> None:
+        """Do a piece of work document by document; one that ends its worker twice counts as empty."""
+        last: tuple[int, int] | None = None
+        with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
+            item = replace(item, journal=Path(folder) / "at")
+            while self._in_workers([item], name):
+                at = item.reached()
+                if at == last:
+                    if at is None:
+                        raise StageError(
+                            f"stage {name}: its worker dies before the first of rows {item.rows[0]}..{item.rows[-1]} of "
+                            "the pool is read; is there memory for one shard?"
+                        )
+                    say(
+                        f"stage {name}: {item.document(at[1])} ended its worker twice (a fault in a library, no memory, or "
+                        f"more than {self.document_s:g} s of processor time); it counts as empty there"
+                    )
+                    item = replace(item, empty=item.empty | {at})
+                last = at
 
 
-def _do(work: _Work) -> None:
+def _do(work: _Work, document_s: float) -> None:
     """One piece of work in a worker, which then gives back what it does not need any more."""
-    work.do()
+    work.do(document_s)
     pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # glibc's; other systems give back by themselves
         ctypes.CDLL(None).malloc_trim(0)
@@ -456,6 +492,8 @@ class _Work:
         pool: folder of the pool.
         texts: folder of the transform that made the texts; None for the pool's own.
         shard, rows: which documents.
+        journal: where it says which document it is at, if it goes document by document.
+        empty: (task, row) of documents that are not looked at, as they end every worker.
     """
 
     tasks: tuple[tuple[Any, Path], ...]
@@ -463,20 +501,36 @@ class _Work:
     texts: Path | None
     shard: int
     rows: np.ndarray
+    journal: Path | None = None
+    empty: frozenset[tuple[int, int]] = frozenset()
 
-    def do(self) -> None:
+    def do(self, document_s: float | None = None) -> None:
+        """Do it.
+
+        Args:
+            document_s: processor time that one document may take; beyond it this process ends. None: any.
+        """
         column = getattr(self.tasks[0][0], "reads", "text")
-        texts = _read_texts(open_pool(self.pool), self.texts, self.shard, self.rows, column)
+        texts = _read_texts(_pool(self.pool), self.texts, self.shard, self.rows, column)
+        if self.journal:
+            for operation, _ in self.tasks:  # what it loads is no document's time
+                with suppress(Exception):
+                    _nothing(operation, self.rows[:1])
         # A few texts at a time go through all filters, which share what they find in a text.
-        step = TOGETHER if len(self.tasks) > 1 else len(texts)
+        step = 1 if self.journal else TOGETHER if len(self.tasks) > 1 else len(texts)
         tables: list[list[pa.Table]] = [[] for _ in self.tasks]
         cpu_s = [0.0] * len(self.tasks)
         for begin in range(0, len(texts), step):
             for number, (operation, _) in enumerate(self.tasks):
                 started = time.process_time()
-                tables[number].append(
-                    self._try(operation, texts[begin : begin + step], self.rows[begin : begin + step])
-                )
+                some, rows = texts[begin : begin + step], self.rows[begin : begin + step]
+                if self.journal:
+                    self.journal.write_text(f"{number} {rows[0]}")
+                if (number, int(rows[0])) in self.empty:
+                    tables[number].append(_nothing(operation, rows))
+                else:
+                    with _limited(None if document_s is None else document_s + EACH_S * (len(some) - 1)):
+                        tables[number].append(self._try(operation, some, rows))
                 cpu_s[number] += time.process_time() - started
         for (_, folder), made, spent in zip(self.tasks, tables, cpu_s, strict=True):
             self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder, spent)
@@ -494,7 +548,7 @@ class _Work:
         try:
             return _apply(operation, texts, rows)
         except DocumentError as error:
-            where = self._document(int(rows[error.position]))
+            where = self.document(int(rows[error.position]))
             raise DataError(f"stage {operation.name}, {where}: {error}") from error
         except AblateError:
             raise
@@ -505,11 +559,45 @@ class _Work:
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def _document(self, row: int) -> str:
+    def reached(self) -> tuple[int, int] | None:
+        """The last task and row that were begun; None before the first."""
+        if self.journal is None or not self.journal.exists():
+            return None
+        task, row = self.journal.read_text().split()
+        return int(task), int(row)
+
+    def document(self, row: int) -> str:
         """Where a document of the pool came from."""
-        pool = open_pool(self.pool)
+        pool = _pool(self.pool)
         said = pool.shard(self.shard, "source", "url").slice(row - pool.bounds[self.shard], 1).to_pylist()[0]
         return f"row {row} of the pool ({', '.join(filter(None, said.values())) or 'no source'})"
+
+
+_pool = lru_cache(maxsize=4)(open_pool)
+"""A pool is named by what it holds, so its head is read once per process."""
+
+
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """End this process when the block takes more processor time; the system does it, in the middle of C code too."""
+    if seconds is None:
+        yield
+        return
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _nothing(operation: Any, rows: np.ndarray) -> pa.Table:
+    """What an operation gives for one document that counts as empty."""
+    if isinstance(operation, (Transform, Cut)):
+        return pa.table(
+            {"row": rows.astype(np.int64), "changed": [True], "text": pa.array([""], pa.large_string())}
+        )
+    return _apply(operation, [""], rows)
 
 
 def _apply(operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:
@@ -548,29 +636,52 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.to_numpy())
 
 
-def open_parts(
-    folder: Path, *, shard: int | None = None, columns: Sequence[str] | None = None
-) -> Iterator[pa.Table]:
-    """Memory-mapped tables of one operation on one segment, of one shard or of all; damaged ones are left out.
+def part_paths(folder: Path, shard: int | None = None) -> list[Path]:
+    """The whole files of one operation on one segment, of one shard or of all; damaged ones are left out."""
+    pattern = "[!.]*.arrow" if shard is None else f"{shard:05d}-*.arrow"
+    return [path for path in sorted(folder.glob(pattern)) if whole(path)]
+
+
+def open_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The memory-mapped table of a file. What is kept of it is copied: a system maps some 65,000 files a process.
 
     Args:
         columns: the only ones that are read; None for all.
     """
-    pattern = "[!.]*.arrow" if shard is None else f"{shard:05d}-*.arrow"
-    for path in sorted(folder.glob(pattern)):
-        if whole(path):
-            with pa.memory_map(str(path)) as source:
-                if columns is None:
-                    yield pa.ipc.open_file(source).read_all()
-                else:
-                    wanted = [pa.ipc.open_file(source).schema.get_field_index(name) for name in columns]
-                    options = pa.ipc.IpcReadOptions(included_fields=wanted)
-                    yield pa.ipc.open_file(source, options=options).read_all()
+    with pa.memory_map(str(path)) as source:
+        if columns is None:
+            return pa.ipc.open_file(source).read_all()
+        wanted = [pa.ipc.open_file(source).schema.get_field_index(name) for name in columns]
+        options = pa.ipc.IpcReadOptions(included_fields=wanted)
+        return pa.ipc.open_file(source, options=options).read_all()
 
 
-def take(
+def open_parts(folder: Path, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Memory-mapped tables of one operation on one segment, one after another; damaged ones are left out."""
+    for path in part_paths(folder):
+        yield open_part(path, columns)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one file of an operation holds of some rows.
+
+    Attributes:
+        path: of the file.
+        table: what it holds.
+        at: positions in the rows that were asked for.
+        hit: the table's own rows that belong to them.
+    """
+
+    path: Path
+    table: pa.Table
+    at: np.ndarray
+    hit: np.ndarray
+
+
+def take_files(
     folder: Path, rows: np.ndarray, *, shard: int | None = None, columns: Sequence[str] | None = None
-) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
+) -> Iterator[Taken]:
     """Find each of `rows` once, whatever parts hold it.
 
     Parts may overlap where two processes filled a folder at the same time; of rows that stand in several
@@ -578,19 +689,18 @@ def take(
 
     Args:
         rows: ascending pool rows.
-        columns: as `open_parts`; "row" is among them.
-    Returns:
-        Per part: its table, positions in `rows` and the table's own rows that belong to them.
+        columns: as `open_part`; "row" is among them.
     Raises:
         Damaged: after the last part, when a row is in none.
     """
     left = np.ones(rows.size, dtype=bool)
-    for table in open_parts(folder, shard=shard, columns=columns):
+    for path in part_paths(folder, shard):
+        table = open_part(path, columns)
         row = table.column("row").to_numpy()
         at = np.minimum(np.searchsorted(rows, row), rows.size - 1)
         hit = np.flatnonzero((rows[at] == row) & left[at])
         left[at[hit]] = False
-        yield table, at[hit], hit
+        yield Taken(path, table, at[hit], hit)
     if left.any():
         raise Damaged(
             f"damaged: {folder} lacks {int(left.sum())} of {rows.size} documents; run the same command again: "
@@ -598,9 +708,17 @@ def take(
         )
 
 
+def take(
+    folder: Path, rows: np.ndarray, *, shard: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
+    """Table, positions in `rows` and the table's own rows of each of `take_files`."""
+    for found in take_files(folder, rows, shard=shard, columns=columns):
+        yield found.table, found.at, found.hit
+
+
 def _missing(folder: Path, rows: np.ndarray) -> np.ndarray:
     """Those of ascending `rows` that no whole part holds."""
-    parts = [table.column("row").to_numpy() for table in open_parts(folder, columns=["row"])]
+    parts = [table.column("row").to_numpy().copy() for table in open_parts(folder, columns=["row"])]
     return rows[~np.isin(rows, np.concatenate(parts))] if parts else rows
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ablate.corpus.annotate import RAW, Annotations, TextVersion, take
+from ablate.corpus.annotate import RAW, Annotations, TextVersion, open_part, take, take_files
 from ablate.corpus.tokenizer import load_tokenizer, tokenizer_digest
 from ablate.fingerprint import mix64
 from ablate.plain import Plain
 from ablate.stages.base import Table
 from ablate.text.encoder import encode_texts
+
+OPEN_FILES = 4_096
+"""Memory-mapped at a time by a training stream; a process may map some 65,000 files."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,27 @@ class TokenStream:
         return np.concatenate(pieces).astype(np.int64)
 
 
+def _ids(table: pa.Table) -> pa.LargeListArray:
+    (column,) = table.column("ids").chunks  # a part is written as one batch
+    return column
+
+
+class MappedIds(Sequence[np.ndarray]):
+    """The token ids of files, `OPEN_FILES` of them memory-mapped at a time; more are opened again when they are needed."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._map = lru_cache(OPEN_FILES)(
+            lambda number: _ids(open_part(paths[number], ["ids"])).values.to_numpy()
+        )
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._map(int(number))
+
+
 def open_stream(
     annotations: Annotations,
     operation: Tokenize,
@@ -233,15 +257,15 @@ def open_stream(
     subset: tuple[int, int] | None = None,
 ) -> TokenStream:
     """The stream over some rows of a version, token ids memory-mapped from the store."""
-    ids: list[np.ndarray] = []
+    paths: list[Path] = []
     part, start, count = (np.zeros(rows.size, dtype=np.int64) for _ in range(3))
     for folder, wanted in annotations.fill(version, operation, rows):
         place = np.searchsorted(rows, wanted)
-        for table, its, hit in take(folder, wanted):
-            (column,) = table.column("ids").chunks  # a part is written as one batch
-            offsets, at = column.offsets.to_numpy(), place[its]
-            part[at], start[at] = len(ids), offsets[hit]
+        for found in take_files(folder, wanted, columns=["row", "ids"]):
+            offsets, at, hit = _ids(found.table).offsets.to_numpy(), place[found.at], found.hit
+            part[at], start[at] = len(paths), offsets[hit]
             count[at] = offsets[hit + 1] - offsets[hit]
-            ids.append(column.values.to_numpy())
+            paths.append(found.path)
+    ids = MappedIds(paths)
     keys = annotations.pool.keys[rows]
     return TokenStream(ids, part, start, count, keys, seed=seed, context=context, subset=subset)

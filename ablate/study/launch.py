@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -16,9 +17,14 @@ from hydra.types import HydraContext
 from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ablate.lifeline import end_with
 from ablate.progress import CHILD
+from ablate.stopping import Stopped, held, listening_worker
 from ablate.store import Store
 from ablate.study.run import RunName, run_jobs, trunk_jobs
+
+STOP = ".stop"
+"""In a study's folder: tells the workers of its sweep to save what they have and end."""
 
 
 def is_chosen(composed: DictConfig) -> bool:
@@ -49,6 +55,8 @@ def open_launcher(
         hydra_context=context, task_function=job, config=master
     )
     in_processes = "basic_launcher" not in master.hydra.launcher._target_
+    local = "joblib_launcher" in master.hydra.launcher._target_  # whose processes would outlive this one
+    stop = study / STOP
 
     def launch(groups: Sequence[Sequence[RunName]], trunks: bool) -> None:
         jobs = [
@@ -58,15 +66,19 @@ def open_launcher(
                 f"runs={packed(json.dumps(group))}",
                 f"trunks={str(trunks).lower()}",
                 f"threads={'null' if threads is None else threads}",
+                f"parent={os.getpid() if local else 'null'}",
             ]
             for group in groups
         ]
         if in_processes:
             os.environ[CHILD] = "1"
+        stop.unlink(missing_ok=True)
         try:
-            launcher.launch(jobs, initial_job_idx=0)
+            with held(stop.touch) if local else nullcontext():
+                launcher.launch(jobs, initial_job_idx=0)
         finally:
             os.environ.pop(CHILD, None)
+            stop.unlink(missing_ok=True)
 
     return launch
 
@@ -75,8 +87,17 @@ def job(config: DictConfig) -> bool:
     """Do what one job of a launcher is told, in its own process."""
     runs = [(str(arm), int(seed)) for arm, seed in json.loads(unpacked(config.runs))]
     store = Store(Path(unpacked(config.store)))
+    study = Path(unpacked(config.plan)).parent
     do = trunk_jobs if config.trunks else run_jobs
-    return do(Path(unpacked(config.plan)).parent, store, runs, threads=config.threads)
+    if config.parent is None:
+        return do(study, store, runs, threads=config.threads)
+    stop = study / STOP
+    end_with(config.parent, stop)
+    try:
+        with listening_worker():
+            return not stop.exists() and do(study, store, runs, threads=config.threads)
+    except Stopped:
+        return False
 
 
 def packed(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,12 @@ def _concurrent(proxy: Any, train: Any, vocab_size: int, layout: Layout) -> Layo
         # These are the processes that joblib's launcher will use, so their start is not lost.
         from joblib import Parallel, delayed
 
-        Parallel(layout.processes)(delayed(_import)() for _ in range(layout.processes))
         probe = delayed(measure_speed)(proxy, train, vocab_size, together=layout.together)
-        speeds = Parallel(layout.processes)(probe for _ in range(layout.processes))
+        try:
+            Parallel(layout.processes)(delayed(_import)() for _ in range(layout.processes))
+            speeds = Parallel(layout.processes)(probe for _ in range(layout.processes))
+        except BrokenExecutor:  # one of them died: this machine has not the memory for so many
+            speeds = []
     return replace(layout, tokens_per_s=math.fsum(speeds))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from ablate.errors import AblateError, ConfigError, DataError, nearest
 from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.pool.spike.defects import KINDS
+from ablate.secrets import secret_in
 from ablate.store import read_json, write_json
 from ablate.study.chance import OF_DOCUMENTS, draw_of
 from ablate.study.journal import note_plan, seeds_seen
@@ -441,6 +443,11 @@ def freeze(plan: Plan, folder: Path, replan: bool = False) -> Plan:
     Raises:
         AblateError: when the folder holds another plan; says what differs and what to do.
     """
+    if name := secret_in(json.dumps(plan.to_json(), ensure_ascii=False)):
+        raise ConfigError(
+            f"the configuration holds the value of the environment variable {name}, which a plan would keep in a file: "
+            f"take ${{oc.env:{name}}} out of it; teachers and trackers read their keys from the environment themselves"
+        )
     seen = seeds_seen(folder)
     frozen = _freeze(plan, folder, replan)
     note_plan(frozen, folder, seen)

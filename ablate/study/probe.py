@@ -20,7 +20,7 @@ from ablate.errors import AblateError, under
 from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
-from ablate.store import Store
+from ablate.store import MAKING, Store, making
 from ablate.study.chance import undrawn
 from ablate.study.prediction import Probe
 from ablate.study.prepare import Workshop
@@ -53,7 +53,7 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
     """Measure what a plan's runs will cost here.
 
     Reads the study's pool into the store, as the sweep would; everything else happens in a temporary
-    folder. Takes about a minute for `sample=200`, most of it loading.
+    folder there. Takes about a minute for `sample=200`, most of it loading.
 
     Args:
         plan: arms and their configurations.
@@ -76,7 +76,8 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
     # Loading; starting workers as the sweep will; a document, by two samples in this process.
     tries = [(few, 1), (some, at_once), (some, 1), (rows, 1)]
     times, workshop = [], None
-    with tempfile.TemporaryDirectory(prefix="ablate-probe-") as name:
+    place = store.root / "probe"  # cleared of what a killed probe left; two at once would measure each other
+    with making(place, "probing this machine"), tempfile.TemporaryDirectory(dir=place, prefix=MAKING) as name:
         for number, (those, processes) in enumerate(track(tries, "probing curation", unit="sample")):
             started = time.monotonic()
             workshop = Workshop(config, Store(Path(name) / str(number)), processes)

@@ -116,7 +116,8 @@ def run_jobs(
         mine = []
         for arm, seed in runs:
             with catch(failures, (arm, seed)):
-                stack.enter_context(lock(run_folder(study, arm, seed) / ".lock", f"run {arm}, seed {seed}"))
+                what = f"run {arm}, seed {seed}"
+                stack.enter_context(lock(lock_path(study, arm, seed), what, wait=True))
                 mine.append((arm, seed))
         try:
             plan = load_plan(study)
@@ -152,6 +153,11 @@ def workshop_of(plan: Plan, store: Store, workers: int | None) -> Iterator[Works
         yield workshop
     finally:
         workshop.annotations.close()
+
+
+def lock_path(study: Path, arm: str, seed: int) -> Path:
+    """What a process holds locked while it does a run."""
+    return run_folder(study, arm, seed) / ".lock"
 
 
 def is_done(folder: Path) -> bool:
@@ -256,13 +262,19 @@ def execute(
     opened = [run for run in opened if run.name not in failures]
     books = int(os.environ.get("RANK", 0)) == 0  # under torchrun the first process keeps them
     with ExitStack() as stack:
+        to_do = {run.result: run for run in opened if not _has_result(run)}
+        if books:
+            # In one order everywhere, so that no two processes wait for one another; another's result is taken.
+            for result in sorted(to_do):
+                arm, seed = to_do[result].name
+                with catch(failures, (arm, seed)):
+                    what = f"run {arm}, seed {seed} (or one with the same corpus)"
+                    stack.enter_context(lock(result / ".lock", what, wait=True))
         alike: dict[str, list[_Open]] = {}
-        for run in opened:
-            if not _has_result(run):
-                with catch(failures, run.name):
+        for run in to_do.values():
+            with catch(failures, run.name):
+                if run.name not in failures and not _has_result(run):
                     if books:
-                        what = f"run {run.name[0]}, seed {run.name[1]} (or one with the same corpus)"
-                        stack.enter_context(lock(run.result / ".lock", what))
                         _clear(run)
                     alike.setdefault(run.shape, []).append(run)
         for group in alike.values():

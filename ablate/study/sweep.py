@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,16 +14,17 @@ from omegaconf import DictConfig
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.design.controls import CONTROL
-from ablate.errors import DataError
+from ablate.errors import AblateError, DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import watch
-from ablate.store import Store, lock, read_json
+from ablate.store import LONG_AGO_S, Store, clear_parts, discard, lock, read_json
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.launch import is_chosen, open_launcher
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.prepare import Workshop
 from ablate.study.record import read_record
+from ablate.study.rescue import Rescue
 from ablate.study.run import (
     RunName,
     budget_tokens,
@@ -31,12 +33,13 @@ from ablate.study.run import (
     execute,
     explain,
     is_done,
+    lock_path,
     mark_failed,
     run_jobs,
     run_key,
 )
 from ablate.study.schema import Plan
-from ablate.study.trunk import Origins, Trunk
+from ablate.study.trunk import FAILED, Origins, Trunk, note_failure
 
 Say = Callable[[str], None]
 SWEEPS = "sweeps.jsonl"
@@ -60,6 +63,7 @@ def sweep(
         Busy: when another process sweeps the same study.
     """
     with lock(study / ".lock", f"a sweep of {study}"):
+        clear_parts(study, LONG_AGO_S)  # a report may be written beside this
         plan = load_plan(study)
         if wanted is None:
             wanted = plan.runs
@@ -130,8 +134,11 @@ def _take_out_stale(
 def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> None:
     """Add a line to what the report compares with the plan; never part of the report's own bytes."""
     line = {"curate_s": round(curate_s, 2), "runs_s": round(runs_s, 2), "trained": trained}
-    with (study / SWEEPS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    try:
+        with (study / SWEEPS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:  # what became of the runs is still to be said
+        print(f"ablate: {study / SWEEPS} cannot be written: {error.strerror or error}", file=sys.stderr)
 
 
 def _done(study: Path, arm: str, seed: int) -> bool:
@@ -212,6 +219,8 @@ def _train_trunks(
 ) -> None:  # fmt: skip
     """Train what is missing of the trunks that runs branch off; runs whose trunk failed have failed with it."""
     missing = {trunk.key: run for run, trunk in trunks.items() if not trunk.there}
+    for run in missing.values():
+        discard(trunks[run].folder / FAILED)
     if missing:
         say(f"{len({trunk.key for trunk in trunks.values()})} trunks, {len(missing)} of them to be trained")
         launch(list(missing.values()), of_trunks={run: trunks[run] for run in missing.values()})
@@ -244,12 +253,35 @@ def _launcher(
         # Trunks are few: spread over all processes, however many would go in lockstep.
         together = min(layout.together, -(-len(runs) // layout.processes)) if trunks else layout.together
 
-        def done() -> int:
-            return sum(trunks[run].finished if trunks else _done(study, *run) for run in runs)
+        def start(some: list[RunName]) -> None:
+            handed(_groups(some, plan, together), bool(trunks))
 
+        def finished(run: RunName) -> bool:
+            return trunks[run].finished if trunks else _done(study, *run)
+
+        def word(run: RunName) -> Path:
+            return (trunks[run].folder if trunks else run_folder(study, *run)) / FAILED
+
+        def lost(run: RunName, problem: Exception) -> None:
+            error = AblateError(
+                f"its process died, and again when nothing ran beside it ({type(problem).__name__}): is the memory too "
+                "small for it (proxy, train.micro_batch)?"
+            )
+            if trunks:
+                note_failure(trunks[run], error)
+            else:
+                mark_failed(study, *run, error)
+
+        rescue = Rescue(
+            start=start,
+            ended=lambda run: finished(run) or word(run).exists(),
+            lock=lambda run: trunks[run].folder / ".lock" if trunks else lock_path(study, *run),
+            lost=lost,
+            say=say,
+        )
         what = "trunk" if trunks else "run"
-        with watch(done, len(runs), f"{what}s", what):
-            handed(_groups(runs, plan, together), bool(trunks))
+        with watch(lambda: sum(map(finished, runs)), len(runs), f"{what}s", what):
+            rescue.run(runs)
 
     return launch
 

@@ -243,10 +243,11 @@ def _train(group: list[Trunk], threads: int | None) -> None:
                 }, seal=True)  # fmt: skip
             except Exception as error:
                 log.write("".join(traceback.format_exception(error)))
-                _note_failure(trunk, error)
+                note_failure(trunk, error)
 
 
-def _note_failure(trunk: Trunk, error: Exception) -> None:
+def note_failure(trunk: Trunk, error: Exception) -> None:
+    """Leave word of why a trunk is not there."""
     message = str(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {error}"
     try:
         write_json(trunk.folder / FAILED, {"error": message, **getattr(error, "details", {})}, seal=True)

@@ -22,6 +22,7 @@ from torch import Tensor
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.fingerprint import digest, naming_fields
 from ablate.progress import track
+from ablate.stopping import held
 from ablate.train import checkpoint
 from ablate.train.config import TrainConfig, check_budget, pick_compile, pick_device, pick_precision
 from ablate.train.device import keep_freed_memory, peak_flops, peak_memory_bytes, reset_peak_memory
@@ -355,7 +356,7 @@ class _Training:
         started = saved = time.monotonic()
         before = self.lanes[0].trained_s
         pending: list[Tensor] = []
-        with ThreadPoolExecutor(1) as loader:
+        with ThreadPoolExecutor(1) as loader, held() as signals:
             batch: Future[Tensor] = loader.submit(self._load, self.step)
             for step in track(range(self.step, self.steps), "training", unit="step"):
                 sequences = batch.result()
@@ -364,18 +365,22 @@ class _Training:
                 pending.append(self._train_step(step, sequences))
                 self.step = step + 1
                 evaluates = self.step in self.evaluation_steps
-                if len(pending) >= CHECK_EVERY or evaluates or self.step == self.steps:
+                stops = signals.asked is not None
+                if len(pending) >= CHECK_EVERY or evaluates or stops or self.step == self.steps:
                     self._check(pending, before + time.monotonic() - started)
                 if evaluates:
                     # Kept before the evaluation: should that be cut short, no training is repeated.
                     self._save()
                     saved = time.monotonic()
-                    self._evaluate()
+                    with signals.released():
+                        self._evaluate()
                     started += time.monotonic() - saved
                     saved = time.monotonic()
-                elif not pending and time.monotonic() - saved > self.config.checkpoint_s:
+                elif stops or (not pending and time.monotonic() - saved > self.config.checkpoint_s):
                     self._save()
                     saved = time.monotonic()
+                if stops:
+                    signals.stop_if_asked()
                 if not self.alive:
                     return
         for number, lane in self.alive:

@@ -6,12 +6,13 @@ import itertools
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.funnel import funnel
-from ablate.corpus.ledger import write_ledger
+from ablate.corpus.ledger import taken, write_ledger
 from ablate.corpus.view import Corpus, build_corpus
 from ablate.errors import DataError
 from ablate.pool.source import Document
@@ -118,3 +119,14 @@ def test_measurements_are_in_the_order_of_the_pool(curated: tuple[Corpus, Annota
     measured = annotations.measure(annotations.root(), GopherQuality())
     words = [len(page.text.replace("@", " ").replace(".org", " org").split()) for page in PAGES]
     np.testing.assert_allclose(measured["words"], words, atol=2)
+
+
+def test_rows_of_a_column_of_any_size() -> None:
+    """2.5 GB of addresses, the same 50 MB over and over; Arrow's own `take` refuses them."""
+    chunk = pa.array(["http://a.example/" + "x" * 483] * 99_999 + ["http://b.example"])
+    column = pa.chunked_array([chunk] * 50)
+    assert column.nbytes > 2**31
+    rows = np.array([0, 99_999, 100_000, 2_599_999, 4_999_998, 4_999_999])
+    found = taken(column, rows).to_pylist()
+    assert [address[:16] for address in found] == [f"http://{x}.example" for x in "ababab"]
+    assert taken(column, np.array([], dtype=np.int64)).to_pylist() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ablate.corpus import tokens as token_files
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import copies_seen, effective_tokens
 from ablate.corpus.tokenizer import TokenizerConfig, load_tokenizer, prepare_tokenizer, tokenizer_digest
 from ablate.corpus.tokens import TokenCounter, TokenStream, open_stream, tokenize
+from ablate.pool.pool import build_pool
 from ablate.pool.source import Document
+from ablate.stages.fineweb_quality import FineWebQuality
 from ablate.store import Store
+from tests.conftest import InMemory
 
 
 def stream_of(
@@ -219,3 +225,33 @@ def test_a_branch_begins_inside_the_document_in_which_the_trunk_stopped() -> Non
         assert read[: len(expected) + 2] == [*expected, *kept[3 - first][:2]]
     gone = branch_of(trunk, {3 - first: trunk[2 - first]}, 4).sequences(2, 5)[:, :-1].ravel().tolist()
     assert gone == trunk[2 - first]
+
+
+def mapped(folder: Path) -> int:
+    """Files below a folder that this process has in its memory map."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return len({line.split()[-1] for line in lines if str(folder) in line})
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of memory maps on this system")
+def test_the_files_that_are_mapped_do_not_grow_with_the_pool(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may map some 65,000 files; whatever reads a pool of more shards keeps but a few of them open."""
+    documents = tuple(Document(f"page {number} speaks of the river and the bridge") for number in range(40))
+    pool = build_pool(InMemory(documents), store, shard_documents=1)
+    annotations = Annotations(pool, store, workers=1)
+    folder = prepare_tokenizer(TokenizerConfig(vocab_size=300), annotations, annotations.root(), store)
+    operation, rows = tokenize(folder), np.arange(40)
+    of_all = open_stream(annotations, operation, annotations.root(), rows, seed=0, context=8)
+    expected = of_all.sequences(0, 100)
+    del of_all
+    monkeypatch.setattr(token_files, "OPEN_FILES", 4)
+    gc.collect()
+    before = mapped(store.root)
+    stream = open_stream(annotations, operation, annotations.root(), rows, seed=0, context=8)
+    np.testing.assert_array_equal(stream.sequences(0, 100), expected)
+    assert mapped(store.root) - before <= 5
+    annotations.forget()
+    assert annotations.measure(annotations.root(), FineWebQuality())
+    assert mapped(store.root) - before <= 5
