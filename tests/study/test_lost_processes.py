@@ -178,7 +178,6 @@ def test_a_worker_that_dies_costs_its_run_at_most(
     tmp_path: Path, watched: Callable[..., subprocess.Popen[str]]
 ) -> None:
     (tmp_path / "without_language.dies").touch()
-    (tmp_path / "full.dies_once").touch()
     process = watched()
     out, err = process.communicate()
     assert process.returncode == 1, err

@@ -18,7 +18,7 @@ from ablate.tracking.tracker import NoTracker, RunTracker
 class Watching(NoTracker):
     """Files in the folder that `WATCHED` names say what happens to an arm's process.
 
-    `ARM.dies`: it is killed, every time; `ARM.dies_once`: the first time; `ARM.waits`: it waits while the file is
+    `ARM.dies`: it is killed; `ARM.waits`: it waits while the file is
     there. A run that began leaves `ARM.began` with its process's number.
     """
 
@@ -27,9 +27,7 @@ class Watching(NoTracker):
         folder = Path(os.environ["WATCHED"])
         with (folder / f"{arm}.began").open("a") as file:
             file.write(f"{os.getpid()}\n")
-        once = folder / f"{arm}.dies_once"
-        if once.exists() or (folder / f"{arm}.dies").exists():
-            once.unlink(missing_ok=True)
+        if (folder / f"{arm}.dies").exists():
             os.kill(os.getpid(), signal.SIGKILL)
         while (folder / f"{arm}.waits").exists():
             time.sleep(0.05)
