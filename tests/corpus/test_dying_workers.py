@@ -42,7 +42,6 @@ def length(text):
     odd(text)
     return len(text)
 """
-TEXTS = [f"Text number {number}." for number in range(40)]
 ODD = {3: "this one crashes", 17: "this one never ends", 18: "this one crashes too", 33: "it is killed once"}
 
 
@@ -53,22 +52,28 @@ def functions(tmp_path: Path) -> Path:
     return path
 
 
-def odd_pool(store: Store) -> Pool:
-    texts = [ODD.get(number, text) for number, text in enumerate(TEXTS)]
-    return build_pool(InMemory(tuple(Document(text, url=str(n)) for n, text in enumerate(texts))), store, 4)
+def odd_pool(store: Store, odd: dict[int, str], count: int) -> Pool:
+    """Pages of a pool, four a shard; some of them are odd."""
+    documents = tuple(Document(text_of(odd, number), url=str(number)) for number in range(count))
+    return build_pool(InMemory(documents), store, 4)
 
 
+def text_of(odd: dict[int, str], number: int) -> str:
+    return odd.get(number, f"Text number {number}.")
+
+
+@pytest.mark.slow
 def test_a_transform_goes_on_without_them(
     tmp_path: Path, functions: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path / "store")
-    annotations = Annotations(odd_pool(store), store, workers=2, document_s=0.5)
+    annotations = Annotations(odd_pool(store, ODD, 40), store, workers=2, document_s=0.5)
     stages: list[Stage] = [Python(function=f"{functions}:shout", gives="text")]
     try:
         corpus = build_corpus(stages, annotations)
     finally:
         annotations.close()
-    expected = [(row, ODD.get(row, text).upper()) for row, text in enumerate(TEXTS) if row not in (3, 17, 18)]
+    expected = [(row, text_of(ODD, row).upper()) for row in range(40) if row not in (3, 17, 18)]
     assert list(annotations.texts(corpus.version, corpus.rows)) == expected
     (decision,) = corpus.decisions
     assert decision.verdict.reasons == ("empty",) and (~decision.verdict.keep).sum() == 3
@@ -79,30 +84,22 @@ def test_a_transform_goes_on_without_them(
     assert capfd.readouterr().err == "", "what was found out is kept"
 
 
-def test_a_filter_measures_nothing_of_them(tmp_path: Path, functions: Path) -> None:
-    """Of several filters in one pass the one that dies alone goes without."""
-    store = Store(tmp_path / "store")
-    annotations = Annotations(odd_pool(store), store, workers=2, document_s=0.5)
+def test_a_filter_measures_nothing_of_a_text_that_crashes_it(tmp_path: Path, functions: Path) -> None:
+    """Of two filters in one pass the other one measures it; no worker is left."""
+    store, odd = Store(tmp_path / "store"), {5: "this one crashes"}
+    annotations = Annotations(odd_pool(store, odd, 8), store, workers=2)
     length, other = Python(function=f"{functions}:length", min=1), FineWebQuality()
+    before = children()
     try:
         measured = annotations.measure(annotations.root(), length, also=[other])
         beside = annotations.measure(annotations.root(), other)
     finally:
         annotations.close()
-    scores = [0 if row in (3, 17, 18) else len(ODD.get(row, text)) for row, text in enumerate(TEXTS)]
-    assert measured["score"].tolist() == scores
-    alone = other.measure_many([ODD.get(number, text) for number, text in enumerate(TEXTS)])
+    assert measured["score"].tolist() == [0 if row == 5 else len(text_of(odd, row)) for row in range(8)]
+    alone = other.measure_many([text_of(odd, row) for row in range(8)])
     for name, column in alone.items():
         np.testing.assert_array_equal(beside[name], column)
-
-
-def test_no_process_is_left(tmp_path: Path, functions: Path) -> None:
-    store = Store(tmp_path / "store")
-    annotations = Annotations(odd_pool(store), store, workers=2, document_s=0.5)
-    before = children()
-    annotations.measure(annotations.root(), Python(function=f"{functions}:length", min=1))
-    annotations.close()
-    assert len(children() - before) <= 2, "the server of new processes and its tracker stay, no worker does"
+    assert len(children() - before) <= 2, "the server of new processes and its tracker stay"
 
 
 def children() -> set[str]:
