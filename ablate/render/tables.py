@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 Cells = Sequence[Sequence[str]]
@@ -35,6 +36,14 @@ def markdown(header: Sequence[str], rows: Cells, left: int = 1, remark: bool = T
     return "\n".join(
         "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
     )
+
+
+CODE_OR_TAG = re.compile(r"(`[^`\n]*`)|<(?=[A-Za-z/!?])")
+
+
+def without_tags(page: str) -> str:
+    """A page of Markdown in which no name of an arm, a task or a study is HTML."""
+    return CODE_OR_TAG.sub(lambda found: found[1] or "\\<", page)
 
 
 def signed(value: float, digits: int = 4) -> str:

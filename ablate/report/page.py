@@ -15,7 +15,7 @@ from ablate.effects.failures import failure_p, worst_case
 from ablate.estimand.base import load_estimand
 from ablate.page.build import page as html_page
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
-from ablate.render.tables import interval, markdown, p_text, signed, unsigned
+from ablate.render.tables import interval, markdown, p_text, signed, unsigned, without_tags
 from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
 from ablate.report.cost import cost_page
 from ablate.report.effects_table import claimed_alone, effects_table, headline, in_bits
@@ -59,8 +59,8 @@ def write_report(study: Study) -> list[Row]:
         write_text(study.folder / "selection.tex", split)
     for name, text in csv_files(summary).items():
         write_text(study.folder / name, text)
-    write_text(study.folder / "COST.md", cost_page(study, rows))
-    write_text(study.folder / "REPORT.md", _page(study, rows, names))
+    write_text(study.folder / "COST.md", without_tags(cost_page(study, rows)))
+    write_text(study.folder / "REPORT.md", without_tags(_page(study, rows, names)))
     write_summary(summary, study.folder)
     write_text(study.folder / "report.html", html_page([with_copies(summary)]))
     return rows
