@@ -54,7 +54,7 @@ def test_the_working_folder_is_no_place_for_modules(tmp_path: Path) -> None:
         "ablate",
         "plan",
         "study=demo",
-        "tracker._target_=evil.Tracker",
+        "proxy._target_=evil.Proxy",
         "plan.probe=false",
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ)
