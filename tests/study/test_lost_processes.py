@@ -229,7 +229,7 @@ def test_workers_end_with_their_sweep(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1], ids=lambda one: one.name)
 def test_a_signal_is_answered_by_a_checkpoint(
     tmp_path: Path, watched: Callable[..., subprocess.Popen[str]], number: signal.Signals, launcher: str
 ) -> None:
@@ -274,6 +274,6 @@ def test_two_sweeps_with_runs_in_common_share_them(
         out, err = process.communicate()
         assert process.returncode == 0, out + err
     began = [len(path.read_text().split()) for path in tmp_path.glob("*.began")]
-    assert began == [1] * 4, "no run is trained twice"
+    assert began and set(began) == {1}, "no run is trained twice"
     reports = [(tmp_path / "studies" / name / "effects.csv").read_bytes() for name in ("demo", "other")]
     assert reports[0] == reports[1]
