@@ -5,8 +5,8 @@ runs' own records gave; title, question, prediction and the funnel of the full r
 records hold (status of runs, configuration, other arms' corpora, versions) is left out, and the page says so.
 
     python results/study_json.py                      about a minute
-    ablate dashboard results/demo results/web_loo results/web_loo/controls results/branching/web results/screening \\
-        results/dose results/memorisation dashboard.to=results/dashboard.html
+    ablate dashboard results/demo results/web_loo results/web_loo/controls results/web_loo/pools results/branching/web results/screening \\
+        results/dose results/memorisation results/spike/dose dashboard.to=results/dashboard.html
 """
 
 from __future__ import annotations
