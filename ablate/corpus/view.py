@@ -1,4 +1,8 @@
-"""Decide many times: an arm's corpus is a text version and the rows that its stages keep."""
+"""Builds an arm's corpus from what was measured once on the whole pool.
+
+A corpus is a view: which version of the texts it reads, and which rows of the pool its stages keep. No text is
+copied, so deciding again for another arm is cheap.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +32,10 @@ class Decision:
         step: the primitive step of that stage.
         rows: shape (m,), int64: pool rows that came in, ascending.
         verdict: over `rows`.
-        before, after: text versions; they differ where texts were rewritten.
-        measured: columns over `rows` that hold for this arm alone; only a span relation has any.
-        mine: shape (m,), bool: the documents that the stage deals with, see `Stage.only`.
+        before, after: text versions that came in and went out; they differ where the step rewrote texts.
+        measured: columns over `rows` that hold for this arm alone, since they depend on which documents are
+            left; only a span relation has any.
+        mine: shape (m,), bool: which of `rows` the stage deals with, see `Stage.only`.
     """
 
     stage: str
@@ -48,12 +53,12 @@ class Corpus:
     """What one arm trains on.
 
     Attributes:
-        key: names the recipe on the pool; the same for the same enabled stages and parameters.
-        content: names what came out; equal for two recipes that keep the same texts.
-        version: the text of each document.
-        rows: shape (n,), int64: documents kept, in pool order.
-        source: shape (m,), int64: documents that the first stage received, in pool order.
-        decisions: of every step, in order.
+        key: digest of what went in: the pool, the enabled stages and their parameters.
+        content: digest of what came out; equal for two recipes that keep the same texts.
+        version: which text each document has.
+        rows: shape (n,), int64: pool rows of the documents kept, ascending.
+        source: shape (m,), int64: pool rows of the documents that the first stage received, ascending.
+        decisions: one for every step, in order.
     """
 
     key: str
@@ -65,20 +70,20 @@ class Corpus:
 
 
 class Part(Protocol):
-    """Some of a pool's documents."""
+    """Some of a pool's documents, such as one of its shards."""
 
     def rows(self, pool: Pool) -> np.ndarray:
-        """The pool's rows that belong to it, ascending: int64."""
+        """Return the pool's rows that belong to it, ascending: int64."""
         ...
 
     def identity(self) -> dict[str, Plain]:
-        """What names it, beside the pool."""
+        """Return what names it among the parts of a pool."""
         ...
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """The documents that belong to all of some parts."""
+    """The documents that several parts have in common."""
 
     parts: tuple[Part, ...]
 
@@ -86,22 +91,28 @@ class Overlap:
         return " with ".join(map(str, self.parts))
 
     def rows(self, pool: Pool) -> np.ndarray:
-        """The pool's rows that belong to all, ascending: int64."""
+        """Return the pool's rows that belong to every part, ascending: int64."""
         return reduce(np.intersect1d, [part.rows(pool) for part in self.parts])
 
     def identity(self) -> dict[str, Plain]:
-        """Of every part."""
+        """Return the identities of the parts."""
         return {"in_all": [part.identity() for part in self.parts]}
 
 
 def overlap(*parts: Part | None) -> Part | None:
-    """The documents that belong to all parts; None, which stands for the whole pool, where there is no part."""
-    there = tuple(part for part in parts if part is not None)
-    return Overlap(there) if len(there) > 1 else there[0] if there else None
+    """Return the part that holds the documents that all `parts` have in common; None stands for the whole pool."""
+    proper = tuple(part for part in parts if part is not None)
+    return Overlap(proper) if len(proper) > 1 else proper[0] if proper else None
 
 
 def corpus_key(pool: str, stages: Sequence[Stage], part: Part | None = None) -> str:
-    """Name the corpus that the enabled `stages` make of a pool, or of a part of it: by every step that they consist of."""
+    """Return the key of the corpus that the enabled `stages` make of a pool or of a part of it.
+
+    Each stage's key is a digest of the key before it and of the steps that the stage consists of.
+
+    Args:
+        pool: the pool's name.
+    """
     key = pool if part is None else digest({"pool": pool, **part.identity()})
     for stage in stages:
         steps = [step.identity() for step in stage.steps()]
@@ -110,19 +121,20 @@ def corpus_key(pool: str, stages: Sequence[Stage], part: Part | None = None) -> 
 
 
 def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part | None = None) -> Corpus:
-    """Apply enabled stages in order, measuring what was not measured before.
+    """Apply enabled stages in order, measuring only what was not measured before.
 
     The result is, document for document and byte for byte, what running the stages one after another
     on the raw documents would produce: filters and transforms see one text at a time, and what a
-    relation found is restricted to the documents that reached it. A part of the pool is one more restriction: what
-    was measured and related on the whole pool gives what the part alone would.
+    relation found in the whole pool is restricted to the documents that reached it. The same holds for a part of the
+    pool: measurements made on the whole give what measuring the part alone would.
 
     Args:
         stages: in order.
-        annotations: of the whole pool.
-        part: what is curated; None for all of it.
+        annotations: what was measured on the whole pool; missing measurements are added to it.
+        part: which documents go in; None for the whole pool.
     Raises:
-        DataError: when a stage leaves no document at all; names the stage and the reasons.
+        DataError: when the part is empty, or when a stage leaves no document; names the stage and the reasons.
+        FieldError: when a stage reads a field that the pool's documents do not have.
     """
     version, pool = annotations.root(), annotations.pool
     for stage in stages:
@@ -137,34 +149,35 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
     for stage in stages:
         came_in = rows.size
         for step in stage.steps():
-            before, here = version, {}
+            before, for_arm = version, {}
             mine = stage.deals_with(synthetic[rows])
-            some = rows[mine]
+            dealt_with = rows[mine]
             if isinstance(step, Transform):
                 version = annotations.transform(before, step, stage.only)
-                verdict = Verdict.first_of(empty=annotations.sizes(version)[some] == 0)
+                verdict = Verdict.first_of(empty=annotations.sizes(version)[dealt_with] == 0)
             elif isinstance(step, Relation):
                 groups = annotations.groups(version, step)
-                last = {"synthetic": synthetic[some]} if synthetic[some].any() else {}
-                n_bytes = annotations.sizes(version)[some]
-                verdict = step.resolve(groups, some, keys=pool.keys, n_bytes=n_bytes, **last)
+                # A relation from outside the package need not know of synthetic documents until a pool has some.
+                give_way = {"synthetic": synthetic[dealt_with]} if synthetic[dealt_with].any() else {}
+                n_bytes = annotations.sizes(version)[dealt_with]
+                verdict = step.resolve(groups, dealt_with, keys=pool.keys, n_bytes=n_bytes, **give_way)
             elif isinstance(step, SpanRelation):
-                _check_order(stage, step, synthetic[some])
+                _check_order(stage, step, synthetic[dealt_with])
                 windows = annotations.windows(version, step)
-                spans = step.resolve(windows, some)
+                spans = step.resolve(windows, dealt_with)
                 repeated = spans.pieces(len(pool))
-                here = {"pieces": windows.n_pieces[rows], "repeated_pieces": repeated[rows]}
+                for_arm = {"pieces": windows.n_pieces[rows], "repeated_pieces": repeated[rows]}
                 if step.on_hit == "cut":
                     version = annotations.cut(before, step, spans)
-                    verdict = Verdict.first_of(empty=annotations.sizes(version)[some] == 0)
+                    verdict = Verdict.first_of(empty=annotations.sizes(version)[dealt_with] == 0)
                 else:
-                    verdict = step.decide({name: column[mine] for name, column in here.items()})
+                    verdict = step.decide({name: column[mine] for name, column in for_arm.items()})
             else:
-                ahead = _filters_ahead(steps[len(decisions) + 1 :])
-                measured = annotations.measure(version, step, also=ahead)
-                verdict = step.decide({name: column[some] for name, column in measured.items()})
+                later = _filters_of_same_texts(steps[len(decisions) + 1 :])  # read in the same pass
+                measured = annotations.measure(version, step, also=later)
+                verdict = step.decide({name: column[dealt_with] for name, column in measured.items()})
             verdict = verdict.among(mine)
-            decisions.append(Decision(stage.name, step, rows, verdict, before, version, here, mine))
+            decisions.append(Decision(stage.name, step, rows, verdict, before, version, for_arm, mine))
             rows = rows[verdict.keep]
         if rows.size == 0:
             final = decisions[-1].verdict
@@ -179,10 +192,14 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
 
 
 def _check_order(stage: Stage, step: SpanRelation, synthetic: np.ndarray) -> None:
-    """Refuse to cut real text where a synthetic document that repeats it stands first.
+    """Refuse a pool in which a synthetic document stands before a real one, if the step keeps what stands first.
+
+    It would cut the real text because the synthetic one repeats it.
 
     Args:
-        synthetic: shape (n,), bool: of the documents that it deals with, in pool order.
+        synthetic: shape (n,), bool: which of the documents that the stage deals with are synthetic, in pool order.
+    Raises:
+        DataError: says how to put the real documents first.
     """
     if step.keep == "first" and synthetic.any() and (np.diff(synthetic.astype(np.int8)) < 0).any():
         raise DataError(
@@ -191,13 +208,14 @@ def _check_order(stage: Stage, step: SpanRelation, synthetic: np.ndarray) -> Non
         )
 
 
-def _filters_ahead(steps: Sequence[Step]) -> list[Filter]:
-    """The filters before the first step that may rewrite texts."""
-    same = takewhile(lambda step: isinstance(step, (Filter, Relation)), steps)
-    return [step for step in same if isinstance(step, Filter)]
+def _filters_of_same_texts(steps: Sequence[Step]) -> list[Filter]:
+    """Return the filters among the coming `steps` that see the texts as they are now: before one that may rewrite them."""
+    before_rewriting = takewhile(lambda step: isinstance(step, (Filter, Relation)), steps)
+    return [step for step in before_rewriting if isinstance(step, Filter)]
 
 
 def _content(annotations: Annotations, version: TextVersion, rows: np.ndarray) -> str:
+    """Return a digest of which documents are kept, each with the segment that holds its text."""
     which = version.which[rows]
     parts = [
         [segment, hashlib.blake2b(rows[which == number].astype("<i8").tobytes(), digest_size=16).hexdigest()]

@@ -1,9 +1,13 @@
 """What a stage is: a filter measures and decides, a transform rewrites, a relation compares documents.
 
-The slow half of a stage (`measure`, `transform`, `sketch`) sees texts and nothing else, so it runs
-once per text version (or, where a filter reads the address instead, once); the fast half (`decide`,
-`resolve`) is vectorised and runs once per arm. A span relation compares parts of documents, and what it
-cuts depends on which others are there.
+A stage has two halves. The slow half (`measure`, `transform`, `sketch_many`, `relate`) sees the documents of
+the whole pool and nothing of any arm, so it runs once for each version of the texts that arms come to. (A filter
+that reads another column, such as the address, runs once in all.) The fast half (`decide`, `resolve`) sees which
+documents reached the stage in one arm; it is vectorised and runs once per arm.
+
+There are four kinds: a `Filter` judges each document alone, a `Transform` rewrites each text alone, a `Relation`
+compares documents and keeps one of each group, and a `SpanRelation` compares parts of documents and cuts those
+that repeat; what it cuts depends on which other documents are there.
 """
 
 from __future__ import annotations
@@ -29,12 +33,12 @@ from ablate.text.spans import Spans, Windows
 Table = Mapping[str, np.ndarray]
 """Columns by name; each has shape (n_documents,) or (n_documents, width)."""
 TextsOf = Callable[[np.ndarray], Iterable[tuple[int, str]]]
-"""Ascending rows -> (row, text) of each."""
+"""Takes rows of the pool in ascending order; gives each row with its text."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Keep or drop, with the reason, for n documents.
+    """Says of n documents which are kept, and for what reason each of the others is dropped.
 
     Attributes:
         code: shape (n,), int8: 0 keeps the document, i > 0 drops it for `reasons[i - 1]`.
@@ -46,14 +50,14 @@ class Verdict:
 
     @property
     def keep(self) -> NDArray[np.bool_]:
-        """Shape (n,), bool."""
+        """Which documents are kept: shape (n,), bool."""
         return np.equal(self.code, 0)
 
     def among(self, mine: np.ndarray) -> Verdict:
-        """The same about some of more documents, all others being kept.
+        """Return this verdict as one over m documents, of which it judges n and keeps all others.
 
         Args:
-            mine: shape (m,), bool, True for the n documents of this verdict in their order.
+            mine: shape (m,), bool: which n of the m documents it judges, in the same order.
         """
         if mine.all():
             return self
@@ -66,7 +70,7 @@ class Verdict:
         """Drop a document for the first condition that holds, e.g. `first_of(short=words < 50)`.
 
         Args:
-            conditions: reason -> shape (n,), bool, True where it speaks for dropping.
+            conditions: reason -> shape (n,), bool, True for the documents that it drops.
         Raises:
             ValueError: when no condition is given.
         """
@@ -81,24 +85,25 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(ABC):
-    """One step of curation. Parameters are the dataclass fields; identity is name, version, fields, libraries.
+    """One stage of curation. Its parameters are its dataclass fields.
 
-    A field belongs to the identity of the slow half unless it is named in `decide_only`: one that is
-    forgotten costs a measurement that was not needed, never a wrong one. `ablate.testing.check_stage`
-    finds a field that is named there and should not be.
+    Measurements are kept under the identity of the slow half: the class's `name` and `version`, the installed
+    versions of its `libraries`, and every field that is not named in `decide_only`. To forget a name there costs
+    a measurement that was not needed; to name one too many would return what
+    was measured under another value of it, which `ablate.testing.check_stage` finds.
 
-    A stage that is more than one step (C4 cleans lines, then judges documents) overrides `steps`.
+    A stage that takes more than one step (C4 cleans lines, then judges documents) overrides `steps`.
     Stages are pickled to worker processes: load models lazily, keep fields plain.
 
     Attributes:
-        only: the documents that it deals with, those that say they are synthetic or all others; null for all. What it
-            does not deal with passes as it is, and what it compares it compares among the documents that it deals with.
-        name: of this kind of stage, which is part of its identity; a stage that a recipe calls otherwise has the
-            recipe's key under `stages.` as its own `name`, see `called`.
-        version: bump it when the slow half changes what it returns; the golden test notices.
+        only: "synthetic" for the documents that say they are, "real" for all others, null for both. The stage deals
+            with these alone: it judges, rewrites and compares them among themselves, and the rest pass unchanged.
+        name: on the class, what this kind of stage is called, which is part of its identity. On an instance, the
+            recipe's key under `stages.` where that differs, so that one kind can stand in a recipe twice; see `called`.
+        version: raise it when the slow half changes what it returns; the golden test notices.
         decide_only: the fields that the fast half alone reads, such as thresholds; sweeping them measures nothing anew.
         libraries: the distributions, as pip names them, whose version may change what the slow half returns.
-            NumPy, SciPy and Arrow, and searches with one right answer, are not among them.
+            NumPy, SciPy and Arrow are left out, and so are libraries whose answer is the only right one (exact search).
     """
 
     name: ClassVar[str]
@@ -115,35 +120,39 @@ class Stage(ABC):
                 raise TypeError(f"{cls.__name__}.decide_only names {name!r}, which is no field of it")
 
     def parameters(self) -> dict[str, Plain]:
-        """Every field by name, as it counts for identity, but `only`, which changes what is decided and not how.
+        """Return field -> value, as it counts for identity.
 
-        A field that says where something lies is overridden with a digest of what lies there.
+        `only` is left out, see `restriction`. A stage with a field that is a path overrides this, to give a digest of
+        the file's content in place of the path.
         """
         names = [field.name for field in dataclasses.fields(self) if field.name != "only"]
         return {name: getattr(self, name) for name in names}
 
     def versions(self) -> dict[str, str]:
-        """The installed version of each of `libraries`, or of those that these parameters make use of."""
+        """Return the installed version of each of `libraries`; override it where parameters say which are used."""
         return library_versions(self.libraries)
 
     def identity(self) -> dict[str, Plain]:
-        """What names this stage's decisions: name, version, libraries and every parameter."""
+        """Return what names this stage's decisions: name, version, libraries, every parameter, `only` where set."""
         return self._identity(without=()) | self.restriction()
 
     def restriction(self) -> dict[str, Plain]:
-        """What of the identity says which documents it deals with; nothing for all."""
+        """Return the part of the identity that `only` adds; empty where the stage deals with all documents.
+
+        The slow half measures a document alike whichever others the stage deals with, so its identity leaves this out.
+        """
         return {} if self.only is None else {"only": self.only}
 
     def deals_with(self, synthetic: np.ndarray) -> np.ndarray:
-        """Which documents the stage deals with: shape (n,), bool.
+        """Return which documents the stage deals with: shape (n,), bool.
 
         Args:
-            synthetic: shape (n,), bool: documents that say they are.
+            synthetic: shape (n,), bool: which documents say that they are synthetic.
         """
         return np.ones_like(synthetic) if self.only is None else np.equal(synthetic, self.only == "synthetic")
 
     def slow_identity(self) -> dict[str, Plain]:
-        """What names the slow half's output: name, version and every parameter that is not `decide_only`."""
+        """Return what names the slow half's output: name, version, libraries, every parameter not in `decide_only`."""
         return self._identity(without=self.decide_only)
 
     def _identity(self, without: Sequence[str]) -> dict[str, Plain]:
@@ -156,19 +165,27 @@ class Stage(ABC):
         return identity | ({"libraries": found} if (found := self.versions()) else {})
 
     def check(self) -> None:
-        """Raise ConfigError for what an enabled stage cannot do without, such as a model; called before anything runs."""
+        """Raise ConfigError where something that the stage needs is missing, such as a model's file.
+
+        It is called for each enabled stage before anything runs; the default needs nothing.
+        """
         return
 
     def check_fields(self, fields: Iterable[str]) -> None:
-        """Raise FieldError when documents have no such column as the stage reads; called before anything is measured.
+        """Raise FieldError where the stage reads a field that the pool's documents do not have.
+
+        It is called before anything is measured; the default reads the text alone and accepts every pool.
 
         Args:
-            fields: names of what the pool's documents say of themselves, found as they are asked for.
+            fields: names of the fields that the pool's documents came with; documents are read only as far as one asks.
         """
         return
 
     def called(self, name: str) -> Self:
-        """This stage under the name that a recipe gives it, so that one kind may stand in it twice; identity stays."""
+        """Return this stage with the name that a recipe gives it, so that one kind may stand there twice.
+
+        The identity keeps the name of the kind.
+        """
         if name == self.name:
             return self
         renamed = copy.copy(self)
@@ -176,21 +193,21 @@ class Stage(ABC):
         return renamed
 
     def drawn(self, seed: int) -> Self:
-        """This stage with what it leaves to chance drawn under another seed; itself where it leaves nothing.
-
-        Chance is the field `seed`, where there is one.
-        """
+        """Return this stage under another seed; itself where it has no field `seed`, so leaves nothing to chance."""
         has_one = any(field.name == "seed" for field in dataclasses.fields(self))
         changed: dict[str, Any] = {"seed": seed}
         return dataclasses.replace(self, **changed) if has_one else self
 
     def steps(self) -> tuple[Step, ...]:
-        """The primitive steps, in order."""
+        """Return the steps that the stage consists of, in order: each a filter, transform, relation or span relation."""
         assert isinstance(self, (Filter, Transform, Relation, SpanRelation))
         return (self,)
 
     def removes_documents(self) -> bool:
-        """Whether it decides about documents as a whole; what only rewrites texts may leave one empty all the same."""
+        """Tell whether the stage judges documents as a whole.
+
+        One that only rewrites texts does not, although a document that it leaves empty is dropped.
+        """
         if isinstance(self, SpanRelation):
             return self.on_hit == "drop"
         return not isinstance(self, Transform)
@@ -201,10 +218,9 @@ class Filter(Stage):
     """Keeps or drops each document by what was measured on its text alone.
 
     Attributes:
-        reads: the column of the pool that is measured. "text" is the document's text as the stages
-            before have left it; any other, such as "url", stays as it came in, so it is measured once
-            whatever the texts become.
-        counts: measured columns that the funnel adds up, such as what a stage found of each kind.
+        reads: the column of the pool that is measured. "text" is the document's text as the stages before have
+            left it. Any other, such as "url", no stage changes, so it is measured once for all arms.
+        counts: names of measured columns whose sums the funnel shows, such as the e-mail addresses found.
     """
 
     reads: ClassVar[str] = "text"
@@ -215,13 +231,13 @@ class Filter(Stage):
         raise NotImplementedError
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Measure a batch; every column has `len(texts)` rows. Must not depend on the batching."""
+        """Measure a batch; every column has `len(texts)` rows. How texts are cut into batches must not change them."""
         rows = [self.measure(text) for text in texts or [""]]
         return {name: np.asarray([row[name] for row in rows])[: len(texts)] for name in rows[0]}
 
     @abstractmethod
     def decide(self, measured: Table) -> Verdict:
-        """Turn measurements into a verdict; vectorised, microseconds a document."""
+        """Turn the measurements of the documents that reached the stage into a verdict; once per arm, so vectorised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +251,7 @@ class Transform(Stage):
     kinds: ClassVar[tuple[str, ...]] = ("html", "text")
 
     def slow_identity(self) -> dict[str, Plain]:
-        """A transform's output depends on every parameter."""
+        """Return what names the rewritten texts: every parameter counts, since a transform decides nothing."""
         return self._identity(without=())
 
     def transform(self, text: str) -> str:
@@ -249,23 +265,25 @@ class Transform(Stage):
 
 @dataclass(frozen=True)
 class Groups:
-    """Which documents share which bucket; only buckets with two documents or more.
+    """Says which documents share which bucket, as m pairs of a document and a bucket that it is in.
 
-    Memberships rather than edges, so that restricting them to any subset of the documents gives
-    exactly the groups that the subset alone would form.
+    A document may be in several buckets; buckets with a single document are left out. Pairs are kept, and not which
+    document duplicates which, so that the pairs of any subset of the documents are exactly those that the subset alone
+    would give.
 
     Attributes:
-        document: shape (m,), int64, row of the document in the pool.
-        bucket: shape (m,), int64, 0 .. n_buckets - 1.
+        document: shape (m,), int64: each pair's document, as its row in the pool.
+        bucket: shape (m,), int64: each pair's bucket, 0 .. n_buckets - 1.
     """
 
     document: np.ndarray
     bucket: np.ndarray
 
     def clusters(self, rows: np.ndarray, n_documents: int) -> np.ndarray:
-        """Connected components among `rows`: label per row, shape (len(rows),), int64.
+        """Number the groups that `rows` fall into: label of each, shape (len(rows),), int64.
 
-        Documents that share no bucket with another of `rows` get a label of their own.
+        A group is a connected component: documents that share a bucket, and those that share one with these.
+        A document that shares no bucket with another of `rows` is a group of its own.
         """
         position = np.full(n_documents, -1, dtype=np.int64)
         position[rows] = np.arange(rows.size)
@@ -285,13 +303,16 @@ class Groups:
 class Relation(Stage):
     """Compares documents with one another and keeps one of each group.
 
+    It works in three steps: `sketch_many` gives each text the buckets that it falls into, `relate` finds the buckets
+    that documents of the pool share, and `resolve`, once per arm, keeps one of each group of survivors.
+
     Parameters every relation has:
-        keep: which document of a group survives: "random" (seeded), "first" (pool order), "longest". A synthetic one
-            only survives where the group has no other.
+        keep: which document of a group is kept: "random" (seeded), "first" (in pool order) or "longest" (in bytes). A
+            synthetic document is kept only where all of its group are synthetic.
         seed: of the random choice; no effect on the other two.
 
     Attributes:
-        relate_only: the fields that `relate` reads and `sketch_many` does not.
+        relate_only: the fields that `relate` reads and `sketch_many` does not; sweeping them keeps the sketches.
     """
 
     decide_only: ClassVar[tuple[str, ...]] = ("keep", "seed")
@@ -305,33 +326,33 @@ class Relation(Stage):
 
     @abstractmethod
     def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
-        """The buckets each text falls into: shape (len(texts), width), uint64.
+        """Return the buckets that each text falls into: shape (len(texts), width), uint64.
 
-        Two texts are candidates when they agree in any column. A row of a text that can match
-        nothing (too short) is all zeros.
+        Two texts may belong together when they have the same number in any column. A text that can match
+        nothing, such as one that is too short, has zeros in all columns.
         """
 
     def slow_identity(self) -> dict[str, Plain]:
-        """What names the sketches."""
+        """Return what names the sketches."""
         return self._identity(without=(*self.decide_only, *self.relate_only))
 
     def relate_identity(self) -> dict[str, Plain]:
-        """What names the groups: the sketches', and what `relate` depends on beside them."""
+        """Return what names the groups: what names the sketches, and the fields in `relate_only`."""
         return self._identity(without=self.decide_only)
 
     def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
-        """Group documents that agree in a column; once per text version.
+        """Find the buckets that documents share: those that agree in a column. Runs once per text version.
 
-        Whether two documents share a group must not depend on any other document.
+        Whether two documents share a bucket must not depend on any third document.
 
         Args:
             sketches: shape (n, width), uint64, as `sketch_many` made them.
             rows: shape (n,), int64, the documents' rows in the pool.
-            texts: gives the texts of ascending rows, where sketches are not enough.
+            texts: gives the texts of ascending rows, for relations that compare them beside their sketches.
         """
         documents, buckets, n_buckets = [], [], 0
-        real = sketches.any(axis=1)
-        sketches, rows = sketches[real], rows[real]
+        matchable = sketches.any(axis=1)
+        sketches, rows = sketches[matchable], rows[matchable]
         for column in sketches.T:
             _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
             shared = counts[inverse] > 1
@@ -361,7 +382,8 @@ class Relation(Stage):
             rows: shape (n,), int64, the arm's survivors in pool order.
             keys: shape (n_pool,), uint64, the documents' keys.
             n_bytes: shape (n,), int64, length of each survivor's text.
-            synthetic: shape (n,), bool: survivors that give way to any other; None where there is none.
+            synthetic: shape (n,), bool: which survivors are synthetic, and so are kept only where no other of their
+                group is real; None where all are real.
         Returns:
             Verdict over `rows`, reason "duplicate".
         """
@@ -377,31 +399,35 @@ class Relation(Stage):
     def order(
         self, rows: np.ndarray, *, keys: np.ndarray, n_bytes: np.ndarray, synthetic: np.ndarray | None
     ) -> np.ndarray:
-        """The order in which documents are preferred, as places in `rows`; arguments as for `resolve`."""
+        """Return positions in `rows`, the document that is kept before all others first; arguments as for `resolve`."""
         if self.keep == "random":
             rank = mix64(keys[rows], self.seed)
         elif self.keep == "longest":
             rank = np.iinfo(np.int64).max - n_bytes
         else:
             rank = np.zeros(rows.size, dtype=np.int64)
-        behind = np.zeros(rows.size, dtype=bool) if synthetic is None else synthetic
-        return np.lexsort((rows, rank, behind))
+        real_first = np.zeros(rows.size, dtype=bool) if synthetic is None else synthetic
+        return np.lexsort((rows, rank, real_first))  # by the last key first; rows settle ties
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpanRelation(Stage):
-    """Compares parts of documents with one another; cuts what occurs more than once, or drops documents.
+    """Compares parts of documents with one another, and cuts those that repeat or drops the documents that hold them.
 
-    A text is a row of pieces (tokens, lines, sentences); what is compared are windows of `width` pieces.
-    What counts as repeated:
-        keep: "first": every occurrence but the first, by pool order, then place in the document;
-            occurrences that overlap the first stay with it. "none": all occurrences.
-    What is done about it:
-        on_hit: "cut" the repeated spans out, or "drop" documents that have any.
-        max_share: largest share of a document's pieces that may be repeated before "drop" drops it.
+    A text is a sequence of pieces (tokens, lines, sentences); windows of `width` successive pieces are compared.
+    Where windows overlap, the pieces that they cover are one span.
+
+    Which of several equal windows count as repeated:
+        keep: "first": all but the first in the pool (by document, then by place in it); one that overlaps the
+            first is kept with it. "none": all.
+    What is done with them:
+        on_hit: "cut" the repeated spans out of their texts, or "drop" documents with too much of them.
+        max_share: with "drop", the largest share of its pieces that may be repeated in a document that is kept:
+            at least 0, below 1.
 
     Attributes:
-        relate_only: the fields that `width` and `relate` read and `pieces` and `sketch_many` do not.
+        relate_only: the fields that `width` and `relate` read and `pieces` and `sketch_many` do not; sweeping them
+            keeps the sketches.
     """
 
     decide_only: ClassVar[tuple[str, ...]] = ("keep", "on_hit", "max_share")
@@ -419,56 +445,64 @@ class SpanRelation(Stage):
             raise ValueError(f"max_share must be in [0, 1), got {self.max_share}")
 
     def slow_identity(self) -> dict[str, Plain]:
-        """What names the sketches."""
+        """Return what names the sketches."""
         return self._identity(without=(*self.decide_only, *self.relate_only))
 
     def relate_identity(self) -> dict[str, Plain]:
-        """What names the windows: the sketches', and what `relate` depends on beside them."""
+        """Return what names the windows: what names the sketches, and the fields in `relate_only`."""
         return self._identity(without=self.decide_only)
 
     @property
     @abstractmethod
     def width(self) -> int:
-        """Pieces in a window."""
+        """How many pieces a window has."""
 
     @abstractmethod
     def pieces(self, text: str) -> list[tuple[int, int]]:
-        """Where the pieces stand: begin and end in characters, ascending, disjoint, none blank."""
+        """Return begin and end of each piece, in characters: ascending, not overlapping, none of white space alone."""
 
     @abstractmethod
     def sketch_many(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """One number for each piece of each text: shapes (n_pieces,), uint64."""
+        """Return one number for each piece of each text, equal for equal pieces: shapes (n_pieces,), uint64."""
 
     @abstractmethod
     def relate(self, values: np.ndarray, counts: np.ndarray, rows: np.ndarray, n_pool: int) -> Windows:
-        """Find windows that occur more than once; once per text version and width.
+        """Find the windows that occur more than once in the pool. Runs once per text version and width.
 
         Args:
-            values: shape (sum of counts,), uint64: sketches of the documents, one after another.
-            counts: shape (n,), int64: pieces of each.
-            rows: shape (n,), int64: their rows in the pool, ascending.
-            n_pool: documents in the pool.
+            values: shape (sum of counts,), uint64: the pieces' numbers, document after document.
+            counts: shape (n,), int64: how many pieces each document has.
+            rows: shape (n,), int64: the documents' rows in the pool, ascending.
+            n_pool: how many documents the pool has.
         """
 
     def resolve(self, windows: Windows, rows: np.ndarray) -> Spans:
-        """The spans that count as repeated among an arm's survivors."""
+        """Return the spans that count as repeated among an arm's survivors.
+
+        Args:
+            windows: what `relate` found in the whole pool.
+            rows: shape (n,), int64: the arm's survivors in pool order.
+        """
         return windows.repeats(rows, keep_first=self.keep == "first")
 
     def decide(self, measured: Table) -> Verdict:
-        """For `drop`: reason "repeated".
+        """Drop documents of which more than `max_share` is repeated, reason "repeated"; asked only with `on_hit: drop`.
 
         Args:
-            measured: columns `pieces` and `repeated_pieces`.
+            measured: columns `pieces` and `repeated_pieces`, how many of each a document has.
         """
         share = measured["repeated_pieces"] / np.maximum(measured["pieces"], 1)
         return Verdict.first_of(repeated=share > self.max_share)
 
     def cut(self, text: str, begin: np.ndarray, end: np.ndarray) -> str:
-        """The text without pieces begin[i] .. end[i] - 1.
+        """Return the text without pieces begin[i] .. end[i] - 1, for each i.
 
-        What is left on both sides of a cut is joined by the gap behind it, or by the gap before it where
-        that has more line breaks or the other is none; by a blank where neither is. At the ends of a
-        text the gap goes too.
+        A cut leaves white space before it and behind it, of which one takes the place of the cut: the one with more
+        line breaks; at a tie the one behind, unless it is empty; a blank where both are. At the begin or end of a text
+        neither stays.
+
+        Args:
+            begin, end: shape (n_cuts,), ascending, not overlapping.
         """
         spans = self.pieces(text)
         edges = [0]
@@ -490,4 +524,4 @@ class SpanRelation(Stage):
 
 
 Step = Filter | Transform | Relation | SpanRelation
-"""A primitive step of a stage."""
+"""One step of a stage; most stages consist of a single one, themselves."""

@@ -1,4 +1,9 @@
-"""Runs: arms under seeds, from their corpora on disk to a `record.json` each."""
+"""Does runs: trains and evaluates an arm under a seed, and writes its `record.json`.
+
+What a run computes is kept in the store under its run key, so studies share it: a checkpoint while it trains, then
+`result.json` and `items.parquet`. A study's folder holds, for each of its runs, a `record.json` made from that result and
+from what is known of the arm's corpus, or a `failed.json` with the reason why there is none.
+"""
 
 from __future__ import annotations
 
@@ -51,15 +56,20 @@ if TYPE_CHECKING:
     from ablate.train.loop import Progress
 
 RunName = tuple[str, int]
-"""An arm and a seed."""
+"""Names a run: an arm and a seed."""
 
 RUN_FORMAT = 2
 LIBRARIES = ("torch",)
-"""Whose version may change what a run computes, beside those that its texts and tasks name."""
+"""Distributions whose version may change what a run computes; stages, tokenizer and tasks name theirs themselves."""
 
 
 def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
-    """Tokens that an arm trains on."""
+    """Return how many tokens an arm trains on.
+
+    Args:
+        config: the arm's; `budget.match` says whether it is the plan's number of tokens or one pass over its corpus.
+        unique_tokens: how many its corpus has.
+    """
     budget: BudgetConfig = make(config["budget"], "budget")
     return int(config["train"]["tokens"] if budget.match == "tokens" else unique_tokens)
 
@@ -72,7 +82,7 @@ def _evaluator(evaluate: str, tokenizer: Path, context: int, store: Path) -> Any
 
 
 def evaluator_of(config: Mapping[str, Any], tokenizer: Tokenize, store: Store) -> Any:
-    """The evaluator of a study's runs with this tokenizer, built once per process."""
+    """Return the evaluator of runs with this configuration and tokenizer; it is built once per process."""
     return _evaluator(
         canonical_json(renamed(identified(config["evaluate"]))),
         tokenizer.folder,
@@ -84,7 +94,15 @@ def evaluator_of(config: Mapping[str, Any], tokenizer: Tokenize, store: Store) -
 def run_key(
     config: Mapping[str, Any], prepared: Prepared, store: Store, seed: int, origin: Origin | None = None
 ) -> str:
-    """Name what a run computes: the same texts, model, recipe, tasks, seed and origin give the same record."""
+    """Return what names a run's result: the same texts, model, settings, tasks, seed and origin give the same.
+
+    Args:
+        config: the arm's.
+        prepared: its corpus.
+        store: where tasks that are fetched once lie.
+        seed: the run's.
+        origin: what it branches off; None from scratch.
+    """
     without = ("tokens", *(NOT_OF_BRANCHES if origin else ()))
     train = {name: value for name, value in identified(config["train"]).items() if name not in without}
     weights, order, subset = run_seeds(config, seed)
@@ -103,9 +121,9 @@ def run_key(
 def run_jobs(
     study: Path, store: Store, runs: Sequence[RunName], *, workers: int | None = 1, threads: int | None = None
 ) -> bool:
-    """Do some runs of a planned study, whatever happens; True when all their records are there.
+    """Do some runs of a planned study; returns whether none of them failed.
 
-    A failure is written to `failed.json` and `log.txt` of the run and does not raise.
+    A failure does not raise: it is written to the run's `failed.json` and `log.txt`, and the other runs go on.
 
     Args:
         workers: processes for curation that is still to do.
@@ -113,18 +131,18 @@ def run_jobs(
     """
     failures: dict[RunName, Exception] = {}
     with ExitStack() as stack:
-        mine = []
+        locked = []
         for arm, seed in runs:
             with catch(failures, (arm, seed)):
                 what = f"run {arm}, seed {seed}"
                 stack.enter_context(lock(lock_path(study, arm, seed), what, wait=True))
-                mine.append((arm, seed))
+                locked.append((arm, seed))
         try:
             plan = load_plan(study)
             with workshop_of(plan, store, workers) as workshop:
-                failures |= execute(plan, workshop, study, mine, threads)
+                failures |= execute(plan, workshop, study, locked, threads)
         except Exception as error:
-            failures |= dict.fromkeys(mine, error)
+            failures |= dict.fromkeys(locked, error)
         for (arm, seed), problem in failures.items():
             mark_failed(study, arm, seed, problem)
     return not failures
@@ -133,7 +151,7 @@ def run_jobs(
 def trunk_jobs(
     study: Path, store: Store, runs: Sequence[RunName], *, workers: int | None = 1, threads: int | None = None
 ) -> bool:
-    """Train the trunks that some runs branch off, whatever happens; True when all of them are there.
+    """Train the trunks that some runs branch off; returns whether none of them failed.
 
     Args:
         workers, threads: as for `run_jobs`.
@@ -147,7 +165,7 @@ def trunk_jobs(
 
 @contextmanager
 def workshop_of(plan: Plan, store: Store, workers: int | None) -> Iterator[Workshop]:
-    """The workshop of a plan's arms, closed again at the end."""
+    """Open the workshop that builds the corpora of a plan's arms; its worker processes end with the block."""
     workshop = Workshop(plan.reference_arm.config, store, workers)
     try:
         yield workshop
@@ -156,19 +174,19 @@ def workshop_of(plan: Plan, store: Store, workers: int | None) -> Iterator[Works
 
 
 def lock_path(study: Path, arm: str, seed: int) -> Path:
-    """What a process holds locked while it does a run."""
+    """Return the file that a process holds locked while it does a run."""
     return run_folder(study, arm, seed) / ".lock"
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a run's folder holds its record, and its items as they were written."""
+    """Tell whether a run's folder holds its record, and its item scores undamaged where they were sealed."""
     items = folder / "items.parquet"
     return (folder / "record.json").exists() and (fault(items) in (UNSEALED, ABSENT) or whole(items))
 
 
 @contextmanager
 def catch(failures: dict[RunName, Exception], run: RunName) -> Iterator[None]:
-    """What the block raises is that run's failure."""
+    """Enter what the block raises as the failure of `run` and go on behind the block."""
     try:
         yield
     except Exception as error:
@@ -176,14 +194,14 @@ def catch(failures: dict[RunName, Exception], run: RunName) -> Iterator[None]:
 
 
 def explain(error: BaseException) -> str:
-    """One line for the user; an error that is not ours keeps its type."""
+    """Return an error as one line for the user; one that is not the package's own is given with its type."""
     if isinstance(error, AblateError):
         return str(error)
     return missing_extra(error) or f"{type(error).__name__}: {error}"
 
 
 def mark_failed(study: Path, arm: str, seed: int, error: BaseException) -> None:
-    """Leave word of a failed run: what went wrong in one line, and the trace in its log."""
+    """Write a run's `failed.json`, which says in one line what went wrong, and the traceback to its `log.txt`."""
     folder = run_folder(study, arm, seed)
     message = explain(error)
     try:
@@ -191,28 +209,30 @@ def mark_failed(study: Path, arm: str, seed: int, error: BaseException) -> None:
         with (folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write("".join(traceback.format_exception(error)))
         details = getattr(error, "details", {"reason": "error"})
-        word = {
+        entry = {
             "status": "failed",
             "error": message,
             **details,
             "log": str(folder.relative_to(study) / "log.txt"),
         }
-        write_json(folder / "failed.json", word)
+        write_json(folder / "failed.json", entry)
     except (AblateError, OSError):
-        # The disk may be what failed; the record's absence says the same.
+        # The disk may be what failed. A run without a record counts as failed all the same.
         return
 
 
 @dataclass(frozen=True, eq=False)
 class _Open:
-    """A run whose corpus is there.
+    """A run whose corpus is built, ready to be trained.
 
     Attributes:
         name: arm and seed.
         config: the arm's.
-        prepared, stream: its corpus, and what this seed reads of it, behind its trunk's text where there is one.
+        prepared: the arm's corpus.
+        stream: the tokens that the run reads, in the order of its seed; those of its trunk first where it has one.
         origin: what it branches off; None from scratch.
-        folder, result: where its record goes, and where the store keeps what it computed.
+        folder: in the study, where its record goes.
+        result: in the store, where what it computes is kept under its run key.
     """
 
     name: RunName
@@ -225,12 +245,12 @@ class _Open:
 
     @property
     def tokens(self) -> int:
-        """At the end, the trunk's among them."""
+        """How many tokens the model has seen at the end, those of its trunk included."""
         return budget_tokens(self.config, self.stream.unique_tokens)
 
     @property
     def shape(self) -> str:
-        """Runs with this in common can be trained in lockstep."""
+        """What runs must have in common to be trained in lockstep: model, settings, tasks, tokens, tokenizer."""
         alike = [self.config["proxy"], self.config["train"], self.config["evaluate"], self.tokens]
         return canonical_json([*alike, self.prepared.tokenizer.digest])
 
@@ -246,8 +266,12 @@ def execute(
 
     Runs of one shape are trained in lockstep.
 
+    Args:
+        study: folder of the plan.
+        runs: which of its runs; those that are done are passed over.
+        threads: CPU threads, where `train.threads` leaves them open.
     Returns:
-        What the runs that failed failed of.
+        The error of each run that failed.
     """
     failures: dict[RunName, Exception] = {}
     opened: list[_Open] = []
@@ -257,14 +281,16 @@ def execute(
             if not is_done(run_folder(study, *name)):
                 opened.append(_open(plan, workshop, origins, study, name))
     needed = {run.name: run.origin for run in opened if isinstance(run.origin, Trunk)}
-    lost = train_trunks(list(needed.values()), threads)
-    failures |= {name: lost[trunk.key] for name, trunk in needed.items() if trunk.key in lost}
+    failed_trunks = train_trunks(list(needed.values()), threads)
+    failures |= {
+        name: failed_trunks[trunk.key] for name, trunk in needed.items() if trunk.key in failed_trunks
+    }
     opened = [run for run in opened if run.name not in failures]
-    books = int(os.environ.get("RANK", 0)) == 0  # under torchrun the first process keeps them
+    keeps_books = int(os.environ.get("RANK", 0)) == 0  # under torchrun only the first process logs and writes
     with ExitStack() as stack:
         to_do = {run.result: run for run in opened if not _has_result(run)}
-        if books:
-            # In one order everywhere, so that no two processes wait for one another; another's result is taken.
+        if keeps_books:
+            # In one order everywhere, so that no two processes wait for one another. Who had to wait finds the result.
             for result in sorted(to_do):
                 arm, seed = to_do[result].name
                 with catch(failures, (arm, seed)):
@@ -274,12 +300,12 @@ def execute(
         for run in to_do.values():
             with catch(failures, run.name):
                 if run.name not in failures and not _has_result(run):
-                    if books:
+                    if keeps_books:
                         _clear(run)
                     alike.setdefault(run.shape, []).append(run)
         for group in alike.values():
-            failures |= _train(plan, workshop, origins, group, threads, books)
-    if books:
+            failures |= _train(plan, workshop, origins, group, threads, keeps_books)
+    if keeps_books:
         for run in opened:
             if run.name not in failures:
                 with catch(failures, run.name):
@@ -288,15 +314,17 @@ def execute(
 
 
 def _has_result(run: _Open) -> bool:
+    """Tell whether the store has what this run computes, undamaged."""
     return all([whole(run.result / name) for name in ("result.json", "items.parquet")])
 
 
 def _clear(run: _Open) -> None:
-    """What a run must not go on from: unfinished files; a checkpoint whose scores so far are damaged or gone."""
+    """Remove what a run must not resume from: unfinished files, and a checkpoint whose scores so far are damaged or gone."""
     from ablate.train import checkpoint
 
     clear_parts(run.result)
     points = {path.name for path in run.result.glob("curve/*.json")}
+    # A checksum that is left alone tells of a point whose file is gone.
     points |= {path.name[1:].removesuffix(SUM) for path in run.result.glob(f"curve/.*{SUM}")}
     if not all([whole(run.result / "curve" / name) for name in points]):
         shutil.rmtree(run.result / "curve")
@@ -304,6 +332,7 @@ def _clear(run: _Open) -> None:
 
 
 def _open(plan: Plan, workshop: Workshop, origins: Origins, study: Path, name: RunName) -> _Open:
+    """Build the run's corpus, or find it, and say what the run reads of it and where its result and record go."""
     arm, seed = name
     config = plan.arms[arm].config
     prepared = workshop.prepare(config, seed)
@@ -317,11 +346,12 @@ def _open(plan: Plan, workshop: Workshop, origins: Origins, study: Path, name: R
 
 
 def _record(workshop: Workshop, run: _Open) -> None:
+    """Write the run's record into the study: its result from the store, with what is known of its corpus."""
     path = run.result / "result.json"
     outcome = read_json(path)
     tokens, info = outcome["train"]["tokens"], run.prepared.info
     trunk = run.origin.record() if run.origin else None
-    own = tokens - (trunk["tokens"] if trunk else 0)
+    own_tokens = tokens - (trunk["tokens"] if trunk else 0)
     cpu_s = workshop.curation_cpu_s(run.prepared)
     data = {
         **outcome,
@@ -330,8 +360,8 @@ def _record(workshop: Workshop, run: _Open) -> None:
         "corpus": {
             "key": info["content"],
             **{name: info[name] for name in ("documents", "bytes", "unique_tokens")},
-            "epochs": own / info["unique_tokens"],
-            "effective_tokens": effective_tokens(own, info["unique_tokens"]),
+            "epochs": own_tokens / info["unique_tokens"],
+            "effective_tokens": effective_tokens(own_tokens, info["unique_tokens"]),
             "copies": _copies(run.config, workshop, run.prepared, run.stream, tokens),
             "funnel": info["funnel"],
             "leaks": workshop.leaks(run.config, run.prepared),
@@ -354,9 +384,12 @@ def _copies(
     stream: TokenStream | BranchStream,
     tokens: int,
 ) -> Copies | None:
-    """Copies of duplicate clusters in what was trained on, by the recipe's last relation, on or off."""
-    everything = {**config, "stages": {n: {**s, "enabled": True} for n, s in config["stages"].items()}}
-    stages = make_stages(everything, prepared.draw.stages)
+    """Return how often documents of one duplicate cluster were trained on; None where the recipe has no relation.
+
+    Clusters are those of the recipe's last relation, whether this arm enables it or not, so that arms compare.
+    """
+    all_enabled = {**config, "stages": {n: {**s, "enabled": True} for n, s in config["stages"].items()}}
+    stages = make_stages(all_enabled, prepared.draw.stages)
     relations = [stage for stage in stages if isinstance(stage, Relation)]
     if not relations:
         return None
@@ -371,12 +404,12 @@ def _train(
     origins: Origins,
     group: list[_Open],
     threads: int | None,
-    books: bool,
+    keeps_books: bool,
 ) -> dict[RunName, Exception]:
-    """Train runs of one shape and keep what came out; returns what failed.
+    """Train runs of one shape in lockstep and keep what came out; returns the error of each that failed.
 
     Args:
-        books: whether this process evaluates, logs and writes results.
+        keeps_books: whether this process evaluates, logs and writes results.
     """
     from ablate.train.loop import Run, train_stacked
 
@@ -387,9 +420,11 @@ def _train(
     try:
         settings = make(config["train"], "train")
         settings = replace(settings, threads=settings.threads or threads)
-        evaluator = evaluator_of(config, tokenizer, workshop.store) if books else None
+        evaluator = evaluator_of(config, tokenizer, workshop.store) if keeps_books else None
         with ExitStack() as stack:
-            desks = [stack.enter_context(_desk(plan, run, evaluator)) if books else None for run in group]
+            desks = [
+                stack.enter_context(_desk(plan, run, evaluator)) if keeps_books else None for run in group
+            ]
             outcomes = train_stacked(
                 [
                     Run(
@@ -415,7 +450,14 @@ def _train(
 
 
 class _Desk:
-    """Where one run is evaluated, logged, and its result written."""
+    """Takes what training hands over of one run: logs its progress, scores its checkpoints, writes its result.
+
+    Args:
+        run: whose.
+        evaluator: scores a model.
+        write: adds an entry to the run's log.
+        tracked: the run at the study's tracker.
+    """
 
     def __init__(self, run: _Open, evaluator: Any, write: Any, tracked: Any) -> None:
         self.run, self.result, self.evaluator = run, run.result, evaluator
@@ -423,18 +465,23 @@ class _Desk:
         self.evaluate_s = 0.0
 
     def log(self, entry: Progress) -> None:
-        """A line about training."""
+        """Write an entry about how training goes."""
         self.write(entry)
 
     def evaluate(self, model: Any, tokens: int) -> None:
-        """Score a checkpoint."""
+        """Score a checkpoint and keep the scores: a point of the run's curve, and the latest score of each item.
+
+        Args:
+            model: as it is now.
+            tokens: how many it has seen.
+        """
         from ablate.evaluate.memorisation import Trained
 
         begin = time.monotonic()
-        done = tokens + self.run.config["train"]["batch_tokens"] > self.run.tokens
+        is_last = tokens + self.run.config["train"]["batch_tokens"] > self.run.tokens
         context = self.run.config["proxy"]["context"]
-        seen = Trained(self.run.stream.sequences, tokens // context) if done else None
-        scores = self.evaluator.evaluate(model, seen)
+        trained = Trained(self.run.stream.sequences, tokens // context) if is_last else None
+        scores = self.evaluator.evaluate(model, trained)
         self.evaluate_s += time.monotonic() - begin
         write_table(self.result / "items.parquet", scores.items, seal=True)
         point = {"tokens": tokens, "scores": scores.summary}
@@ -445,7 +492,12 @@ class _Desk:
         self.tracked.log(tokens, scores.summary)
 
     def close(self, outcome: Any, run_s: float) -> None:
-        """Write the result; the checkpoint is not needed any more."""
+        """Write the result and remove the checkpoint, which is not needed any more.
+
+        Args:
+            outcome: of training.
+            run_s: seconds that the run took; of runs trained in lockstep, each has its share.
+        """
         from ablate.train import checkpoint
 
         points = [read_json(path) for path in sorted((self.result / "curve").glob("*.json"))]
@@ -472,6 +524,7 @@ class _Desk:
 
 @contextmanager
 def _desk(plan: Plan, run: _Open, evaluator: Any) -> Iterator[_Desk]:
+    """Open the run's log and the tracker's run; both are closed with the block."""
     tracker = make(plan.tracker, "tracker")
     with (
         _log(run.folder / "log.txt") as write,
@@ -482,7 +535,7 @@ def _desk(plan: Plan, run: _Open, evaluator: Any) -> Iterator[_Desk]:
 
 @contextmanager
 def _log(path: Path) -> Iterator[Any]:
-    """Append JSON lines to a log."""
+    """Open a log; what is given appends an entry to it, as one line of JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
 
@@ -494,7 +547,7 @@ def _log(path: Path) -> Iterator[Any]:
 
 
 def clear_failure(study: Path, arm: str, seed: int) -> None:
-    """Forget an earlier failure before trying again."""
+    """Remove what an earlier failure left, before the run is tried again."""
     folder = run_folder(study, arm, seed)
     (folder / "failed.json").unlink(missing_ok=True)
     if (folder / "log.txt").exists():
