@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo browser test test-slow check bench-gpu clean
+.PHONY: demo browser notebooks test test-slow check bench-gpu clean
 
 # Set-up is part of every target: a fresh machine needs nothing but Python 3.11 and make.
 $(BIN)/.ready: pyproject.toml constraints.txt
@@ -18,6 +18,10 @@ demo: $(BIN)/.ready  ## the demo study: 6 minutes on two cores with AMX, some 16
 
 browser: $(BIN)/.ready  ## Playwright, for the tests of the page; chromium itself comes from the system
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[browser]'
+
+notebooks: $(BIN)/.ready  ## executes notebooks/*.py to the .ipynb beside them; a minute, no network, nothing is trained
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks]'
+	$(BIN)/python notebooks/make.py
 
 check: $(BIN)/.ready  ## style, imports and types
 	$(BIN)/ruff check .
