@@ -126,10 +126,10 @@ figure
 # ## Whom it hits
 #
 # On real pages nobody knows which document deserved to go. So ablate ships a generated web in which that is known: each page has a kind, planted. Here
-# are 1,500 of its pages, and two of Gopher's filters asked about each. A stage measures a text once (`measure_many`), and decides from the measurements as often as you like (`decide`).
+# are 1,000 of its pages, and two of Gopher's filters asked about each. A stage measures a text once (`measure_many`), and decides from the measurements as often as you like (`decide`).
 
 # %%
-pages = list(generate(TestbedConfig(pages=1500)))
+pages = list(generate(TestbedConfig(pages=1000)))
 texts = [page.text for page in pages]
 kind = pd.Series([page.truth["kind"] for page in pages], name="kind")
 filters = {"gopher_quality": GopherQuality(), "gopher_repetition": GopherRepetition()}

@@ -5,9 +5,9 @@
 # there is nothing to build an interval on.
 
 # %%
+import contextlib
 import csv
-import subprocess
-import sys
+import io
 import tempfile
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import ablate
+from ablate.cli import main
 
 # %matplotlib inline
 
@@ -26,11 +27,10 @@ FOLDER = Path(scratch.name)
 
 
 def run(*words: str) -> None:
-    """Run a command of ablate in the scratch folder and show its first lines."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=FOLDER, capture_output=True, text=True, check=True
-    )
-    print("\n".join(line[:132] for line in done.stdout.splitlines()[:10]))
+    """Give a command of ablate in the scratch folder, as a shell would, and show its first lines."""
+    with contextlib.chdir(FOLDER), contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main(list(words)) == 0
+    print("\n".join(line[:132] for line in printed.getvalue().splitlines()[:10]))
 
 
 # %% [markdown]
@@ -53,7 +53,7 @@ with (FOLDER / "fineweb.csv").open("w", newline="", encoding="utf-8") as file:
     writer.writerow(["arm", "seed", "task", "metric", "score"])
     writer.writerows((row.level, 0, "nine tasks", "acc", row.value) for row in table.itertuples())
 
-run("ablate", "import", "study.name=fineweb", "results.csv=fineweb.csv")
+run("import", "study.name=fineweb", "results.csv=fineweb.csv")
 
 # %%
 sixteen = ablate.open_study(FOLDER / "studies" / "fineweb")
@@ -143,7 +143,7 @@ figure
 demo = ablate.open_study(RESULTS / "demo")
 sent = demo.scores(task="facts", metric="prob")
 sent[["arm", "seed", "task", "metric", "score"]].to_csv(FOLDER / "demo.csv", index=False)
-run("ablate", "import", "study.name=theirs", "results.csv=demo.csv", "results.reference=full")
+run("import", "study.name=theirs", "results.csv=demo.csv", "results.reference=full")
 
 # %%
 theirs = ablate.open_study(FOLDER / "studies" / "theirs")
