@@ -15,10 +15,12 @@ from ablate.classifier.student import Scorer, Student
 from ablate.config import CONF
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.tokenizer import TokenizerConfig, load_tokenizer, prepare_tokenizer, tokenizer_digest
+from ablate.pool.digital_source import SYNTHETIC, TERM
 from ablate.pool.files import Files
 from ablate.pool.hub import Hub
 from ablate.pool.mixed import Mixed
 from ablate.pool.source import Document, Skipped, Source
+from ablate.pool.synthetic import Synthetic
 from ablate.pool.testbed import pages
 from ablate.pool.testbed import source as testbed_source
 from ablate.pool.warc import Warc
@@ -60,7 +62,18 @@ def test_every_source_keeps_the_contract(kind: str, folder: Path, monkeypatch: p
     world = pages.TestbedConfig(pages=4, towns=2, values=4, islands=1)
     testbed = testbed_source.Testbed(folder=str(folder / "testbed"), world=world)
     mixed = Mixed(parts={"a": files, "b": warc})
-    source = {"files": files, "warc": warc, "hf": hub, "mixed": mixed, "testbed": testbed}[kind]
+    generated = folder / "synthetic.jsonl"
+    rows = [{"text": f"made {n}", TERM: SYNTHETIC[0], "source": "synthetic/x"} for n in range(3)]
+    generated.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    synthetic = Synthetic(path=str(generated))
+    source = {
+        "synthetic": synthetic,
+        "files": files,
+        "warc": warc,
+        "hf": hub,
+        "mixed": mixed,
+        "testbed": testbed,
+    }[kind]
     few = {"hf": {"text_column": ["body"]}, "files": {"text_column": ["body"], "every": [2]}}.get(kind, {})
     check_source(source, values=few)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,9 +78,8 @@ class Repeats:
     def upper_below(self) -> int:
         """Tenths in which the upper bound is called surely less often than promised, counting studies."""
         each = self.studies // TENTHS
-        return sum(
-            Share(round(share * each), each).interval[1] < PROMISED[0] for share in self.tenths(self.upper)
-        )
+        shares = [share for share in self.tenths(self.upper) if not math.isnan(share)]
+        return sum(Share(round(share * each), each).interval[1] < PROMISED[0] for share in shares)
 
 
 @dataclass(frozen=True)

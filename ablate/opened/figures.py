@@ -17,11 +17,11 @@ COLOURS = {
 
 
 def gains(
-    summary: Summary, estimand: str | None = None, task: str | None = None, metric: str | None = None
+    summary: Summary, estimand: str | None = None, *, task: str | None = None, metric: str | None = None
 ) -> Figure:
     """Gain of each stage with its interval; right is better; filled where it is a claim that holds."""
     metric, task = metric or summary.head.primary, task or summary.head.headline
-    shown = frames.effects(summary, estimand, task, metric)
+    shown = frames.effects(summary, estimand, task=task, metric=metric)
     if shown.empty:
         raise DataError(f"{summary.head.name} has no gain in {metric} of {task}")
     shown = shown[shown["estimand"] == shown["estimand"].iloc[0]]
@@ -49,10 +49,10 @@ def gains(
     return figure
 
 
-def curves(summary: Summary, task: str | None = None, metric: str | None = None) -> Figure:
+def curves(summary: Summary, task: str | None = None, *, metric: str | None = None) -> Figure:
     """Score against tokens: mean over seeds of each arm, and the range of its seeds; nothing is smoothed."""
     metric, task = metric or summary.head.primary, task or summary.head.headline
-    shown = frames.curves(summary, task, metric)
+    shown = frames.curves(summary, task, metric=metric)
     if shown.empty:
         raise DataError(f"{summary.head.name} has no curve of {metric} of {task}")
     with matplotlib.rc_context(STYLE):

@@ -74,33 +74,33 @@ class OpenedStudy:
         """One row per planned run, arms in order, then seeds."""
         return frames.runs(self.summary)
 
-    def scores(self, task: str | None = None, metric: str | None = None) -> pd.DataFrame:
+    def scores(self, task: str | None = None, *, metric: str | None = None) -> pd.DataFrame:
         """The score of every run at the end of its training; task "aggregate" for the mean over tasks."""
-        return frames.scores(self.summary, task, metric)
+        return frames.scores(self.summary, task, metric=metric)
 
-    def curves(self, task: str | None = None, metric: str | None = None) -> pd.DataFrame:
+    def curves(self, task: str | None = None, *, metric: str | None = None) -> pd.DataFrame:
         """The score of every run at every point of its curve; what `scores.csv` holds."""
-        return frames.curves(self.summary, task, metric)
+        return frames.curves(self.summary, task, metric=metric)
 
     def effects(
-        self, estimand: str | None = None, task: str | None = None, metric: str | None = None
+        self, estimand: str | None = None, *, task: str | None = None, metric: str | None = None
     ) -> pd.DataFrame:
         """What each stage is worth, with interval, p-values and verdict; what `effects.csv` holds, and more."""
-        return frames.effects(self.summary, estimand, task, metric)
+        return frames.effects(self.summary, estimand, task=task, metric=metric)
 
     def pairs(
-        self, stage: str | None = None, task: str | None = None, metric: str | None = None
+        self, stage: str | None = None, *, task: str | None = None, metric: str | None = None
     ) -> pd.DataFrame:
         """The differences behind each gain, seed by seed; the headline's task and metric where none is named."""
-        return frames.pairs(self.summary, stage, task, metric)
+        return frames.pairs(self.summary, stage, task=task, metric=metric)
 
     def funnel(self, arm: str | None = None) -> pd.DataFrame:
         """Documents, bytes and tokens left after each stage, and the share of documents that it kept."""
         return frames.funnel(self.summary, arm)
 
-    def dropped(self, arm: str | None = None, stage: str | None = None) -> pd.DataFrame:
+    def dropped(self, arm: str | None = None, *, stage: str | None = None) -> pd.DataFrame:
         """Why documents went, and what was found in texts, with counts."""
-        return frames.dropped(self.summary, arm, stage)
+        return frames.dropped(self.summary, arm, stage=stage)
 
     def screening(self) -> pd.DataFrame:
         """Which tasks can be believed at this scale."""
@@ -164,7 +164,7 @@ class OpenedStudy:
         return Path(path)
 
     def table(
-        self, kind: str = "gains", format: str | None = None, *, metric: str | None = None, tasks: Sequence[str] = (),
+        self, kind: str, format: str | None = None, *, metric: str | None = None, tasks: Sequence[str] = (),
         estimand: str | None = None, bold: str = "group", published: str | None = None,
     ) -> Table | str:  # fmt: skip
         """Make a table for a paper.

@@ -43,7 +43,7 @@ class SeedOverlap(Filter):
         """Some document must say its overlap."""
         if COLUMN not in fields:
             raise FieldError(
-                f"no document of the pool has {COLUMN!r}: it is measured by `ablate generate`; with text made elsewhere leave "
+                f"max_overlap has nothing to hold against it: no document of the pool has {COLUMN!r}, which is measured by `ablate generate`; with text made elsewhere leave "
                 "this stage off and use rouge_dedup with the seeds in the pool"
             )
 

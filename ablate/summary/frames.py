@@ -26,7 +26,7 @@ def missing(summary: Summary) -> pd.DataFrame:
     return found.loc[found["status"] != "done", ["arm", "seed", "status", "why"]].reset_index(drop=True)
 
 
-def scores(summary: Summary, task: str | None = None, metric: str | None = None) -> pd.DataFrame:
+def scores(summary: Summary, task: str | None = None, *, metric: str | None = None) -> pd.DataFrame:
     """The score of every run at the end of its training, one row per run, task and metric that it has.
 
     Args:
@@ -40,7 +40,7 @@ def scores(summary: Summary, task: str | None = None, metric: str | None = None)
     }  # fmt: skip
     direction = {m: better for (_, m), (_, better) in known.items()}
     rows = []
-    chosen = _chosen(summary, task, metric)
+    chosen = _chosen(summary, task=task, metric=metric)
     for number, (arm, seed) in enumerate(zip(summary.runs["arm"], summary.runs["seed"], strict=True)):
         for place in chosen:
             name, kind = summary.scores["task"][place], summary.scores["metric"][place]
@@ -52,11 +52,11 @@ def scores(summary: Summary, task: str | None = None, metric: str | None = None)
     return pd.DataFrame.from_records(rows, columns=names).astype({"score": float, "chance": float})
 
 
-def curves(summary: Summary, task: str | None = None, metric: str | None = None) -> pd.DataFrame:
+def curves(summary: Summary, task: str | None = None, *, metric: str | None = None) -> pd.DataFrame:
     """The score of every run at every point of its curve: what `scores.csv` holds. Arguments as for `scores`."""
     chosen = [
         (summary.scores["task"][n], summary.scores["metric"][n], summary.scores["curve"][n])
-        for n in _chosen(summary, task, metric)
+        for n in _chosen(summary, task=task, metric=metric)
     ]
     rows = []
     for number, (arm, seed, grid) in enumerate(
@@ -75,7 +75,7 @@ def curves(summary: Summary, task: str | None = None, metric: str | None = None)
 
 
 def effects(
-    summary: Summary, estimand: str | None = None, task: str | None = None, metric: str | None = None
+    summary: Summary, estimand: str | None = None, *, task: str | None = None, metric: str | None = None
 ) -> pd.DataFrame:
     """What each stage is worth: the columns of `effects.csv`, then the same turned so that plus is better.
 
@@ -93,7 +93,7 @@ def effects(
 
 
 def pairs(
-    summary: Summary, stage: str | None = None, task: str | None = None, metric: str | None = None
+    summary: Summary, stage: str | None = None, *, task: str | None = None, metric: str | None = None
 ) -> pd.DataFrame:
     """The differences behind each effect, seed by seed.
 
@@ -129,7 +129,7 @@ def funnel(summary: Summary, arm: str | None = None) -> pd.DataFrame:
     return found
 
 
-def dropped(summary: Summary, arm: str | None = None, stage: str | None = None) -> pd.DataFrame:
+def dropped(summary: Summary, arm: str | None = None, *, stage: str | None = None) -> pd.DataFrame:
     """Why documents went, and what was found in texts: one row per arm, stage and reason, largest first."""
     return _kept(_frame(summary.dropped), summary, arm=arm, stage=stage)
 
@@ -287,7 +287,7 @@ def _kept(frame: pd.DataFrame, summary: Summary, **wanted: str | None) -> pd.Dat
     return frame
 
 
-def _chosen(summary: Summary, task: str | None, metric: str | None) -> list[int]:
+def _chosen(summary: Summary, *, task: str | None, metric: str | None) -> list[int]:
     """Rows of `scores` of a task (all but the aggregates for None) and a metric."""
     names = list(zip(summary.scores["task"], summary.scores["metric"], strict=True))
     for value, known, what in (

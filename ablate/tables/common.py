@@ -142,7 +142,7 @@ def gain(row: Row, *, error: bool = True) -> Cell:
         return Cell(value=0.0, decimals=0)
     spread = row["seed_error"]
     return number(
-        row["turned"], spread if error else None, decimals=decimals_of(spread), signed=True, n=row["n_seeds"], mark=mark(row)
+        row["turned"], error=spread if error else None, decimals=decimals_of(spread), signed=True, n=row["n_seeds"], mark=mark(row)
     )  # fmt: skip
 
 

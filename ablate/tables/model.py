@@ -74,7 +74,7 @@ def text(shown: object, *, note: str = "") -> Cell:
 
 
 def number(
-    value: float | None, error: float | None = None, *, decimals: int | None = None, signed: bool = False, n: int | None = None,
+    value: float | None, *, error: float | None = None, decimals: int | None = None, signed: bool = False, n: int | None = None,
     mark: str = "", bold: bool = False, note: str = "",
 ) -> Cell:  # fmt: skip
     """A cell of a number, a dash where it was not measured.
@@ -93,7 +93,7 @@ def number(
     )  # fmt: skip
 
 
-def interval(low: float | None, high: float | None, *, decimals: int = 4, signed: bool = True) -> Cell:
+def interval(*, low: float | None, high: float | None, decimals: int = 4, signed: bool = True) -> Cell:
     """A cell of an interval, a dash where no spread was measured."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return Cell(text=MISSING)

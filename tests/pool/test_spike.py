@@ -18,7 +18,7 @@ from ablate.config import make_pool, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.planted import PlantedPart
 from ablate.corpus.view import build_corpus
-from ablate.errors import ConfigError, DataError
+from ablate.errors import ConfigError, DataError, FieldError
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Truth
@@ -201,10 +201,10 @@ def test_rates_that_cannot_be_met_are_refused() -> None:
         Spike(of=of, leaked=0.1)
     short = InMemory((*texts(5).items, *(Document("far too short", url=str(i)) for i in range(15))))
     with pytest.raises(
-        ConfigError, match="the rates ask for 10 documents with a defect, and 5 of the pool's 20 can"
+        FieldError, match="spike: the rates ask for 10 documents with a defect, and 5 of the pool's 20 can"
     ):
         list(Spike(of=short, shuffled=0.5).documents())
-    with pytest.raises(ConfigError, match="planted defects already"):
+    with pytest.raises(FieldError, match="spike: the pool has planted defects already"):
         list(Spike(of=Spike(of=of, emails=0.1), shuffled=0.1).documents())
 
 

@@ -58,7 +58,10 @@ def pool(make_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every bad text as text and as a page, an empty and a blank text, two good ones."""
     documents = [Document(""), Document(" \n\t\r\n\u00a0")]
     for name, text in BAD.items():
-        documents += [Document(text, url=name, metadata={"score": 3}), Document(text, "html", url=name)]
+        documents += [
+            Document(text, url=name, metadata={"score": 3, "shown_overlap": 0.1}),
+            Document(text, "html", url=name),
+        ]
     return make_pool(
         Store(tmp_path_factory.mktemp("pool")), [*documents, Document(GOOD), Document(GOOD[:400])]
     )

@@ -97,7 +97,7 @@ def test_an_enabled_stage_without_a_student_is_refused_before_anything_runs() ->
         off = make_plan(
             compose(["study=demo", f"recipe={recipe}", "stages.classifier_quality.enabled=false"])
         )
-        assert "classifier_quality" not in off["arms"]
+        assert "classifier_quality" not in off.arms
 
 
 def test_it_measures_what_the_student_says(model: str) -> None:
@@ -219,7 +219,10 @@ def test_any_recipe_gets_it_on_the_command_line(model: str) -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("stages.classifier_quality.treshold=3", "no such key 'treshold': did you mean 'threshold'"),
+        (
+            "stages.classifier_quality.treshold=3",
+            "stages.classifier_quality.treshold does not exist: did you mean 'threshold'",
+        ),
         ("stages.pii.enabled=false", "unknown stage 'pii'"),
     ],
 )

@@ -36,7 +36,11 @@ def test_predictions_are_frozen_and_compared(
     assert f"leave_one_out: {mde:.3g}" in shown
 
     # The probe leaves nothing but the pool: the sweep does its own curation, and keeps the predictions.
-    assert {path.name for path in (here / "store").iterdir()} == {"pool", "testbed"}
+    left = {str(path.relative_to(here / "store")) for path in (here / "store").rglob("*")}
+    assert {path for path in left if path.split("/")[0] not in ("pool", "testbed")} == {
+        "probe",
+        "probe/.lock",
+    }
     assert ablate("sweep", *tiny) == 0
     shown = capsys.readouterr().out
     assert "Planned against realised:" in shown and "smallest effect, leave_one_out" in shown

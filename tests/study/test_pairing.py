@@ -94,11 +94,12 @@ def test_a_difference_between_two_arms_can_be_planned_unpaired_under_shared_seed
 
 
 def test_rounds_are_paired(planned: Any) -> None:
-    assert "pairing" not in planned("design=full_factorial", "sequential.rounds=[2]")
+    plan = planned("design=full_factorial", "sequential.rounds=[2]")
+    assert plan.pairing == "paired" and "pairing" not in plan.to_json()
 
 
 @pytest.mark.parametrize(("more", "said"), [
-    (["design.pairing=pair"], "must be paired, unpaired or null, got 'pair'"),
+    (["design.pairing=pair"], "design.pairing must be one of paired, unpaired, got the text 'pair'"),
     (["design=full_factorial", "design.pairing=paired"], "nothing to pair"),
     (["design=full_factorial", "design.own_seeds=false", "design.pairing=unpaired"], "seeds of their own in every arm"),
     (["design.pairing=unpaired", "sequential.rounds=[2]"], "leave one out"),

@@ -255,7 +255,10 @@ def test_the_command_line_teaches(ablate: Run, capsys: pytest.CaptureFixture[str
         assert command in shown
         assert ablate(command, "--help") == 0
         text = capsys.readouterr().out
-        assert f"Example: ablate {command}" in text and "pool: files, hf, mixed, testbed, warc" in text
+        assert (
+            f"Example: ablate {command}" in text
+            and "pool: files, hf, mixed, synthetic, testbed, warc" in text
+        )
     assert ablate("swep") == 2
     assert "did you mean 'sweep'?" in capsys.readouterr().err
     assert ablate("plan", "study=demo", "--cfg", "job") == 0

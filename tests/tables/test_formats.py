@@ -115,7 +115,11 @@ def test_a_name_cannot_end_a_comment() -> None:
 
 
 def test_numbers_are_written_by_their_errors() -> None:
-    cells = (text("x"), number(0.25961, 0.01234, bold=True), number(-0.0097, 0.0012, signed=True, mark="*"))
+    cells = (
+        text("x"),
+        number(0.25961, error=0.01234, bold=True),
+        number(-0.0097, error=0.0012, signed=True, mark="*"),
+    )
     table = Table(
         label="x",
         caption="c",

@@ -46,7 +46,7 @@ def table(summary: Summary, asked: Asked) -> Table:
         for line, values, best in zip(cells, found, chosen, strict=True):
             told = mean(values)
             seeds |= {told.n} - {0}
-            line.append(number(told.value, told.error, n=told.n, bold=best))
+            line.append(number(told.value, error=told.error, n=told.n, bold=best))
     ns = sorted(seeds)
     notes = [SE.format(n=f"{ns[0]} to {ns[-1]}" if len(ns) > 1 else ns[0] if ns else "no"), RULES[asked.bold]]
     notes += [WITHHELD.format(columns="; ".join(withheld))] if withheld else []

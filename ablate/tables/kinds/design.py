@@ -61,9 +61,11 @@ def table(summary: Summary, asked: Asked) -> Table:
             line.append(
                 number(100 * (1 - sizes[-1] / sizes[0]) if sizes and sizes[0] else math.nan, decimals=1)
             )
-        line.append(number(told.value, told.error, n=told.n))
+        line.append(number(told.value, error=told.error, n=told.n))
         same = arm == summary.head.reference
-        cells.append([*line, text("") if same else number(apart.value, apart.error, signed=True, n=apart.n)])
+        cells.append(
+            [*line, text("") if same else number(apart.value, error=apart.error, signed=True, n=apart.n)]
+        )
     ns = sorted(seeds)
     notes = [
         SE.format(n=f"{ns[0]} to {ns[-1]}" if len(ns) > 1 else ns[0] if ns else "no"),

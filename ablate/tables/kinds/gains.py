@@ -73,4 +73,4 @@ def table(summary: Summary, asked: Asked) -> Table:
 def _interval(row: Row) -> Cell:
     if row["kind"] == IDENTICAL:
         return text(MISSING)
-    return interval(row["turned_low"], row["turned_high"], decimals=decimals_of(row["seed_error"]))
+    return interval(low=row["turned_low"], high=row["turned_high"], decimals=decimals_of(row["seed_error"]))

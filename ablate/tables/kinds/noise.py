@@ -26,7 +26,7 @@ def table(summary: Summary, asked: Asked) -> Table:
         places = decimals_of(sd)
         ratio = spread / sd if sd and spread is not None else math.nan
         cells.append((
-            text(row["task"]), number(sd, decimals=places), interval(row["ci_low"], row["ci_high"], decimals=places, signed=False),
+            text(row["task"]), number(sd, decimals=places), interval(low=row["ci_low"], high=row["ci_high"], decimals=places, signed=False),
             number(spread, decimals=places), number(ratio, decimals=1), number(seen.get(row["task"]), decimals=places),
             text(believed.get(row["task"], "")),
         ))  # fmt: skip

@@ -40,14 +40,18 @@ def table(summary: Summary, asked: Asked) -> Table:
     cells = []
     if not after:
         cells.append(
-            [text(summary.head.reference), number(reference.value, reference.error, n=reference.n), text("")]
+            [
+                text(summary.head.reference),
+                number(reference.value, error=reference.error, n=reference.n),
+                text(""),
+            ]
         )
         cells[0] += [text("")] if gone else []
     for row in found:
         arms = [arm for arm, weight in row["weights"].items() if (weight > 0 if after else weight < 0)]
         told = mean(lines[arms[0]]) if len(arms) == 1 else mean(())
         line = [
-            text(row["stage"]), number(told.value, told.error, n=told.n),
+            text(row["stage"]), number(told.value, error=told.error, n=told.n),
             gain(row),
         ]  # fmt: skip
         cells.append([*line, *([number(gone.get(row["factor"]), decimals=1)] if gone else [])])
