@@ -13,7 +13,9 @@ import pytest
 from ablate.cli import main
 from ablate.compose import compose, open_hydra
 from ablate.config import make, make_pool, make_stages, plain
+from ablate.estimand.base import load_estimand
 from ablate.testing import (
+    check_estimand,
     check_source,
     check_stage,
     check_student,
@@ -31,6 +33,7 @@ ROWS = {
     "tracker": "a tracker",
     "view": "a view of `ablate inspect`",
     "design": "a design",
+    "estimand": "an estimand",
 }
 """Folder of an example -> its row in CONTRIBUTING.md."""
 
@@ -91,6 +94,29 @@ def test_a_design(
     ]  # fmt: skip
     assert main(["plan", "--config-dir", str(own), *given]) == 0
     assert "2 arms" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("own", ["estimand"], indirect=True)
+@pytest.mark.parametrize("by", ["file", "module"])
+def test_an_estimand(
+    own: Path, by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of its one file, by what `estimands` names alone: frozen by a plan, under that name."""
+    monkeypatch.chdir(tmp_path)
+    named = "mine/without_both.py:WithoutBoth" if by == "file" else "without_both.WithoutBoth"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "without_both.py").write_bytes((own / "without_both.py").read_bytes())
+    check_estimand(load_estimand(named))
+    (tmp_path / "pages.jsonl").write_text('{"text": "It rained."}\n')
+    given = [
+        "study.name=own", "pool=files", "pool.paths=[pages.jsonl]", "recipe=c4", "design=full_factorial", "plan.probe=false",
+        "evaluate=heldout", "evaluate.heldout=pages.jsonl", "design.factors=[language,line_dedup]",
+        f"estimands=[main_effect,{named}]",
+    ]  # fmt: skip
+    assert main(["plan", *given]) == 0
+    assert f"reported: main_effect, {named}" in capsys.readouterr().out
+    assert main(["plan", *given[:-1], "estimands=[main_effect,mine/nowhere.py:WithoutBoth]"]) == 2
+    assert "mine/nowhere.py is not a file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("own", ["source"], indirect=True)

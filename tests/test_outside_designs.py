@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,8 +10,15 @@ import pytest
 from omegaconf import OmegaConf
 
 from ablate.config import CONF, make
-from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name, assign, named
-from ablate.estimand.base import Arms, NotIdentified, differences, find, load_estimand
+from ablate.design.base import Assignment, ContrastSpec, Factor, assign, named
+from ablate.design.controls import controls
+from ablate.design.full_factorial import FullFactorial
+from ablate.estimand.base import (
+    Arms,
+    estimand_names,
+    load_estimand,
+)
+from ablate.estimand.leave_one_out import LeaveOneOut
 from ablate.testing import ContractError, check_design, check_estimand
 
 SHIPPED = sorted((CONF / "design").glob("*.yaml"))
@@ -23,6 +29,9 @@ OWN = {
     "crossed": (*SWITCHES, Factor("lr", ("0.004", "0.0004"))),
 }
 """Factors of designs that take none of the usual ones."""
+DOSES = (Factor("threshold", ("0.5", "0.1", "0.9")),)
+OF_ESTIMANDS = {"order": OWN["order"], "aa": OWN["aa"], "dose": DOSES, "dose_response": DOSES}
+"""Factors of estimands that take no switches."""
 
 
 class TwoEnds:
@@ -34,28 +43,6 @@ class TwoEnds:
         return named([assign(factors, full=True), assign(factors, full=False)], factors)
 
 
-class WithoutBoth:
-    """The recipe minus the recipe without two stages: an estimand of one's own."""
-
-    meaning = "the recipe minus the recipe without two stages"
-
-    def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        full = assign(factors, full=True)
-        if find(arms, full) is None:
-            raise NotIdentified("without_both", [arm_name(full, factors)])
-        pairs = pairwise(factors)
-        return [
-            one
-            for a, b in pairs
-            for one in differences(
-                "without_both",
-                arms,
-                factors,
-                [(a, a.full, f"{a.bare} with {b.name}", full, full | {a.name: a.bare, b.name: b.bare})],
-            )
-        ]
-
-
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_designs_keep_the_contract(path: Path) -> None:
     node = OmegaConf.to_container(OmegaConf.load(path))
@@ -64,17 +51,17 @@ def test_shipped_designs_keep_the_contract(path: Path) -> None:
     check_design(design, [OWN[path.stem]]) if path.stem in OWN else check_design(design)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["leave_one_out", "add_one_in", "cumulative", "main_effect", "interaction", "shapley", "near_full"],
-)
+@pytest.mark.parametrize("name", estimand_names())
 def test_shipped_estimands_keep_the_contract(name: str) -> None:
-    check_estimand(load_estimand(name))
+    estimand = load_estimand(name)
+    factors = OF_ESTIMANDS.get(name, SWITCHES[:3])
+    arms = FullFactorial().arms(factors)
+    controlled = controls(arms, factors, [factor.name for factor in factors]) if estimand.of_controls else {}
+    check_estimand(estimand, factors, {**arms, **controlled})
 
 
-def test_a_design_and_an_estimand_may_live_elsewhere() -> None:
+def test_a_design_may_live_elsewhere() -> None:
     check_design(TwoEnds())
-    check_estimand(WithoutBoth())
 
 
 def test_a_level_that_there_is_not_is_noticed() -> None:
@@ -87,7 +74,7 @@ def test_a_level_that_there_is_not_is_noticed() -> None:
 
 
 def test_weights_that_do_not_cancel_are_noticed() -> None:
-    class Wrong(WithoutBoth):
+    class Wrong(LeaveOneOut):
         def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
             return [
                 ContrastSpec(

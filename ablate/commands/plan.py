@@ -27,7 +27,8 @@ from omegaconf import DictConfig
 from ablate.config import make
 from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
-from ablate.estimand.near_full import leaning
+from ablate.estimand.base import load_estimand
+from ablate.estimand.near_full import NearFull, leaning
 from ablate.fingerprint import canonical_json
 from ablate.ladder import off_ladder
 from ablate.pool.pool import Pool
@@ -201,9 +202,10 @@ def describe(plan: Plan) -> str:
     if plan.contrasts:
         lines.append(_pairing(plan))
     lines.append(str(chance_of(plan)))
-    if "main_effect" in estimands:
+    reported = [load_estimand(name) for name in estimands]
+    if any(one.main_effects for one in reported):
         lines += _aliases(plan)
-    if "near_full" in estimands:
+    if any(isinstance(one, NearFull) for one in reported):
         lines.append(f"where gains do not add up, {leaning(plan.levels, plan.factors).said()}")
     return "\n".join(lines)
 

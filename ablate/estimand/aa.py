@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor
-from ablate.estimand.base import Arms, NotIdentified
+from ablate.estimand.base import Arms, Estimand, NotIdentified
 
 
-class AA:
+class AA(Estimand):
     """First minus second, third minus fourth, and so on. The truth is zero."""
 
     meaning = "one replicate of the recipe minus another; the truth is zero"
+    ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs two replicates; an odd last one only informs the noise floor."""
@@ -25,6 +26,3 @@ class AA:
             )
             for a, b in zip(names[::2], names[1::2], strict=False)
         ]  # fmt: skip
-
-
-ESTIMAND = AA()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor, assign
-from ablate.estimand.base import Arms, differences
+from ablate.estimand.base import Arms, Estimand, differences
 
 
-class AddOneIn:
+class AddOneIn(Estimand):
     """Each other level of a factor minus bare, everything else as in the bare recipe."""
 
     meaning = "the bare recipe plus the stage minus the bare recipe"
@@ -20,6 +20,3 @@ class AddOneIn:
             (factor, level, factor.bare, bare | {factor.name: level}, bare)
             for factor in factors for level in factor.levels[:-1]
         ])  # fmt: skip
-
-
-ESTIMAND = AddOneIn()

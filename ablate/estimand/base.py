@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
+from typing import ClassVar
 
 from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name
 from ablate.design.controls import CONTROL, controlled_factor, without_controls
 from ablate.errors import AblateError, ConfigError, nearest
+from ablate.user_file import run_file
 
 Arms = Mapping[str, Assignment]
 """Arm -> level of every factor."""
 
 
-class Estimand(Protocol):
-    """A kind of gain, as linear contrasts over arms.
+class Estimand(ABC):
+    """A kind of gain, as linear contrasts over arms. What others must know of it stands here, so that nobody lists names.
 
     Attributes:
         meaning: of a gain, for the caption of its table.
-
-    Beside it a class may state what others must know of it: `averages`, that its gains average over arms, so that they
-    can do without one that has no run, and take gains to add up; `stands_for`, the name of the estimand whose value its
-    gains are read as; `of_controls`, that it needs arms which are no combination of the factors' levels.
+        averages: whether its gains average over arms, so that they can do without one that has no run, and take gains to
+            add up.
+        stands_for: name of the estimand whose value its gains are read as; "" for itself.
+        of_controls: whether it needs arms which are no combination of the factors' levels.
+        main_effects: whether its gains are main effects, into which interactions may be mixed: a plan and a report say
+            which, and a report predicts the best subset from them.
+        order: of the linear model that holds when its gains are right: 1 where gains add up, 2 where two stages interact.
+        ordered: whether it reads the order of the arms, such as which one is the first.
     """
 
-    meaning: str
+    meaning: ClassVar[str]
+    averages: ClassVar[bool] = False
+    stands_for: ClassVar[str] = ""
+    of_controls: ClassVar[bool] = False
+    main_effects: ClassVar[bool] = False
+    order: ClassVar[int] = 1
+    ordered: ClassVar[bool] = False
 
+    @abstractmethod
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Every gain of this kind, in the order of the factors.
 
@@ -37,7 +52,6 @@ class Estimand(Protocol):
         Raises:
             NotIdentified: when the arms do not determine every one of these gains.
         """
-        ...
 
 
 class NotIdentified(AblateError):
@@ -59,35 +73,80 @@ class NotIdentified(AblateError):
 
 
 def estimand_names() -> list[str]:
-    """Every estimand that has a file here."""
-    here = Path(__file__).parent
-    return sorted(path.stem for path in here.glob("*.py") if hasattr(_module(path.stem), "ESTIMAND"))
+    """Short names of the shipped estimands: the files here that define one."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py") if _shipped(path.stem))
 
 
 def load_estimand(name: str) -> Estimand:
-    """An estimand by name: the `ESTIMAND` of the module so called.
+    """Build an estimand.
 
+    Args:
+        name: short name of a shipped one, package.module.Class, or path/to/file.py:Class.
     Raises:
-        ConfigError: for an unknown name; names the nearest.
+        ConfigError: for an unknown name (names the nearest), a file or module that cannot be run, and what is no estimand.
     """
-    if not name.isidentifier() or name not in estimand_names():
-        raise ConfigError(f"estimands: unknown estimand {name!r}: {nearest(name, estimand_names())}")
-    found: Estimand = _module(name).ESTIMAND
+    cls = _own(name) if "." in name else _shipped(name) if name.isidentifier() else None
+    if cls is None:
+        raise ConfigError(
+            f"estimands: unknown estimand {name!r}: {nearest(name, estimand_names())}; one of your own is "
+            "package.module.Class or path/to/file.py:Class"
+        )
+    if not (isinstance(cls, type) and issubclass(cls, Estimand)):
+        raise ConfigError(f"estimands: {name} is no class that derives from ablate.estimand.base.Estimand")
+    try:
+        return cls()
+    except TypeError as error:
+        raise ConfigError(f"estimands: {name} cannot be built: {error}") from error
+
+
+def _shipped(name: str) -> type[Estimand] | None:
+    """The estimand that a file here defines; None where there is no such file or it defines none."""
+    if not (Path(__file__).parent / f"{name}.py").is_file():
+        return None
+    module = importlib.import_module(f"{__package__}.{name}")
+    classes = (value for value in vars(module).values() if isinstance(value, type))
+    found = (cls for cls in classes if issubclass(cls, Estimand) and cls.__module__ == module.__name__)
+    return next((cls for cls in found if cls is not Estimand), None)
+
+
+def _own(named: str) -> object:
+    """What stands under a name of the user's own."""
+    if named.endswith(".py"):
+        raise ConfigError(f"estimands: {named} names no class; give {named}:Class")
+    where, colon, name = named.rpartition(":") if ":" in named else named.rpartition(".")
+    if colon == ":":
+        if not Path(where).is_file():
+            raise ConfigError(f"estimands: {where} is not a file; give path/to/file.py:{name}")
+        module = run_file(Path(where), "estimands")
+    else:
+        try:
+            module = importlib.import_module(where)
+        except (Exception, SystemExit) as error:  # whatever stands in it
+            raise ConfigError(
+                f"estimands: {where} of {named} cannot be imported: {type(error).__name__}: {error}"
+            ) from error
+    if not hasattr(module, name):
+        raise ConfigError(f"estimands: {where} has no {name!r}: {nearest(name, _defined(module))}")
+    found: object = getattr(module, name)
     return found
+
+
+def _defined(module: ModuleType) -> list[str]:
+    return [key for key, value in vars(module).items() if isinstance(value, type)]
 
 
 def averages(name: str) -> bool:
     """Whether the gains of an estimand average over arms."""
-    return bool(getattr(load_estimand(name), "averages", False))
+    return load_estimand(name).averages
 
 
 def stands_for(name: str) -> str:
     """Return the estimand whose value is the truth of an estimand's gains: itself, unless it says another."""
-    return str(getattr(load_estimand(name), "stands_for", name))
+    return load_estimand(name).stands_for or name
 
 
 def contrasts_of(names: Sequence[str], arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-    """The contrasts of several estimands, one after another.
+    """The contrasts of several estimands, one after another, each under the name that it was asked by.
 
     Raises:
         ConfigError: for an unknown name.
@@ -97,8 +156,9 @@ def contrasts_of(names: Sequence[str], arms: Arms, factors: Sequence[Factor]) ->
     for name in names:
         estimand = load_estimand(name)
         # A control is no combination of the factors' levels, so only what is a gain over or of controls sees them.
-        seen = arms if getattr(estimand, "of_controls", False) else without_controls(arms)
-        found += estimand.contrasts(seen, factors)
+        seen = arms if estimand.of_controls else without_controls(arms)
+        # Whoever reads the plan finds the estimand by the name that stands there.
+        found += [replace(spec, estimand=name) for spec in estimand.contrasts(seen, factors)]
     return found
 
 
@@ -159,7 +219,3 @@ def parts_of_gains(
             "design.controls=size_matched runs them",
         )
     return found
-
-
-def _module(name: str):  # type: ignore[no-untyped-def]
-    return importlib.import_module(f"ablate.estimand.{name}")

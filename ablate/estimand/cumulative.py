@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor, assign
-from ablate.estimand.base import Arms, differences
+from ablate.estimand.base import Arms, Estimand, differences
 
 
-class Cumulative:
+class Cumulative(Estimand):
     """From bare to full in the order of the factors; the gains add up to full minus bare."""
 
     meaning = "the recipe up to and with the stage minus the recipe up to it"
@@ -20,6 +20,3 @@ class Cumulative:
             before, levels = levels, levels | {factor.name: factor.full}
             wanted.append((factor, factor.full, factor.bare, levels, before))
         return differences("cumulative", arms, factors, wanted)
-
-
-ESTIMAND = Cumulative()

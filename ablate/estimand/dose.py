@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor, assign
 from ablate.design.dose import doses
-from ablate.estimand.base import Arms, differences
+from ablate.estimand.base import Arms, Estimand, differences
 
 
-class Dose:
+class Dose(Estimand):
     """Each other value minus the recipe's, in ascending order, everything else as in the recipe."""
 
     meaning = "the recipe with this value of the parameter minus the recipe as configured"
@@ -21,6 +21,3 @@ class Dose:
             (factor, level, factor.full, full | {factor.name: level}, full)
             for factor in factors for _, level in doses(factor) if level != factor.full
         ])  # fmt: skip
-
-
-ESTIMAND = Dose()

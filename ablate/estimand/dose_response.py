@@ -9,10 +9,10 @@ import numpy as np
 from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name, assign
 from ablate.design.dose import doses
 from ablate.effects.estimate import Floats
-from ablate.estimand.base import Arms, NotIdentified, find
+from ablate.estimand.base import Arms, Estimand, NotIdentified, find
 
 
-class DoseResponse:
+class DoseResponse(Estimand):
     """Least squares of the score on a numeric parameter: a line's slope, and a parabola's curvature.
 
     Units: score per unit of the parameter, and per unit squared. A parabola with a curvature that is
@@ -56,6 +56,3 @@ def dose_arms(arms: Arms, factors: Sequence[Factor], factor: Factor) -> tuple[li
 def polynomial(values: Floats, degree: int) -> Floats:
     """Weights over the arms of each coefficient of a polynomial: shape (degree + 1, n_values)."""
     return np.asarray(np.linalg.pinv(np.vander(values, degree + 1, increasing=True)))
-
-
-ESTIMAND = DoseResponse()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from ablate.design.base import ContrastSpec, Factor, arm_name, assign
-from ablate.estimand.base import Arms, NotIdentified, find
+from ablate.estimand.base import Arms, Estimand, NotIdentified, find
 from ablate.estimand.linear_model import linear_model
 
 
-class Interaction:
+class Interaction(Estimand):
     """Gain of one stage with the other minus its gain without it, averaged over the rest.
 
     Below zero: the stages do each other's work. Above: each needs the other. Zero: their gains add up.
@@ -20,6 +20,7 @@ class Interaction:
 
     meaning = "the gain of the first stage with the second minus its gain without it"
     averages = True
+    order = 2
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Every pair of stages; names the arms of the pairs that are not identified."""
@@ -49,6 +50,3 @@ class Interaction:
 
 def _both(one: str, other: str) -> str:
     return one if one == other else f"{one},{other}"
-
-
-ESTIMAND = Interaction()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor, assign
-from ablate.estimand.base import Arms, differences
+from ablate.estimand.base import Arms, Estimand, differences
 
 
-class LeaveOneOut:
+class LeaveOneOut(Estimand):
     """Full minus each other level of a factor, everything else as in the full recipe."""
 
     meaning = "the full recipe minus the recipe without the stage"
@@ -20,6 +20,3 @@ class LeaveOneOut:
             (factor, factor.full, level, full, full | {factor.name: level})
             for factor in factors for level in factor.levels[1:]
         ])  # fmt: skip
-
-
-ESTIMAND = LeaveOneOut()

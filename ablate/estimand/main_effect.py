@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import combinations, product
 
 from ablate.design.base import ContrastSpec, Factor, arm_name, assign
-from ablate.estimand.base import Arms, NotIdentified
+from ablate.estimand.base import Arms, Estimand, NotIdentified
 from ablate.estimand.linear_model import linear_model
 
 
-class MainEffect:
+class MainEffect(Estimand):
     """The full level minus each other level, by least squares in the model without interactions.
 
     In a full factorial this is the plain average over the others. In a fraction it is that average
@@ -20,6 +20,7 @@ class MainEffect:
 
     meaning = "the stage's gain averaged over the levels of the others"
     averages = True
+    main_effects = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs each level of a factor beside each level of every other one, at least once."""
@@ -51,6 +52,3 @@ def _check_pairs(arms: Arms, factors: Sequence[Factor]) -> None:
         ]
     if missing:
         raise NotIdentified("main_effect", missing, "some levels were never run beside one another")
-
-
-ESTIMAND = MainEffect()

@@ -10,14 +10,14 @@ import numpy as np
 
 from ablate.design.base import ContrastSpec, Factor, check_two_levels, weight_matrix
 from ablate.effects.estimate import Floats
-from ablate.estimand.base import Arms, NotIdentified
+from ablate.estimand.base import Arms, Estimand, NotIdentified
 from ablate.estimand.linear_model import linear_model
 
 MOST = 2
 """Stages that an arm may lack; from arms that lack more, gains are averages over broken recipes."""
 
 
-class NearFull:
+class NearFull(Estimand):
     """Least squares in the model without interactions, over the arms that lack at most two stages.
 
     Equal to leave-one-out's gain where gains add up. Otherwise off by what `leaning` says, about 1 / (k - 1) of each of
@@ -100,6 +100,3 @@ def _lacks(levels: dict[str, str], factors: Sequence[Factor]) -> int:
 
 def _near(arms: Arms, factors: Sequence[Factor]) -> Arms:
     return {name: levels for name, levels in arms.items() if _lacks(levels, factors) <= MOST}
-
-
-ESTIMAND = NearFull()

@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 
 from ablate.design.base import ContrastSpec, Factor
-from ablate.estimand.base import Arms, NotIdentified
+from ablate.estimand.base import Arms, Estimand, NotIdentified
 
 BEFORE = ">"
 """Between the stages in the name of an order."""
 
 
-class Order:
+class Order(Estimand):
     """Least squares in the pairwise-order model: a mean, and for each pair which of the two comes first.
 
     Source: Van Nostrand, "Design of Experiments Where the Order of Addition is Important" (1995);
@@ -48,6 +48,3 @@ class Order:
             )
             for (a, b), row in zip(pairs, inverse[1:], strict=True)
         ]  # fmt: skip
-
-
-ESTIMAND = Order()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor
 from ablate.design.controls import AT_RANDOM
-from ablate.estimand.base import Arms, parts_of_gains
+from ablate.estimand.base import Arms, Estimand, parts_of_gains
 
 
-class Selection:
+class Selection(Estimand):
     """The recipe minus the recipe with a removal at random, of as many tokens, in place of the stage."""
 
     meaning = (
@@ -24,6 +24,3 @@ class Selection:
             ContrastSpec(factor.name, factor.full, AT_RANDOM, "selection", {stage: 1.0, control: -1.0})
             for factor, stage, control, _ in parts_of_gains("selection", arms, factors)
         ]
-
-
-ESTIMAND = Selection()

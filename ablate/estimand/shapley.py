@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor, arm_name, assign, check_two_levels
-from ablate.estimand.base import Arms, NotIdentified
+from ablate.estimand.base import Arms, Estimand, NotIdentified
 
 
-class Shapley:
+class Shapley(Estimand):
     """Average of the stage's gain over all orders from bare to full whose every step was run.
 
     With all 2^k arms this is the Shapley value exactly. With fewer it is an unbiased estimate of it
@@ -74,6 +74,3 @@ def _paths(
         rest = [name for name in names if name not in one]
         behind[one] = 1 if not rest else sum(behind.get(one | {name}, 0) for name in rest)
     return ahead, behind
-
-
-ESTIMAND = Shapley()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor
-from ablate.estimand.base import Arms, NotIdentified
+from ablate.estimand.base import Arms, Estimand, NotIdentified
 
 
-class VersusReference:
+class VersusReference(Estimand):
     """Each arm minus the first one; named after a factor where that is all the two differ in."""
 
     meaning = "each arm minus the reference arm"
+    ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs two arms; what the factors are does not matter."""
@@ -26,6 +27,3 @@ class VersusReference:
             )
             specs.append(ContrastSpec(*named, "versus_reference", {arm: 1.0, first: -1.0}))
         return specs
-
-
-ESTIMAND = VersusReference()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor
 from ablate.design.controls import AT_RANDOM
-from ablate.estimand.base import Arms, parts_of_gains
+from ablate.estimand.base import Arms, Estimand, parts_of_gains
 
 
-class Volume:
+class Volume(Estimand):
     """The recipe with a removal at random in place of the stage minus the recipe without either."""
 
     meaning = (
@@ -24,6 +24,3 @@ class Volume:
             ContrastSpec(factor.name, AT_RANDOM, factor.bare, "volume", {control: 1.0, bare: -1.0})
             for factor, _, control, bare in parts_of_gains("volume", arms, factors)
         ]
-
-
-ESTIMAND = Volume()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.design.base import ContrastSpec, Factor, assign
-from ablate.estimand.base import Arms, NotIdentified, differences, find
+from ablate.estimand.base import Arms, Estimand, NotIdentified, differences, find
 
 
-class Within:
+class Within(Estimand):
     """Full minus each other level of a factor, at every level of the setting; named `<factor> at <setting>=<level>`."""
 
     meaning = "the recipe minus the recipe without the stage, both at the setting that is named"
@@ -42,6 +42,3 @@ class Within:
                 for s, (_, _, _, value) in zip(specs, at, strict=True)
             ]
         raise refusal or NotIdentified("within", ["every arm at a second level of some factor"])
-
-
-ESTIMAND = Within()

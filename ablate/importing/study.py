@@ -8,7 +8,7 @@ from pathlib import Path
 from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.estimand.base import contrasts_of
-from ablate.estimand.versus_reference import ESTIMAND
+from ablate.estimand.versus_reference import VersusReference
 from ablate.fingerprint import digest
 from ablate.importing.results import Results, Run
 from ablate.provenance import provenance
@@ -104,7 +104,7 @@ def _contrasts(
 ) -> list[ContrastSpec]:
     if estimands is not None:
         return contrasts_of(estimands, levels, factors)
-    return ESTIMAND.contrasts(levels, []) if len(levels) > 1 else []
+    return VersusReference().contrasts(levels, []) if len(levels) > 1 else []
 
 
 def _primary(found: Results, primary: str | None) -> str:

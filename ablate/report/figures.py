@@ -17,7 +17,7 @@ from ablate.design.controls import PARTS
 from ablate.effects.verdict import CLAIMS, Kind
 from ablate.render.figure import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, empty_figure, save
 from ablate.report.effects_table import headline
-from ablate.report.row import Row, by_estimand
+from ablate.report.row import Row, by_estimand, figure_name
 from ablate.report.selection import splits
 from ablate.study.results import AGGREGATE, HELDOUT, Study
 
@@ -36,7 +36,7 @@ def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     drawn = {"curves": curves(study), "funnel": funnel(study)}
     for number, (estimand, group) in enumerate(by_estimand(rows).items()):
         if estimand not in PARTS:
-            drawn["gains" if number == 0 else f"gains_{estimand}"] = gains(study, group)
+            drawn[figure_name(number, estimand)] = gains(study, group)
     drawn["selection_and_volume"] = selection_and_volume(study, rows)
     names = []
     for name, figure in drawn.items():

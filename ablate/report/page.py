@@ -22,7 +22,7 @@ from ablate.report.effects_table import claimed_alone, effects_table, headline, 
 from ablate.report.figures import write_figures
 from ablate.report.lead import in_short, smooth_caption
 from ablate.report.noise import noise_table
-from ablate.report.row import Row, by_estimand, sees
+from ablate.report.row import Row, by_estimand, figure_name, sees
 from ablate.report.screening import chosen, section
 from ablate.report.summary import summarise
 from ablate.report.tables import (
@@ -91,7 +91,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         ]
         for number, (estimand, group) in enumerate(by_estimand(rows).items()):
             parts += _gains(study, estimand, group)
-            name = "gains" if number == 0 else f"gains_{estimand}"
+            name = figure_name(number, estimand)
             if name in figures:
                 parts.append(f"![{estimand} gains with their 95 % intervals](figures/{name}.svg)")
     if split := selection.section(study, rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,6 +121,16 @@ def as_mappings(rows: Sequence[Row]) -> list[dict[str, object]]:
     """Return what `effects.csv` holds, a mapping for each row, for whoever shows it elsewhere."""
     shown = columns(rows)
     return [{name: value(row) for name, value in shown.items()} for row in rows]
+
+
+def figure_name(number: int, estimand: str) -> str:
+    """What the figure of an estimand's gains is called; `number` in the order of `by_estimand`, 0 for the plan's first."""
+    if number == 0:
+        return "gains"
+    # One that the user keeps is named by its place, which is no file's name; its number tells classes of one name apart.
+    return (
+        f"gains_{estimand}" if estimand.isidentifier() else f"gains_{number}_{re.split('[.:]', estimand)[-1]}"
+    )
 
 
 def by_estimand(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-import traceback
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from ablate.errors import ConfigError, DocumentError, nearest
 from ablate.fingerprint import digest, file_digest, file_stamp
+from ablate.user_file import line_of, run_file
 
 FREE = ("numpy", "scipy", "pyarrow")
 """Imports whose version names nothing, as for every other stage."""
@@ -96,7 +96,7 @@ class Function:
             ) from error
 
     def _raised(self, error: BaseException) -> str:
-        return f"{self.named} raised {type(error).__name__}: {error}{_line(error, self.path)}"
+        return f"{self.named} raised {type(error).__name__}: {error}{line_of(error, self.path)}"
 
 
 def load(named: str, *, batched: bool) -> Function:
@@ -122,7 +122,7 @@ def load(named: str, *, batched: bool) -> Function:
 def _load(named: str, path: Path, _: tuple[int, ...], batched: bool) -> Function:
     where, _colon, name = named.rpartition(":")
     is_file = Path(where) == path
-    module = _run(path) if is_file else _import(where, path)
+    module = run_file(path, "function") if is_file else _import(where, path)
     call = getattr(module, name, None)
     if not callable(call):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -131,29 +131,11 @@ def _load(named: str, path: Path, _: tuple[int, ...], batched: bool) -> Function
     return Function(named, path, source, call, batched)
 
 
-def _run(path: Path) -> types.ModuleType:
-    """A file as a module; never from compiled code kept beside it, which may be older."""
-    module = types.ModuleType(f"ablate_user_{file_digest(path)}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses look themselves up there
-    try:
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        line = (
-            f", line {error.lineno}"
-            if isinstance(error, SyntaxError) and error.lineno
-            else _line(error, path)
-        )
-        said = error.msg if isinstance(error, SyntaxError) else error
-        raise ConfigError(f"function: {path} cannot be run: {type(error).__name__}: {said}{line}") from error
-    return module
-
-
 def _import(name: str, path: Path) -> types.ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}{_line(error, path)}"
+        said = f"{type(error).__name__}: {error}{line_of(error, path)}"
         raise ConfigError(f"function: {name} cannot be imported: {said}") from error
 
 
@@ -178,12 +160,6 @@ def _package_digest(name: str, path: Path) -> str:
     return digest({
         file.relative_to(folder).as_posix(): file_digest(file) for folder in folders for file in sorted(Path(folder).rglob("*.py"))
     })  # fmt: skip
-
-
-def _line(error: BaseException, path: Path) -> str:
-    """Where in the user's file an exception came up; nothing where it did not pass through it."""
-    lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
-    return f", line {lines[-1]} of {path}" if lines else ""
 
 
 # Before anything is measured --------------------------------------------------------------------------------

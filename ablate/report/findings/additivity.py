@@ -15,9 +15,9 @@ from ablate.effects.best_subset import BestSubset, best_subset
 from ablate.effects.estimate import Floats
 from ablate.effects.lack_of_fit import LackOfFit, lack_of_fit, size_of_columns
 from ablate.estimand.aliases import Aliases, alias_table, aliases
-from ablate.estimand.base import NotIdentified, averages
+from ablate.estimand.base import Estimand, NotIdentified, load_estimand
 from ablate.estimand.linear_model import linear_model
-from ablate.estimand.near_full import Leaning, leaning
+from ablate.estimand.near_full import Leaning, NearFull, leaning
 from ablate.render.tables import interval, markdown, p_text, unsigned
 from ablate.report.findings.base import DOUBT, Finding
 from ablate.report.row import Row
@@ -152,17 +152,20 @@ class PredictedBest(Finding):
 
 def additivity(study: Study, table: Floats, rows: Sequence[Row]) -> list[Finding]:
     """Test whether gains add up, where averages over arms are reported."""
-    asked = set(filter(averages, _estimands(rows)))
+    asked = [one for one in _estimands(rows) if one.averages]
     factors, arms = study.plan.factors, _levels(study)
     if not asked or len(factors) < 2:
         return []
     here = [n for n, row in enumerate(table) if np.isfinite(row).any() and study.arms[n] in arms]
     there = {study.arms[number]: arms[study.arms[number]] for number in here}
-    model = linear_model(there, factors, 2 if asked == {"interaction"} else 1)
+    model = linear_model(there, factors, min(one.order for one in asked))
     fit = lack_of_fit(table[here], model.matrix)
     mixed = sorted(name for name, others in aliases(arms, factors).main.items() if others)
     found = Additivity(
-        fit, tuple(mixed) if "main_effect" in asked else (), average=asked != {"near_full"}, suspects=()
+        fit,
+        tuple(mixed) if any(one.main_effects for one in asked) else (),
+        average=not all(one.stands_for for one in asked),
+        suspects=(),
     )
     if not found.doubted:
         return [found]
@@ -186,7 +189,7 @@ def _suspects(residual: Floats, arms: Mapping[str, Assignment], factors: Sequenc
 
 def near_full_leans(study: Study, table: Floats, rows: Sequence[Row]) -> list[Finding]:
     """Work out what near-full gains are off by where gains do not add up, in coefficients and as an estimate."""
-    if "near_full" not in _estimands(rows):
+    if not any(isinstance(one, NearFull) for one in _estimands(rows)):
         return []
     factors, arms = study.plan.factors, _levels(study)
     here = [study.arms[number] for number, row in enumerate(table) if np.isfinite(row).any()]
@@ -204,7 +207,7 @@ def near_full_leans(study: Study, table: Floats, rows: Sequence[Row]) -> list[Fi
 
 def aliased(study: Study, rows: Sequence[Row]) -> list[Finding]:
     """Look for what the arms of averaged gains cannot tell apart."""
-    if "main_effect" not in _estimands(rows):
+    if not any(one.main_effects for one in _estimands(rows)):
         return []
     found = aliases(_levels(study), study.plan.factors)
     return [] if found.clear else [Aliased(found)]
@@ -213,7 +216,8 @@ def aliased(study: Study, rows: Sequence[Row]) -> list[Finding]:
 def best(study: Study, table: Floats, rows: Sequence[Row]) -> list[Finding]:
     """Predict the best subset of the stages, where main effects are reported and the arms determine them all."""
     factors, arms = study.plan.factors, _levels(study)
-    if "main_effect" not in _estimands(rows) or any(len(factor.levels) > 2 for factor in factors):
+    several = any(len(factor.levels) > 2 for factor in factors)
+    if several or not any(one.main_effects for one in _estimands(rows)):
         return []
     combined = np.array([arm in arms for arm in study.arms])
     table, names = table[combined], list(arms)
@@ -235,5 +239,5 @@ def _levels(study: Study) -> dict[str, Assignment]:
     return without_controls(study.plan.levels)
 
 
-def _estimands(rows: Sequence[Row]) -> set[str]:
-    return {row.estimand for row in rows}
+def _estimands(rows: Sequence[Row]) -> list[Estimand]:
+    return [load_estimand(name) for name in dict.fromkeys(row.estimand for row in rows)]
