@@ -57,6 +57,11 @@ class Case:
         return label + (f" {numbers[resolution]}" if resolution else "") + folded + levels
 
     @property
+    def usual(self) -> bool:
+        """Whether studies of what stages are worth usually take the design."""
+        return getattr(self.design, "usual", False)
+
+    @property
     def arms(self) -> dict[str, Assignment]:
         """Arm -> level of every factor."""
         return self.design.arms(self.factors)

@@ -31,21 +31,21 @@ class Economy:
 
 def economy(studies: int, seed: int = 0) -> list[Economy]:
     """Width of the intervals of seven stages' gains against runs: one at a time, and several at once."""
-    wanted = ("leave_one_out", "main_effect", "near_full")
-    names = ("LeaveOneOut", "FractionalFactorial III", "FractionalFactorial IV", "NearFull")
-    chosen: list[Case] = [
-        case for name in names for case in (*shipped(), *FURTHER)
-        if case.name == name and case.estimand in wanted and case.factors == SWITCHES
-    ]  # fmt: skip
+    chosen = [case for case in (*shipped(), *FURTHER) if case.usual and case.factors == SWITCHES]
     found = []
-    for case in chosen:
+    for case in sorted(chosen, key=lambda case: (not _one_at_a_time(case), case.name)):
         weights, n_arms, shared = weights_of(case.contrasts, case.arms), len(case.arms), not case.own_seeds
-        most = 24 if case.estimand == "leave_one_out" else 6 if n_arms == 8 else 4
+        most = 24 if _one_at_a_time(case) else 6 if n_arms == 8 else 4
         for seeds in range(2, most + 1):
             rng = stream(seed, "economy", case.name, seeds)
             tables = draw("equal", rng, Runs(studies, seeds, case.present, shared))
             _, error, df = estimated(tables, weights, shared=shared)
             width = float((2 * stdtrit(df, 0.975) * error).mean())
-            name = "leave_one_out" if case.estimand == "leave_one_out" else case.name
+            name = case.estimand if _one_at_a_time(case) else case.name
             found.append(Economy(name, seeds, seeds * n_arms, width, studies))
     return found
+
+
+def _one_at_a_time(case: Case) -> bool:
+    """Whether each of its gains is a difference of two arms."""
+    return all(len(spec.weights) == 2 for spec in case.contrasts)

@@ -24,6 +24,7 @@ class AddOneIn:
     """
 
     estimands: ClassVar[tuple[str, ...]] = ("add_one_in",)
+    clear: ClassVar[bool] = True
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`bare`, then `only_<factor>`, or `only_<factor>=<level>` for every other level.

@@ -99,6 +99,10 @@ class Design(Protocol):
     Attributes:
         estimands: names of those that its arms were chosen for, which a plan freezes unless others
             are asked for.
+
+    Beside it a class may state `clear`, that its gains are one of every factor and free of interactions of two stages, so
+    that `goal.mde` weighs it unasked; and `usual`, that studies of what stages are worth usually take it, so that
+    calibration tries what such a study states and what it costs.
     """
 
     estimands: ClassVar[tuple[str, ...]]

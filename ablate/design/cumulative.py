@@ -24,6 +24,7 @@ class Cumulative:
     """
 
     estimands: ClassVar[tuple[str, ...]] = ("cumulative",)
+    clear: ClassVar[bool] = True
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`bare`, then `+<factor>` for each step, the last of them `full`.

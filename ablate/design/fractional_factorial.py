@@ -27,11 +27,17 @@ class FractionalFactorial:
     """
 
     estimands: ClassVar[tuple[str, ...]] = ("main_effect",)
+    usual: ClassVar[bool] = True
     resolution: int = 4
 
     def __post_init__(self) -> None:
         if self.resolution not in (3, 4, 5):
             raise ValueError(f"resolution must be 3, 4 or 5, got {self.resolution}")
+
+    @property
+    def clear(self) -> bool:
+        """Whether main effects are free of interactions of two stages."""
+        return self.resolution > 3
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """The principal fraction, which holds the full recipe.

@@ -23,6 +23,7 @@ class FullFactorial:
     """
 
     estimands: ClassVar[tuple[str, ...]] = ("main_effect", "interaction")
+    clear: ClassVar[bool] = True
     max_arms: int = 256
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:

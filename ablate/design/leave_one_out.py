@@ -18,6 +18,8 @@ class LeaveOneOut:
     """
 
     estimands: ClassVar[tuple[str, ...]] = ("leave_one_out",)
+    clear: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
         """`full`, then `without_<factor>`, or `<factor>=<level>` for every other level.

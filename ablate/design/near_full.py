@@ -36,6 +36,8 @@ class NearFull:
     """
 
     estimands: ClassVar[tuple[str, ...]] = ("near_full",)
+    clear: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
     pairs: int | None = None
     full_share: float = 0.2
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ablate.config import CONF, make
-from ablate.design.base import Factor, weight_matrix
+from ablate.design.base import Design, Factor, weight_matrix
 from ablate.effects.detectable import Looks, forecast
 from ablate.errors import AblateError, ConfigError, nearest
 from ablate.estimand.base import NotIdentified, contrasts_of
@@ -24,9 +24,6 @@ PEAKS = {
 }  # fmt: skip
 """Accelerator -> peak dense bf16 FLOP/s, from the makers' data sheets."""
 MOST_SEEDS = 64
-CANDIDATES = (
-    "leave_one_out", "add_one_in", "cumulative", "near_full", "fractional_factorial", "full_factorial",
-)  # fmt: skip
 
 
 def detectable(plan: Plan, noise: float) -> dict[str, float | None]:
@@ -165,9 +162,9 @@ def cheapest(
         factors: what is varied.
         noise: of a run.
         goal: minimum detectable effect that is wanted, in the aggregate's units.
-        designs: names to look at; None for those that ask for a gain of every factor and keep main effects
-            clear of interactions of two stages. Plackett-Burman and fractions of resolution III do not, and 8
-            arms of 7 stages leave nothing over to notice it with: they have to be asked for.
+        designs: names to look at; None for those that say so (`clear`): they ask for a gain of every factor and keep
+            main effects clear of interactions of two stages. Plackett-Burman and fractions of resolution III do not,
+            and 8 arms of 7 stages leave nothing over to notice it with: they have to be asked for.
     Returns:
         Rows sorted by runs: design, estimand, arms, seeds, runs, mde, or `why` when it cannot.
     Raises:
@@ -175,17 +172,30 @@ def cheapest(
     """
     if not goal > 0:
         raise ConfigError(f"goal.mde must be above zero, got {goal}")
-    rows = [_seeds_for(name, factors, noise, goal) for name in designs or CANDIDATES]
+    rows = [_seeds_for(name, factors, noise, goal) for name in designs or _clear()]
     return sorted(rows, key=lambda row: (row["runs"] is None, row["runs"] or 0))
 
 
-def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) -> dict[str, Any]:
+def _clear() -> list[str]:
+    """Names of the shipped designs whose gains are clear of interactions."""
+    names = sorted(path.stem for path in (CONF / "design").glob("*.yaml"))
+    return [name for name in names if getattr(_design(name)[0], "clear", False)]
+
+
+def _design(name: str) -> tuple[Design, Mapping[str, Any]]:
+    """Build a shipped design; beside it the node of its file."""
     from omegaconf import OmegaConf
 
     path = CONF / "design" / f"{name}.yaml"
     if not path.exists():
         known = [file.stem for file in path.parent.glob("*.yaml")]
         raise ConfigError(f"goal.designs: unknown design {name!r}: {nearest(name, known)}")
+    node: Any = OmegaConf.to_container(OmegaConf.load(path))
+    return make(node["method"], f"{name}.method"), node
+
+
+def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) -> dict[str, Any]:
+    design, node = _design(name)
     row: dict[str, Any] = {
         "design": name,
         "estimand": "",
@@ -195,8 +205,6 @@ def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) 
         "mde": math.nan,
     }
     try:
-        node: Any = OmegaConf.to_container(OmegaConf.load(path))
-        design = make(node["method"], f"{name}.method")
         arms = design.arms(factors)
         specs = contrasts_of(design.estimands[:1], arms, factors)
     except (ValueError, NotIdentified, AblateError) as error:

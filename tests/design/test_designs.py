@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from ablate.config import make
 from ablate.design import base
 from ablate.design.add_one_in import AddOneIn
-from ablate.design.base import Factor, arm_name
+from ablate.design.base import Design, Factor, arm_name
 from ablate.design.cumulative import Cumulative
 from ablate.design.dose import Dose
 from ablate.design.fractional_factorial import FractionalFactorial
@@ -26,6 +26,7 @@ from ablate.design.plackett_burman import PlackettBurman
 from ablate.design.random_subset import RandomSubset
 from ablate.design.shapley import Shapley
 from ablate.design.single import Single
+from ablate.estimand.aliases import aliases
 from ablate.estimand.base import load_estimand
 
 ROOT = Path(__file__).parents[2]
@@ -287,3 +288,21 @@ def test_designs_import_nothing_of_the_rest(path):
 
 def test_an_arm_without_its_only_factor_is_named_after_it():
     assert list(LeaveOneOut().arms([LANGUAGE])) == ["full", "without_language"]
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        FractionalFactorial(3),
+        FractionalFactorial(4),
+        FractionalFactorial(5),
+        FullFactorial(),
+        PlackettBurman(),
+    ],
+    ids=repr,
+)
+def test_a_design_of_main_effects_says_whether_interactions_of_two_are_mixed_into_them(
+    design: Design,
+) -> None:
+    mixed = any(aliases(design.arms(SWITCHES), SWITCHES).main.values())
+    assert getattr(design, "clear", False) == (not mixed)
