@@ -61,14 +61,8 @@ def test_a_folder_without_a_study_is_named(
 def test_the_page_over_shipped_studies_holds_them_in_a_megabyte() -> None:
     text = (RESULTS / "dashboard.html").read_text(encoding="utf-8")
     assert len(text.encode()) <= 1_000_000
-    names = [study["head"]["name"] for study in held(text)]
-    assert names == ["demo", "web_loo", "web_controls", "web_branched", "screening", "dose", "memorisation"]
-    assert {path.parent.name for path in RESULTS.rglob("study.json")} == {
-        "demo",
-        "web_loo",
-        "controls",
-        "web",
-        "screening",
-        "dose",
-        "memorisation",
-    }
+    shipped = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.rglob("study.json")]
+    assert len(shipped) >= 9
+    assert sorted(study["head"]["name"] for study in held(text)) == sorted(
+        study["head"]["name"] for study in shipped
+    )
