@@ -19,12 +19,16 @@ COLOURS = {
 def gains(
     summary: Summary, estimand: str | None = None, *, task: str | None = None, metric: str | None = None
 ) -> Figure:
-    """Gain of each stage with its interval; right is better; filled where it is a claim that holds."""
+    """Gain of each stage with its interval; right is better; filled where it is a claim that holds.
+
+    One estimand: the one asked for, or the plan's first; the others are named below.
+    """
     metric, task = metric or summary.head.primary, task or summary.head.headline
     shown = frames.effects(summary, estimand, task=task, metric=metric)
     if shown.empty:
         raise DataError(f"{summary.head.name} has no gain in {metric} of {task}")
-    shown = shown[shown["estimand"] == shown["estimand"].iloc[0]]
+    first, *others = shown["estimand"].unique()
+    shown = shown[shown["estimand"] == first]
     with matplotlib.rc_context(STYLE):
         figure, (axis,) = empty_figure(7.0, 1.3 + 0.42 * len(shown))
         axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
@@ -44,7 +48,9 @@ def gains(
         axis.tick_params(axis="y", length=0)
         axis.grid(axis="x", color=PALE, linewidth=0.6)
         axis.set_axisbelow(True)
-        axis.set_xlabel(f"gain in {metric} of {task}, right is better; 95 % intervals over seeds", fontsize=9)
+        label = f"gain in {metric} of {task}, right is better; 95 % intervals over seeds"
+        also = f"\nshown: {first}; by estimand=: {', '.join(others)}" if others else ""
+        axis.set_xlabel(label + also, fontsize=9)
         axis.set_title(summary.head.title)
     return figure
 

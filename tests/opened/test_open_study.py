@@ -146,6 +146,14 @@ def test_tables_and_figures_come_from_the_same_object(tmp_path: Path) -> None:
     assert s.figure("curves", task="quiz").axes[0].get_xlabel() == "training tokens"
 
 
+def test_a_figure_of_one_estimand_names_the_others() -> None:
+    s = ablate.open_study(Path(__file__).parents[2] / "results" / "web_loo" / "controls")
+    shown = s.figure("gains").axes[0]
+    assert shown.get_xlabel().endswith("shown: add_one_in; by estimand=: selection, volume")
+    assert len(shown.get_yticks()) == 2
+    assert "by estimand" not in s.figure("gains", estimand="volume").axes[0].get_xlabel()
+
+
 def test_the_command_prints_what_the_api_returns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from ablate.cli import main
 
