@@ -55,6 +55,20 @@ def tasks_of(summary: Summary, asked: Asked) -> list[str]:
     return list(asked.tasks) or (known if len(summary.aggregates[metric]) > 1 else single)
 
 
+def leading_task(summary: Summary, asked: Asked) -> str:
+    """The task whose gains a table has that shows one: the one asked for, else the headline's; in another metric the first.
+
+    Raises:
+        ConfigError: when several are asked for.
+    """
+    if len(asked.tasks) > 1:
+        raise ConfigError(
+            f"this table shows the gains on one task, got {len(asked.tasks)}: {', '.join(asked.tasks)}; table=tasks shows several"
+        )
+    of_primary = metric_of(summary, asked) == summary.head.primary and not asked.tasks
+    return summary.head.headline if of_primary else tasks_of(summary, asked)[0]
+
+
 def higher_is_better(summary: Summary, metric: str) -> bool:
     """Direction of a metric."""
     return bool(next(row["higher_is_better"] for row in rows_of(summary.metrics) if row["metric"] == metric))
@@ -99,7 +113,7 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def gains(summary: Summary, asked: Asked, task: str | None = None) -> list[Row]:
-    """The effects on a task (the headline's for None) in the metric and estimand asked for, with `stage` in words.
+    """The effects on a task (`leading_task` for None) in the metric and estimand asked for, with `stage` in words.
 
     `turned`, `turned_low`, `turned_high` are the estimate and its interval with plus for better.
 
@@ -114,9 +128,7 @@ def gains(summary: Summary, asked: Asked, task: str | None = None) -> list[Row]:
     estimand = asked.estimand or known[0]
     if estimand not in known:
         raise ConfigError(f"estimand={estimand}: {nearest(estimand, known)}")
-    wanted = task or (
-        summary.head.headline if metric == summary.head.primary else tasks_of(summary, asked)[0]
-    )
+    wanted = task or leading_task(summary, asked)
     return [_turned(row, summary) for row in rows if (row["estimand"], row["task"]) == (estimand, wanted)]
 
 

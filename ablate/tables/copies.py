@@ -7,6 +7,7 @@ from typing import Any
 from ablate.errors import ConfigError
 from ablate.summary.model import Summary, as_dict
 from ablate.tables.asked import Asked
+from ablate.tables.common import leading_task
 from ablate.tables.formats import writer
 from ablate.tables.kinds import make_table
 
@@ -19,25 +20,15 @@ def with_copies(summary: Summary) -> dict[str, Any]:
     copies: dict[str, list[str]] = {name: [] for name in NAMES}
     for metric in dict.fromkeys(summary.effects.get("metric", ())):
         for estimand in dict.fromkeys(summary.contrasts["estimand"]):
+            asked = Asked(metric=metric, estimand=estimand)
             for kind in KINDS:
+                try:
+                    made = make_table(kind, summary, asked)
+                except ConfigError:  # this metric has none of these gains
+                    continue
+                task = leading_task(summary, asked) if kind == "gains" else ""
                 for form in FORMATS:
-                    try:
-                        made = make_table(kind, summary, Asked(metric=metric, estimand=estimand))
-                    except ConfigError:  # this metric has none of these gains
-                        continue
-                    task = _task(summary, metric) if kind == "gains" else ""
                     row = (kind, form, metric, estimand, task, writer(form)(made))
                     for name, value in zip(NAMES, row, strict=True):
                         copies[name].append(value)
     return {**as_dict(summary), "copies": copies}
-
-
-def _task(summary: Summary, metric: str) -> str:
-    """The task whose gains the table `gains` has."""
-    from ablate.tables.common import tasks_of
-
-    return (
-        summary.head.headline
-        if metric == summary.head.primary
-        else tasks_of(summary, Asked(metric=metric))[0]
-    )

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from ablate.errors import ConfigError
-from ablate.summary.model import Summary
+from ablate.summary.model import Summary, from_dict
 from ablate.tables.asked import Asked
 from ablate.tables.kinds import kinds, make_table
 from ablate.tables.model import MISSING, Cell, Table, decimals_of, number, written
+from ablate.testing.summary import made_study
 
 MakeSummary = Callable[..., Summary]
 
@@ -128,3 +129,19 @@ def test_zero_has_no_minus_and_nothing_measured_is_a_dash() -> None:
     assert written(-0.00001, 3) == "0.000"
     assert written(-0.00001, 3, signed=True) == "+0.000"
     assert number(math.nan).text == number(None).text == MISSING
+
+
+def test_a_table_of_one_task_shows_the_one_that_was_asked_for() -> None:
+    summary = from_dict(made_study(stages=["a", "b"], seeds=3, tasks=["t", "u"], points=2), "made")
+    effects, better = summary.effects, summary.metrics["higher_is_better"][0]
+    shown = {
+        effects["factor"][n]: (1 if better else -1) * effects["estimate"][n]
+        for n in range(len(effects["task"]))
+        if (effects["task"][n], effects["metric"][n]) == ("u", summary.head.primary)
+    }
+    table = make_table("gains", summary, Asked(tasks=("u",)))
+    assert {line[0].text: line[1].value for line in table.rows} == pytest.approx(shown)
+    assert any("u, leave one out" in note for note in table.notes)
+    for kind in ("gains", "stages", "design"):
+        with pytest.raises(ConfigError, match="one task, got 2: t, u; table=tasks"):
+            make_table(kind, summary, Asked(tasks=("t", "u")))

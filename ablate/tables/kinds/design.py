@@ -12,12 +12,12 @@ from ablate.tables.common import (
     caption,
     higher_is_better,
     label,
+    leading_task,
     mean,
     metric_of,
     origin,
     rows_of,
     scores,
-    tasks_of,
 )
 from ablate.tables.model import MISSING, Column, Table, number, text
 
@@ -27,13 +27,7 @@ TICK = "✓"
 def table(summary: Summary, asked: Asked) -> Table:
     """Levels of each factor, and the difference to the reference arm over the seeds that both have."""
     metric = metric_of(summary, asked)
-    task = (
-        asked.tasks[0]
-        if asked.tasks
-        else summary.head.headline
-        if metric == summary.head.primary
-        else tasks_of(summary, asked)[0]
-    )
+    task = leading_task(summary, asked)
     names, found = list(summary.arms["arm"]), scores(summary, task, metric)
     usual, sign = (
         found[names.index(summary.head.reference)],
