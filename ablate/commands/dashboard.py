@@ -1,7 +1,8 @@
 """Show studies on one page: a file that opens by double click and asks no network.
 
-Give folders that hold a `study.json` (`ablate report` writes it): study folders or shipped results. The first is shown
-first; the others stand beside it, with a plain sentence where they must not be compared.
+Give folders of studies, running or finished, or shipped results (folders with a `study.json`, which `ablate report`
+writes; where records came after it, the page says what they say). The first is shown first; the others stand beside it,
+with a plain sentence where they must not be compared.
 
   dashboard.to=page.html             the file that is written
   dashboard.studies=[results/demo]   the folders as an override, in place of the bare words
@@ -18,7 +19,6 @@ from omegaconf import DictConfig
 
 from ablate.errors import ConfigError
 from ablate.settings import settings_of
-from ablate.store import write_text
 from ablate.study.plan import folder_of
 
 
@@ -36,19 +36,16 @@ def as_overrides(words: Sequence[str]) -> list[str]:
 
 def main(config: DictConfig) -> int:
     """Write the page; returns the exit status."""
-    from ablate.page.build import page
-    from ablate.summary.model import read_summary
-    from ablate.tables.copies import with_copies
+    from ablate.opened.study import open_study
 
     asked = settings_of(config).dashboard
     folders = [Path(folder) for folder in asked.studies] or [folder_of(config)]
     lost = [str(folder) for folder in folders if not folder.exists()]
     if lost:
         raise ConfigError(f"dashboard.studies: there is no {lost[0]}; give folders that hold a study.json")
-    text = page([with_copies(read_summary(folder)) for folder in folders])
-    path = Path(asked.to)
-    write_text(path, text)
+    first, *others = map(open_study, folders)
+    path = first.dashboard(asked.to, *others)
     print(
-        f"{len(folders)} {'study' if len(folders) == 1 else 'studies'}, {len(text.encode()) / 1e6:.2f} MB: {path}"
+        f"{len(folders)} {'study' if len(folders) == 1 else 'studies'}, {path.stat().st_size / 1e6:.2f} MB: {path}"
     )
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,41 @@ def test_a_running_study_is_read_from_its_records_and_nothing_is_written(tmp_pat
     assert (folder / "study.json").read_bytes() == before
     gone.write_bytes(kept)
     assert len(ablate.open_study(folder).scores()) == 6
+
+
+def test_the_page_says_what_the_records_say_where_they_came_after_the_report(tmp_path: Path) -> None:
+    from ablate.cli import main
+
+    folder = imported(tmp_path / "in")
+    gone = folder / "runs" / "without_a" / "seed-2" / "record.json"
+    told = {}
+    for name in ("reported", "later"):
+        assert main(["dashboard", str(folder), f"dashboard.to={tmp_path / name}"]) == 0
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        (block,) = re.findall(
+            r'<script type="application/json" class="study">(.*?)</script>', text, re.DOTALL
+        )
+        told[name] = json.loads(block)["runs"]["status"]
+        gone.unlink(missing_ok=True)
+    assert told["reported"] == ["done"] * 6
+    assert told["later"].count("done") == 5 and told["later"][-1] == "not imported"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seeds", "012"), ("title", 3), ("complete", "yes"), ("stages", [1])]
+)
+def test_a_head_of_another_shape_is_refused_by_its_key(tmp_path: Path, key: str, value: object) -> None:
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    content = json.loads((imported(tmp_path / "in") / "study.json").read_text(encoding="utf-8"))
+    content["head"][key] = value
+    (folder / "study.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"study.json: 'head': {key}"):
+        ablate.open_study(folder)
+    del content["head"][key]
+    (folder / "study.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DataError, match=f"lacks '{key}'"):
+        ablate.open_study(folder)
 
 
 def test_a_study_json_of_another_version_is_made_anew_where_the_records_are(tmp_path: Path) -> None:
