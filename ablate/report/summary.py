@@ -123,8 +123,8 @@ def _head(study: Study, rows: Sequence[Row]) -> Head:
         name=plan.study, title=plan.title, question=plan.question, prediction=plan.prediction,
         design=plan.design, digest=plan.digest, records=state_of(study.folder), reference=plan.reference,
         primary=study.primary, headline=lead[0].task if lead else next(iter(study.headline_tasks), ""),
-        aggregate=study.aggregate, seeds=study.seeds, stages=list(plan.stages), sequential=plan.sequential is not None,
-        complete=not study.waiting, imported=list(plan.imported or ()),
+        aggregate=study.aggregate if isinstance(study.aggregate, str) else tuple(study.aggregate), seeds=tuple(study.seeds), stages=plan.stages, sequential=plan.sequential is not None,
+        complete=not study.waiting, imported=plan.imported or (),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import DataError
+from ablate.shape import from_json
 from ablate.store import read_json, write_text
 
 FILE = "study.json"
@@ -51,12 +52,12 @@ class Head:
     reference: str
     primary: str
     headline: str
-    aggregate: str | list[str]
-    seeds: list[int]
-    stages: list[str]
+    aggregate: str | tuple[str, ...]
+    seeds: tuple[int, ...]
+    stages: tuple[str, ...]
     sequential: bool
     complete: bool
-    imported: list[str]
+    imported: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +174,9 @@ def from_dict(read: Any, where: str) -> Summary:
     named = {entry.name for entry in fields(Head)}
     if not isinstance(read["head"], dict) or named - read["head"].keys():
         raise DataError(f"{where}: 'head' lacks {min(named - set(read['head']))!r}; {again}")
-    head = Head(**{name: value for name, value in read["head"].items() if name in named})
+    known = {
+        name: value for name, value in read["head"].items() if name in named
+    }  # a later version may have more
+    head = from_json(Head, known, f"{where}: 'head'")
     rest = {entry.name: read[entry.name] for entry in fields(Summary)[1:]}
     return Summary(head=head, **rest)
