@@ -11,8 +11,18 @@ from ablate.errors import ConfigError
 from ablate.fingerprint import file_digest
 
 
+def module_of(path: Path) -> ModuleType:
+    """A file as a module, whatever it raises; never from compiled code kept beside it, which may be older."""
+    source = path.read_bytes()
+    module = ModuleType(f"ablate_user_{file_digest(path)}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look themselves up there
+    exec(compile(source, str(path), "exec"), module.__dict__)
+    return module
+
+
 def run_file(path: Path, where: str) -> ModuleType:
-    """A file as a module; never from compiled code kept beside it, which may be older.
+    """A file as a module.
 
     Args:
         path: of the file.
@@ -20,11 +30,8 @@ def run_file(path: Path, where: str) -> ModuleType:
     Raises:
         ConfigError: when it cannot be run; names file and line.
     """
-    module = ModuleType(f"ablate_user_{file_digest(path)}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses look themselves up there
     try:
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+        return module_of(path)
     except (Exception, SystemExit) as error:
         line = (
             f", line {error.lineno}"
@@ -33,7 +40,6 @@ def run_file(path: Path, where: str) -> ModuleType:
         )
         said = error.msg if isinstance(error, SyntaxError) else error
         raise ConfigError(f"{where}: {path} cannot be run: {type(error).__name__}: {said}{line}") from error
-    return module
 
 
 def line_of(error: BaseException, path: Path) -> str:

@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make, make_stages, naming, plain
+from ablate.config import RESERVED, make, make_stages, naming, plain
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
@@ -137,7 +137,7 @@ def decontamination(config: DictConfig) -> Decontamination:
         node for node in config.stages.values() if str(node.get("_target_", "")).endswith(".Decontamination")
     ]
     if nodes:
-        stage = make(nodes[0], "stages.decontamination", leave_out=("_target_", "enabled", "without"))
+        stage = make(nodes[0], "stages.decontamination", leave_out=RESERVED)
     else:
         evaluate = plain(config.evaluate)
         with naming("evaluate", ("snapshot", "tasks")):

@@ -26,14 +26,13 @@ Example: ablate inspect study=demo inspect.stage=gopher_quality
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 from omegaconf import DictConfig
 
 from ablate.errors import ConfigError, nearest
+from ablate.user_file import module_of
 
 
 def views() -> list[str]:
@@ -56,23 +55,13 @@ def view(name: str) -> ModuleType:
             f"inspect: unknown view {name!r}: {nearest(name, views())}; one of your own is a file, NAME.py"
         )
     try:
-        module = _of_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
-    except Exception as error:  # whatever stands in it
+        module = module_of(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # whatever stands in it
         raise ConfigError(
             f"inspect: the view {name} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if not callable(getattr(module, "main", None)):
         raise ConfigError(f"inspect: the view {name} has no function main(config)")
-    return module
-
-
-def _of_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"ablate_view_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError("no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look themselves up there
-    spec.loader.exec_module(module)
     return module
 
 

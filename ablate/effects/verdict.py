@@ -94,12 +94,13 @@ def verdict(
             (Kind.HELPS if better else Kind.HURTS) if claim else (Kind.MAY_HELP if better else Kind.MAY_HURT)
         )
         below = abs(estimate.estimate) < noise_floor
-        return Verdict(kind, f", by less than one run's noise ({_short(noise_floor)})" if below else "")
+        return Verdict(kind, f", by less than one run's noise ({short(noise_floor)})" if below else "")
     if estimate.p_value <= alpha:
         kind = Kind.SUGGESTS_HELP if better else Kind.SUGGESTS_HURT
         return Verdict(kind, f" (not after {correction})")
     return Verdict(Kind.NONE_SEEN)
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Two digits."""
     return str(np.format_float_positional(value, precision=2, fractional=False, trim="-"))

@@ -1,4 +1,4 @@
-"""Tables as CSV: one form for every file that ablate writes."""
+"""Tables as CSV, where they are no frames of a study (those write themselves, see `ablate.summary.frames`)."""
 
 from __future__ import annotations
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 
-import numpy as np
-
 from ablate.design.base import gain_name
 from ablate.effects.detectable import Detectable
 from ablate.effects.estimate import Estimate
-from ablate.effects.verdict import Verdict
+from ablate.effects.verdict import Verdict, short
 from ablate.report.branching import AT_END
 
 
@@ -156,8 +154,3 @@ def sees(row: Row) -> str:
         f"{short(seen.upper)} by at least as many, with 95 % confidence. Noise of a run {short(seen.noise)}, from "
         f"{seen.df:.0f} degrees of freedom."
     )
-
-
-def short(value: float) -> str:
-    """Two digits."""
-    return str(np.format_float_positional(value, precision=2, fractional=False, trim="-"))
