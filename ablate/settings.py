@@ -329,6 +329,35 @@ class PaperConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """What `ablate export` writes.
+
+    Attributes:
+        arm: of the study; null: its reference, which is the recipe as configured.
+        seed: run whose corpus it is, where seeds draw documents or stages; null: the study's first.
+        format: name of one, or a file NAME.py of your own with its `FORMAT`.
+        order: "pool", or "run": as the run of `order_seed` reads them in its first epoch.
+        order_seed: null: the seed.
+        shard_mb: of text, or of token ids, in a shard, before compression.
+        pipeline: write the recipe as this tool's script instead of documents: datatrove; null: documents.
+        to: folder, or file of a script; null: studies/<name>/exports/<arm>/<format>.
+    """
+
+    arm: str | None = None
+    seed: int | None = None
+    format: str = "parquet"
+    order: Literal["pool", "run"] = "pool"
+    order_seed: int | None = None
+    shard_mb: float = 256.0
+    pipeline: str | None = None
+    to: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.shard_mb > 0:
+            raise ValueError(f"shard_mb must be above 0, got {self.shard_mb}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DesignConfig:
     """Which arms are run.
 
@@ -387,6 +416,7 @@ class Config:
     format: str = "markdown"
     published: str | None = None
     paper: PaperConfig = field(default_factory=PaperConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     goal: GoalConfig = field(default_factory=GoalConfig)
     sequential: SequentialConfig = field(default_factory=SequentialConfig)

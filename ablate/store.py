@@ -85,7 +85,7 @@ def atomic(path: Path, *, seal: bool = False) -> Iterator[Path]:
 
 def put(part: Path, path: Path) -> None:
     """Seal a finished file and give it its name, whatever stood there before."""
-    new, earlier = _content_sum(part), _sums(path)
+    new, earlier = content_sum(part), _sums(path)
     _write_sums(path, [new, *earlier])  # the file that is still there stays whole
     part.replace(path)
     if earlier:
@@ -117,7 +117,8 @@ def _write_sums(path: Path, sums: list[str]) -> None:
     Path(name).replace(sum_path(path))
 
 
-def _content_sum(path: Path) -> str:
+def content_sum(path: Path) -> str:
+    """XXH3 of a file's bytes, as seals have it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 
@@ -151,7 +152,7 @@ def fault(path: Path) -> str | None:
         if not sums:
             return UNSEALED
         if mark not in _hashed:
-            _hashed[mark] = _content_sum(path)
+            _hashed[mark] = content_sum(path)
     except FileNotFoundError:
         return "it is gone" if sum_path(path).exists() else ABSENT
     except OSError as error:

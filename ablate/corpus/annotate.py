@@ -260,6 +260,15 @@ class Annotations:
             for segment, part in self._by_segment(version, rows)
         ]
 
+    def folders(
+        self, version: TextVersion, operation: Operation, rows: np.ndarray
+    ) -> list[tuple[Path, np.ndarray]]:
+        """Where `fill` keeps its parts: as it returns them, without a look at what is there."""
+        return [
+            (self.store.root / "annotations" / digest(self._identity(operation, segment)), part)
+            for segment, part in self._by_segment(version, rows)
+        ]
+
     def cpu_s(self, operation: Operation, segments: Collection[str], rows: np.ndarray | None = None) -> float:
         """CPU-seconds that `operation` took on the texts of some segments, whenever that was.
 

@@ -73,6 +73,36 @@ def token_counts(
     return counts
 
 
+def token_ids(
+    annotations: Annotations, operation: Tokenize, version: TextVersion, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids of ascending rows of a version one after another, and the tokens of each: int64.
+
+    They must have been made before (`Annotations.fill`), and are read shard by shard, so that of a large pool nothing
+    but what is asked for is opened.
+
+    Raises:
+        Damaged: when some are not there.
+    """
+    counts = np.zeros(rows.size, dtype=np.int64)
+    found: list[tuple[np.ndarray, pa.LargeListArray]] = []
+    for shard, some in annotations.pool.rows_by_shard(rows):
+        for folder, wanted in annotations.folders(version, operation, some):
+            place = np.searchsorted(rows, wanted)
+            for table, at, hit in take(folder, wanted, shard=shard, columns=["row", "ids"]):
+                (taken,) = table.column("ids").take(pa.array(hit)).chunks
+                counts[place[at]] = np.diff(taken.offsets.to_numpy())
+                found.append((place[at], taken))
+    begins = np.cumsum(counts) - counts
+    ids = np.empty(counts.sum(), dtype=found[0][1].values.to_numpy().dtype if found else np.uint16)
+    for places, taken in found:
+        offsets, flat = taken.offsets.to_numpy(), taken.values.to_numpy()
+        for number, place in enumerate(places.tolist()):
+            begin = begins[place]
+            ids[begin : begin + counts[place]] = flat[offsets[number] : offsets[number + 1]]
+    return ids, counts
+
+
 @dataclass(eq=False)
 class TokenCounter:
     """Tokens of some rows of a version; None where HTML source is among them.
@@ -98,6 +128,15 @@ class TokenCounter:
     def _is_source(self, version: TextVersion) -> np.ndarray:
         raw = version.segments.index(RAW)
         return np.asarray((version.which == raw) & self.annotations.pool.is_html)
+
+
+def document_order(keys: np.ndarray, seed: int, epoch: int = 0) -> np.ndarray:
+    """The order in which a run of a seed reads documents in an epoch: positions in `keys`, int64."""
+    return np.argsort(_hashed(keys, seed, epoch), kind="stable")
+
+
+def _hashed(keys: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    return mix64(mix64(keys, seed), epoch)
 
 
 @dataclass(frozen=True)
@@ -180,7 +219,7 @@ class TokenStream:
         """
         self._arrange(place.epoch)
         keys = np.append(self._keys[self._order], place.key)
-        *mine, there = self._hashed(keys, self._seed, place.epoch)
+        *mine, there = _hashed(keys, self._seed, place.epoch)
         position = int(np.searchsorted(mine, there))
         before = place.epoch * self.unique_tokens
         if position == self._order.size:
@@ -203,11 +242,7 @@ class TokenStream:
             self._epoch = epoch
 
     def _shuffled(self, seed: int, epoch: int) -> np.ndarray:
-        return np.argsort(self._hashed(self._keys, seed, epoch), kind="stable")
-
-    @staticmethod
-    def _hashed(keys: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        return mix64(mix64(keys, seed), epoch)
+        return document_order(self._keys, seed, epoch)
 
     def _slice(self, begin: int, end: int) -> np.ndarray:
         pieces = []

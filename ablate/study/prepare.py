@@ -161,7 +161,7 @@ class Workshop:
         count = partial(token_counts, self.annotations, rest.tokenizer, rest.version, rest.rows)
         draws = self.annotations.measure(rest.version, SizeMatchedRemoval())
         here = {name: column[rest.rows] for name, column in draws.items()}
-        removal = size_matched(here, self._mended(rest, count), tokens=tokens, seed=own_seed(config, seed))
+        removal = size_matched(here, self.mended(rest, count), tokens=tokens, seed=own_seed(config, seed))
         return [*rest.stages, removal]
 
     def _build(self, stages: Sequence[Stage], part: Part | None, tokenizer: Tokenize, folder: Path) -> None:
@@ -191,7 +191,7 @@ class Workshop:
             seal=True,
         )
 
-    def _mended(self, prepared: Prepared, use: Callable[[], T]) -> T:
+    def mended(self, prepared: Prepared, use: Callable[[], T]) -> T:
         """What `use` gives; where texts that a stored corpus rests on turn out damaged, they are made again."""
         try:
             return use()
@@ -226,7 +226,7 @@ class Workshop:
 
         def make() -> None:
             find = partial(find_leaks, self.annotations, prepared.version, prepared.rows, finder)
-            found = self._mended(prepared, find)
+            found = self.mended(prepared, find)
             write_table(table, found, seal=True)
             about = {"method": finder.method, "match": finder.match, "documents": len(found["row"].unique())}
             write_json(summary, {**about, "tasks": leaked_items(found, finder.tasks)}, seal=True)
@@ -238,7 +238,7 @@ class Workshop:
         self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
     ) -> TokenStream:
         """An arm's training stream."""
-        return self._mended(
+        return self.mended(
             prepared,
             lambda: open_stream(
                 self.annotations, prepared.tokenizer, prepared.version, prepared.rows,
@@ -248,7 +248,7 @@ class Workshop:
 
     def groups(self, prepared: Prepared, step: Relation) -> Groups:
         """Which documents of an arm's text version belong together according to `step`."""
-        return self._mended(prepared, lambda: self.annotations.groups(prepared.version, step))
+        return self.mended(prepared, lambda: self.annotations.groups(prepared.version, step))
 
 
 def _whole_corpus(folder: Path) -> bool:
