@@ -230,7 +230,7 @@ def test_the_script_says_which_stages_datatrove_has(capsys: pytest.CaptureFixtur
 def test_datatrove_reads_exports_and_keeps_what_the_arm_keeps() -> None:
     if not PEER:
         pytest.skip(
-            "NOT CHECKED AGAINST DATATROVE: set ABLATE_PEER_PYTHON to a Python with datatrove[io,processing]"
+            "NOT CHECKED AGAINST DATATROVE: set ABLATE_PEER_PYTHON to a Python with datatrove[io,processing] and spacy"
         )
     ids, texts, workshop, _ = truth()
     folder, lines = exported("parquet"), exported("jsonl")

@@ -23,7 +23,7 @@ LINES = "same decisions on texts with plain LF line ends"
 HEAD = '''"""The recipe of arm {arm} as a datatrove pipeline, written by `ablate export export.pipeline=datatrove`.
 
 Reads a folder of Parquet with id, text and url (`ablate export export.format=parquet` of an arm without these stages), or the
-shards of a pool in ablate's store; writes JSON lines. Needs datatrove[io,processing].
+shards of a pool in ablate's store; writes JSON lines. Needs datatrove[io,processing] and spacy.
 
 {stages}
 
