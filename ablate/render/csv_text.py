@@ -7,6 +7,8 @@ import io
 import math
 from collections.abc import Iterable
 
+from ablate.spreadsheet import cell_text
+
 
 def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]], floats: str = ".6g") -> str:
     """Return a header and rows as CSV, lines ending in a newline alone.
@@ -18,7 +20,7 @@ def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]], floats: st
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(list(header))
+    writer.writerow([cell_text(name) for name in header])
     for row in rows:
         writer.writerow([_cell(cell, floats) for cell in row])
     return out.getvalue()
@@ -29,4 +31,4 @@ def _cell(cell: object, floats: str) -> str:
         return ""
     if isinstance(cell, float):
         return "" if math.isnan(cell) else format(float(cell), floats)
-    return str(cell)
+    return cell_text(str(cell))

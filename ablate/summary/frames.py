@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ablate.errors import DataError, nearest
+from ablate.spreadsheet import cell_text
 from ablate.summary.model import Columns, Summary
 
 AGGREGATE = "aggregate"
@@ -260,6 +261,9 @@ def csv_files(summary: Summary) -> dict[str, str]:
 def csv_text(frame: pd.DataFrame, digits: int | None = 6) -> str:
     """A frame as CSV, floats with so many digits; None for all."""
     form = None if digits is None else f"%.{digits}g"
+    frame = frame.map(lambda cell: cell_text(cell) if isinstance(cell, str) else cell).rename(
+        columns=cell_text
+    )
     return str(frame.to_csv(index=False, lineterminator="\n", float_format=form))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from ablate.spreadsheet import cell_text
 from ablate.tables.model import MISSING, Table
 
 
@@ -37,6 +38,6 @@ def write(table: Table) -> str:
         if any(cell.bold for cell in cells):
             heads.append(f"{name}, bold")
             columns.append(["yes" if cell.bold else "" for cell in cells])
-    lines.writerow(heads)
-    lines.writerows(zip(*columns, strict=True))
+    lines.writerow(map(cell_text, heads))
+    lines.writerows(map(cell_text, row) for row in zip(*columns, strict=True))
     return out.getvalue()
