@@ -400,6 +400,7 @@ class Config:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None
     randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
+    mixture: dict[str, float] | None = None
     workers: int | None = field(default=None, metadata=ASIDE)
     store: str = field(default="store", metadata=ASIDE)
     inspect: InspectConfig = field(default_factory=InspectConfig)

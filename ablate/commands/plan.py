@@ -22,9 +22,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 
 from ablate.config import make
+from ablate.corpus.mixture import Mixture
 from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.base import load_estimand
@@ -60,6 +62,7 @@ def main(config: DictConfig) -> int:
         print("runs have been done, so the predictions stay as they were frozen")
     print("\n".join(_goal(frozen, config)), end="")
     warnings += _thin(frozen, Path(config.store))
+    warnings += _repeated_sources(frozen, Path(config.store))
     print("".join(f"{warning}\n" for warning in warnings), end="")
     print(f"frozen in {folder / 'plan.json'}; run it with the same command and `sweep` in place of `plan`")
     return 0
@@ -265,6 +268,31 @@ def _thin(plan: Plan, store: Path) -> list[str]:
     if not _is_sharded(plan) or not cost or not cost.probe.tokens_left:
         return []
     return thin_shards(plan, _pool(plan, store), cost.probe.tokens_left)
+
+
+def _repeated_sources(plan: Plan, store: Path) -> list[str]:
+    """Sources that the mixtures of arms ask for more often than repeating costs little, as far as a probe has seen.
+
+    Raises:
+        ConfigError: for a mixture that the pool's documents do not allow.
+    """
+    mixtures = {name: mixture for name, arm in plan.arms.items() if (mixture := Mixture.of(arm.config))}
+    if not mixtures:
+        return []
+    pool, warnings = _pool(plan, store), []
+    cost = plan.predicted and plan.predicted.cost
+    each = cost.probe.tokens_left if cost else 0.0
+    sources = pool.column("source").to_pylist()
+    tokens = np.full(len(pool), max(1, round(each)), dtype=np.int64)
+    for name, mixture in mixtures.items():
+        arm, division = plan.arms[name], mixture.divide(sources, pool.is_synthetic, tokens)
+        budget = arm.train.tokens if arm.budget.match == "tokens" else division.one_pass
+        often = [part for part in division.read(budget, arm.proxy.context) if part.repeats and each]
+        if often:
+            warnings.append(
+                f"{name}: about {'; '.join(map(str, often))}. A smaller share, a smaller budget or more text repeats less"
+            )
+    return warnings
 
 
 def _aliases(plan: Plan) -> list[str]:

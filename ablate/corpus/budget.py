@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 import numpy as np
 
-from ablate.corpus.branch import BranchStream
-from ablate.corpus.tokens import TokenStream
 from ablate.errors import ConfigError
 
 WARN_EPOCHS = 4.0
@@ -59,7 +57,15 @@ class Copies(TypedDict):
     max: int
 
 
-def copies_seen(stream: TokenStream | BranchStream, clusters: np.ndarray, tokens: int) -> Copies:
+class Documents(Protocol):
+    """A stream that can tell which documents of a corpus a run of some tokens meets."""
+
+    def documents_seen(self, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the index in the corpus of each document that is met, and how often it is."""
+        ...
+
+
+def copies_seen(stream: Documents, clusters: np.ndarray, tokens: int) -> Copies:
     """How many copies of duplicate clusters the budget really samples (FineWeb, appendix E.2).
 
     Where the budget is small against the pool few clusters are met twice, and deduplication cannot

@@ -336,6 +336,44 @@ def _corpora(study: Study) -> list[str]:
         )
     if any(len(study.corpora(arm)) > 1 for arm in study.arms):
         text += " Where seeds have corpora of their own: from the smallest to the largest."
+    return [text, markdown(header, cells), *_mixtures(study)]
+
+
+def _mixtures(study: Study) -> list[str]:
+    """What each arm with a mixture read of its sources; nothing where no arm has one."""
+    cells, often = [], []
+    for arm in study.arms:
+        corpora = [record.corpus for record in study.corpora(arm) if record.corpus]
+        for read in zip(*[corpus.mixture for corpus in corpora if corpus.mixture], strict=True):
+            epochs = [part.epochs for part in read]
+            repeats = max(epochs) > WARN_EPOCHS
+            cells.append([
+                arm, read[0].name, f"{read[0].share:.4g}", _span([part.unique_tokens for part in read], ","), _span([part.tokens for part in read], ","),
+                _span(epochs, ".2f"), _span([part.effective_tokens for part in read], ",.0f"),
+                f"repeats more than {WARN_EPOCHS:g} times" if repeats else "",
+            ])  # fmt: skip
+            often += [f"`{arm}` reads `{read[0].name}` {max(epochs):.1f} times"] if repeats else []
+    if not cells:
+        return []
+    header = (
+        "arm",
+        "source",
+        "share",
+        "unique tokens",
+        "trained on",
+        "epochs",
+        "worth in fresh tokens",
+        "note",
+    )
+    text = (
+        "What was read of each source. A source is within one sequence of its share at every checkpoint; each has an order and "
+        "epochs of its own."
+    )
+    if often:
+        text += (
+            f" **Repeated more than {WARN_EPOCHS:g} times**, which costs, so that a share is compared with repetition and not with "
+            f"fresh text: {'; '.join(often)}."
+        )
     return [text, markdown(header, cells)]
 
 

@@ -22,6 +22,7 @@ from ablate.config import (
     stage_names,
     stage_order,
 )
+from ablate.corpus.mixture import KEY, Mixture
 from ablate.design.base import Assignment, ContrastSpec, Design, Factor
 from ablate.design.controls import CONTROL, PARTS, SPLIT, controlled_factor, controls
 from ablate.errors import AblateError, ConfigError, DataError, nearest
@@ -45,7 +46,18 @@ which some file systems do not tell apart, or the form of an accent."""
 UNSAFE = re.compile(r"[^\w.,+=@()-]|^[.-]|\.$")
 LONGEST = 100
 """Characters of a name in a folder's; a file system takes 255 bytes."""
-ARM_KEYS = ("pool", "recipe", "stages", "tokenizer", "proxy", "train", "budget", "evaluate", "randomness")
+ARM_KEYS = (
+    "pool",
+    "recipe",
+    "stages",
+    "tokenizer",
+    "proxy",
+    "train",
+    "budget",
+    "evaluate",
+    "randomness",
+    KEY,
+)
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
 
 
@@ -264,6 +276,9 @@ def make_plan(composed: Any) -> Plan:
                     f"design.factors: randomness.{key} cannot be varied within a study, the arms of a seed share what it "
                     "draws; give each of its settings a study of its own"
                 )
+        if arm[KEY] is None:
+            del arm[KEY]  # an arm without one is what it was before there were any
+        Mixture.of(arm)
         check_arm(arm, draws)
         for shared in ("pool", "tokenizer"):
             if _without_rates(arm[shared]) != _without_rates(config[shared]):

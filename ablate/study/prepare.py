@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
 from ablate.corpus.ledger import ledger_files, write_ledger
+from ablate.corpus.mixture import Division, Mixture, MixtureStream
 from ablate.corpus.planted import PlantedPart
 from ablate.corpus.size_matched import SizeMatchedRemoval, size_matched
 from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
@@ -59,6 +60,7 @@ class Prepared:
         part: of the pool that was curated; None for all of it.
         stages: that made it.
         tokenizer: that its tokens are of.
+        division: its documents as the arm's mixture divides them; None without a mixture.
     """
 
     key: str
@@ -69,6 +71,12 @@ class Prepared:
     part: Part | None
     stages: Sequence[Stage]
     tokenizer: Tokenize
+    division: Division | None = None
+
+    @property
+    def one_pass(self) -> int:
+        """Tokens of one pass over it, see `Division.one_pass`."""
+        return self.division.one_pass if self.division else int(self.info["unique_tokens"])
 
 
 class Workshop:
@@ -83,6 +91,7 @@ class Workshop:
     def __init__(self, config: Mapping[str, Any], store: Store, workers: int | None = None) -> None:
         self.config, self.store, self.workers = config, store, workers
         self.tokenizers: dict[Draw, Tokenize] = {}
+        self._divisions: dict[tuple[str, str], Division] = {}
 
     @cached_property
     def pool(self) -> Pool:
@@ -139,9 +148,23 @@ class Workshop:
                     self._build(stages, part, tokenizer, folder)
         info = read_json(folder / CORPUS)
         version = TextVersion(info["version"], tuple(info["segments"]), np.load(folder / "which.npy"))
-        return Prepared(
+        found = Prepared(
             folder.name, info, version, np.load(folder / "rows.npy"), draw, part, stages, tokenizer
         )
+        mixture = Mixture.of(config)
+        return found if mixture is None else replace(found, division=self._divide(found, mixture))
+
+    def _divide(self, prepared: Prepared, mixture: Mixture) -> Division:
+        """A corpus as a mixture divides it."""
+        place = (prepared.key, digest(mixture.weights))
+        if place not in self._divisions:
+            count = partial(
+                token_counts, self.annotations, prepared.tokenizer, prepared.version, prepared.rows
+            )
+            sources = self.pool.column("source").take(prepared.rows).to_pylist()
+            synthetic = self.pool.is_synthetic[prepared.rows]
+            self._divisions[place] = mixture.divide(sources, synthetic, self.mended(prepared, count))
+        return self._divisions[place]
 
     def _stages_of(self, config: Mapping[str, Any], seed: int) -> list[Stage]:
         """The stages that make an arm's corpus under a seed.
@@ -237,11 +260,34 @@ class Workshop:
     def stream(
         self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
     ) -> TokenStream:
-        """An arm's training stream."""
+        """The stream over an arm's corpus as it is, see `TokenStream`."""
+        return self._stream(prepared, prepared.rows, seed, context, subset)
+
+    def mixed_stream(
+        self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
+    ) -> TokenStream | MixtureStream:
+        """What a run of an arm reads: its corpus as it is, or in the shares of its mixture; arguments as for `stream`."""
+        if prepared.division is None:
+            return self.stream(prepared, seed=seed, context=context, subset=subset)
+        parts = prepared.division.parts
+        read = None if subset is None else prepared.division.read(subset[1], context)
+        streams = [
+            self._stream(
+                prepared, prepared.rows[part.members], seed, context,
+                (subset[0], read[number].tokens) if subset and read else None,
+            )
+            if part.weight else None
+            for number, part in enumerate(parts)
+        ]  # fmt: skip
+        return MixtureStream(streams, prepared.division, context)
+
+    def _stream(
+        self, prepared: Prepared, rows: np.ndarray, seed: int, context: int, subset: tuple[int, int] | None
+    ) -> TokenStream:
         return self.mended(
             prepared,
             lambda: open_stream(
-                self.annotations, prepared.tokenizer, prepared.version, prepared.rows,
+                self.annotations, prepared.tokenizer, prepared.version, rows,
                 seed=seed, context=context, subset=subset,
             ),
         )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ablate.corpus.mixture import ReadPart
 from ablate.errors import DataError
 from ablate.fingerprint import LATER, digest, file_digest
 from ablate.render.funnel import FunnelRow
@@ -87,6 +88,7 @@ class TrainedCorpus:
         copies: of duplicates that were met; None for a recipe without deduplication.
         funnel: what was left after each stage, see `ablate.corpus.funnel`.
         leaks: items that it gives away; None where the tasks are not there as files.
+        mixture: what is read of each source; None for an arm that reads its corpus as it is.
     """
 
     key: str
@@ -98,6 +100,7 @@ class TrainedCorpus:
     copies: Copies | None
     funnel: tuple[FunnelRow, ...]
     leaks: Leaks | None = None
+    mixture: tuple[ReadPart, ...] | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 from ablate.config import identified, make, make_stages, renamed
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import BudgetConfig, Copies, copies_seen, effective_tokens
+from ablate.corpus.mixture import Mixture, MixtureStream
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError
 from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
-from ablate.shape import from_json
+from ablate.shape import from_json, to_json
 from ablate.stages.base import Relation
 from ablate.store import (
     ABSENT,
@@ -55,6 +56,8 @@ from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_tr
 if TYPE_CHECKING:
     from ablate.train.loop import Progress
 
+Reading = TokenStream | BranchStream | MixtureStream
+"""What a run reads."""
 RunName = tuple[str, int]
 """Names a run: an arm and a seed."""
 
@@ -63,15 +66,15 @@ LIBRARIES = ("torch",)
 """Distributions whose version may change what a run computes; stages, tokenizer and tasks name theirs themselves."""
 
 
-def budget_tokens(config: Mapping[str, Any], unique_tokens: int) -> int:
+def budget_tokens(config: Mapping[str, Any], prepared: Prepared) -> int:
     """Return how many tokens an arm trains on.
 
     Args:
         config: the arm's; `budget.match` says whether it is the plan's number of tokens or one pass over its corpus.
-        unique_tokens: how many its corpus has.
+        prepared: that corpus.
     """
     budget: BudgetConfig = make(config["budget"], "budget")
-    return int(config["train"]["tokens"] if budget.match == "tokens" else unique_tokens)
+    return int(config["train"]["tokens"]) if budget.match == "tokens" else prepared.one_pass
 
 
 @lru_cache(maxsize=16)
@@ -113,7 +116,8 @@ def run_key(
         "seed": weights if weights == order else [weights, order],
         **({} if subset is None else {"subset": subset}),
         **({"origin": origin.key} if origin else {}),
-        "tokens": budget_tokens(config, prepared.info["unique_tokens"]),
+        "tokens": budget_tokens(config, prepared),
+        **({"mixture": mixture.weights} if (mixture := Mixture.of(config)) else {}),
         "evaluate": evaluator_of(config, prepared.tokenizer, store).digest,
     })  # fmt: skip
 
@@ -238,7 +242,7 @@ class _Open:
     name: RunName
     config: Mapping[str, Any]
     prepared: Prepared
-    stream: TokenStream | BranchStream
+    stream: Reading
     origin: Origin | None
     folder: Path
     result: Path
@@ -246,7 +250,7 @@ class _Open:
     @property
     def tokens(self) -> int:
         """How many tokens the model has seen at the end, those of its trunk included."""
-        return budget_tokens(self.config, self.stream.unique_tokens)
+        return budget_tokens(self.config, self.prepared)
 
     @property
     def shape(self) -> str:
@@ -336,11 +340,12 @@ def _open(plan: Plan, workshop: Workshop, origins: Origins, study: Path, name: R
     arm, seed = name
     config = plan.arms[arm].config
     prepared = workshop.prepare(config, seed)
-    seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared.info["unique_tokens"])
+    seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared)
     subset = None if seeds.subset is None else (seeds.subset, tokens)
-    own = workshop.stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
+    own = workshop.mixed_stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
     origin = origins.of(config, seed)
-    stream = origin.before(own) if isinstance(origin, Trunk) else own
+    # A mixture with a trunk is refused, see `check_branches`.
+    stream = origin.before(own) if isinstance(origin, Trunk) and isinstance(own, TokenStream) else own
     result = workshop.store.root / "runs" / run_key(config, prepared, workshop.store, seed, origin)
     return _Open(name, config, prepared, stream, origin, run_folder(study, arm, seed), result)
 
@@ -353,6 +358,13 @@ def _record(workshop: Workshop, run: _Open) -> None:
     trunk = run.origin.record() if run.origin else None
     own_tokens = tokens - (trunk["tokens"] if trunk else 0)
     cpu_s = workshop.curation_cpu_s(run.prepared)
+    division = run.prepared.division
+    mixture = division and division.read(own_tokens, run.config["proxy"]["context"])
+    worth = (
+        sum(part.effective_tokens for part in mixture)
+        if mixture
+        else effective_tokens(own_tokens, info["unique_tokens"])
+    )
     data = {
         **outcome,
         "run": run.result.name,
@@ -361,7 +373,8 @@ def _record(workshop: Workshop, run: _Open) -> None:
             "key": info["content"],
             **{name: info[name] for name in ("documents", "bytes", "unique_tokens")},
             "epochs": own_tokens / info["unique_tokens"],
-            "effective_tokens": effective_tokens(own_tokens, info["unique_tokens"]),
+            "effective_tokens": worth,
+            **({"mixture": to_json(mixture)} if mixture else {}),
             "copies": _copies(run.config, workshop, run.prepared, run.stream, tokens),
             "funnel": info["funnel"],
             "leaks": workshop.leaks(run.config, run.prepared),
@@ -381,7 +394,7 @@ def _copies(
     config: Mapping[str, Any],
     workshop: Workshop,
     prepared: Prepared,
-    stream: TokenStream | BranchStream,
+    stream: Reading,
     tokens: int,
 ) -> Copies | None:
     """Return how often documents of one duplicate cluster were trained on; None where the recipe has no relation.

@@ -22,7 +22,7 @@ from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.launch import is_chosen, open_launcher
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.prepare import Workshop
+from ablate.study.prepare import Prepared, Workshop
 from ablate.study.record import read_record
 from ablate.study.rescue import Rescue
 from ablate.study.run import (
@@ -185,8 +185,8 @@ def _prepare(
         else:
             info = prepared.info
             line = f"{_named(arm, config, seed)}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens"
-            line += _repeats(config, info)
-            if CONTROL in config and config["budget"]["match"] == "tokens" and _meets_once(config, info):
+            line += _repeats(config, prepared)
+            if CONTROL in config and config["budget"]["match"] == "tokens" and _meets_once(config, prepared):
                 line += "; it meets none twice, so its volume is nil by construction: train longer, or do without it"
         if (arm, line) not in told:
             told.add((arm, line))
@@ -194,8 +194,8 @@ def _prepare(
     return list(distinct.values()), trunks
 
 
-def _meets_once(config: Mapping[str, Any], corpus: Mapping[str, Any]) -> bool:
-    return budget_tokens(config, corpus["unique_tokens"]) <= int(corpus["unique_tokens"])
+def _meets_once(config: Mapping[str, Any], prepared: Prepared) -> bool:
+    return budget_tokens(config, prepared) <= int(prepared.info["unique_tokens"])
 
 
 def _named(arm: str, config: Mapping[str, Any], seed: int) -> str:
@@ -203,9 +203,12 @@ def _named(arm: str, config: Mapping[str, Any], seed: int) -> str:
     return arm if draw == AS_CONFIGURED else f"{arm}, {draw}"
 
 
-def _repeats(config: Mapping[str, Any], corpus: Mapping[str, Any]) -> str:
-    """What a budget of several epochs is told with."""
-    epochs = budget_tokens(config, corpus["unique_tokens"]) / corpus["unique_tokens"]
+def _repeats(config: Mapping[str, Any], prepared: Prepared) -> str:
+    """What a budget of several epochs, and a mixture, are told with."""
+    if prepared.division:
+        read = prepared.division.read(budget_tokens(config, prepared), config["proxy"]["context"])
+        return f"; read as {', '.join(map(str, read))}"
+    epochs = budget_tokens(config, prepared) / prepared.info["unique_tokens"]
     if epochs <= 1:
         return ""
     return f", {epochs:.1f} epochs" + (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.config import identified, make, naming
 from ablate.corpus.branch import BranchStream
+from ablate.corpus.mixture import KEY
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.errors import AblateError, ConfigError
@@ -275,6 +276,11 @@ def check_branches(plan: Plan) -> None:
                     f"evaluate.average_last={arm.evaluate.average_last} needs as many points on the branch, and of "
                     f"train.evaluations only {points} lie behind {settings.trunk_share}; add some, e.g. "
                     f"{round((settings.trunk_share + 1) / 2, 3)}"
+                )
+            if KEY in arm.config:
+                raise ConfigError(
+                    f"{KEY} is not for train.branch_from=reference: a trunk stops at one place in one order of documents, and a "
+                    "mixture has an order for each source; train from scratch (train.branch_from=null)"
                 )
             if arm.budget.match != "tokens":
                 raise ConfigError(

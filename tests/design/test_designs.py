@@ -21,6 +21,7 @@ from ablate.design.fractional_factorial import FractionalFactorial
 from ablate.design.full_factorial import FullFactorial
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.design.mixed import Mixed
+from ablate.design.mixtures import Mixtures
 from ablate.design.order import Order
 from ablate.design.plackett_burman import PlackettBurman
 from ablate.design.random_subset import RandomSubset
@@ -257,6 +258,53 @@ def test_parameters_out_of_range_are_refused(call):
         call()
 
 
+TENTHS = ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1"]
+SHARES = [
+    Factor(name, (own, *(share for share in TENTHS if share != own)))
+    for name, own in (("web", "0.5"), ("books", "0.2"))
+]
+
+
+def test_random_mixtures_add_up_and_more_arms_keep_those_of_fewer() -> None:
+    arms = Mixtures(n_arms=40, seed=3).arms(SHARES)
+    assert len(arms) == 40 and arms["mixture"] == {"web": "0.5", "books": "0.2"}
+    drawn = np.array([[float(arm[name]) for name in ("web", "books")] for arm in list(arms.values())[1:]])
+    assert (drawn.sum(axis=1) <= 1 + 1e-9).all(), "the rest, 0.3 in the recipe, has what is left"
+    assert len({tuple(arm.values()) for arm in arms.values()}) == 40
+    assert list(Mixtures(n_arms=9, seed=3).arms(SHARES).items()) == list(arms.items())[:9]
+    assert list(Mixtures(n_arms=9, seed=4).arms(SHARES).items())[1:] != list(arms.items())[1:9]
+    # Without a rest every draw adds up to 1.
+    whole = [
+        Factor("web", ("0.5", *TENTHS[:5], *TENTHS[6:])),
+        Factor("books", ("0.5", *TENTHS[:5], *TENTHS[6:])),
+    ]
+    for arm in Mixtures(n_arms=8).arms(whole).values():
+        assert float(arm["web"]) + float(arm["books"]) == pytest.approx(1)
+
+
+def test_random_mixtures_lie_around_the_recipes_own() -> None:
+    """The mean of a Dirichlet distribution is its centre; 200 draws of standard deviation sqrt(p (1 - p) / 9)."""
+    fine = [Factor(name, (own, *(s for s in map(str, np.round(np.arange(201) / 200, 3)) if float(s) != float(own)))) for name, own in (("web", "0.5"), ("books", "0.2"))]  # fmt: skip
+    arms = list(Mixtures(n_arms=201, concentration=8.0).arms(fine).values())[1:]
+    for name, share in (("web", 0.5), ("books", 0.2)):
+        error = np.sqrt(share * (1 - share) / 9 / 200)
+        assert abs(np.mean([float(arm[name]) for arm in arms]) - share) < 4 * error
+
+
+@pytest.mark.parametrize(("design", "varied", "message"), [
+    (Mixtures(), [Factor("web", ("0.5", "0.3"))], "equal steps from 0"),
+    (Mixtures(), [Factor("web", ("0.6", "0", "0.2")), Factor("books", ("0.6", "0", "0.2"))], "add up to 1.2"),
+    (Mixtures(n_arms=1), SHARES, "n_arms must be 2 or more"),
+    (Mixtures(concentration=0), SHARES, "concentration must be above 0"),
+    (Mixtures(n_arms=9), [Factor("web", ("0.5", "0", "1"))], "fewer than 9 different mixtures"),
+])  # fmt: skip
+def test_what_random_mixtures_cannot_take_is_named(
+    design: Mixtures, varied: list[Factor], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        design.arms(varied)
+
+
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda p: p.stem)
 def test_every_design_meets_the_contract(path):
     node = OmegaConf.load(path)
@@ -267,6 +315,7 @@ def test_every_design_meets_the_contract(path):
     orders = [Factor("order", ("a>b>c", "b>a>c", "a>c>b", "c>a>b", "b>c>a", "c>b>a"))]
     varied = orders if path.stem in ONE_FACTOR else [THRESHOLD] if path.stem == "dose" else SWITCHES[:5]
     varied = [*varied, Factor("lr", ("0.01", "0.001"))] if path.stem == "crossed" else varied
+    varied = SHARES if path.stem == "mixtures" else varied
     arms = design.arms(varied)
     assert arms == design.arms(varied)
     for estimand in design.estimands:  # what a design is for, its arms identify

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
+from ablate.config import plain
+from ablate.corpus.mixture import KEY
 from ablate.corpus.tokens import token_counts
 from ablate.inspect.arm import open_arm
 from ablate.pool.digital_source import TERM, UNKNOWN
@@ -36,8 +38,8 @@ class Part:
         teacher: who wrote it, with the digest of the weights where that is told; "" where that is not said.
         documents, kept: in the pool, and in the arm.
         tokens: of those kept.
-        share: of the arm's tokens, in [0, 1].
-        epochs: of the budget over those tokens; the same for every part, since the arm is read as it is.
+        share: of the tokens that a run reads, in [0, 1].
+        epochs: of the budget over those tokens; the same for every part, unless a mixture says otherwise.
     """
 
     source: str
@@ -53,11 +55,16 @@ class Part:
 def main(config: DictConfig) -> int:
     """Show; returns the exit status."""
     with open_arm(config) as (arm, workshop):
-        prepared = workshop.prepare(arm, config.seeds[0])
+        prepared = workshop.prepare({**arm, KEY: plain(config.mixture)}, config.seeds[0])
         counts = token_counts(workshop.annotations, prepared.tokenizer, prepared.version, prepared.rows)
         settings = {**arm, "budget": config.budget, "train": config.train}
-        budget = budget_tokens(settings, prepared.info["unique_tokens"])
-        found = parts(workshop.pool, prepared.rows, counts, budget)
+        budget = budget_tokens(settings, prepared)
+        epochs = np.full(prepared.rows.size, budget / max(1, int(counts.sum())))
+        if prepared.division:
+            read = prepared.division.read(budget, config.proxy.context)
+            for part, of in zip(prepared.division.parts, read, strict=True):
+                epochs[part.members] = of.epochs
+        found = parts(workshop.pool, prepared.rows, counts, epochs)
     write_json(Path(config.study.dir) / "provenance.json", [asdict(one) for one in found])
     rows = [
         [one.source, one.term, one.teacher, f"{one.documents:,}", f"{one.kept:,}", f"{one.tokens:,}", f"{one.share:.1%}",
@@ -69,13 +76,13 @@ def main(config: DictConfig) -> int:
     return 0
 
 
-def parts(pool: Pool, rows: np.ndarray, tokens: np.ndarray, budget: int) -> list[Part]:
+def parts(pool: Pool, rows: np.ndarray, tokens: np.ndarray, epochs: np.ndarray) -> list[Part]:
     """What the pool and an arm are made of, real text first, then by name.
 
     Args:
         rows: shape (n,), int64: pool rows of the arm's documents, ascending.
         tokens: shape (n,), int64: of each of them.
-        budget: tokens that a run reads.
+        epochs: shape (n,), float64: how often a run reads each of them.
     """
     about = pool.columns("source", "metadata")
     names = [
@@ -90,11 +97,13 @@ def parts(pool: Pool, rows: np.ndarray, tokens: np.ndarray, budget: int) -> list
     documents = np.bincount(code, minlength=len(known))
     kept = np.bincount(code[rows], minlength=len(known))
     total = np.bincount(code[rows], weights=tokens, minlength=len(known)).astype(np.int64)
-    everything = max(1, int(total.sum()))
+    read = np.bincount(code[rows], weights=tokens * epochs, minlength=len(known))
+    everything = float(read.sum()) or 1.0
     return [
         Part(
             source=source, term=term, teacher=teacher, documents=int(documents[number]), kept=int(kept[number]),
-            tokens=int(total[number]), share=int(total[number]) / everything, epochs=budget / everything,
+            tokens=int(total[number]), share=float(read[number]) / everything,
+            epochs=float(read[number]) / max(1, int(total[number])),
         )
         for number, (source, term, teacher) in enumerate(known)
     ]  # fmt: skip
