@@ -25,9 +25,9 @@ BASE = (
 
 @pytest.fixture
 def two_sources(here: Path) -> Path:
-    """40 real documents and 2 generated ones."""
+    """40 real documents and a generated one ones."""
     world = World(0, 6, 6, 4)
-    for name, count, more in (("real", 40, {}), ("made", 2, {"source": "synthetic/textbook", "digital_source_type": RULE_MADE})):  # fmt: skip
+    for name, count, more in (("real", 40, {}), ("made", 1, {"source": "synthetic/textbook", "digital_source_type": RULE_MADE})):  # fmt: skip
         lines = [{"text": "\n\n".join(prose.article(Random(f"{name} {n}"), world)), **more} for n in range(count)]  # fmt: skip
         (here / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (here / "held.txt").write_text(" ".join(prose.article(Random("held"), world)))
@@ -47,10 +47,7 @@ def test_a_share_is_a_dose_and_its_repeats_are_said_loudly(
         "mixture={synthetic: 0.5}",
     )
     assert ablate("sweep", *BASE, *dose) == 0
-    said = capsys.readouterr().out
-    assert "MORE THAN 4: repeats cost" in said, [
-        line for line in said.splitlines() if "read as" in line or "tokens" in line
-    ]
+    assert "MORE THAN 4: repeats cost" in capsys.readouterr().out
     found = {name: record["record"]["corpus"] if "record" in record else record["corpus"] for name, record in records(two_sources).items()}  # fmt: skip
     assert len(found) == 3
     for name, corpus in found.items():
@@ -58,7 +55,7 @@ def test_a_share_is_a_dose_and_its_repeats_are_said_loudly(
         synthetic, rest = corpus["mixture"]
         assert (synthetic["name"], rest["name"]) == ("synthetic", "rest")
         assert abs(synthetic["tokens"] - share * 8192) <= 32 and synthetic["tokens"] + rest["tokens"] == 8192
-        assert synthetic["documents"] == 2 and rest["documents"] == 40
+        assert synthetic["documents"] == 1 and rest["documents"] == 40
         assert synthetic["unique_tokens"] + rest["unique_tokens"] == corpus["unique_tokens"]
     assert len({json.dumps(corpus["key"]) for corpus in found.values()}) == 1, (
         "one corpus, three ways to read it"
