@@ -399,6 +399,7 @@ class Config:
     tracker: Any = field(default=MISSING, metadata=ASIDE)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None
+    give_up: bool = field(default=False, metadata=ASIDE)
     randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
     mixture: dict[str, float] | None = None
     workers: int | None = field(default=None, metadata=ASIDE)

@@ -6,6 +6,10 @@ cost.csv, COST.md, table.tex and figures/ into the study's folder. The same reco
 Other gains of the same arms cost nothing: 'estimands=[main_effect,interaction,shapley]' reports those that
 the arms identify, as exploration beside what the plan claims, or says which arms are missing.
 
+In mid-sweep it has estimates alone: no verdict, p-value or interval while a planned run is missing, unless the plan has
+sequential.rounds. give_up=true ends the study where it is: the runs that wait are named as given up, and its gains are
+exploration; a later sweep makes them all the same.
+
 Example: ablate report study=demo
 """
 
@@ -24,7 +28,12 @@ def main(config: DictConfig) -> int:
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
 
-    study = load_study(folder_of(config), settings_of(config).estimands or ())
+    settings, folder = settings_of(config), folder_of(config)
+    if settings.give_up:
+        from ablate.study.give_up import give_up
+
+        print(f"{len(give_up(folder))} runs are given up")
+    study = load_study(folder, settings.estimands or ())
     rows = write_report(study)
     print(terminal_table(study, rows))
     if planned := planned_text(study):

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     NO_RUNS = "not measured: runs missing"
     NO_SPREAD = "not measured: no spread between seeds"
     FAILED = "missing"
+    INCOMPLETE = "no verdict before the plan is complete"
 
 
 CLAIMS = (Kind.HELPS, Kind.HURTS)

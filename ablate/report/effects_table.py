@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +35,11 @@ SMOOTH = "bpb"
 
 
 def effects_table(study: Study) -> list[Row]:
-    """Every effect that the records identify; one of an arm without records is marked missing."""
+    """Every effect that the records identify; one of an arm without records is marked missing.
+
+    While planned runs are waiting, estimates stand alone: looking after every seed finds something in 67 % of studies of
+    seven stages that do nothing.
+    """
     contrasts = study.contrasts
     if not contrasts:
         return []
@@ -45,7 +49,18 @@ def effects_table(study: Study) -> list[Row]:
     rows = [_row(*parts, study) for parts in zip(gains, corrected, seen, strict=True)]
     tasks = {task: number for number, task in enumerate([AGGREGATE, *study.tasks])}
     rows.sort(key=lambda row: (row.metric != study.primary, row.metric, tasks[row.task], row.number))
-    return rows
+    return [_withheld(row, study) for row in rows] if study.waiting else rows
+
+
+def _withheld(row: Row, study: Study) -> Row:
+    """A row with its estimate and nothing that would say whether it is more than chance."""
+    planned = len(study.arms) * len(study.seeds)
+    said = f": {planned - len(study.waiting)} of {planned} runs"
+    none = math.nan
+    return replace(
+        row, ci_low=none, ci_high=none, ci_low_items=none, ci_high_items=none, seed_error=none, p_value=none, p_adjusted=none,
+        detectable=Detectable(none, none, none, none, row.tests), verdict=Verdict(Kind.INCOMPLETE, said),
+    )  # fmt: skip
 
 
 def _alpha(study: Study) -> float:

@@ -37,7 +37,8 @@ def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     for number, (estimand, group) in enumerate(by_estimand(rows).items()):
         if estimand not in PARTS:
             drawn[figure_name(number, estimand)] = gains(study, group)
-    drawn["selection_and_volume"] = selection_and_volume(study, rows)
+    if not study.waiting:
+        drawn["selection_and_volume"] = selection_and_volume(study, rows)
     names = []
     for name, figure in drawn.items():
         if figure is None:
@@ -78,7 +79,12 @@ def gains(study: Study, rows: Sequence[Row]) -> Figure | None:
         what = "what each stage is worth" if study.curated else f"gain over {study.plan.reference}"
         figure.suptitle(f"{study.plan.title}: {what}", x=0.01, ha="left", weight="bold")
         figure.supxlabel(
-            f"{lead[0].kind.replace('_', ' ')} in {study.primary}{better}; bars are 95 % intervals over seeds",
+            f"{lead[0].kind.replace('_', ' ')} in {study.primary}{better}; "
+            + (
+                "preliminary, planned runs are missing"
+                if study.waiting
+                else "bars are 95 % intervals over seeds"
+            ),
             fontsize=9,
         )
     return figure

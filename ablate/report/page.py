@@ -37,7 +37,7 @@ from ablate.report.words import chance, families, reading
 from ablate.store import write_text
 from ablate.study.plan import run_folder
 from ablate.study.record import TaskInfo
-from ablate.study.results import AGGREGATE, Study, headline_scores
+from ablate.study.results import AGGREGATE, GIVEN_UP, Study, headline_scores
 from ablate.summary.frames import csv_files
 from ablate.summary.model import write_summary
 from ablate.tables.copies import with_copies
@@ -55,7 +55,7 @@ def write_report(study: Study) -> list[Row]:
     summary = summarise(study, rows)
     if study.records:
         write_text(study.folder / "table.tex", writer("latex")(make_table("arms", summary)))
-    if split := selection.latex(study, rows):
+    if not study.waiting and (split := selection.latex(study, rows)):
         write_text(study.folder / "selection.tex", split)
     for name, text in csv_files(summary).items():
         write_text(study.folder / name, text)
@@ -75,6 +75,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts.append(f"**Prediction, written before the runs.** {plan.prediction}")
     if branched := branching.meaning(plan):
         parts.append(branched)
+    if study.waiting and study.records:
+        return "\n\n".join([*parts, *_so_far(study, rows)]) + "\n"
     if study.records and rows:
         parts.append(in_short(study, rows))
     if study.failed:
@@ -127,13 +129,42 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _so_far(study: Study, rows: Sequence[Row]) -> list[str]:
+    """What can be told of a study in mid-sweep: estimates, corpora, which runs are missing; nothing that tests."""
+    planned, done = len(study.arms) * len(study.seeds), len(study.records)
+    parts = [
+        "## The plan is not complete",
+        f"**No verdict, p-value or interval while {len(study.waiting)} of {planned} planned runs are missing** ({done} are done): whoever "
+        "looks after each of seeds 3 to 8 finds something in 67 % of studies of seven stages that do nothing. `ablate sweep` goes on; "
+        f"`sequential.rounds` plans for looks; `ablate report study={study.plan.study} give_up=true` ends the study here, as exploration.",
+        _missing(study),
+    ]
+    if rows:
+        lead = headline(rows, study)
+        cells = [[row.name, row.estimand, signed(row.estimate), str(row.n_seeds)] for row in lead]
+        parts += [
+            "## Gains so far, preliminary",
+            f"Means over the seeds that are there, in {study.primary} ({direction(study.primary, study)}). They will change.",
+            markdown(("stage", "gain of", "so far", "seeds"), cells, left=2),
+        ]
+    if study.curated:
+        parts += ["## What was kept", *_funnel(study), "## What each arm trained on", *_corpora(study)]
+    return [*parts, "## To make it again", _facts(study)]
+
+
 def _missing(study: Study) -> str:
     lines = [
         f"- `{arm}`, seed {seed}: {error.splitlines()[0] if error else 'no message'}"
         + ("" if study.plan.imported is not None else f" (log: `{run_folder(Path(), arm, seed)}/log.txt`)")
         for (arm, seed), error in study.failed.items()
     ]
-    return "These runs have no record; nothing below stands in for them.\n\n" + "\n".join(lines)
+    told = "These runs have no record; nothing below stands in for them."
+    if any(error.startswith(GIVEN_UP) for error in study.failed.values()):
+        told += (
+            " **The study was cut short.** If it was stopped for what was seen, errors are not held: one who looks after each of seeds 3 to 8 "
+            "calls a stage that does nothing in 15 % of studies, not in 5 %. So every gain is exploration."
+        )
+    return told + "\n\n" + "\n".join(lines)
 
 
 def _scores_missing(study: Study) -> str:
@@ -162,12 +193,13 @@ def _scores_missing(study: Study) -> str:
 
 def _failures(study: Study, rows: Sequence[Row]) -> list[str]:
     """How often arms failed, and what the gains would be if their missing runs were the worst of all."""
-    lost = {arm: sum(name == arm for name, _ in study.failed) for arm in study.arms}
+    broken = [arm for (arm, _), why in study.failed.items() if not why.startswith(GIVEN_UP)]
+    lost = {arm: broken.count(arm) for arm in study.arms}
     table, n = headline_scores(study), len(study.seeds)
     cells = []
     for row in headline(rows, study):
         ends = [arm for arm in study.arms if arm in row.arms]
-        if table is None or not row.runs_failed or len(ends) != 2:
+        if table is None or len(ends) != 2 or not any(lost[arm] for arm in ends):
             continue
         p = failure_p(lost[ends[0]], n, lost[ends[1]], n)
         (weights,) = weight_matrix([row], study.arms)

@@ -78,7 +78,7 @@ def _effects(study: Study, planned: Mapping[str, float | None]) -> list[list[str
     """Two lines an estimand: what the design sees at the noise that was met, and what the report states."""
     noise = seed_noise(study) if planned else math.nan
     met = detectable(study.plan, noise) if noise > 0 else {}
-    rows = headline(effects_table(study), study) if planned else []
+    rows = headline(effects_table(study), study) if planned and not study.waiting else []
     cells = []
     for kind, effect in planned.items():
         foreseen = math.nan if effect is None else effect

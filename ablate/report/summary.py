@@ -21,7 +21,7 @@ from ablate.report.tables import scale
 from ablate.report.words import chance, families, reading
 from ablate.study.plan import run_folder
 from ablate.study.record import Record
-from ablate.study.results import AGGREGATE, NOT_RUN, Study, current, score_table
+from ablate.study.results import AGGREGATE, GIVEN_UP, NOT_RUN, Study, current, score_table
 from ablate.study.rounds import OPEN
 from ablate.summary.model import Columns, Head, Summary
 from ablate.summary.state import state_of
@@ -30,12 +30,6 @@ EFFECT, SCORE = 6, 8
 """Digits of effects and of scores, as their CSV files have them."""
 LOG_END = 2000
 """Bytes of a failed run's log."""
-INFERENCE = (
-    "ci_low", "ci_high", "ci_low_items", "ci_high_items", "seed_error", "p_value", "p_adjusted", "mde", "mde_upper", "mde_noise", "mde_df",
-)  # fmt: skip
-"""What is not said while planned runs are waiting: looking after every seed finds something in 67 % of studies of seven
-stages that do nothing."""
-INCOMPLETE = "incomplete"
 Run = tuple[str, int]
 
 
@@ -72,9 +66,10 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
         noise=_table(
             ("metric", "task", "seed_sd", "ci_low", "ci_high", "range_of_arms", "homogeneity_p"),
             ([one.metric, one.task, *_reals((one.floor.seed_sd, one.floor.ci_low, one.floor.ci_high, one.range_of_arms,
-              one.floor.homogeneity_p))] for one in noise_table(study)),
+              one.floor.homogeneity_p))] for one in (() if study.waiting else noise_table(study))),
         ),
-        decisions=_table(decision.COLUMNS, ([_real(getattr(row, name)) for name in decision.COLUMNS] for row in decision.by_budget(study))),
+        decisions=_table(decision.COLUMNS, ([_real(getattr(row, name)) for name in decision.COLUMNS]
+                         for row in (() if study.waiting else decision.by_budget(study)))),
         leaks=_table(leaks.COLUMNS, ([_real(getattr(one, name), SCORE) for name in LEAKS] for one in leaks.splits(study))),
         cost=_cost(study, runs),
         curation=_curation(study),
@@ -201,7 +196,9 @@ def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) 
         if record is None:
             status = _status(study, (arm, seed), needed)
             why, log = (
-                (study.failed[arm, seed], _log_end(place / "log.txt")) if status == "failed" else (None, None)
+                (study.failed[arm, seed], _log_end(place / "log.txt"))
+                if status in ("failed", "given up")
+                else (None, None)
             )
             rows.append([arm, seed, where, status, why, log, *[None] * 6])
             continue
@@ -225,6 +222,8 @@ def _status(study: Study, run: Run, needed: set[str] | None) -> str:
     why = study.failed.get(run)
     if why is None:
         return "waiting" if needed is None or run[0] in needed else "not needed"
+    if why.startswith(GIVEN_UP):
+        return "given up"
     return "waiting" if why == NOT_RUN else "failed" if study.plan.imported is None else "not imported"
 
 
@@ -287,19 +286,10 @@ def _effects(study: Study, rows: Sequence[Row]) -> Columns:
         (weights,) = weight_matrix([row], study.arms)
         values = {name: _real(value(row)) for name, value in shown.items()}
         values |= {"mde_noise": _real(row.detectable.noise), "mde_df": _real(row.detectable.df)}
-        kind = row.verdict.kind.name.lower()
-        if study.waiting:
-            values |= dict.fromkeys(INFERENCE) | {"verdict": _not_yet(study)}
-            kind = INCOMPLETE
         found.append([
-            row.number, *values.values(), kind, _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
+            row.number, *values.values(), row.verdict.kind.name.lower(), _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
         ])  # fmt: skip
     return _table(("contrast", *shown, "mde_noise", "mde_df", "kind", "by_seed"), found)
-
-
-def _not_yet(study: Study) -> str:
-    done = len(study.arms) * len(study.seeds) - len(study.waiting)
-    return f"no verdict before the plan is complete: {done} of {done + len(study.waiting)} runs"
 
 
 def _corpora(study: Study) -> Columns:
@@ -343,7 +333,8 @@ def _dropped(study: Study) -> Columns:
 
 
 def _screening(study: Study) -> Columns:
-    rows = [[*row, _real(study.checkpoint_sd(row[0], row[1]))] for row in screening.table(study)]
+    judged = () if study.waiting else screening.table(study)
+    rows = [[*row, _real(study.checkpoint_sd(row[0], row[1]))] for row in judged]
     return _table((*screening.COLUMNS, "checkpoint_sd"), ([_real(value) for value in row] for row in rows))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,8 @@ from ablate.study.schema import UNPAIRED, Plan
 HELDOUT = "heldout"
 NOT_RUN = "not run"
 """Why a run has no record, where nothing has tried it yet."""
+GIVEN_UP = "given up"
+"""How the reason begins why a run has no record that was waiting when its study was cut short."""
 AGGREGATE = "aggregate"
 
 
@@ -446,6 +448,11 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
         elif plan.sequential is None:  # there, a run may not be needed any more
             failed[arm, seed] = NOT_RUN if plan.imported is None else "not among what was imported"
     history = AT_ITS_WORD if plan.imported is not None else standing(plan, read_journal(folder))
+    lost = sum(why.startswith(GIVEN_UP) for why in failed.values())
+    if lost and not history.changed:
+        history = replace(
+            history, changed=f"the study was cut short, {lost} of {len(plan.runs)} planned runs were given up"
+        )
     frozen = {contrast.estimand for contrast in plan.contrasts}
     further = contrasts_asked(plan, [name for name in estimands if name not in frozen])
     return Study(folder, plan, records, failed, further, history)

@@ -163,7 +163,7 @@ def cost(summary: Summary) -> pd.DataFrame:
 COLUMNS: dict[str, dict[str, str]] = {
     "runs": {
         "arm": "name", "seed": "of weights and data order", "folder": "from the study's",
-        "status": "done, failed, waiting, not needed, not imported", "why": "of a failed run, one line",
+        "status": "done, failed, waiting, given up, not needed, not imported", "why": "of a failed run, one line",
         "log": "the end of a failed run's log", "run": "key; equal keys are the same run", "tokens": "trained on",
         "epochs": "passes over the arm's unique tokens", "parameters": "of the proxy", "flops": "of training",
     },

@@ -209,7 +209,7 @@ def label(summary: Summary, kind: str) -> str:
 def bold(summary: Summary, table: Scores, metric: str, rule: str) -> tuple[list[bool], bool]:
     """Which arms are bold in a column, and whether bold was withheld because more than half would be."""
     better = higher_is_better(summary, metric)
-    if rule == "none":
+    if rule == "none" or (rule == "group" and not summary.head.complete):
         return [False] * len(table), False
     if rule == "best":
         values = [mean(row).value for row in table]

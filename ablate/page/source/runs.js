@@ -1,6 +1,6 @@
 // Every planned run: done, failed with the end of its log, or missing.
 
-const STATUS = { done: ["\u2713", "done"], failed: ["\u2717", "failed"], waiting: ["\u00b7", "waiting"], running: ["\u25b6", "running"], "not needed": ["\u2013", "not needed any more"], "not imported": ["?", "not imported"] };
+const STATUS = { done: ["\u2713", "done"], failed: ["\u2717", "failed"], waiting: ["\u00b7", "waiting"], running: ["\u25b6", "running"], "not needed": ["\u2013", "not needed any more"], "given up": ["\u2013", "given up"], "not imported": ["?", "not imported"] };
 
 function runsPanel(view, body) {
   const { study } = view, counts = d3.rollup(study.runs, (runs) => runs.length, (run) => run.status);
