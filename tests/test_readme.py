@@ -1,4 +1,4 @@
-"""The README shows what there is, and what it shows works."""
+"""README and docs/ show what there is, and what they show works: one mechanism for every page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from ablate.cli import _module, commands
 from ablate.commands.dashboard import as_overrides
@@ -21,44 +22,53 @@ from ablate.study.plan import make_plan
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README, re.DOTALL)
-LINES = "\n".join([*BLOCKS, *re.findall(r"`(ablate [^`]+)`", README)]).replace("\\\n", " ").splitlines()
-EXAMPLES = [
-    line.split("#")[0].strip()
-    for line in LINES
-    if (words := line.split())[:1] == ["ablate"] and len(words) > 2 and words[1] in commands()
-]
-PLANNED = [
-    line
-    for line in EXAMPLES
-    if "--" not in line
-    and not line.startswith(
-        (
-            "ablate snapshot",
-            "ablate report",
-            "ablate import",
-            "ablate compare",
-            "ablate dashboard",
-            "ablate train_classifier",
-            "ablate calibrate",
-        )
-    )
-]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLANS = ("plan", "run", "sweep")
+"""Commands whose examples must make a plan with arms; those of others must compose."""
+
+
+def examples(text: str) -> list[str]:
+    """Command lines in the code blocks and in the code of a page's running text."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = "\n".join([*blocks, *re.findall(r"`(ablate [^`]+)`", text)]).replace("\\\n", " ").splitlines()
+    return [
+        line.split("  #")[0].split(" # ")[0].strip()
+        for line in lines
+        if (words := line.split())[:1] == ["ablate"] and len(words) > 2 and words[1] in commands()
+    ]
+
+
+EXAMPLES = {path: examples(path.read_text(encoding="utf-8")) for path in PAGES}
+OWN_STAGES = EXAMPLES[ROOT / "docs" / "your_own_stages.md"]
+"""They name files that the page itself holds; tests/test_docs.py writes those and builds the corpora."""
+ON_PAGES = sorted({line for lines in EXAMPLES.values() for line in lines})
 
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_shown_with_an_example(command: str) -> None:
-    assert f"| `ablate {command}` |" in README
-    assert any(line.startswith(f"ablate {command}") for line in EXAMPLES)
+    page = ROOT / "docs" / "commands.md"
+    assert f"| `ablate {command}` |" in page.read_text(encoding="utf-8")
+    assert any(line.startswith(f"ablate {command} ") for line in EXAMPLES[page])
 
 
-@pytest.mark.parametrize("line", sorted(set(PLANNED)))
-def test_every_example_composes_into_a_plan(line: str) -> None:
+def composed(line: str) -> tuple[str, DictConfig]:
+    """A command line as a shell splits it, its name and its configuration; the demo's where it names no study or pool."""
     _, command, *overrides = shlex.split(line)
-    if command == "inspect" and "=" not in overrides[0]:
+    if command == "dashboard":
+        overrides = as_overrides(overrides)
+    if overrides and re.fullmatch(r"[\w.]+", overrides[0]):
         del overrides[0]  # a view
-    config = compose(overrides, open_hydra())
-    if command not in ("inspect", "label", "generate"):
+    given = {override.split("=")[0] for override in overrides}
+    if not given & {"study", "pool"}:
+        overrides.append("study=demo")
+    return command, compose([one for one in overrides if "=" in one or one.startswith("~")], open_hydra())
+
+
+@pytest.mark.parametrize("line", [line for line in ON_PAGES if "--config-dir" not in line])
+def test_every_example_of_a_page_composes_and_makes_a_plan(line: str) -> None:
+    command, config = composed(line)
+    assert config.study.name
+    if command in PLANS and "--" not in line and line not in OWN_STAGES:
         assert make_plan(config).arms
 
 
@@ -73,18 +83,11 @@ def printed(command: str) -> list[str]:
 
 
 def headers() -> list[str]:
-    """Command lines in the comments of conf/ and in the pages of docs/."""
+    """Command lines in the comments of conf/."""
     found = []
-    for path in [*sorted(CONF.rglob("*.yaml")), *sorted((ROOT / "docs").glob("*.md"))]:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".yaml":
-            comments = re.findall(r"^ *#(?: @.*)? ?(.*)", text, re.MULTILINE)
-            lines = "\n".join(line.strip() for line in comments).replace("\\\n", " ").splitlines()
-        else:
-            blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL)
-            lines = (
-                "\n".join([*blocks, *re.findall(r"`(ablate [^`]+)`", text)]).replace("\\\n", " ").splitlines()
-            )
+    for path in sorted(CONF.rglob("*.yaml")):
+        comments = re.findall(r"^ *#(?: @.*)? ?(.*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        lines = "\n".join(line.strip() for line in comments).replace("\\\n", " ").splitlines()
         for line in lines:
             if match := re.search(rf"\bablate ({'|'.join(commands())}) [^`]*=[^`]*", line):
                 found.append(match[0].split("  #")[0].rstrip(" .;"))
@@ -106,16 +109,7 @@ def test_what_help_and_headers_print_is_read_as_printed(line: str) -> None:
     )
     words = shell.stdout.split("\0")[:-1]
     assert words == shlex.split(line)
-    _, command, *overrides = words
-    if command == "dashboard":
-        overrides = as_overrides(overrides)
-    if overrides and re.fullmatch(r"\w+", overrides[0]):
-        del overrides[0]  # a view
-    given = {override.split("=")[0] for override in overrides}
-    if not given & {"study", "pool"}:
-        overrides.append("study=demo")
-    config = compose([one for one in overrides if not one.startswith("--")], open_hydra())
-    assert config.study.name
+    assert composed(line)[1].study.name
 
 
 def test_the_example_of_import_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,12 +131,13 @@ def test_the_example_of_import_runs_as_printed(tmp_path: Path, monkeypatch: pyte
 
 
 def test_every_group_and_folder_is_named() -> None:
+    tree = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for folder in CONF.iterdir():
         if folder.is_dir():
-            assert folder.name in README
+            assert folder.name in tree
     for folder in (ROOT / "ablate").iterdir():
         if folder.is_dir() and (folder / "__init__.py").exists():
-            assert f"{folder.name}/" in README
+            assert f"{folder.name}/" in tree
 
 
 def test_its_pictures_and_pages_exist() -> None:
