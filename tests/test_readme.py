@@ -68,7 +68,7 @@ def composed(line: str) -> tuple[str, DictConfig]:
 def test_every_example_of_a_page_composes_and_makes_a_plan(line: str) -> None:
     command, config = composed(line)
     assert config.study.name
-    if command in PLANS and "--" not in line and line not in OWN_STAGES:
+    if command in PLANS and "--" not in line and not line.endswith(" ...") and line not in OWN_STAGES:
         assert make_plan(config).arms
 
 
