@@ -32,18 +32,6 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from reread import STUDIES, Reread, _with_levels  # noqa: E402
 
-STAGES = (
-    "language", "gopher_repetition", "gopher_quality", "exact_dedup", "minhash_dedup", "c4_quality", "fineweb_quality",
-    "decontamination", "pii",
-)  # fmt: skip
-DEMO = Reread(
-    "prob", ("facts",), "full", ("leave_one_out",),
-    lambda arm: {
-        "extraction": "raw" if arm == "extraction=raw" else "resiliparse",
-        **{stage: "off" if arm == f"without_{stage}" else "on" for stage in STAGES},
-    },
-    {f"{task}/{metric}": 0.25 for task in ("facts", "leaked") for metric in ("acc", "acc_norm", "prob")},
-)  # fmt: skip
 KEY = ("factor", "level", "versus", "estimand", "task", "metric")
 
 
@@ -175,5 +163,5 @@ def _funnel(report: str, arm: str) -> tuple[Columns, Columns]:
 
 
 if __name__ == "__main__":
-    for chosen, how in {"demo": DEMO, **STUDIES}.items():
+    for chosen, how in STUDIES.items():
         study_json(chosen, how)
