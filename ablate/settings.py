@@ -302,11 +302,15 @@ class DashboardConfig:
 
     Attributes:
         studies: folders that hold a study.json; none for the study that is named by `study`.
-        to: the file that is written.
+        to: the file that is written; none for `dashboard.html`, or for a server where one study is not complete.
+        serve: whether the page is served on this machine; none to serve a single study that is not complete, unless `to` is given.
+        port: of the server, on 127.0.0.1; 0 for a free one.
     """
 
     studies: list[str] = field(default_factory=list)
-    to: str = "dashboard.html"
+    to: str | None = None
+    serve: bool | None = None
+    port: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

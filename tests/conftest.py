@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,12 @@ from ablate.store import Store
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("ABLATE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = (
+    "THE PAGE IS NOT TESTED IN A BROWSER: {}. `pip install -e '.[browser]'` and `apt-get install chromium`"
+)
 
 
 @dataclass(frozen=True)
@@ -63,3 +70,19 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real data in {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium through Playwright; the test is skipped, loudly, where either is absent."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        pytest.skip(NO_BROWSER.format("Playwright is not installed"))
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(NO_BROWSER.format("no chromium is installed"))
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,6 @@ from typing import Any
 import pytest
 
 from ablate.page.build import page as html_page
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = (
-    "THE PAGE IS NOT TESTED IN A BROWSER: {}. `pip install -e '.[browser]'` and `apt-get install chromium`"
-)
 
 
 @dataclass
@@ -31,21 +25,6 @@ class Opened:
     page: Any
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip(MISSING.format("Playwright is not installed"))
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(MISSING.format("no chromium is installed"))
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 Open = Callable[..., Opened]

@@ -31,6 +31,7 @@ function summaryLine(study) {
 function drawHead(view, box) {
   const { study } = view, head = study.head, waiting = study.runs.filter((run) => !["done", "not needed", "failed", "given up"].includes(run.status)).length;
   put(box, h("h1", {}, name(head.title)), h("p", { class: "sub" }, summaryLine(study)),
+    isLive() ? h("p", { id: "live", class: "live" }) : null,
     study.verdicts ? null : h("p", { class: "warn", role: "note" }, h("strong", {}, "The plan is not complete: "), `${many(waiting, "planned run")} of ${study.runs.length} ${waiting === 1 ? "is" : "are"} missing. Differences so far are shown as dots, without intervals, p-values or verdicts: looking after every seed finds effects that are not there.`),
     head.question && h("p", {}, h("b", {}, "Question. "), sentence(head.question)), head.prediction && h("p", {}, h("b", {}, "Prediction, written before the runs. "), sentence(head.prediction)),
     study.verdicts && study.words.in_short ? h("p", { class: "short" }, sentence(study.words.in_short)) : null,

@@ -63,6 +63,7 @@ function drawAll(view) {
   const head = document.getElementById("head");
   head.replaceChildren();
   drawHead(view, head);
+  told(NEWS);
   document.querySelector("main nav").replaceChildren(...PANELS.filter((panel) => !panel.when || panel.when(view)).map((panel) => h("a", { href: `#at=${panel.id}`, onclick: (event) => { event.preventDefault(); goTo(panel.id); } }, panel.title)));
   for (const { id } of PANELS) {
     const box = document.getElementById(id).getBoundingClientRect();
@@ -81,7 +82,7 @@ function drawRest() {
 }
 
 function footer(view) {
-  return h("p", {}, `ablate, plan ${view.study.head.digest || "not known"}. This file holds everything it shows and asks no network. Drawn with `, "Observable Plot and D3 (ISC).", h("span", { class: "print-only" }, ` View: ${toHash(view.asked)}`));
+  return h("p", {}, `ablate, plan ${view.study.head.digest || "not known"}. ${isLive() ? "Sent by a server on this machine, which only reads." : "This file holds everything it shows and asks no network."} Drawn with `, "Observable Plot and D3 (ISC).", h("span", { class: "print-only" }, ` View: ${toHash(view.asked)}`));
 }
 
 /** Go to a panel, and say so in the URL. */
@@ -122,6 +123,7 @@ async function start() {
   addEventListener("beforeprint", () => { PRINTING = true; document.body.classList.add("printing"); again(); });
   addEventListener("afterprint", () => { PRINTING = false; document.body.classList.remove("printing"); again(); });
   document.documentElement.dataset.ready = "yes";
+  startLive();
 }
 
 function again() { DRAWN.clear(); drawAll(VIEW); }

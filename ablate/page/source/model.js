@@ -111,11 +111,10 @@ function screened(study, task, metric) {
 
 /** Mean score of an arm at each point: [{tokens, mean, low, high, n}]. */
 function curveOf(study, arm, task, metric) {
-  const found = study.scores.get(key(task, metric));
-  if (!found) return [];
-  const at = new Map();
+  const found = study.scores.get(key(task, metric)), at = new Map();
   for (const i of study.runsOf.get(arm) ?? []) {
-    const values = found.curve[i], points = study.points[study.runs[i].points];
+    const { soFar, points: grid } = study.runs[i];
+    const values = found?.curve[i] ?? soFar?.scores[`${task}/${metric}`], points = study.points[grid] ?? soFar?.tokens;
     if (!values || !points) continue;
     values.forEach((value, k) => {
       if (!known(value)) return;
