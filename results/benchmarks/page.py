@@ -14,17 +14,33 @@ import os
 import platform
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+from ablate.live.progress import Watch
+from ablate.live.server import serve
 from ablate.page.build import page
+from ablate.study.plan import run_folder
 from ablate.summary.model import from_dict, read_summary
 from ablate.tables.copies import with_copies
 from ablate.testing.summary import made_study
 
+FACTORS = (
+    "language",
+    "gopher_repetition",
+    "gopher_quality",
+    "minhash_dedup",
+    "c4_quality",
+    "fineweb_quality",
+)
 FIRST = """
 const seen = () => {
   if (document.querySelector('#gains .marks svg')) window.firstFigure = performance.now();
@@ -105,6 +121,41 @@ def table(found: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
+def polled(rounds: int) -> list[float]:
+    """Milliseconds of each answer of the live server for 64 arms x 8 seeds: the first, then again after one of their logs grew."""
+    line = (
+        '{"step": 20, "tokens": 20480, "loss": 4.98, "lr": 0.0052, "grad_norm": 2.99, "tokens_per_s": 9998}\n'
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = [
+            "plan",
+            "study=demo",
+            "design=full_factorial",
+            f"design.factors=[{','.join(FACTORS)}]",
+            "plan.probe=false",
+        ]
+        command = [sys.executable, "-m", "ablate", *plan, "seeds=[0,1,2,3,4,5,6,7]"]
+        subprocess.run(command, cwd=scratch, check=True, stdout=subprocess.DEVNULL)
+        folder = Path(scratch) / "studies" / "demo"
+        logs = [run_folder(folder, run.arm, run.seed) / "log.txt" for run in Watch(folder).look().runs]
+        assert len(logs) == 512
+        for log in logs:
+            log.parent.mkdir(parents=True)
+            log.write_text(line * 200, encoding="utf-8")
+        server = serve(folder)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        times = []
+        for number in range(rounds + 1):
+            began = time.perf_counter()
+            urlopen(f"http://127.0.0.1:{server.server_address[1]}/news.json").read()
+            times.append(1000 * (time.perf_counter() - began))
+            with logs[number].open("a", encoding="utf-8") as log:
+                log.write(line)
+        server.shutdown()
+        server.server_close()
+    return times
+
+
 def main() -> None:
     """Measure and write."""
     from playwright.sync_api import sync_playwright
@@ -123,11 +174,14 @@ def main() -> None:
         found = [measure(browser, name, text, args.rounds) for name, text in pages.items()]
         version = browser.version
         browser.close()
+    looked, *later = polled(args.rounds)
     command = f"python results/benchmarks/page.py {' '.join(path.as_posix() for path in args.studies)}"
     text = (
         "# The page: size and times\n\n"
         f"Median (range) of {args.rounds} openings as a file, offline; chromium {version}, headless, {os.cpu_count()} cores, "
-        f"{platform.machine()}.\n\n{table(found)}\n\nAgain: `{command}`.\n"
+        f"{platform.machine()}.\n\n{table(found)}\n\n"
+        f"The live server's news of 512 runs with logs of 200 lines: first {looked:.0f} ms, then, after a log grew, "
+        f"{statistics.median(later):.0f} ms ({min(later):.0f} to {max(later):.0f}).\n\nAgain: `{command}`.\n"
     )
     print(text)
     if args.out:
