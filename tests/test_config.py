@@ -122,6 +122,11 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides += ["evaluate=smooth"]
     if choice == "design=dose":
         overrides.append("design.factors={language: {threshold: [0.65, 0.5]}}")
+    if choice == "design=mixtures":
+        overrides += [
+            "mixture={real: 0.5}",
+            "design.factors={real: {mixture.real: {from: 0, to: 1, points: 21}}}",
+        ]
     if choice == "design=crossed":
         overrides.append("design.factors={stages: null, lr: {train.lr: [0.006, 0.0006]}}")
     if choice == "evaluate=default":

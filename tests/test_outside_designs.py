@@ -27,6 +27,10 @@ OWN = {
     "order": (Factor("order", ("a>b", "b>a")),),
     "aa": (Factor("replicate", ("1", "2", "3")),),
     "crossed": (*SWITCHES, Factor("lr", ("0.004", "0.0004"))),
+    "mixtures": tuple(
+        Factor(name, ("0.25", "0", *(f"{n / 20:g}" for n in range(1, 21) if n != 5)))
+        for name in ("web", "books")
+    ),
 }
 """Factors of designs that take none of the usual ones."""
 DOSES = (Factor("threshold", ("0.5", "0.1", "0.9")),)

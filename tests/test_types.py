@@ -17,6 +17,7 @@ LEFT = {
     "config.make_stages": ARM,
     "config.check_arm": ARM,
     "corpus.leaks.leak_finder": ARM,
+    "corpus.mixture.Mixture.of": ARM,
     "corpus.planted.PlantedPart.of": ARM,
     "inspect.arm.open_arm": ARM,
     "page.build.page": STUDY_JSON,

@@ -125,7 +125,7 @@ def test_copied_csv_is_what_the_command_writes(opened: Any, rows: str, task: str
     read = study(tasks=["arc, easy", 'b"q'])
     page = opened([read], f"#at=numbers{rows}").page
     page.locator('[data-copy="csv"]').click()
-    page.wait_for_function("document.getElementById('said').textContent.startsWith('Copied')")
+    page.locator("#said", has_text="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == effects_csv(read, task)
 
 
@@ -139,7 +139,7 @@ def test_copied_tables_are_what_ablate_table_prints(
     assert main(["table", f"study.dir={tmp_path}", f"table={kind}", f"format={form}"]) == 0
     page = opened([with_copies(summary)], f"#at=numbers{rows}").page
     page.locator(f'[data-copy="{form}"]').click()
-    page.wait_for_function("document.getElementById('said').textContent.startsWith('Copied')")
+    page.locator("#said", has_text="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == capsys.readouterr().out
 
 
