@@ -26,12 +26,7 @@ LEVELS = (Factor("method", ("x", "y", "z")), *SWITCHES[:3])
 ORDERS = (Factor("order", tuple(">".join(order) for order in permutations("abc"))),)
 DOSES = (Factor("threshold", ("0.5", "0.1", "0.2", "0.3", "0.7", "0.9")),)
 CROSSED = (*SWITCHES[:4], Factor("lr", ("0.004", "0.0004")))
-TENTHS = tuple(f"{n / 10:g}" for n in range(11))
-SHARES = tuple(
-    Factor(name, (own, *(share for share in TENTHS if share != own)))
-    for name, own in (("web", "0.5"), ("books", "0.2"))
-)
-SUITED = (SWITCHES, SWITCHES[:5], SWITCHES[:4], ORDERS, DOSES, CROSSED, SHARES)
+SUITED = (SWITCHES, SWITCHES[:5], SWITCHES[:4], ORDERS, DOSES, CROSSED)
 """Factors for designs whose file names none: the first that a design takes, in at most `MOST` arms, is used."""
 MOST = 32
 SEVERAL = 3

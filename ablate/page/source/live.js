@@ -62,13 +62,13 @@ function told(news) {
   if (!box || !news) return;
   const counts = d3.rollup(news.runs, (runs) => runs.length, (run) => run.status), silent = news.runs.filter((run) => run.silent_s);
   const parts = ["failed", "done", "running", "waiting", "given up"].filter((status) => counts.get(status)).map((status) => `${counts.get(status)} ${status}`);
-  const left = news.over ? "Every planned run has ended." : news.left_s ? `${span(news.left_s)} left at the pace of finished runs.` : "How long it takes is not known before two runs are done.";
+  const left = news.over ? "Every planned run has ended." : news.left_s ? `${leftWords(news.left_s)} left at the pace of finished runs.` : "How long it takes is not known before two runs are done.";
   box.className = "live";
   box.replaceChildren(h("strong", {}, news.over ? "Ended: " : "Now: "), `${parts.join(", ")} of ${many(news.runs.length, "planned run")}. ${left}`,
     silent.length ? ` ${many(silent.length, "run")} silent for ${seconds(d3.max(silent, (run) => run.silent_s))} or less: evaluating, or dead.` : "");
 }
 
-function span([low, high]) {
+function leftWords([low, high]) {
   const [a, b] = [seconds(low), seconds(high)];
   return a === b ? `About ${a}` : `${a} to ${b}`;
 }
