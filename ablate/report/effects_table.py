@@ -58,7 +58,7 @@ def _withheld(row: Row, study: Study) -> Row:
     said = f": {planned - len(study.waiting)} of {planned} runs"
     none = math.nan
     return replace(
-        row, ci_low=none, ci_high=none, ci_low_items=none, ci_high_items=none, seed_error=none, p_value=none, p_adjusted=none,
+        row, ci_low=none, ci_high=none, ci_low_items=none, ci_high_items=none, seed_error=none, item_error=none, p_value=none, p_adjusted=none,
         detectable=Detectable(none, none, none, none, row.tests), verdict=Verdict(Kind.INCOMPLETE, said),
     )  # fmt: skip
 

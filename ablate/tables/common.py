@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -93,7 +93,7 @@ class Mean:
     """A mean over seeds; NaN for what was not measured.
 
     Attributes:
-        value, error: mean and its standard error.
+        value, error: mean and its standard error, which is NaN while planned runs are missing.
         n: seeds with a score.
     """
 
@@ -102,14 +102,13 @@ class Mean:
     n: int
 
 
-def mean(values: Sequence[float]) -> Mean:
+def mean(summary: Summary, values: Sequence[float]) -> Mean:
     """Mean and standard error over the seeds that have a score."""
     there = [value for value in values if not math.isnan(value)]
     if not there:
         return Mean(math.nan, math.nan, 0)
-    return Mean(
-        fmean(there), stdev(there) / math.sqrt(len(there)) if len(there) > 1 else math.nan, len(there)
-    )
+    known = summary.head.complete and len(there) > 1
+    return Mean(fmean(there), stdev(there) / math.sqrt(len(there)) if known else math.nan, len(there))
 
 
 def gains(summary: Summary, asked: Asked, task: str | None = None) -> list[Row]:
@@ -212,7 +211,7 @@ def bold(summary: Summary, table: Scores, metric: str, rule: str) -> tuple[list[
     if rule == "none" or (rule == "group" and not summary.head.complete):
         return [False] * len(table), False
     if rule == "best":
-        values = [mean(row).value for row in table]
+        values = [mean(summary, row).value for row in table]
         there = [value for value in values if not math.isnan(value)]
         best = (max if better else min)(there, default=math.nan)
         return [value == best for value in values], False
@@ -230,4 +229,23 @@ RULES = {
 WITHHELD = "No bold where more than half of the arms would be: {columns}."
 """Footnotes on bold, by the rule asked for."""
 SAME_TEXTS = "0: both arms are the same texts."
-SE = "± is the standard error over {n} seeds; test items are not part of it."
+
+
+def spread_words(summary: Summary, over: str = "seeds") -> str:
+    """What a footnote says of the errors in a table, or of why there are none."""
+    if not summary.head.complete:
+        return "errors are withheld until the plan is complete"
+    return f"± is the standard error over {over}"
+
+
+def spread_note(summary: Summary, seeds: Collection[int]) -> str:
+    """The footnote on the errors of means over so many seeds."""
+    low, high = min(seeds, default=0), max(seeds, default=0)
+    n = f"{low} to {high}" if low < high else low or "no"
+    items = "; test items are not part of it" if summary.head.complete else ""
+    return sentence(spread_words(summary, f"{n} seeds") + items)
+
+
+def sentence(words: str) -> str:
+    """Words with a capital and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."

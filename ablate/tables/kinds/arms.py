@@ -6,7 +6,6 @@ from ablate.summary.model import Summary
 from ablate.tables.asked import Asked
 from ablate.tables.common import (
     RULES,
-    SE,
     WITHHELD,
     arrow,
     bold,
@@ -17,6 +16,7 @@ from ablate.tables.common import (
     origin,
     rows_of,
     scores,
+    spread_note,
     tasks_of,
 )
 from ablate.tables.model import Column, Table, number, text
@@ -44,11 +44,10 @@ def table(summary: Summary, asked: Asked) -> Table:
         head = Column(head=task, direction=arrow(summary, name), over=name if several else "")
         columns.append(head)
         for line, values, best in zip(cells, found, chosen, strict=True):
-            told = mean(values)
+            told = mean(summary, values)
             seeds |= {told.n} - {0}
             line.append(number(told.value, error=told.error, n=told.n, bold=best))
-    ns = sorted(seeds)
-    notes = [SE.format(n=f"{ns[0]} to {ns[-1]}" if len(ns) > 1 else ns[0] if ns else "no"), RULES[asked.bold]]
+    notes = [spread_note(summary, seeds), RULES[asked.bold]]
     notes += [WITHHELD.format(columns="; ".join(withheld))] if withheld else []
     return Table(
         label=label(summary, "arms"), caption=caption(summary, f"{metric} of each arm"), columns=tuple(columns),

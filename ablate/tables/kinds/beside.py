@@ -7,7 +7,7 @@ from ablate.literature.source import published, tables
 from ablate.summary.model import Summary
 from ablate.tables.asked import Asked
 from ablate.tables.beside import NOT, agreement, columns, match, notes, theirs_cells
-from ablate.tables.common import caption, gain, gains, label, metric_of, origin
+from ablate.tables.common import caption, gain, gains, label, metric_of, origin, spread_words
 from ablate.tables.model import MARKED, MISSING, Column, Table, text
 
 
@@ -38,7 +38,7 @@ def table(summary: Summary, asked: Asked) -> Table:
         Column(head="gain", unit=metric, over="ours"), Column(head="agreement", words=True),
     )  # fmt: skip
     said = (
-        f"Ours: turned so that plus is better; ± is the standard error over seeds. {MARKED}",
+        f"Ours: turned so that plus is better; {spread_words(summary)}. {MARKED}",
         *notes(theirs),
     )
     return Table(

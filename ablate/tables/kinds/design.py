@@ -7,7 +7,6 @@ import math
 from ablate.summary.model import Summary
 from ablate.tables.asked import Asked
 from ablate.tables.common import (
-    SE,
     arrow,
     caption,
     higher_is_better,
@@ -18,6 +17,7 @@ from ablate.tables.common import (
     origin,
     rows_of,
     scores,
+    spread_note,
 )
 from ablate.tables.model import MISSING, Column, Table, number, text
 
@@ -43,9 +43,9 @@ def table(summary: Summary, asked: Asked) -> Table:
     ]  # fmt: skip
     cells, seeds = [], set()
     for arm, levels, values in zip(names, summary.arms["levels"], found, strict=True):
-        told = mean(values)
+        told = mean(summary, values)
         seeds |= {told.n} - {0}
-        apart = mean([sign * (mine - theirs) for mine, theirs in zip(values, usual, strict=True)])
+        apart = mean(summary, [sign * (mine - theirs) for mine, theirs in zip(values, usual, strict=True)])
         line = [
             text(arm),
             *(text(_level(levels.get(factor), known)) for factor, known in summary.factors.items()),
@@ -60,9 +60,8 @@ def table(summary: Summary, asked: Asked) -> Table:
         cells.append(
             [*line, text("") if same else number(apart.value, error=apart.error, signed=True, n=apart.n)]
         )
-    ns = sorted(seeds)
     notes = [
-        SE.format(n=f"{ns[0]} to {ns[-1]}" if len(ns) > 1 else ns[0] if ns else "no"),
+        spread_note(summary, seeds),
         f"Difference to {summary.head.reference}, paired by seed, turned so that plus is better; its interval and p-value are in table=gains.",
     ]
     return Table(

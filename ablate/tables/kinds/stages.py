@@ -18,6 +18,8 @@ from ablate.tables.common import (
     origin,
     removed,
     scores,
+    sentence,
+    spread_words,
 )
 from ablate.tables.model import MARKED, Column, Table, number, text
 
@@ -32,7 +34,7 @@ def table(summary: Summary, asked: Asked) -> Table:
     order = {stage: number for number, stage in enumerate(summary.head.stages)}
     found = sorted(found, key=lambda row: order.get(row["factor"], len(order)))
     lines = dict(zip(summary.arms["arm"], scores(summary, task, metric), strict=True))
-    gone, reference = removed(summary), mean(lines[summary.head.reference])
+    gone, reference = removed(summary), mean(summary, lines[summary.head.reference])
     columns = [
         Column(head="stage", words=True), Column(head="score after it" if after else "score without it", unit=metric, direction=arrow(summary, metric)),
         Column(head="gain", unit=metric), *([Column(head="text removed", unit="%")] if gone else []),
@@ -49,15 +51,14 @@ def table(summary: Summary, asked: Asked) -> Table:
         cells[0] += [text("")] if gone else []
     for row in found:
         arms = [arm for arm, weight in row["weights"].items() if (weight > 0 if after else weight < 0)]
-        told = mean(lines[arms[0]]) if len(arms) == 1 else mean(())
+        told = mean(summary, lines[arms[0]] if len(arms) == 1 else ())
         line = [
             text(row["stage"]), number(told.value, error=told.error, n=told.n),
             gain(row),
         ]  # fmt: skip
         cells.append([*line, *([number(gone.get(row["factor"]), decimals=1)] if gone else [])])
-    notes = [
-        f"± is the standard error over seeds, of a gain that of paired differences; plus is better. {MARKED}"
-    ]
+    errors = spread_words(summary, "seeds, of a gain that of paired differences")
+    notes = [f"{sentence(f'{errors}; plus is better')} {MARKED}"]
     notes += ["Text removed: share of the bytes that reached the stage, full recipe."] if gone else []
     if asked.published:
         more, beside, said = beside_columns(summary, asked, found)

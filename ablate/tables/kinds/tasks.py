@@ -15,6 +15,7 @@ from ablate.tables.common import (
     metric_of,
     origin,
     rows_of,
+    spread_words,
     tasks_of,
 )
 from ablate.tables.model import MARKED, Cell, Column, Table, text
@@ -39,7 +40,7 @@ def table(summary: Summary, asked: Asked) -> Table:
             if len(cells) <= place:
                 cells.append([text(row["stage"])])
             cells[place].append(gain(row))
-    notes = [f"Gains are turned so that plus is better; ± is the standard error over seeds. {MARKED}"]
+    notes = [f"Gains are turned so that plus is better; {spread_words(summary)}. {MARKED}"]
     notes += ["a: did not pass screening: not to be believed at this scale."] if blind & set(tasks) else []
     if any(row["kind"] == IDENTICAL for row in found):
         notes.append(SAME_TEXTS)
