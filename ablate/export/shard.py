@@ -126,9 +126,7 @@ def texts_of(corpus: Corpus, rows: np.ndarray) -> pa.Table:
     table = pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
     if (ascending == rows).all():
         return table
-    back = np.empty(rows.size, dtype=np.int64)
-    back[order] = np.arange(rows.size)
-    return table.take(pa.array(back)).combine_chunks()
+    return table.take(pa.array(np.argsort(order))).combine_chunks()
 
 
 def tokens_of(corpus: Corpus, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,8 +140,6 @@ def tokens_of(corpus: Corpus, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         )
     if (rows[order] == rows).all():
         return ids, counts
-    begins = np.cumsum(counts) - counts
-    back = np.empty(rows.size, dtype=np.int64)
-    back[order] = np.arange(rows.size)
+    begins, back = np.cumsum(counts) - counts, np.argsort(order)
     pieces = [ids[begins[place] : begins[place] + counts[place]] for place in back.tolist()]
     return np.concatenate(pieces), counts[back]

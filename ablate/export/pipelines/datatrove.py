@@ -6,7 +6,7 @@ executors and are left to the reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ablate.export.script import CLOSE, NONE, SAME, Script, Translated
 from ablate.stages.base import Stage
@@ -108,50 +108,45 @@ def translate(stage: Stage) -> Translated:
     """A stage in datatrove."""
     if stage.only is not None:
         return Translated(stage.name, NONE, f"it deals with {stage.only} documents alone")
-    for kind, how in KNOWN.items():
-        if type(stage) is kind:
-            return how(stage)
+    if type(stage) in SAME_FILTERS:
+        return _same_filter(stage, *SAME_FILTERS[type(stage)])
+    if type(stage) in KNOWN:
+        return KNOWN[type(stage)](stage)
     return Translated(stage.name, NONE, "datatrove has no such step")
 
 
-def _gopher_quality(s: GopherQuality) -> Translated:
-    code = (
-        f"GopherQualityFilter(min_doc_words={s.min_words}, max_doc_words={s.max_words}, min_avg_word_length={s.min_mean_length}, "
-        f"max_avg_word_length={s.max_mean_length}, max_symbol_word_ratio={s.max_symbol_ratio}, "
-        f"max_bullet_lines_ratio={s.max_bullet_lines}, max_ellipsis_lines_ratio={s.max_ellipsis_lines}, "
-        f"max_non_alpha_words_ratio={s.min_alpha_words}, min_stop_words={s.min_stop_words})"
-    )
-    return Translated(s.name, SAME, LINES, code)
+SAME_FILTERS: dict[type[Stage], tuple[str, dict[str, str]]] = {
+    GopherQuality: ("GopherQualityFilter", {
+        "min_doc_words": "min_words", "max_doc_words": "max_words", "min_avg_word_length": "min_mean_length",
+        "max_avg_word_length": "max_mean_length", "max_symbol_word_ratio": "max_symbol_ratio",
+        "max_bullet_lines_ratio": "max_bullet_lines", "max_ellipsis_lines_ratio": "max_ellipsis_lines",
+        "max_non_alpha_words_ratio": "min_alpha_words", "min_stop_words": "min_stop_words",
+    }),
+    GopherRepetition: ("GopherRepetitionFilter", {
+        "dup_line_frac": "dup_lines", "dup_para_frac": "dup_paragraphs", "dup_line_char_frac": "dup_line_chars",
+        "dup_para_char_frac": "dup_paragraph_chars", "top_n_grams": "top_n_grams", "dup_n_grams": "dup_n_grams",
+    }),
+    C4Quality: ("C4QualityFilter", {
+        "remove_citations": "citations", "filter_no_terminal_punct": "terminal_punctuation", "min_num_sentences": "min_sentences",
+        "min_words_per_line": "min_words_per_line", "max_word_length": "max_word_length", "filter_lorem_ipsum": "lorem_ipsum",
+        "filter_javascript": "javascript", "filter_curly_bracket": "curly_bracket", "filter_policy": "policy",
+    }),
+    FineWebQuality: ("FineWebQualityFilter", {
+        "line_punct_thr": "min_punctuated_lines", "short_line_thr": "max_short_lines", "short_line_length": "short_line",
+        "char_duplicates_ratio": "max_duplicate_chars", "new_line_ratio": "max_line_breaks",
+    }),
+}  # fmt: skip
+"""Stage -> datatrove's filter, and which of its parameters has which of ours."""
 
 
-def _gopher_repetition(s: GopherRepetition) -> Translated:
-    code = (
-        f"GopherRepetitionFilter(dup_line_frac={s.dup_lines}, dup_para_frac={s.dup_paragraphs}, dup_line_char_frac={s.dup_line_chars}, "
-        f"dup_para_char_frac={s.dup_paragraph_chars}, top_n_grams={_pairs(s.top_n_grams)}, dup_n_grams={_pairs(s.dup_n_grams)})"
-    )
-    return Translated(s.name, SAME, LINES, code)
+def _same_filter(s: Stage, filter: str, parameters: Mapping[str, str]) -> Translated:
+    given = ", ".join(f"{theirs}={_literal(getattr(s, ours))}" for theirs, ours in parameters.items())
+    return Translated(s.name, SAME, LINES, f"{filter}({given})")
 
 
-def _pairs(pairs: Sequence[Sequence[float]]) -> str:
-    return repr(tuple(tuple(pair) for pair in pairs))
-
-
-def _c4(s: C4Quality) -> Translated:
-    code = (
-        f"C4QualityFilter(remove_citations={s.citations}, filter_no_terminal_punct={s.terminal_punctuation}, "
-        f"min_num_sentences={s.min_sentences}, min_words_per_line={s.min_words_per_line}, max_word_length={s.max_word_length}, "
-        f"filter_lorem_ipsum={s.lorem_ipsum}, filter_javascript={s.javascript}, filter_curly_bracket={s.curly_bracket}, "
-        f"filter_policy={s.policy})"
-    )
-    return Translated(s.name, SAME, LINES, code)
-
-
-def _fineweb(s: FineWebQuality) -> Translated:
-    code = (
-        f"FineWebQualityFilter(line_punct_thr={s.min_punctuated_lines}, short_line_thr={s.max_short_lines}, "
-        f"short_line_length={s.short_line}, char_duplicates_ratio={s.max_duplicate_chars}, new_line_ratio={s.max_line_breaks})"
-    )
-    return Translated(s.name, SAME, LINES, code)
+def _literal(value: object) -> str:
+    """A value as Python has it, pairs as tuples."""
+    return repr(tuple(map(tuple, value)) if isinstance(value, (list, tuple)) else value)
 
 
 def _language(s: Language) -> Translated:
@@ -186,6 +181,5 @@ def _minhash(s: MinhashDedup) -> Translated:
 
 
 KNOWN: dict[type, Callable[..., Translated]] = {
-    GopherQuality: _gopher_quality, GopherRepetition: _gopher_repetition, C4Quality: _c4, FineWebQuality: _fineweb,
     Language: _language, Extraction: _extraction, Pii: _pii, MinhashDedup: _minhash,
 }  # fmt: skip
