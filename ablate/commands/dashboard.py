@@ -26,8 +26,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablate.errors import ConfigError
-from ablate.settings import DashboardConfig, settings_of
-from ablate.study.plan import folder_of, load_plan
+from ablate.settings import settings_of
+from ablate.study.plan import folder_of
 
 FILE = "dashboard.html"
 """What is written where no other name is given."""
@@ -46,7 +46,11 @@ def as_overrides(words: Sequence[str]) -> list[str]:
 
 
 def main(config: DictConfig) -> int:
-    """Write the page; returns the exit status."""
+    """Write or serve the page; returns the exit status.
+
+    Raises:
+        ConfigError: where a server was asked for several studies, for one without runs of its own, or beside a file.
+    """
     from ablate.opened.study import open_study
 
     asked = settings_of(config).dashboard
@@ -54,38 +58,23 @@ def main(config: DictConfig) -> int:
     lost = [str(folder) for folder in folders if not folder.exists()]
     if lost:
         raise ConfigError(f"dashboard.studies: there is no {lost[0]}; give folders that hold a study.json")
-    if _is_served(asked, folders):
+    if asked.serve and asked.to:
+        raise ConfigError(
+            "dashboard.serve=true and dashboard.to: a page is served or written; give one of them"
+        )
+    planned = len(folders) == 1 and (folders[0] / "plan.json").exists()
+    if asked.serve and not planned:
+        raise ConfigError("dashboard.serve=true: give one study with a plan.json, whose runs can be watched")
+    if asked.serve:
         return _serve(folders[0], asked.port)
     first, *others = map(open_study, folders)
+    if asked.serve is None and not asked.to and planned and "waiting" in first.summary.runs["status"]:
+        return _serve(folders[0], asked.port)
     path = first.dashboard(asked.to or FILE, *others)
     print(
         f"{len(folders)} {'study' if len(folders) == 1 else 'studies'}, {path.stat().st_size / 1e6:.2f} MB: {path}"
     )
     return 0
-
-
-def _is_served(asked: DashboardConfig, folders: Sequence[Path]) -> bool:
-    """Whether the page is served, not written.
-
-    Raises:
-        ConfigError: where a server was asked for several studies, for one without runs of its own, or beside a file.
-    """
-    from ablate.live.progress import Watch
-
-    planned = len(folders) == 1 and (folders[0] / "plan.json").exists()
-    if asked.serve:
-        if asked.to:
-            raise ConfigError(
-                "dashboard.serve=true and dashboard.to: a page is served or written; give one of them"
-            )
-        if not planned:
-            raise ConfigError(
-                "dashboard.serve=true: give one study with a plan.json, whose runs can be watched"
-            )
-        return True
-    if asked.serve is False or asked.to or not planned or load_plan(folders[0]).imported is not None:
-        return False
-    return not Watch(folders[0]).look().is_over
 
 
 def _serve(folder: Path, port: int) -> int:

@@ -6,8 +6,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import numpy as np
 
 from ablate.errors import DataError
 from ablate.fingerprint import digest
+from ablate.report.summary import log_end
+from ablate.store import read_json
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.results import GIVEN_UP
 from ablate.study.schema import Plan
 
-LOG_END = 3_000
-"""Bytes of a log that are shown: a traceback and the steps before it."""
 SILENT_AFTER_S = 120.0
 """Seconds without a line in its log after which a run is said to be silent: steps write one every few seconds, an evaluation may take a minute."""
 FEWEST = 2
@@ -83,11 +84,6 @@ class Now:
     left_s: tuple[float, float] | None
     records: str
 
-    @property
-    def is_over(self) -> bool:
-        """Whether no planned run waits or runs."""
-        return not any(run.status in ("waiting", "running") for run in self.runs)
-
 
 class Watch:
     """Looks at a study's folder again and again; only files that changed since the last look are read.
@@ -131,15 +127,15 @@ class Watch:
     def _run(self, run: RunNow, place: Path, files: Mapping[str, Stamp], tokens: int | None) -> RunNow:
         for name, read in (("record.json", _done), ("failed.json", _failed)):
             if name in files:
-                return self._kept(place / name, files[name], lambda read=read: read(run, place))
+                return self._kept(place / name, files[name], partial(read, run, place))
         log = files.get("log.txt")
         if log is None or not log[1]:
             return run
-        found = self._kept(place / "log.txt", log, lambda: _running(run, place / "log.txt", tokens))
+        found = self._kept(place / "log.txt", log, partial(_running, run, place / "log.txt", tokens))
         quiet = time.time() - log[0] / 1e9
         return replace(found, silent_s=round(quiet / 30) * 30) if quiet > SILENT_AFTER_S else found
 
-    def _kept(self, path: Path, stamp: Stamp, read: Any) -> RunNow:
+    def _kept(self, path: Path, stamp: Stamp, read: Callable[[], RunNow]) -> RunNow:
         known = self._read.get(path)
         if known is None or known[0] != stamp:
             known = self._read[path] = (stamp, read())
@@ -185,10 +181,10 @@ def _stamps(place: Path) -> dict[str, Stamp]:
 
 
 def _object(path: Path) -> Mapping[str, Any]:
-    """A file's JSON object; empty where it went or is not one: the next look reads it again when it changed."""
+    """A file's JSON object; empty where it went or is damaged: the next look reads it again when it changed."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = read_json(path)
+    except (OSError, DataError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -204,16 +200,7 @@ def _failed(run: RunNow, place: Path) -> RunNow:
     why = str(_object(place / "failed.json").get("error", "without a reason"))
     if why.startswith(GIVEN_UP):
         return replace(run, status="given up", why=why)
-    return replace(run, status="failed", why=why, log=_end(place / "log.txt"))
-
-
-def _end(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_END))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return None
+    return replace(run, status="failed", why=why, log=log_end(place / "log.txt"))
 
 
 def _running(run: RunNow, log: Path, tokens: int | None) -> RunNow:

@@ -77,7 +77,6 @@ class LiveStudy:
         return {
             "runs": [asdict(run) for run in now.runs],
             "left_s": now.left_s,
-            "over": now.is_over,
             "records": made[0] if stale and made else now.records,
         }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -196,7 +198,7 @@ def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) 
         if record is None:
             status = _status(study, (arm, seed), needed)
             why, log = (
-                (study.failed[arm, seed], _log_end(place / "log.txt"))
+                (study.failed[arm, seed], log_end(place / "log.txt"))
                 if status in ("failed", "given up")
                 else (None, None)
             )
@@ -227,12 +229,14 @@ def _status(study: Study, run: Run, needed: set[str] | None) -> str:
     return "waiting" if why == NOT_RUN else "failed" if study.plan.imported is None else "not imported"
 
 
-def _log_end(path: Any) -> str | None:
-    if not path.exists():
+def log_end(path: Path) -> str | None:
+    """The last `LOG_END` bytes of a run's log; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_END))
+            return file.read().decode(errors="replace")
+    except OSError:
         return None
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LOG_END))
-        return str(file.read().decode(errors="replace"))
 
 
 def _scores(study: Study, runs: Sequence[Run], metrics: Sequence[tuple[str, str]]) -> Columns:

@@ -261,9 +261,11 @@ def csv_files(summary: Summary) -> dict[str, str]:
 def csv_text(frame: pd.DataFrame, digits: int | None = 6) -> str:
     """A frame as CSV, floats with so many digits; None for all."""
     form = None if digits is None else f"%.{digits}g"
-    frame = frame.map(lambda cell: cell_text(cell) if isinstance(cell, str) else cell).rename(
-        columns=cell_text
-    )
+    texts = {
+        name: frame[name].map(lambda cell: cell_text(cell) if isinstance(cell, str) else cell)
+        for name in frame.select_dtypes(exclude="number")
+    }
+    frame = frame.assign(**texts).rename(columns=cell_text)
     return str(frame.to_csv(index=False, lineterminator="\n", float_format=form))
 
 

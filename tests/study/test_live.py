@@ -17,7 +17,7 @@ import pytest
 
 from ablate.errors import ConfigError
 from ablate.live.progress import RunNow, Watch, left
-from ablate.live.server import serve
+from ablate.live.server import LiveStudy, serve
 
 Run = Callable[..., int]
 
@@ -40,7 +40,7 @@ def test_a_run_is_what_its_files_say(planned: Path) -> None:
     watch = Watch(planned)
     before = watch.look()
     assert {run.status for run in before.runs} == {"waiting"} and len(before.runs) == 8
-    assert before.left_s is None and not before.is_over
+    assert before.left_s is None
     step, point = (
         '{"step": 1, "tokens": 512, "loss": 4}\n',
         {"tokens": 1024, "scores": {"facts": {"prob": 0.25}}},
@@ -146,6 +146,28 @@ def test_it_only_reads(served: int, planned: Path) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         assert ask(served, "/news.json", method)[0] == 501
     assert {path: path.stat().st_mtime_ns for path in planned.rglob("*")} == before
+
+
+def test_a_finished_sweep_that_lost_a_record_has_no_verdict(
+    ablate: Run, here: Path, tiny: tuple[str, ...]
+) -> None:
+    assert ablate("sweep", *tiny) == 0
+    study = here / "studies" / "demo"
+    (study / "runs" / "without_language" / "seed-1" / "record.json").unlink()
+    data = LiveStudy(study).data()
+    assert data["runs"]["status"].count("waiting") == 1 and data["effects"]["estimate"]
+    for name in (
+        "ci_low",
+        "ci_high",
+        "ci_low_items",
+        "seed_error",
+        "item_error",
+        "p_value",
+        "p_adjusted",
+        "mde",
+    ):
+        assert set(data["effects"][name]) == {None}, name
+    assert set(data["effects"]["kind"]) == {"incomplete"}
 
 
 def test_what_did_not_change_is_not_sent_again(served: int, planned: Path) -> None:

@@ -60,11 +60,12 @@ function mark(study, news) {
 function told(news) {
   const box = document.getElementById("live");
   if (!box || !news) return;
-  const counts = d3.rollup(news.runs, (runs) => runs.length, (run) => run.status), silent = news.runs.filter((run) => run.silent_s);
-  const parts = ["failed", "done", "running", "waiting", "given up"].filter((status) => counts.get(status)).map((status) => `${counts.get(status)} ${status}`);
-  const left = news.over ? "Every planned run has ended." : news.left_s ? `${leftWords(news.left_s)} left at the pace of finished runs.` : "How long it takes is not known before two runs are done.";
+  const { runs } = STUDIES[0], counts = d3.rollup(runs, (some) => some.length, (run) => run.status), silent = news.runs.filter((run) => run.silent_s);
+  const over = !counts.get("running") && !counts.get("waiting");
+  const parts = ["failed", "done", "running", "waiting", "given up", "not needed"].filter((status) => counts.get(status)).map((status) => `${counts.get(status)} ${status}`);
+  const left = over ? "Every planned run has ended." : news.left_s ? `${leftWords(news.left_s)} left at the pace of finished runs.` : "How long it takes is not known before two runs are done.";
   box.className = "live";
-  box.replaceChildren(h("strong", {}, news.over ? "Ended: " : "Now: "), `${parts.join(", ")} of ${many(news.runs.length, "planned run")}. ${left}`,
+  box.replaceChildren(h("strong", {}, over ? "Ended: " : "Now: "), `${parts.join(", ")} of ${many(runs.length, "planned run")}. ${left}`,
     silent.length ? ` ${many(silent.length, "run")} silent for ${seconds(d3.max(silent, (run) => run.silent_s))} or less: evaluating, or dead.` : "");
 }
 
