@@ -297,6 +297,27 @@ class CompareConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InitConfig:
+    """What `ablate init` looks at and writes.
+
+    Attributes:
+        folder: of documents.
+        to: folder of configurations that the study file is written into.
+        overwrite: whether a study file of that name may be replaced.
+        heldout: documents that are taken out of the pool to score models on.
+    """
+
+    folder: str | None = None
+    to: str = "my_conf"
+    overwrite: bool = False
+    heldout: int = 50
+
+    def __post_init__(self) -> None:
+        if self.heldout < 1:
+            raise ValueError(f"heldout must be 1 or more, got {self.heldout}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DashboardConfig:
     """What `ablate dashboard` shows.
 
@@ -418,6 +439,7 @@ class Config:
     results: ResultsConfig = field(default_factory=ResultsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
     dashboard: DashboardConfig = field(default_factory=DashboardConfig)
+    init: InitConfig = field(default_factory=InitConfig)
     table: str = "gains"
     format: str = "markdown"
     published: str | None = None

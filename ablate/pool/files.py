@@ -9,13 +9,24 @@ from typing import ClassVar
 
 from ablate.errors import ConfigError, nearest
 from ablate.plain import Plain
-from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, file_stamps, scalars
+from ablate.pool.held_out import document_digest, held_out_documents, held_out_request
+from ablate.pool.source import (
+    HELD_OUT,
+    MAX_DOCUMENT_BYTES,
+    NO_TEXT,
+    Document,
+    Skipped,
+    Source,
+    field_of,
+    file_stamps,
+    scalars,
+)
 from ablate.reading.encoding import decode
 from ablate.reading.paths import Found, find_files, is_hidden, shown
 from ablate.reading.records import FORMATS, READABLE, TEXTS, Fault, Part, is_readable, parts, records, texts
 from ablate.reading.unpack import UNPACK_ERRORS, Damaged, worded
 
-READER = 4
+READER = 5
 """Raise it when the same file gives other documents: pools that were read before are then read anew."""
 
 
@@ -25,12 +36,13 @@ class Files(Source):
 
     Attributes:
         paths: files, globs or folders.
-        text_column: field that holds the text.
+        text_column: field that holds the text; one of a mapping by its path, e.g. `metadata.body`. So for the next two.
         url_column: field that holds the address, where there is one.
         language_column: field that holds the language code, where there is one.
         kind: "text" or "html": what the text field holds.
         limit: at most this many documents; null for all.
         every: take every k-th document only, for a thin even sample.
+        leave_out: file of held-out documents that `ablate init` wrote: they are skipped.
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("resiliparse", "pyarrow")
@@ -41,6 +53,7 @@ class Files(Source):
     kind: str = "text"
     limit: int | None = None
     every: int = 1
+    leave_out: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "html"):
@@ -65,13 +78,14 @@ class Files(Source):
             "files": file_stamps(found.files),
             "reader": READER,
             "not read": [str(path) for path, _ in found.others],
-            **{k: v for k, v in vars(self).items() if k != "paths"},
+            **{k: v for k, v in vars(self).items() if k not in ("paths", "leave_out")},
+            **held_out_request(self.leave_out),
         }
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every document, in file order, after the files that are not read."""
         count = index = 0
-        found = self.found()
+        found, held_out = self.found(), held_out_documents(self.leave_out)
         for path, why in found.others:
             yield Skipped(shown(path.name), 0, f"not read ({why})")
         for path in found.files:
@@ -79,6 +93,9 @@ class Files(Source):
                 if isinstance(item, Document):
                     index += 1
                     if (index - 1) % self.every:
+                        continue
+                    if held_out and document_digest(item.text) in held_out:
+                        yield Skipped(item.source, index - 1, HELD_OUT)
                         continue
                     count += 1
                 yield item
@@ -113,7 +130,7 @@ class Files(Source):
                 yield Skipped(part.name, number, f"unreadable record: {type(error).__name__}: {error}")
 
     def _document(self, row: Mapping[str, object], part: Part, number: int) -> Document | Skipped:
-        text = row.get(self.text_column)
+        text = field_of(row, self.text_column)
         if isinstance(text, bytes):
             text = decode(text)
         if not isinstance(text, str):
@@ -124,9 +141,9 @@ class Files(Source):
         return Document(
             text,
             self.kind,
-            str(row.get(self.url_column) or ""),
+            str(field_of(row, self.url_column) or ""),
             str(row.get("source") or part.name.rpartition("/")[2].split(".")[0]),
-            str(row.get(self.language_column) or ""),
+            str(field_of(row, self.language_column) or ""),
             scalars(row, (self.text_column, self.url_column, self.language_column, "source")),
         )
 

@@ -16,6 +16,10 @@ from ablate.plain import Plain
 MAX_DOCUMENT_BYTES = 10_000_000
 NO_TEXT = "no text"
 """Why a record whose text is blank is skipped."""
+HELD_OUT = "held out"
+"""Why a document of `leave_out` is skipped."""
+DEEPEST = 8
+"""Mappings within mappings whose fields are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +122,42 @@ def _stamp(path: Path) -> tuple[int, ...]:
         return (-1,)
 
 
+def field_of(row: Mapping[str, object], name: str) -> object:
+    """A field of a row, or, where the name has dots and no field is called so, one of the mapping that a field holds."""
+    if name in row or "." not in name:
+        return row.get(name)
+    outer, _, inner = name.partition(".")
+    held = row.get(outer)
+    return field_of(held, inner) if isinstance(held, Mapping) else None
+
+
 def scalars(row: Mapping[str, object], leave_out: Sequence[str]) -> dict[str, Plain]:
-    """The plain short fields of a row, for `Document.metadata`."""
+    """The plain short fields of a row, for `Document.metadata`; those of mappings under dotted names (`metadata.score`).
+
+    A list of one [begin, end, value] is that value: so RedPajama-V2 writes a signal of a whole document.
+    """
     kept = {}
-    for name, value in row.items():
-        if name in leave_out or value is None:
+    for name, value in _leaves(row, DEEPEST):
+        if name in leave_out or name in kept or value is None:
             continue
         if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= 500):
             kept[name] = value
     plain: dict[str, Plain] = json.loads(json.dumps(kept, default=str))
     return plain
+
+
+def _leaves(row: Mapping[str, object], depth: int) -> Iterator[tuple[str, object]]:
+    """Names and values; those of mappings last, so that a field that has dots in its own name comes before them."""
+    nested = []
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            nested.append((name, value))
+        elif (
+            isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) and len(value[0]) == 3
+        ):
+            yield name, value[0][2]
+        else:
+            yield name, value
+    for name, held in nested if depth else ():
+        for inner, value in _leaves(held, depth - 1):
+            yield f"{name}.{inner}", value

@@ -1,8 +1,8 @@
 """`pool=warc`: web pages from WARC files; also the plain text of WET files.
 
 Responses, resources that were fetched without HTTP, and conversions (WET) are documents. A revisit says
-that a page was met again unchanged, so its text stands elsewhere; it is listed. Requests, metadata (WAT)
-and file headers hold no page.
+that a page was met again unchanged, so its text stands elsewhere; it is listed. Requests, metadata
+and file headers hold no page; a file of nothing else that is metadata (WAT) is listed as such.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import ClassVar
 
 from ablate.errors import ConfigError
 from ablate.plain import Plain
+from ablate.pool.held_out import document_digest, held_out_documents, held_out_request
 from ablate.pool.http_body import is_markup, media_type, unpack
 from ablate.pool.members import BROKEN
 from ablate.pool.records import Lost, Record, records
-from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps
+from ablate.pool.source import HELD_OUT, MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps
 from ablate.reading.encoding import decode, is_binary
 from ablate.reading.paths import Found, find_files, shown
 
@@ -25,7 +26,7 @@ HTML_TYPES = ("text/html", "application/xhtml+xml")
 PAGES = ("response", "resource", "conversion", "revisit")
 NO_PAGES = ("warcinfo", "request", "metadata")
 FETCHED = ("http://", "https://", "ftp://", "file://")
-READER = 3
+READER = 4
 """Raise it when the same file gives other documents: pools that were read before are then read anew."""
 TOO_LARGE = f"larger than {MAX_DOCUMENT_BYTES:,} bytes"
 WARC_ENDINGS = (".warc", ".wet", ".gz", ".zst", ".lz4")
@@ -38,11 +39,13 @@ class Warc(Source):
     Attributes:
         paths: files, globs or folders.
         limit: at most this many documents; null for all.
+        leave_out: file of held-out documents that `ablate init` wrote: they are skipped.
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("fastwarc", "resiliparse")
     paths: Sequence[str]
     limit: int | None = None
+    leave_out: str | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -59,15 +62,23 @@ class Warc(Source):
 
     def request(self) -> dict[str, Plain]:
         """Files with size and time of change, the limit, and how they are read."""
-        return {"reader": READER, "warc": file_stamps(self.found().files), "limit": self.limit}
+        files: dict[str, Plain] = {
+            "reader": READER,
+            "warc": file_stamps(self.found().files),
+            "limit": self.limit,
+        }
+        return files | held_out_request(self.leave_out)
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every HTML page or text record, in file order."""
-        count, found = 0, self.found()
+        count, found, held_out = 0, self.found(), held_out_documents(self.leave_out)
         for path, why in found.others:
             yield Skipped(shown(path.name), 0, f"not read ({why})")
         for path in found.files:
-            for item in read_warc(path):
+            for place, item in enumerate(read_warc(path)):
+                if held_out and isinstance(item, Document) and document_digest(item.text) in held_out:
+                    yield Skipped(shown(path.name), place, HELD_OUT)
+                    continue
                 yield item
                 count += isinstance(item, Document)
                 if self.limit is not None and count >= self.limit:
@@ -77,6 +88,7 @@ class Warc(Source):
 def read_warc(path: Path) -> Iterator[Document | Skipped]:
     """Every document of one file, and in their places the records left out and the bytes that were lost."""
     name, offset, size = shown(path.name), 0, 0
+    types: set[str] = set()
     if not path.is_file():
         yield Skipped(name, 0, "unreadable from here: no such file")
         return
@@ -85,10 +97,14 @@ def read_warc(path: Path) -> Iterator[Document | Skipped]:
         with path.open("rb") as stream:
             for item in records(stream, MAX_DOCUMENT_BYTES):
                 offset = item.end
+                if isinstance(item, Record):
+                    types.add(item.fields.get("warc-type", "").lower())
                 if isinstance(item, Lost):
                     yield Skipped(name, item.begin, item.reason, item.end - item.begin)
                 elif read := _read_safely(item, name):
                     yield read
+        if "metadata" in types <= {"metadata", "warcinfo"}:
+            yield Skipped(name, 0, "metadata of pages (WAT), no text")
     except OSError as error:  # it vanished, or its disk fails
         yield Skipped(name, offset, f"unreadable from here: {error}", max(0, size - offset))
 

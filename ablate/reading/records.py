@@ -146,8 +146,8 @@ def records(
     """Every record of a part in one of the formats `RECORDS`, and every one that cannot be read, in its place.
 
     Args:
-        columns: of a Parquet file, those to read.
-        plain: and those that hold plain scalars.
+        columns: of a Parquet file, those to read; one within a struct by its path, `metadata.url`.
+        plain: and those that hold plain scalars, in structs too.
         unique: take a JSON object that names a field twice for a fault; else the last one counts.
     """
     if part.format == ".parquet":
@@ -484,13 +484,25 @@ def _parquet(part: Part, columns: Sequence[str], plain: bool) -> Iterator[Record
             if twice:
                 yield 0, Fault(f"columns of one name: {', '.join(map(repr, twice))}")
                 return
-            wanted = [f.name for f in schema if f.name in columns or (plain and _is_plain(f.type))]
+            wanted = [path for f in schema for path in _leaves(f, columns, plain)]
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 yield from _row_group(file, group, wanted, first, rows)
                 first += rows
     except (OSError, pa.ArrowException, ValueError) as error:
         yield first, _from_here(Damage(worded(error)))
+
+
+def _leaves(field: pa.Field, columns: Sequence[str], plain: bool, outer: str = "") -> list[str]:
+    """Of a column, what is read of it: all, or the fields of a struct that are asked for or plain, by their paths."""
+    name = f"{outer}{field.name}"
+    if name in columns:
+        return [name]
+    if pa.types.is_struct(field.type):
+        kind = field.type
+        inner = [kind.field(number) for number in range(kind.num_fields)]
+        return [path for one in inner for path in _leaves(one, columns, plain, f"{name}.")]
+    return [name] if plain and _is_plain(field.type) else []
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -506,7 +518,7 @@ def _row_group(
         for batch in file.iter_batches(batch_size=ROWS, row_groups=[group], columns=wanted):
             values = [_values(column) for column in batch.columns]
             for cells in zip(*values, strict=True) if values else [()] * batch.num_rows:
-                yield number, dict(zip(wanted, cells, strict=True))
+                yield number, dict(zip(batch.schema.names, cells, strict=True))
                 number += 1
     except (OSError, pa.ArrowException) as error:
         lost = first + count - number

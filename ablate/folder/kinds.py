@@ -1,0 +1,99 @@
+"""What kinds of file lie in a folder, told by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.errors import ConfigError
+from ablate.reading.paths import is_hidden, shown
+from ablate.reading.records import RECORDS, format_of, is_readable
+
+WARC, WET, WAT, RECORD, TEXT, PAGE = "WARC", "WET", "WAT", "records", "texts", "pages"
+TOKENS, ARROW, IMAGES, OTHER = "tokens", "Arrow", "images", "other"
+ENDINGS = {
+    TOKENS: (".ds", ".ds.index", ".ds.metadata", ".bin", ".idx", ".npy", ".npz", ".tfrecord"),
+    ARROW: (".arrow", ".feather"),
+    IMAGES: (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg"),
+}
+MOST_FILES = 200_000
+"""Files of a folder that are looked at."""
+EXPECTED = (
+    "expected WARC or WET files, records (.jsonl, .json, .csv, .tsv, .parquet; packed with .gz, .zst, .bz2, .xz or .zip), "
+    "or .txt and .html files"
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files of one kind.
+
+    Attributes:
+        name: one of those above.
+        files: in order.
+        bytes: of all of them, packed as they are.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    bytes: int
+
+
+def kind_of(path: Path) -> str:
+    """The kind of file that a name says."""
+    name = path.name.lower()
+    words = name.split(".")
+    for kind in (WAT, WET, WARC):
+        if kind.lower() in words[1:]:
+            return kind
+    for kind, endings in ENDINGS.items():
+        if name.endswith(endings):
+            return kind
+    if not is_readable(path):
+        return OTHER
+    form = format_of(path)
+    if form == ".txt":
+        return TEXT
+    return PAGE if form in (".html", ".htm") else RECORD if form in (*RECORDS, ".zip", "") else OTHER
+
+
+def kinds_in(folder: Path) -> list[Kind]:
+    """The kinds of a folder's files that are not hidden, the largest first.
+
+    Raises:
+        ConfigError: when it is no folder, or holds no file.
+    """
+    if not folder.is_dir():
+        why = "is a file; give the folder that it lies in" if folder.exists() else "does not exist"
+        raise ConfigError(f"init.folder: {shown(str(folder))} {why}")
+    found: dict[str, list[tuple[Path, int]]] = {}
+    for path in _files(folder):
+        try:
+            size = path.stat().st_size
+        except OSError:  # a link that leads nowhere
+            continue
+        found.setdefault(kind_of(path), []).append((path, size))
+    if not found:
+        raise ConfigError(f"init.folder: {shown(str(folder))} holds no files; {EXPECTED}")
+    kinds = [
+        Kind(name, tuple(sorted(path for path, _ in files)), sum(size for _, size in files))
+        for name, files in found.items()
+    ]
+    return sorted(kinds, key=lambda kind: (-kind.bytes, kind.name))
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    count = 0
+    for place, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not is_hidden(Path(name)))
+        for name in sorted(names):
+            if is_hidden(Path(name)):
+                continue
+            count += 1
+            if count > MOST_FILES:
+                raise ConfigError(
+                    f"init.folder: {shown(str(folder))} holds more than {MOST_FILES:,} files; give one of the folders in it"
+                )
+            yield Path(place) / name
