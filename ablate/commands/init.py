@@ -2,7 +2,8 @@
 
 Tells which kinds of file there are, which fields, languages and sizes, and shows a document; then writes
 my_conf/study/NAME.yaml with a question, FineWeb's recipe, a budget that fits a CPU, and the commands to run, and takes
-some documents out of the pool into my_conf/heldout/NAME.jsonl, on which models are scored. What no study can be made of
+some documents out of the pool into my_conf/heldout/NAME.jsonl, on which models are scored. The recipe is tried on a
+sample first; a stage that would keep nothing of it is switched off in the file, and named. What no study can be made of
 (tokens, images, WAT files alone, files without text) is refused in one sentence. Nothing is overwritten.
 
   init.folder=crawl       the folder, in place of the bare word
@@ -44,7 +45,7 @@ def as_overrides(words: Sequence[str]) -> list[str]:
 
 def main(config: DictConfig) -> int:
     """Look, and write; returns the exit status."""
-    from ablate.folder.draft import draft
+    from ablate.folder.check import checked_draft, outcome
     from ablate.folder.look import described, look
     from ablate.store import write_text
 
@@ -67,7 +68,9 @@ def main(config: DictConfig) -> int:
         )
     found = look(folder)
     print("\n".join(described(found)))
-    made = draft(found, name, to=to, heldout=heldout, count=asked.heldout)
+    checked = checked_draft(found, name, to=to, heldout=heldout, count=asked.heldout)
+    print("\n".join(outcome(checked)))
+    made = checked.draft
     write_text(heldout, made.heldout)
     write_text(study, made.study)
     print(f"\nwritten: {study}, and {heldout} (left out of the pool, to score models on)\nnow run:")

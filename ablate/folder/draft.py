@@ -48,7 +48,7 @@ class Draft:
     commands: tuple[str, ...]
 
 
-def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int) -> Draft:
+def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int, off: Sequence[str] = ()) -> Draft:
     """Write a study for what was found.
 
     Args:
@@ -56,11 +56,13 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int) -> Dra
         to: folder of configurations that it goes into.
         heldout: file that the held-out texts go into.
         count: of those, at most; a tenth of the sample where that is less.
+        off: stages that are switched off, since they keep nothing of the sample.
     """
     language = next((code for code, _ in found.languages.most_common() if code), "en")
     kept = _held_out(found.sample, language, count)
     presets = _presets(found)
     factors = [*(["extraction"] if found.has_pages else []), *presets, *TEXT_STAGES]
+    factors = [stage for stage in factors if stage not in off]
     commands = tuple(
         f"ablate {command} --config-dir {shlex.quote(str(to))} study={name}"
         for command in ("plan", "inspect", "sweep", "report")
@@ -94,6 +96,8 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int) -> Dra
         *(["  extraction:", "    method: resiliparse            # many times faster than trafilatura, about as good"] if found.has_pages else []),
         "  language:",
         f"    languages: [{language}]                # what most of the sample is in",
+        *(_off("language")[1:] if "language" in off else []),
+        *(line for stage in off if stage != "language" for line in _off(stage)),
         "tokenizer:",
         f"  vocab_size: {1024 if small else 4096}",
         "train:",
@@ -112,6 +116,10 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int) -> Dra
         for one in kept
     ]
     return Draft("\n".join(lines) + "\n", "".join(json.dumps(text) + "\n" for text in texts), commands)
+
+
+def _off(stage: str) -> list[str]:
+    return [f"  {stage}:", "    enabled: false                 # it kept nothing of the sample"]
 
 
 def _held_out(sample: Sequence[Sampled], language: str, count: int) -> list[Sampled]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import ConfigError
 from ablate.reading.paths import is_hidden, shown
 from ablate.reading.records import RECORDS, format_of, is_readable
+from ablate.reading.unpack import PACKINGS
 
 WARC, WET, WAT, RECORD, TEXT, PAGE = "WARC", "WET", "WAT", "records", "texts", "pages"
 TOKENS, ARROW, IMAGES, OTHER = "tokens", "Arrow", "images", "other"
@@ -57,6 +59,28 @@ def kind_of(path: Path) -> str:
     if form == ".txt":
         return TEXT
     return PAGE if form in (".html", ".htm") else RECORD if form in (*RECORDS, ".zip", "") else OTHER
+
+
+def ending_of(path: Path) -> str:
+    """The ending of a file's name, with that of its packing: `.jsonl.gz` of `a.v1.jsonl.gz`."""
+    packed = path.suffix.lower() in PACKINGS
+    return Path(path.stem).suffix + path.suffix if packed else path.suffix
+
+
+def globs_of(files: Sequence[Path]) -> tuple[str, ...]:
+    """Globs that stand for these files and no others: one for each folder and ending, or the files' own names."""
+    groups: dict[tuple[Path, str], set[str]] = {}
+    for path in files:
+        groups.setdefault((path.parent, ending_of(path)), set()).add(path.name)
+    found: list[str] = []
+    for (folder, ending), names in sorted(groups.items()):
+        pattern = f"*{glob.escape(ending)}"
+        matched = set(glob.glob(pattern, root_dir=folder))
+        found += [
+            f"{glob.escape(str(folder))}/{one}"
+            for one in ([pattern] if matched == names else map(glob.escape, sorted(names)))
+        ]
+    return tuple(found)
 
 
 def kinds_in(folder: Path) -> list[Kind]:

@@ -22,6 +22,7 @@ from ablate.folder.kinds import (
     WAT,
     WET,
     Kind,
+    globs_of,
     kinds_in,
 )
 from ablate.folder.records import Chosen, Columns, choose
@@ -152,7 +153,7 @@ def _parts(folder: Path, kinds: Sequence[Kind]) -> tuple[list[Part], list[str]]:
     archive = by_name.get(WARC) or by_name.get(WET)
     if archive:
         alone = all(kind.name == archive.name for kind in kinds)
-        paths = (str(folder),) if alone else _each(archive.files)
+        paths = (str(folder),) if alone else globs_of(archive.files)
         parts.append(Part("warc", paths, archive.files))
         if archive.name == WARC and WET in by_name:
             notes.append(
@@ -175,17 +176,8 @@ def _parts(folder: Path, kinds: Sequence[Kind]) -> tuple[list[Part], list[str]]:
                 notes.append(f"not read: {len(plain)} .txt and .html files beside the records")
             return parts, notes
     if texts:
-        parts.append(Part("files", (str(folder),) if len(texts) == len(kinds) else _each(plain), plain))
+        parts.append(Part("files", (str(folder),) if len(texts) == len(kinds) else globs_of(plain), plain))
     return parts, notes
-
-
-def _each(files: Sequence[Path]) -> tuple[str, ...]:
-    """One glob for each folder and ending."""
-    import glob
-
-    return tuple(
-        sorted({f"{glob.escape(str(path.parent))}/*{''.join(path.suffixes[-2:])}" for path in files})
-    )
 
 
 def _holds_pages(chosen: Chosen) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablate.errors import ConfigError
+from ablate.folder.kinds import ending_of, globs_of
 from ablate.pool.source import field_of, scalars
 from ablate.reading.paths import shown
 from ablate.reading.records import Fault, Row, format_of, parts, records
@@ -23,8 +23,8 @@ URLS = ("url", "uri", "link", "warc-target-uri", "metadata.url", "meta.url", "me
 LANGUAGES = ("language", "lang", "metadata.language", "meta.language", "metadata.lang", "meta.lang")
 IDS = ("input_ids", "token_ids", "tokens")
 REMOVED = ("removed", "rejected", "discarded", "excluded")
-ROWS, FILES = 25, 24
-"""Records of a file, and files, that are looked at."""
+ROWS, GROUPS = 25, 1_000
+"""Records of a file, and folders (for each ending of their files), that are looked at."""
 SHORTEST = 40
 """Mean characters of a field, of no name known here, that is taken for the text."""
 
@@ -67,9 +67,13 @@ def groups_of(files: Sequence[Path]) -> list[Group]:
     """Files by folder and format, with records of the first and last of each that can be read."""
     found: dict[tuple[Path, str], list[Path]] = {}
     for path in files:
-        found.setdefault((path.parent, "".join(path.suffixes[-2:]) or path.suffix), []).append(path)
+        found.setdefault((path.parent, ending_of(path)), []).append(path)
+    if len(found) > GROUPS:
+        raise ConfigError(
+            f"init.folder: its records lie in {len(found):,} folders, more than {GROUPS:,}; give one of the folders in it"
+        )
     groups = []
-    for (folder, _), members in list(found.items())[:FILES]:
+    for (folder, _), members in found.items():
         rows: list[Row] = []
         faults: list[str] = []
         for path in dict.fromkeys((members[0], members[len(members) // 2], members[-1])):
@@ -182,15 +186,8 @@ def choose(folder: Path, files: Sequence[Path], *, alone: bool) -> Chosen:
     columns = columns_of(rows)
     assert columns is not None
     every = len(kept) == len(groups) and alone
-    paths = (str(folder),) if every else tuple(sorted({_glob(group) for group in kept}))
-    return Chosen(paths, tuple(path for group in kept for path in group.files), columns, rows, tuple(notes))
-
-
-def _glob(group: Group) -> str:
-    """All files of a group, and no others of its folder with another ending."""
-    ending = "".join(group.files[0].suffixes[-2:])
-    ending = ending if all(path.name.endswith(ending) for path in group.files) else group.files[0].suffix
-    return f"{glob.escape(str(group.folder))}/*{ending}"
+    chosen = tuple(path for group in kept for path in group.files)
+    return Chosen((str(folder),) if every else globs_of(chosen), chosen, columns, rows, tuple(notes))
 
 
 def _is_removed(folder: Path, group: Group) -> bool:
