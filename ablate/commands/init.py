@@ -38,7 +38,10 @@ def as_overrides(words: Sequence[str]) -> list[str]:
     folders = [word for word in words if "=" not in word and not word.startswith(("-", "~", "+"))]
     if len(folders) > 1:
         raise ConfigError(f"init takes one folder, got {len(folders)}: {', '.join(folders)}")
-    quoted = ["'" + folder.replace("\\", "\\\\").replace("'", "\\'") + "'" for folder in folders]
+    quoted = [
+        "'" + folder.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${") + "'"
+        for folder in folders
+    ]
     rest = [re.sub(r"^study=", "study.name=", word) for word in words if word not in folders]
     return [*(f"init.folder={folder}" for folder in quoted), *rest]
 
@@ -60,6 +63,8 @@ def main(config: DictConfig) -> int:
             f"study.name must be letters, digits, _, - and ., got {name!r}: a file is called so"
         )
     to = Path(asked.to)
+    if to.exists() and not to.is_dir():
+        raise ConfigError(f"init.to: {to} is a file; give a folder")
     study, heldout = to / "study" / f"{name}.yaml", to / "heldout" / f"{name}.jsonl"
     there = [path for path in (study, heldout) if path.exists()]
     if there and not asked.overwrite:
