@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -14,7 +15,6 @@ import pytest
 from omegaconf import DictConfig
 
 from ablate.cli import _module, commands
-from ablate.commands.dashboard import as_overrides
 from ablate.commands.inspect import views
 from ablate.compose import compose, open_hydra
 from ablate.config import CONF
@@ -53,9 +53,9 @@ def test_every_command_is_shown_with_an_example(command: str) -> None:
 
 def composed(line: str) -> tuple[str, DictConfig]:
     """A command line as a shell splits it, its name and its configuration; the demo's where it names no study or pool."""
-    _, command, *overrides = shlex.split(line)
-    if command == "dashboard":
-        overrides = as_overrides(overrides)
+    _, command, *words = shlex.split(line)
+    module = importlib.import_module(f"ablate.commands.{command}")
+    overrides = module.as_overrides(words) if hasattr(module, "as_overrides") else words
     if overrides and re.fullmatch(r"[\w.]+", overrides[0]):
         del overrides[0]  # a view
     given = {override.split("=")[0] for override in overrides}

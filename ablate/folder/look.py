@@ -35,7 +35,7 @@ from ablate.stages.extraction import Extraction
 from ablate.stages.language import Language, language_codes
 
 SAMPLE_FILES, PER_FILE = 12, 40
-"""Files, and documents of each, that a sample is read from."""
+"""Files, and documents of each, that a sample is read from; as many files as that makes where each is a document."""
 UNREAD = {
     WAT: "WAT files hold links and headers of pages and no text: give the WARC or WET files of the same crawl",
     TOKENS: "these are tokens (datatrove's .ds, Megatron's .bin and .idx, NumPy arrays) and stages read text: give the folder from before tokenisation",
@@ -190,8 +190,9 @@ def _sample(parts: Sequence[Part]) -> tuple[list[Document], Counter[str]]:
     documents: list[Document] = []
     skipped: Counter[str] = Counter()
     for part in parts:
-        step = max(1, len(part.files) // SAMPLE_FILES)
-        for path in part.files[::step][:SAMPLE_FILES]:
+        whole = part.group == "files" and part.columns is None  # .txt and .html: a document each
+        count = min(len(part.files), SAMPLE_FILES * (PER_FILE if whole else 1))
+        for path in (part.files[place * len(part.files) // count] for place in range(count)):
             for item in islice(_read(part, path), PER_FILE):
                 if isinstance(item, Skipped):
                     skipped[item.reason.split(":")[0]] += 1

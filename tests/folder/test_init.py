@@ -217,7 +217,7 @@ GOOD: tuple[tuple[Callable[[Path], None], tuple[str, ...]], ...] = (
     (dots, ("sample: 40 documents", "not read: 1 files: other files")),
     (mixed, ("pool: warc, 1 files", "pool: files, 1 files", "these are images")),
     (cut, ("b.jsonl.gz: ",)),
-    (latin, ("sample: ", "text; bytes")),
+    (latin, ("sample: 30 documents, text",)),
     (german, ("de 40", "switched off: stage gopher_quality")),
 )  # fmt: skip
 
