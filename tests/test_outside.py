@@ -145,10 +145,15 @@ def test_a_student(own: Path) -> None:
 
 @pytest.mark.parametrize("own", ["tracker"], indirect=True)
 def test_a_tracker(own: Path, tmp_path: Path) -> None:
-    tracker = make(composed(own, "tracker=json_lines", f"study.dir={tmp_path}").tracker, "tracker")
-    check_tracker(tracker)
-    lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
-    assert [line["tokens"] for line in lines if line.get("arm") == "without_a"] == [5, 10]
+    node = composed(own, "tracker=json_lines", f"study.dir={tmp_path}").tracker
+    folder = Path(node.path)
+
+    def shown() -> list[str]:
+        return [json.loads(path.read_text())["id"] for path in folder.glob("*.json")]
+
+    check_tracker(lambda: make(node, "tracker"), shown)
+    whole = json.loads((folder / "check-without_a-0.json").read_text())
+    assert [point["tokens"] for point in whole["points"]] == [5, 10, 15] and whole["status"] == "done"
 
 
 @pytest.mark.parametrize("own", ["view"], indirect=True)

@@ -25,7 +25,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablate.commands import plan as planning
-from ablate.config import make
 from ablate.errors import ConfigError
 from ablate.store import Store
 from ablate.study.plan import folder_of, freeze, make_plan, run_folder
@@ -57,11 +56,12 @@ def run_plan(config: DictConfig, folder: Path) -> int:
         say("\n".join([planning.describe(plan), *warnings]))
         doing = sweep if plan.sequential is None else sequential_sweep
         failures = doing(folder, store, config, say)
+    from ablate.report.mirror import mirror_study
     from ablate.report.page import write_report
     from ablate.report.planned import planned_text
-    from ablate.report.row import as_mappings, columns
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
+    from ablate.study.run import guarded
 
     study = load_study(folder)
     rows = write_report(study)
@@ -69,10 +69,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
     if planned := planned_text(study):
         print(f"\n{planned}")
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
-    try:
-        make(plan.tracker, "tracker").summary(plan.study, tuple(columns(rows)), as_mappings(rows))
-    except Exception as problem:
-        print(f"tracker: the effects could not be sent ({problem}); the report has them", file=sys.stderr)
+    mirror_study(study, guarded(plan))
     for (arm, seed), error in failures.items():
         log = run_folder(folder, arm, seed) / "log.txt"
         print(f"FAILED {arm}, seed {seed}: {error}\n       log: {log}", file=sys.stderr)

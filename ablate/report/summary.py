@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ablate.study.plan import run_folder
 from ablate.study.record import Record
 from ablate.study.results import AGGREGATE, GIVEN_UP, NOT_RUN, Study, current, score_table
 from ablate.study.rounds import OPEN
+from ablate.study.tracked import flat
 from ablate.summary.model import Columns, Head, Summary
 from ablate.summary.state import state_of
 
@@ -138,7 +139,7 @@ def _words(study: Study, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _arms(study: Study) -> Columns:
-    configs = {name: _flat(arm.config) for name, arm in study.plan.arms.items()}
+    configs = {name: flat(arm.config) for name, arm in study.plan.arms.items()}
     usual = configs[study.plan.reference]
     rows = []
     for name, arm in study.plan.arms.items():
@@ -146,16 +147,6 @@ def _arms(study: Study) -> Columns:
         paths = [path for path in {**usual, **mine} if mine.get(path) != usual.get(path)]
         rows.append([name, dict(arm.levels), {path: mine.get(path) for path in paths}])
     return _table(("arm", "levels", "changes"), rows)
-
-
-def _flat(node: Any, path: str = "") -> dict[str, Any]:
-    """Dotted path -> value of a configuration."""
-    if not isinstance(node, Mapping):
-        return {path: node}
-    found: dict[str, Any] = {}
-    for key, value in node.items():
-        found |= _flat(value, f"{path}.{key}" if path else str(key))
-    return found
 
 
 def _contrasts(study: Study) -> Columns:

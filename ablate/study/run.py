@@ -8,6 +8,7 @@ from what is known of the arm's corpus, or a `failed.json` with the reason why t
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
@@ -51,7 +52,17 @@ from ablate.study.prepare import Prepared, Workshop
 from ablate.study.record import Record, write_record
 from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
+from ablate.study.tracked import (
+    PROGRESS,
+    add_point,
+    joined,
+    of_progress,
+    read_progress,
+    tracked,
+    tracked_run,
+)
 from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
+from ablate.tracking.guard import Guard
 
 if TYPE_CHECKING:
     from ablate.train.loop import Progress
@@ -62,6 +73,8 @@ RunName = tuple[str, int]
 """Names a run: an arm and a seed."""
 
 RUN_FORMAT = 2
+SHOW_EVERY_S = 5.0
+"""How often a run in training is shown, beside at its checkpoints."""
 LIBRARIES = ("torch",)
 """Distributions whose version may change what a run computes; stages, tokenizer and tasks name theirs themselves."""
 
@@ -134,6 +147,7 @@ def run_jobs(
         threads: CPU threads, where `train.threads` leaves them open.
     """
     failures: dict[RunName, Exception] = {}
+    tracker: Guard | None = None
     with ExitStack() as stack:
         locked = []
         for arm, seed in runs:
@@ -143,13 +157,33 @@ def run_jobs(
                 locked.append((arm, seed))
         try:
             plan = load_plan(study)
+            tracker = guarded(plan)
             with workshop_of(plan, store, workers) as workshop:
-                failures |= execute(plan, workshop, study, locked, threads)
+                failures |= execute(plan, workshop, study, locked, threads, tracker)
         except Exception as error:
             failures |= dict.fromkeys(locked, error)
         for (arm, seed), problem in failures.items():
             mark_failed(study, arm, seed, problem)
+            if tracker:
+                show_run(tracker, plan, study, arm, seed)
     return not failures
+
+
+def guarded(plan: Plan) -> Guard:
+    """Return the plan's tracker; what goes wrong with it costs a warning."""
+    return Guard(lambda: make(plan.tracker, "tracker"))
+
+
+def show_run(tracker: Guard, plan: Plan, study: Path, arm: str, seed: int) -> bool:
+    """Show a run that ended as its folder tells it; returns whether the tracker has it now."""
+    if tracker.silent:
+        return False
+    try:
+        run = tracked(plan, study, arm, seed)
+    except Exception as error:
+        tracker.warn(error)
+        return False
+    return run is not None and tracker.show(run)
 
 
 def trunk_jobs(
@@ -265,6 +299,7 @@ def execute(
     study: Path,
     runs: Sequence[RunName],
     threads: int | None = None,
+    tracker: Guard | None = None,
 ) -> dict[RunName, Exception]:
     """Train and evaluate runs, or take what the store already has of them, and write their records.
 
@@ -274,6 +309,7 @@ def execute(
         study: folder of the plan.
         runs: which of its runs; those that are done are passed over.
         threads: CPU threads, where `train.threads` leaves them open.
+        tracker: where runs are shown; None for the plan's.
     Returns:
         The error of each run that failed.
     """
@@ -291,6 +327,8 @@ def execute(
     }
     opened = [run for run in opened if run.name not in failures]
     keeps_books = int(os.environ.get("RANK", 0)) == 0  # under torchrun only the first process logs and writes
+    if tracker is None and keeps_books:
+        tracker = guarded(plan)
     with ExitStack() as stack:
         to_do = {run.result: run for run in opened if not _has_result(run)}
         if keeps_books:
@@ -308,12 +346,14 @@ def execute(
                         _clear(run)
                     alike.setdefault(run.shape, []).append(run)
         for group in alike.values():
-            failures |= _train(plan, workshop, origins, group, threads, keeps_books)
+            failures |= _train(plan, workshop, origins, group, threads, tracker)
     if keeps_books:
         for run in opened:
             if run.name not in failures:
                 with catch(failures, run.name):
                     _record(workshop, run)
+                    if tracker:  # taken from the store or trained here: what is shown is made from the record
+                        show_run(tracker, plan, study, *run.name)
     return failures
 
 
@@ -386,6 +426,9 @@ def _record(workshop: Workshop, run: _Open) -> None:
     record = from_json(Record, data, str(path))
     with atomic(run.folder / "items.parquet", seal=True) as part:
         shutil.copyfile(run.result / "items.parquet", part)
+    if (run.result / PROGRESS).exists():
+        with atomic(run.folder / PROGRESS) as part:
+            shutil.copyfile(run.result / PROGRESS, part)
     write_record(run.folder, record)
     (run.folder / "failed.json").unlink(missing_ok=True)
 
@@ -417,12 +460,12 @@ def _train(
     origins: Origins,
     group: list[_Open],
     threads: int | None,
-    keeps_books: bool,
+    tracker: Guard | None,
 ) -> dict[RunName, Exception]:
     """Train runs of one shape in lockstep and keep what came out; returns the error of each that failed.
 
     Args:
-        keeps_books: whether this process evaluates, logs and writes results.
+        tracker: where runs are shown; None for a process that neither evaluates nor logs nor writes results.
     """
     from ablate.train.loop import Run, train_stacked
 
@@ -433,10 +476,11 @@ def _train(
     try:
         settings = make(config["train"], "train")
         settings = replace(settings, threads=settings.threads or threads)
-        evaluator = evaluator_of(config, tokenizer, workshop.store) if keeps_books else None
+        evaluator = evaluator_of(config, tokenizer, workshop.store) if tracker else None
         with ExitStack() as stack:
             desks = [
-                stack.enter_context(_desk(plan, run, evaluator)) if keeps_books else None for run in group
+                stack.enter_context(_desk(plan, run, evaluator, tracker)) if tracker else None
+                for run in group
             ]
             outcomes = train_stacked(
                 [
@@ -468,18 +512,35 @@ class _Desk:
     Args:
         run: whose.
         evaluator: scores a model.
-        write: adds an entry to the run's log.
-        tracked: the run at the study's tracker.
+        write, note: add an entry to the run's log, and to the journal of its training.
+        plan: of the study.
+        tracker: where the run is shown while it trains.
     """
 
-    def __init__(self, run: _Open, evaluator: Any, write: Any, tracked: Any) -> None:
+    def __init__(self, run: _Open, evaluator: Any, write: Any, note: Any, plan: Plan, tracker: Guard) -> None:
         self.run, self.result, self.evaluator = run, run.result, evaluator
-        self.write, self.tracked = write, tracked
+        self.write, self.note, self.plan, self.tracker = write, note, plan, tracker
         self.evaluate_s = 0.0
+        self.training = read_progress(run.result / PROGRESS)
+        self.shown_at = -math.inf
 
     def log(self, entry: Progress) -> None:
         """Write an entry about how training goes."""
         self.write(entry)
+        self.note(entry)
+        add_point(self.training, entry["tokens"], of_progress(entry))
+        if time.monotonic() - self.shown_at >= SHOW_EVERY_S:
+            self._show(entry["tokens"])
+
+    def _show(self, tokens: int) -> None:
+        """Show the run as far as it is."""
+        if self.tracker.silent:
+            return
+        training = [point for point in self.training if point.tokens <= tokens]
+        points = [read_json(path) for path in sorted((self.result / "curve").glob("*.json"))]
+        curve = [(point["tokens"], point["scores"]) for point in points if point["tokens"] <= tokens]
+        self.tracker.show(tracked_run(self.plan, *self.run.name, points=joined(training, curve)))
+        self.shown_at = time.monotonic()
 
     def evaluate(self, model: Any, tokens: int) -> None:
         """Score a checkpoint and keep the scores: a point of the run's curve, and the latest score of each item.
@@ -502,7 +563,7 @@ class _Desk:
             point["missing"] = scores.missing
         write_json(self.result / "curve" / f"{tokens:020d}.json", point, seal=True)
         self.write(point)
-        self.tracked.log(tokens, scores.summary)
+        self._show(tokens)
 
     def close(self, outcome: Any, run_s: float) -> None:
         """Write the result and remove the checkpoint, which is not needed any more.
@@ -536,14 +597,10 @@ class _Desk:
 
 
 @contextmanager
-def _desk(plan: Plan, run: _Open, evaluator: Any) -> Iterator[_Desk]:
-    """Open the run's log and the tracker's run; both are closed with the block."""
-    tracker = make(plan.tracker, "tracker")
-    with (
-        _log(run.folder / "log.txt") as write,
-        tracker.run(plan.study, *run.name, run.config) as tracked,
-    ):
-        yield _Desk(run, evaluator, write, tracked)
+def _desk(plan: Plan, run: _Open, evaluator: Any, tracker: Guard) -> Iterator[_Desk]:
+    """Open the run's log and the journal of its training; both are closed with the block."""
+    with _log(run.folder / "log.txt") as write, _log(run.result / PROGRESS) as note:
+        yield _Desk(run, evaluator, write, note, plan, tracker)
 
 
 @contextmanager

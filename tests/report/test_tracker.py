@@ -1,42 +1,38 @@
-"""The wandb tracker, offline: no account, no network."""
+"""Trackers, offline: no account, no network. What is shown is read back from their own files, by their own readers."""
 
 from __future__ import annotations
 
-import json
+import functools
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablate.compose import compose
-from ablate.config import CONF, make
+from ablate.config import make
 from ablate.errors import ConfigError
-from ablate.report.effects_table import effects_table
-from ablate.report.row import COLUMNS, as_mappings
+from ablate.report.mirror import mirror_study
+from ablate.report.page import write_report
 from ablate.study.results import Study
 from ablate.testing import ContractError, check_tracker
-from ablate.tracking.tracker import NoTracker, RunTracker, Wandb
+from ablate.testing.tracker import example
+from ablate.tracking.guard import Guard
+from ablate.tracking.shown import FAILED, RUNNING, TrackedRun
+from ablate.tracking.tracker import NoTracker, Wandb
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+needs_trackio = pytest.mark.skipif(
+    find_spec("trackio") is None, reason="TRACKIO IS NOT INSTALLED, ITS TRACKER IS NOT TESTED: pip install 'ablate[trackio]'"
+)  # fmt: skip
 
 
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wandb:
-    for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    return Wandb(mode="offline", dir=str(tmp_path / "wandb-runs"))
-
-
-def test_a_plan_that_names_a_tracker_by_its_former_place_is_still_read() -> None:
-    node = {"_target_": "ablate.report.tracker.Wandb", "project": "old"}
-    assert make(node, "tracker") == Wandb(project="old")
-
-
-def datastore(path: Path) -> str:
-    """Everything a run wrote, as text: LevelDB's log format (blocks of 32 KiB) around protocol buffers."""
+def datastore(path: Path) -> list[Any]:
+    """The records that a run wrote: LevelDB's log format (blocks of 32 KiB) around protocol buffers."""
     from wandb.proto import wandb_internal_pb2
 
     data, at, part, found = path.read_bytes(), 7, b"", []
@@ -50,89 +46,62 @@ def datastore(path: Path) -> str:
         if kind in (1, 4):  # a whole record, or the last piece of one
             record = wandb_internal_pb2.Record()
             record.ParseFromString(part)
-            found.append(str(record))
+            found.append(record)
             part = b""
-    return "\n".join(found)
+    return found
 
 
-def settled(path: Path) -> str:
-    """What a run wrote, once wandb's own process has written that it ended."""
-    for _ in range(600):
-        if "exit {" in (written := datastore(path)):
-            return written
-        time.sleep(0.1)
-    raise AssertionError(f"{path} holds no end of the run after a minute")
+def wandb_runs(folder: Path) -> dict[str, list[Any]]:
+    """Id -> the records of each of its folders."""
+    found: dict[str, list[Any]] = {}
+    for path in sorted(folder.glob("wandb/*run-*/*.wandb")):
+        records = datastore(path)
+        (run,) = {one.run.run_id for one in records if one.HasField("run")}
+        found.setdefault(run, []).append(records)
+    return found
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_runs_are_grouped_by_study_and_named_by_arm_and_seed(offline: Wandb, tmp_path: Path) -> None:
-    with offline.run("demo", "without_language", 3, {"train": {"tokens": 10}}) as run:
-        run.log(5, {"facts": {"acc": 0.25}})
-        run.log(10, {"facts": {"acc": 0.75}})
-    (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
-    written = settled(path)
-    assert 'run_group: "demo"' in written and 'display_name: "without_language-seed3"' in written
-    assert "facts/acc" in written and "0.75" in written and 'project: "ablate"' in written
-
-    offline.summary(
-        "demo", ["factor", "estimate"], [{"factor": "language", "estimate": 0.125, "weights": {}}]
-    )
-    (table,) = tmp_path.glob("**/effects*.table.json")
-    assert json.loads(table.read_text())["data"] == [["language", 0.125]]
+def kept(run: Sequence[Any], name: str) -> list[str]:
+    """What a run of wandb logged under a name, as JSON, in order."""
+    return [
+        item.value_json
+        for record in run
+        if record.HasField("history")
+        for item in record.history.item
+        if name in (item.key, *item.nested_key)
+    ]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_failed_run_is_marked_so(offline: Wandb, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), offline.run("demo", "full", 0, {}):
-        raise RuntimeError
-    (path,) = tmp_path.glob("wandb-runs/**/*.wandb")
-    assert "exit_code: 1" in settled(path)
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Wandb]:
+    for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    return functools.partial(Wandb, mode="offline", dir=str(tmp_path / "shown"))
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "tracker").glob("*.yaml")))
-def test_every_tracker_keeps_the_contract(
-    name: str, offline: Wandb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    node = compose(
-        ["study=demo", f"tracker={name}", *(["tracker.mode=offline"] if name == "wandb" else [])]
-    ).tracker
-    check_tracker(make(node, "tracker"))
+@pytest.fixture
+def trackio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """Builds Trackio's tracker; its store lies where the environment said when it was imported first."""
+    import trackio.sqlite_storage as storage
+    import trackio.utils as utils
+
+    from ablate.tracking.local_trackio import Trackio
+
+    for module in (storage, utils):
+        if hasattr(module, "TRACKIO_DIR"):
+            monkeypatch.setattr(module, "TRACKIO_DIR", tmp_path / "trackio")
+    return functools.partial(Trackio, project="shown-by-a-test")
 
 
-@dataclass(frozen=True)
-class Broken(NoTracker):
-    """Does one of the things that a tracker must not do."""
+def trackio_runs(project: str) -> list[Any]:
+    import trackio
 
-    fault: str
-
-    @contextmanager
-    def run(self, study: str, arm: str, seed: int, config: Mapping[str, Any]) -> Iterator[RunTracker]:
-        if self.fault == "configuration":
-            config["train"]["tokens"] = 0
-        try:
-            with super().run(study, arm, seed, config) as run:
-                yield run
-        except Exception as error:
-            if self.fault == "other":
-                raise ValueError("lost the connection") from error
-            if self.fault != "silent":
-                raise
+    return list(trackio.Api().runs(project))
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [("configuration", "changes the configuration"), ("silent", "keeps the error of a run to itself")],
-)
-def test_a_tracker_that_breaks_it_fails(fault: str, said: str) -> None:
-    with pytest.raises(ContractError, match=said):
-        check_tracker(Broken(fault=fault))
-
-
-def test_a_tracker_that_puts_an_error_of_its_own_in_a_runs_place_fails() -> None:
-    with pytest.raises(ContractError, match="another error in the place"):
-        check_tracker(Broken(fault="other"))
+def test_a_plan_that_names_a_tracker_by_its_former_place_is_still_read() -> None:
+    node = {"_target_": "ablate.report.tracker.Wandb", "project": "old"}
+    assert make(node, "tracker") == Wandb(project="old")
 
 
 def test_trackers_come_from_the_configuration() -> None:
@@ -143,13 +112,113 @@ def test_trackers_come_from_the_configuration() -> None:
         make(compose(["study=demo", "tracker=wandb", "tracker.mode=of"]).tracker, "tracker")
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_effects_are_sent_with_their_verdicts_in_words(
-    offline: Wandb, make_study: Callable[..., Study], tmp_path: Path
+def test_wandb_keeps_the_contract(offline: Callable[[], Wandb], tmp_path: Path) -> None:
+    def shown() -> list[str]:
+        return [run for run, folders in wandb_runs(tmp_path / "shown").items() for _ in folders]
+
+    check_tracker(offline, shown)
+
+
+@needs_trackio
+def test_trackio_keeps_the_contract(trackio: Callable[[], Any]) -> None:
+    check_tracker(trackio, lambda: [run.config["id"] for run in trackio_runs(trackio().project)])
+
+
+def test_a_wandb_run_says_what_differs_and_has_its_curve_once(
+    offline: Callable[[], Wandb], tmp_path: Path
+) -> None:
+    whole = example("without_a", 3)
+    first = offline()
+    first.show(example("without_a", 3, status=RUNNING, points=2))  # and then the process is killed
+    offline().show(whole)
+    ((run,),) = wandb_runs(tmp_path / "shown").values()
+    assert kept(run, "tokens") == ["5", "10", "15"] and kept(run, "facts/acc") == ["0.25", "0.5", "0.75"]
+    (head,) = {
+        (one.run.run_group, one.run.display_name, one.run.job_type) for one in run if one.HasField("run")
+    }
+    assert head == ("check/without_a", "without_a-seed3", "train")
+    assert {item.key for one in run if one.HasField("run") for item in one.run.config.update} >= {
+        "stages.language.enabled",
+        "arm",
+    }
+    assert [one.exit.exit_code for one in run if one.HasField("exit")] == [0]
+
+
+def test_a_failed_run_is_marked_so(offline: Callable[[], Wandb], tmp_path: Path) -> None:
+    offline().show(example("full", 0, status=FAILED))
+    ((run,),) = wandb_runs(tmp_path / "shown").values()
+    assert [one.exit.exit_code for one in run if one.HasField("exit")] == [1]
+
+
+@dataclass(frozen=True)
+class Faulty(NoTracker):
+    """Does one of the things that a tracker must not do."""
+
+    fault: str
+    limit_s: float = 0.2
+
+    def show(self, run: TrackedRun) -> None:
+        if self.fault == "hangs":
+            time.sleep(3600)
+        if self.fault == "exits":
+            raise SystemExit(3)
+        if self.fault == "changes":
+            assert isinstance(run.config, dict)
+            run.config["arm"] = "mine"
+        if self.fault == "raises":
+            raise ConnectionError("lost")
+
+
+@pytest.mark.parametrize("fault", ["hangs", "exits", "raises"])
+def test_what_a_tracker_does_wrong_is_a_warning(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    guard = Guard(lambda: Faulty(fault=fault))
+    assert not guard.show(example("full", 0)) and not guard.show(example("full", 1))
+    said = capsys.readouterr().err
+    assert said.count("the tracker failed") == 1 and "the study folder has everything" in said
+
+
+def test_a_tracker_that_cannot_be_built_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    def missing() -> NoTracker:
+        raise ModuleNotFoundError("No module named 'nosuch'")
+
+    assert not Guard(missing).show(example("full", 0))
+    assert "No module named 'nosuch'" in capsys.readouterr().err
+
+
+def test_the_contract_is_not_kept_by_one_that_changes_runs_or_shows_them_twice() -> None:
+    with pytest.raises(ContractError, match="changes the runs"):
+        check_tracker(lambda: Faulty(fault="changes"))
+    seen: list[str] = []
+
+    @dataclass(frozen=True)
+    class Doubling(NoTracker):
+        def show(self, run: TrackedRun) -> None:
+            seen.append(run.id)
+
+    with pytest.raises(ContractError, match="shown once"):
+        check_tracker(Doubling, lambda: seen)
+    with pytest.raises(ConnectionError):
+        check_tracker(lambda: Faulty(fault="raises"))
+
+
+def test_a_study_is_rebuilt_with_its_report_and_a_second_time_changes_nothing(
+    offline: Callable[[], Wandb], make_study: Callable[..., Study], tmp_path: Path
 ) -> None:
     study = make_study({"full": [0.70, 0.74, 0.72], "without_a": [0.50, 0.53, 0.53]})
-    offline.summary("demo", tuple(COLUMNS), as_mappings(effects_table(study)))
-    (table,) = tmp_path.glob("wandb-runs/**/effects*.table.json")
-    sent = json.loads(table.read_text())
-    place = sent["columns"].index("verdict")
-    assert "helps" in {row[place] for row in sent["data"]}
+    write_report(study)
+    assert mirror_study(study, Guard(offline)).runs == 6
+    shown = tmp_path / "shown"
+    runs = wandb_runs(shown)
+    kinds = [
+        one.run.job_type for folders in runs.values() for run in folders for one in run if one.HasField("run")
+    ]
+    assert (
+        set(kinds) == {"train", "report"}
+        and len(runs) == 7
+        and {len(folders) for folders in runs.values()} == {1}
+    )
+    before = {path: path.stat().st_mtime_ns for path in shown.rglob("*") if path.is_file()}
+    assert mirror_study(study, Guard(offline)).runs == 6
+    assert {path: path.stat().st_mtime_ns for path in shown.rglob("*") if path.is_file()} == before
+    (table,) = shown.rglob("effects*.table.json")
+    assert "helps" in table.read_text()

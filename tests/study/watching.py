@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ablate.tracking.tracker import NoTracker, RunTracker
+from ablate.tracking.shown import TrackedRun
+from ablate.tracking.tracker import NoTracker, Wandb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +20,32 @@ class Watching(NoTracker):
     there. A run that began leaves `ARM.began` with its process's number.
     """
 
-    @contextmanager
-    def run(self, study: str, arm: str, seed: int, config: Mapping[str, Any]) -> Iterator[RunTracker]:
-        folder = Path(os.environ["WATCHED"])
+    limit_s: float = 3600.0
+    _began: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def show(self, run: TrackedRun) -> None:
+        if run.ended or run.id in self._began:
+            return
+        self._began.add(run.id)
+        arm, folder = str(run.config["arm"]), Path(os.environ["WATCHED"])
         with (folder / f"{arm}.began").open("a") as file:
             file.write(f"{os.getpid()}\n")
         if (folder / f"{arm}.dies").exists():
             os.kill(os.getpid(), signal.SIGKILL)
         while (folder / f"{arm}.waits").exists():
             time.sleep(0.05)
-        with super().run(study, arm, seed, config) as tracked:
-            yield tracked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed(Wandb):
+    """wandb, offline, of a process that is killed once it has shown two stages of a run, where `WATCHED/killed` is there."""
+
+    mode: str = "offline"
+    _shown: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def show(self, run: TrackedRun) -> None:
+        super().show(run)
+        if not run.ended:
+            self._shown.append(run.id)
+        if self._shown.count(run.id) == 2 and (Path(os.environ["WATCHED"]) / "killed").exists():
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,86 @@
+"""A sweep in a tracker: its runs are the plan's, each once, whatever happened on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+WANDB = ("tracker=wandb", "tracker.mode=offline")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+def shown(study: Path) -> Counter[str]:
+    """Id -> how many folders wandb has of it."""
+    return Counter(path.name.rpartition("-")[2] for path in study.glob("wandb/offline-run-*"))
+
+
+def files(study: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in study.glob("wandb/**/*") if path.is_file()}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_runs_taken_from_the_store_are_shown_and_tracking_again_changes_nothing(
+    ablate: Callable[..., int], here: Path, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = [one for one in tiny if not one.startswith(("seeds=", "design.factors="))]
+    few.append("design.factors=[language]")
+    assert ablate("sweep", *few, "seeds=[0]", "study.name=first") == 0
+    again = [*few, "seeds=[0,1]", "study.name=second"]
+    assert ablate("sweep", *again, *WANDB) == 0
+    study = here / "studies" / "second"
+    assert len(list((here / "studies" / "first").glob("runs/*/*/record.json"))) == 2
+    live = shown(study)
+    assert len(live) == 2 * 2 + 1 and set(live.values()) == {1}  # two arms under two seeds, and the report
+    before = files(study)
+    for _ in range(2):
+        capsys.readouterr()
+        assert ablate("track", *again, *WANDB) == 0
+        assert "4 of 4 runs shown, and the report" in capsys.readouterr().out
+        assert files(study) == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_sweep_that_is_killed_and_goes_on_has_each_run_once(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    conf = tmp_path / "conf" / "tracker"
+    conf.mkdir(parents=True)
+    (conf / "killed.yaml").write_text("_target_: watching.Killed\ndir: ${study.dir}\n")
+    python_path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+    own = {
+        name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"
+    }  # not this process's wandb
+    environment = {**own, "WATCHED": str(tmp_path), "PYTHONPATH": python_path}
+    study = tmp_path / "studies" / "demo"
+
+    def ablate(command: str, *more: str) -> tuple[int, str]:
+        line = [sys.executable, "-m", "ablate", command, "--config-dir", str(tmp_path / "conf"), *tiny, *more]
+        made = subprocess.run(
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        return made.returncode, made.stderr
+
+    (tmp_path / "killed").touch()
+    assert ablate("sweep", "tracker=killed")[0] == -signal.SIGKILL
+    assert shown(study)
+    (tmp_path / "killed").unlink()
+    status, said = ablate("sweep", "tracker=killed")
+    assert status == 0, said
+    found = shown(study)
+    assert len(found) == 4 * 2 + 1 and set(found.values()) == {1}
+    before = files(study)
+    status, said = ablate("track", *WANDB)
+    assert status == 0, said
+    assert files(study) == before
