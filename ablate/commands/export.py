@@ -42,8 +42,8 @@ from ablate.export.pipelines import script_of
 from ablate.settings import ExportConfig, settings_of
 from ablate.store import Store, write_text
 from ablate.study.chance import draw_of
+from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.plan import folder_of, load_plan, make_plan, run_folder
-from ablate.study.prepare import Prepared, Workshop
 from ablate.study.schema import Arm, Plan
 from ablate.study.seeds import run_seeds
 
@@ -59,16 +59,16 @@ def main(config: DictConfig) -> int:
         return _script(arm, seed, asked, study / "exports" / place)
     format = format_of(asked.format)
     folder = Path(asked.to) if asked.to else study / "exports" / place / format.name
-    workshop = Workshop(arm.config, Store(Path(config.store)), config.workers)
+    builder = CorpusBuilder(arm.config, Store(Path(config.store)), config.workers)
     order_seed = None
     if asked.order == "run":
         order_seed = run_seeds(arm.config, seed).order if asked.order_seed is None else asked.order_seed
     try:
-        prepared = workshop.prepare(arm.config, seed)
-        origin = _origin(plan, arm, seed, workshop, prepared, order_seed)
-        done = export(workshop, prepared, origin, asked, folder, order_seed=order_seed)
+        prepared = builder.prepare(arm.config, seed)
+        origin = _origin(plan, arm, seed, builder, prepared, order_seed)
+        done = export(builder, prepared, origin, asked, folder, order_seed=order_seed)
     finally:
-        workshop.annotations.close()
+        builder.annotations.close()
     if origin.drawn:
         print(
             f"the corpus of seed {seed}, which drew: {origin.drawn}; other seeds have others (export.seed=)"
@@ -99,14 +99,14 @@ def arm_of(plan: Plan, asked: ExportConfig) -> Arm:
 
 
 def _origin(
-    plan: Plan, arm: Arm, seed: int, workshop: Workshop, prepared: Prepared, order_seed: int | None
+    plan: Plan, arm: Arm, seed: int, builder: CorpusBuilder, prepared: Prepared, order_seed: int | None
 ) -> Origin:
     order = "as in the pool, which has them as its files do"
     if order_seed is not None:
         order = f"by a hash of id and seed, as a run of order seed {order_seed} reads them in its first epoch"
     stages = [(stage.name, [step.identity() for step in stage.steps()]) for stage in prepared.stages]
     return Origin(
-        plan.study, arm.name, arm.levels, seed, str(prepared.draw), workshop.pool.digest, prepared.info["key"],
+        plan.study, arm.name, arm.levels, seed, str(prepared.draw), builder.pool.digest, prepared.info["key"],
         prepared.info["content"], prepared.tokenizer.digest, stages, prepared.info["funnel"], order,
     )  # fmt: skip
 

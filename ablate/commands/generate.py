@@ -122,12 +122,12 @@ def find_seeds(config: DictConfig, recipe: Recipe, path: str | None) -> list[See
 
 def documents(config: DictConfig, recipe: Recipe) -> list[Seed]:
     """As many documents of the curated pool as questions, or all of them."""
-    with open_arm(config) as (arm, workshop):
-        corpus = build_corpus(make_stages(arm), workshop.annotations)
-        keys = workshop.pool.keys
+    with open_arm(config) as (arm, builder):
+        corpus = build_corpus(make_stages(arm), builder.annotations)
+        keys = builder.pool.keys
         order = np.argsort(mix64(keys[corpus.rows], recipe.seed), kind="stable")
         chosen = corpus.rows[order[: recipe.questions]]
-        texts = dict(workshop.annotations.texts(corpus.version, np.sort(chosen)))
+        texts = dict(builder.annotations.texts(corpus.version, np.sort(chosen)))
         return [Seed(f"{int(keys[row]):016x}", texts[row]) for row in chosen.tolist()]
 
 

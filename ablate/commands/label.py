@@ -64,9 +64,9 @@ def main(config: DictConfig) -> int:
 
 def sample(config: DictConfig) -> list[Document]:
     """The documents to label, in pool order."""
-    with open_arm(config) as (arm, workshop):
-        corpus = build_corpus(before_classifier(arm), workshop.annotations)
-        pool = workshop.pool
+    with open_arm(config) as (arm, builder):
+        corpus = build_corpus(before_classifier(arm), builder.annotations)
+        pool = builder.pool
         wanted = settings_of(config).label
         order = np.argsort(mix64(pool.keys[corpus.rows], wanted.seed), kind="stable")
         rows = np.sort(corpus.rows[order[: wanted.sample]])
@@ -77,7 +77,7 @@ def sample(config: DictConfig) -> list[Document]:
                 text,
                 urls[row].as_py(),
             )
-            for row, text in workshop.annotations.texts(corpus.version, rows)
+            for row, text in builder.annotations.texts(corpus.version, rows)
         ]
 
 

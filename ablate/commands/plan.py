@@ -255,9 +255,9 @@ def _is_sharded(plan: Plan) -> bool:
 
 def _pool(plan: Plan, store: Path) -> Pool:
     from ablate.store import Store
-    from ablate.study.prepare import Workshop
+    from ablate.study.corpus_builder import CorpusBuilder
 
-    return Workshop(plan.reference_arm.config, Store(store)).pool
+    return CorpusBuilder(plan.reference_arm.config, Store(store)).pool
 
 
 def _thin(plan: Plan, store: Path) -> list[str]:

@@ -26,7 +26,7 @@ from ablate.progress import track
 from ablate.provenance import provenance
 from ablate.settings import ExportConfig
 from ablate.store import content_sum, making, read_json, sum_path, write_json, write_text
-from ablate.study.prepare import Prepared, Workshop
+from ablate.study.corpus_builder import CorpusBuilder, Prepared
 
 INDEX = "export.json"
 """Says what an export is and sums its files; written last."""
@@ -52,7 +52,7 @@ class Exported:
 
 
 def export(
-    workshop: Workshop,
+    builder: CorpusBuilder,
     prepared: Prepared,
     origin: Origin,
     asked: ExportConfig,
@@ -74,24 +74,24 @@ def export(
     format = format_of(asked.format)
     places = np.arange(prepared.rows.size)
     if order_seed is not None:
-        places = document_order(workshop.pool.keys[prepared.rows], order_seed)
-    counts = workshop.mended(
+        places = document_order(builder.pool.keys[prepared.rows], order_seed)
+    counts = builder.mended(
         prepared,
-        lambda: token_counts(workshop.annotations, prepared.tokenizer, prepared.version, prepared.rows),
+        lambda: token_counts(builder.annotations, prepared.tokenizer, prepared.version, prepared.rows),
     )  # makes what is damaged again
     tokens = int(counts.sum())
     if isinstance(format, TokenFormat):
         sizes = counts * (2 if len(load_tokenizer(prepared.tokenizer.folder)) <= 65_536 else 4)
     else:
-        sizes = workshop.annotations.sizes(prepared.version)[prepared.rows]
-    workshop.annotations.close()
+        sizes = builder.annotations.sizes(prepared.version)[prepared.rows]
+    builder.annotations.close()
     cuts = cut(sizes[places], int(asked.shard_mb * 1e6))
     identity: dict[str, Plain] = {
         "export": 1, "corpus": origin.corpus, "content": origin.content, "tokenizer": origin.tokenizer,
         "format": asked.format, "order_seed": order_seed, "shards": len(cuts) - 1, "shard_mb": asked.shard_mb,
     }  # fmt: skip
     corpus = Corpus(
-        workshop.pool.folder, workshop.store.root, prepared.key, prepared.version.key, prepared.version.segments,
+        builder.pool.folder, builder.store.root, prepared.key, prepared.version.key, prepared.version.segments,
         prepared.tokenizer,
     )  # fmt: skip
     stem = "tokens" if isinstance(format, TokenFormat) else "train"
@@ -112,9 +112,7 @@ def export(
         if sums and not left:
             return Exported(folder, int(prepared.rows.size), tokens, (0, len(tasks)))
         write_json(folder / BEGUN, identity)
-        workshop.mended(
-            prepared, lambda: write_all([task for task in left if not task.done], workshop.workers)
-        )
+        builder.mended(prepared, lambda: write_all([task for task in left if not task.done], builder.workers))
         format.finish(folder / DATA, [task.finished for task in tasks])
         if format.with_tokenizer:
             shutil.copytree(

@@ -16,25 +16,25 @@ from ablate.config import plain
 from ablate.corpus.annotate import RAW, Annotations, TextVersion
 from ablate.corpus.view import Corpus
 from ablate.store import Store
-from ablate.study.prepare import Workshop
+from ablate.study.corpus_builder import CorpusBuilder
 
 
 @contextmanager
 def open_arm(
     config: DictConfig, *, pool: Mapping[str, Any] | None = None
-) -> Iterator[tuple[dict[str, Any], Workshop]]:
-    """The recipe as configured, and the workshop that makes its corpus; workers stop with the block.
+) -> Iterator[tuple[dict[str, Any], CorpusBuilder]]:
+    """The recipe as configured, and the builder that makes its corpus; workers stop with the block.
 
     Args:
         pool: in place of the configuration's.
     """
     arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
     arm |= {"pool": pool} if pool is not None else {}
-    workshop = Workshop(arm, Store(Path(config.store)), config.workers)
+    builder = CorpusBuilder(arm, Store(Path(config.store)), config.workers)
     try:
-        yield arm, workshop
+        yield arm, builder
     finally:
-        workshop.annotations.close()
+        builder.annotations.close()
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,8 @@ from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
 from ablate.store import MAKING, Store, making
 from ablate.study.chance import undrawn
+from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.prediction import Probe
-from ablate.study.prepare import Workshop
 from ablate.study.schema import Plan
 
 Say = Callable[[str], None]
@@ -64,7 +64,7 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
         say: told what is measured.
     """
     config = plan.reference_arm.config
-    pool = Workshop(config, store, workers).pool
+    pool = CorpusBuilder(config, store, workers).pool
     for arm in plan.arms.values():
         for stage in make_stages(undrawn(arm.config)):
             with under(f"stages.{stage.name}"):
@@ -75,46 +75,48 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
     at_once = min(workers or os.cpu_count() or 1, len(pool.bounds) - 1)
     # Loading; starting workers as the sweep will; a document, by two samples in this process.
     tries = [(few, 1), (some, at_once), (some, 1), (rows, 1)]
-    times, workshop = [], None
+    times, builder = [], None
     place = store.root / "probe"  # cleared of what a killed probe left; two at once would measure each other
     with making(place, "probing this machine"), tempfile.TemporaryDirectory(dir=place, prefix=MAKING) as name:
         for number, (those, processes) in enumerate(track(tries, "probing curation", unit="sample")):
             started = time.monotonic()
-            workshop = Workshop(config, Store(Path(name) / str(number)), processes)
+            builder = CorpusBuilder(config, Store(Path(name) / str(number)), processes)
             shard = -(-those.size // processes)
-            workshop.__dict__["pool"] = build_pool(_Sample(pool, those), workshop.store, shard)
+            builder.__dict__["pool"] = build_pool(_Sample(pool, those), builder.store, shard)
             try:
-                _prepare_all(plan, workshop)
+                _prepare_all(plan, builder)
             finally:
-                workshop.annotations.close()
+                builder.annotations.close()
             times.append(time.monotonic() - started)
-        assert workshop is not None
+        assert builder is not None
         load_s, started_s, some_s, all_s = times
         more = rows.size - some.size
         slope = max(0.0, (all_s - some_s) / more if more else all_s / rows.size)
         setup = load_s + max(0.0, started_s - some_s)
-        left = _tokens_left(plan, workshop) / rows.size
-        return Probe(len(pool), setup, slope / at_once, *_speeds(plan, workshop, jobs, say), left)
+        left = _tokens_left(plan, builder) / rows.size
+        return Probe(len(pool), setup, slope / at_once, *_speeds(plan, builder, jobs, say), left)
 
 
-def _prepare_all(plan: Plan, workshop: Workshop) -> None:
+def _prepare_all(plan: Plan, builder: CorpusBuilder) -> None:
     for arm in plan.arms.values():
         try:
-            workshop.prepare(undrawn(arm.config), plan.seeds[0])
+            builder.prepare(undrawn(arm.config), plan.seeds[0])
         except AblateError:
             # A stage may drop all of a small sample; what it measured was measured.
             continue
 
 
-def _tokens_left(plan: Plan, workshop: Workshop) -> int:
+def _tokens_left(plan: Plan, builder: CorpusBuilder) -> int:
     try:
         config = undrawn(plan.reference_arm.config)
-        return int(workshop.prepare(config, plan.seeds[0]).info["unique_tokens"])
+        return int(builder.prepare(config, plan.seeds[0]).info["unique_tokens"])
     except AblateError:
         return 0
 
 
-def _speeds(plan: Plan, workshop: Workshop, jobs: int | None, say: Say) -> tuple[float, int, float, float]:
+def _speeds(
+    plan: Plan, builder: CorpusBuilder, jobs: int | None, say: Say
+) -> tuple[float, int, float, float]:
     """start_s, processes, tokens_per_s, evaluate_s."""
     from ablate.study.layout import Layout, choose_layout
     from ablate.study.run import evaluator_of
@@ -124,13 +126,13 @@ def _speeds(plan: Plan, workshop: Workshop, jobs: int | None, say: Say) -> tuple
 
     config = plan.reference_arm.config
     started = time.monotonic()
-    evaluator = evaluator_of(config, workshop.tokenizer, workshop.store)
+    evaluator = evaluator_of(config, builder.tokenizer, builder.store)
     start_s = time.monotonic() - started
-    vocab_size = len(load_tokenizer(workshop.tokenizer.folder))
+    vocab_size = len(load_tokenizer(builder.tokenizer.folder))
     proxy, train = plan.reference_arm.proxy, plan.reference_arm.train
     layout = Layout(jobs or 1, train.threads, train.stacked_runs or 1)
     if jobs is None:
-        layout = choose_layout(workshop.store.root / "layout.json", config, vocab_size, len(plan.runs), say)
+        layout = choose_layout(builder.store.root / "layout.json", config, vocab_size, len(plan.runs), say)
     speed = layout.tokens_per_s
     if speed is None:
         recipe = replace(train, threads=layout.threads)

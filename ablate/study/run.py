@@ -47,8 +47,8 @@ from ablate.store import (
     write_table,
     write_text,
 )
+from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.prepare import Prepared, Workshop
 from ablate.study.record import Record, write_record
 from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
@@ -158,8 +158,8 @@ def run_jobs(
         try:
             plan = load_plan(study)
             tracker = guarded(plan)
-            with workshop_of(plan, store, workers) as workshop:
-                failures |= execute(plan, workshop, study, locked, threads, tracker)
+            with builder_of(plan, store, workers) as builder:
+                failures |= execute(plan, builder, study, locked, threads, tracker)
         except Exception as error:
             failures |= dict.fromkeys(locked, error)
         for (arm, seed), problem in failures.items():
@@ -195,20 +195,20 @@ def trunk_jobs(
         workers, threads: as for `run_jobs`.
     """
     plan = load_plan(study)
-    with workshop_of(plan, store, workers) as workshop:
-        origins = Origins(plan, workshop)
+    with builder_of(plan, store, workers) as builder:
+        origins = Origins(plan, builder)
         found = [origins.of(plan.arms[arm].config, seed) for arm, seed in runs]
         return not train_trunks([one for one in found if isinstance(one, Trunk)], threads)
 
 
 @contextmanager
-def workshop_of(plan: Plan, store: Store, workers: int | None) -> Iterator[Workshop]:
-    """Open the workshop that builds the corpora of a plan's arms; its worker processes end with the block."""
-    workshop = Workshop(plan.reference_arm.config, store, workers)
+def builder_of(plan: Plan, store: Store, workers: int | None) -> Iterator[CorpusBuilder]:
+    """Open the builder that builds the corpora of a plan's arms; its worker processes end with the block."""
+    builder = CorpusBuilder(plan.reference_arm.config, store, workers)
     try:
-        yield workshop
+        yield builder
     finally:
-        workshop.annotations.close()
+        builder.annotations.close()
 
 
 def lock_path(study: Path, arm: str, seed: int) -> Path:
@@ -295,7 +295,7 @@ class _Open:
 
 def execute(
     plan: Plan,
-    workshop: Workshop,
+    builder: CorpusBuilder,
     study: Path,
     runs: Sequence[RunName],
     threads: int | None = None,
@@ -315,11 +315,11 @@ def execute(
     """
     failures: dict[RunName, Exception] = {}
     opened: list[_Open] = []
-    origins = Origins(plan, workshop)
+    origins = Origins(plan, builder)
     for name in runs:
         with catch(failures, name):
             if not is_done(run_folder(study, *name)):
-                opened.append(_open(plan, workshop, origins, study, name))
+                opened.append(_open(plan, builder, origins, study, name))
     needed = {run.name: run.origin for run in opened if isinstance(run.origin, Trunk)}
     failed_trunks = train_trunks(list(needed.values()), threads)
     failures |= {
@@ -346,12 +346,12 @@ def execute(
                         _clear(run)
                     alike.setdefault(run.shape, []).append(run)
         for group in alike.values():
-            failures |= _train(plan, workshop, origins, group, threads, tracker)
+            failures |= _train(plan, builder, origins, group, threads, tracker)
     if keeps_books:
         for run in opened:
             if run.name not in failures:
                 with catch(failures, run.name):
-                    _record(workshop, run)
+                    _record(builder, run)
                     if tracker:  # taken from the store or trained here: what is shown is made from the record
                         show_run(tracker, plan, study, *run.name)
     return failures
@@ -375,29 +375,29 @@ def _clear(run: _Open) -> None:
         checkpoint.remove(run.result)
 
 
-def _open(plan: Plan, workshop: Workshop, origins: Origins, study: Path, name: RunName) -> _Open:
+def _open(plan: Plan, builder: CorpusBuilder, origins: Origins, study: Path, name: RunName) -> _Open:
     """Build the run's corpus, or find it, and say what the run reads of it and where its result and record go."""
     arm, seed = name
     config = plan.arms[arm].config
-    prepared = workshop.prepare(config, seed)
+    prepared = builder.prepare(config, seed)
     seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared)
     subset = None if seeds.subset is None else (seeds.subset, tokens)
-    own = workshop.mixed_stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
+    own = builder.mixed_stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
     origin = origins.of(config, seed)
     # A mixture with a trunk is refused, see `check_branches`.
     stream = origin.before(own) if isinstance(origin, Trunk) and isinstance(own, TokenStream) else own
-    result = workshop.store.root / "runs" / run_key(config, prepared, workshop.store, seed, origin)
+    result = builder.store.root / "runs" / run_key(config, prepared, builder.store, seed, origin)
     return _Open(name, config, prepared, stream, origin, run_folder(study, arm, seed), result)
 
 
-def _record(workshop: Workshop, run: _Open) -> None:
+def _record(builder: CorpusBuilder, run: _Open) -> None:
     """Write the run's record into the study: its result from the store, with what is known of its corpus."""
     path = run.result / "result.json"
     outcome = read_json(path)
     tokens, info = outcome["train"]["tokens"], run.prepared.info
     trunk = run.origin.record() if run.origin else None
     own_tokens = tokens - (trunk["tokens"] if trunk else 0)
-    cpu_s = workshop.curation_cpu_s(run.prepared)
+    cpu_s = builder.curation_cpu_s(run.prepared)
     division = run.prepared.division
     mixture = division and division.read(own_tokens, run.config["proxy"]["context"])
     worth = (
@@ -415,9 +415,9 @@ def _record(workshop: Workshop, run: _Open) -> None:
             "epochs": own_tokens / info["unique_tokens"],
             "effective_tokens": worth,
             **({"mixture": to_json(mixture)} if mixture else {}),
-            "copies": _copies(run.config, workshop, run.prepared, run.stream, tokens),
+            "copies": _copies(run.config, builder, run.prepared, run.stream, tokens),
             "funnel": info["funnel"],
-            "leaks": workshop.leaks(run.config, run.prepared),
+            "leaks": builder.leaks(run.config, run.prepared),
         },
         "trunk": trunk,
         "cost": {**outcome["cost"], "curation_cpu_s": sum(cpu_s.values())},
@@ -435,7 +435,7 @@ def _record(workshop: Workshop, run: _Open) -> None:
 
 def _copies(
     config: Mapping[str, Any],
-    workshop: Workshop,
+    builder: CorpusBuilder,
     prepared: Prepared,
     stream: Reading,
     tokens: int,
@@ -449,14 +449,14 @@ def _copies(
     relations = [stage for stage in stages if isinstance(stage, Relation)]
     if not relations:
         return None
-    groups = workshop.groups(prepared, relations[-1])
-    clusters = groups.clusters(prepared.rows, len(workshop.pool))
+    groups = builder.groups(prepared, relations[-1])
+    clusters = groups.clusters(prepared.rows, len(builder.pool))
     return copies_seen(stream, clusters, tokens)
 
 
 def _train(
     plan: Plan,
-    workshop: Workshop,
+    builder: CorpusBuilder,
     origins: Origins,
     group: list[_Open],
     threads: int | None,
@@ -476,7 +476,7 @@ def _train(
     try:
         settings = make(config["train"], "train")
         settings = replace(settings, threads=settings.threads or threads)
-        evaluator = evaluator_of(config, tokenizer, workshop.store) if tracker else None
+        evaluator = evaluator_of(config, tokenizer, builder.store) if tracker else None
         with ExitStack() as stack:
             desks = [
                 stack.enter_context(_desk(plan, run, evaluator, tracker)) if tracker else None

@@ -19,10 +19,10 @@ from ablate.fingerprint import canonical_json
 from ablate.progress import watch
 from ablate.store import LONG_AGO_S, Store, clear_parts, discard, lock, read_json
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
+from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.launch import is_chosen, open_launcher
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.prepare import Prepared, Workshop
 from ablate.study.record import read_record
 from ablate.study.rescue import Rescue
 from ablate.study.run import (
@@ -74,14 +74,14 @@ def sweep(
         if pending:
             for run in pending:
                 clear_failure(study, *run)
-            workshop = Workshop(plan.reference_arm.config, store, composed.workers)
+            builder = CorpusBuilder(plan.reference_arm.config, store, composed.workers)
             try:
                 started = time.monotonic()
-                distinct, trunks = _prepare(plan, workshop, study, pending, say, failures)
-                workshop.annotations.close()  # the runs need the memory
+                distinct, trunks = _prepare(plan, builder, study, pending, say, failures)
+                builder.annotations.close()  # the runs need the memory
                 prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
                 if distinct:
-                    launch = _launcher(len(distinct), workshop, plan, study, composed, say)
+                    launch = _launcher(len(distinct), builder, plan, study, composed, say)
                     _train_trunks(trunks, launch, study, say, failures)
                     launch([run for run in distinct if run not in failures])
                 trained = len(list(store.root.glob("runs/*/result.json"))) - found
@@ -91,7 +91,7 @@ def sweep(
                     if (arm, seed) not in distinct and (arm, seed) not in failures:
                         run_jobs(study, store, [(arm, seed)])
             finally:
-                workshop.annotations.close()
+                builder.annotations.close()
         for run in wanted:
             if not _done(study, *run) and run not in failures:
                 failures[run] = _reason(study, *run)
@@ -110,13 +110,13 @@ def _take_out_stale(
     done = [run for run in wanted if _done(study, *run)]
     if not done or not store.root.exists():
         return
-    workshop = Workshop(plan.reference_arm.config, store, workers)
-    origins = Origins(plan, workshop)
+    builder = CorpusBuilder(plan.reference_arm.config, store, workers)
+    origins = Origins(plan, builder)
     try:
         for arm in dict.fromkeys(arm for arm, _ in done):
             config = plan.arms[arm].config
             for seed in [seed for other, seed in done if other == arm]:
-                prepared = workshop.prepare(config, seed)
+                prepared = builder.prepare(config, seed)
                 folder = run_folder(study, arm, seed)
                 try:
                     run, why = read_record(folder).run, "its texts, tasks or libraries have changed since"
@@ -128,7 +128,7 @@ def _take_out_stale(
     except Exception as error:
         say(f"whether finished runs still hold could not be checked: {explain(error)}")
     finally:
-        workshop.annotations.close()
+        builder.annotations.close()
 
 
 def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> None:
@@ -153,13 +153,13 @@ def _reason(study: Path, arm: str, seed: int) -> str:
 
 
 def _prepare(
-    plan: Plan, workshop: Workshop, study: Path, pending: list[tuple[str, int]], say: Say,
+    plan: Plan, builder: CorpusBuilder, study: Path, pending: list[tuple[str, int]], say: Say,
     failures: dict[tuple[str, int], str],
 ) -> tuple[list[RunName], dict[RunName, Trunk]]:  # fmt: skip
     """Build the corpus of each pending run; the runs that differ from one another, and the trunk of each that has one."""
     distinct: dict[str, RunName] = {}
     trunks: dict[RunName, Trunk] = {}
-    origins = Origins(plan, workshop)
+    origins = Origins(plan, builder)
     told: set[tuple[str, str]] = set()
     lost: dict[tuple[str, Draw, int | None], Exception] = {}
     for arm, seed in pending:
@@ -170,13 +170,13 @@ def _prepare(
                 raise lost[
                     corpus
                 ]  # most arms have the same under every seed; what took an hour to fail is not tried again
-            prepared = workshop.prepare(config, seed)
+            prepared = builder.prepare(config, seed)
             origin = origins.of(config, seed)
-            distinct.setdefault(run_key(config, prepared, workshop.store, seed, origin), (arm, seed))
+            distinct.setdefault(run_key(config, prepared, builder.store, seed, origin), (arm, seed))
             if isinstance(origin, Trunk):
                 trunks[arm, seed] = origin
         except Exception as error:
-            if arm == plan.reference and not workshop.tokenizers:
+            if arm == plan.reference and not builder.tokenizers:
                 raise
             lost[corpus] = error
             mark_failed(study, arm, seed, error)
@@ -235,17 +235,17 @@ def _train_trunks(
 
 def _launcher(
     count: int,
-    workshop: Workshop,
+    builder: CorpusBuilder,
     plan: Plan,
     study: Path,
     composed: DictConfig,
     say: Say,
 ) -> Callable[..., None]:
     """What launches runs, `count` of them in all, or the trunks of some, and waits for them."""
-    config, store = plan.reference_arm.config, workshop.store
+    config, store = plan.reference_arm.config, builder.store
     layout = Layout(together=plan.reference_arm.train.stacked_runs or 1)
     if not is_chosen(composed):
-        vocabulary = len(load_tokenizer(workshop.tokenizer.folder))
+        vocabulary = len(load_tokenizer(builder.tokenizer.folder))
         layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
     handed = open_launcher(composed, study, store, processes=layout.processes, threads=layout.threads)
 
@@ -310,24 +310,24 @@ def sweep_distributed(study: Path, store: Store, workers: int | None) -> dict[Ru
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     plan = load_plan(study)
     failures: dict[RunName, Exception] = {}
-    workshop = Workshop(plan.reference_arm.config, store, workers)
+    builder = CorpusBuilder(plan.reference_arm.config, store, workers)
     try:
         for arm, seed in plan.runs:
             state: list[str | None] = [None]
             if dist.get_rank() == 0 and not _done(study, arm, seed):
                 clear_failure(study, arm, seed)
                 with catch(failures, (arm, seed)):
-                    workshop.prepare(plan.arms[arm].config, seed)
+                    builder.prepare(plan.arms[arm].config, seed)
                 state = ["no corpus" if (arm, seed) in failures else "to do"]
             dist.broadcast_object_list(state)
             if state[0] == "to do":
                 # Every process learns of a failure in training; the first one keeps the books.
-                failures |= execute(plan, workshop, study, [(arm, seed)])
+                failures |= execute(plan, builder, study, [(arm, seed)])
                 dist.barrier()
         if dist.get_rank() == 0:
             for (arm, seed), error in failures.items():
                 mark_failed(study, arm, seed, error)
     finally:
-        workshop.annotations.close()
+        builder.annotations.close()
         dist.destroy_process_group()
     return {run: explain(error) for run, error in failures.items()}

@@ -21,7 +21,7 @@ from ablate.errors import AblateError, ConfigError
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
 from ablate.store import clear_parts, discard, lock, read_json, whole, write_json
-from ablate.study.prepare import Prepared, Workshop
+from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
 from ablate.train.config import TrainConfig, check_budget
@@ -122,11 +122,11 @@ class Origins:
 
     Args:
         plan: with the reference arm, whose corpus trunks are trained on.
-        workshop: of its arms.
+        builder: of its arms.
     """
 
-    def __init__(self, plan: Plan, workshop: Workshop) -> None:
-        self._plan, self._workshop = plan, workshop
+    def __init__(self, plan: Plan, builder: CorpusBuilder) -> None:
+        self._plan, self._builder = plan, builder
         self._checkpoints: dict[str, Checkpoint] = {}
         self._references: dict[tuple[str, int], Prepared] = {}
         self._streams: dict[tuple[str, int, int], TokenStream] = {}
@@ -136,7 +136,7 @@ class Origins:
         drawn = (canonical_json(config.get("randomness")), seed)
         if drawn not in self._references:
             same = {**self._plan.reference_arm.config, "randomness": config.get("randomness")}
-            self._references[drawn] = self._workshop.prepare(same, seed)
+            self._references[drawn] = self._builder.prepare(same, seed)
         return self._references[drawn]
 
     def vocab_size(self, origin: Origin | None, tokenizer: Tokenize) -> int:
@@ -157,7 +157,7 @@ class Origins:
         place = canonical_json([settings.branch_from, config["proxy"]])
         if place not in self._checkpoints:
             checkpoint = open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
-            check_tokenizer(settings.branch_from, checkpoint, self._workshop.tokenizer.folder)
+            check_tokenizer(settings.branch_from, checkpoint, self._builder.tokenizer.folder)
             self._checkpoints[place] = checkpoint
         return self._checkpoints[place]
 
@@ -175,9 +175,9 @@ class Origins:
         })  # fmt: skip
         place = (reference.key, order, context)
         if place not in self._streams:
-            self._streams[place] = self._workshop.stream(reference, seed=order, context=context)
+            self._streams[place] = self._builder.stream(reference, seed=order, context=context)
         return Trunk(
-            key, self._workshop.store.root / "trunks" / key, config, of_trunk, seed, weights,
+            key, self._builder.store.root / "trunks" / key, config, of_trunk, seed, weights,
             self._streams[place], _entries(reference.tokenizer.folder),
         )  # fmt: skip
 

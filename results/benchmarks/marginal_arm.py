@@ -27,8 +27,8 @@ from ablate.compose import compose, open_hydra
 from ablate.config import plain
 from ablate.corpus.annotate import Annotations
 from ablate.store import Store
+from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import ARM_KEYS, make_plan
-from ablate.study.prepare import Workshop
 
 
 class Stopwatch:
@@ -65,11 +65,11 @@ def files(annotations: Annotations) -> int:
     return sum(1 for _ in (annotations.store.root / "annotations").glob("*/*.arrow"))
 
 
-def timed(workshop: Workshop, config: dict[str, Any]) -> tuple[float, float, dict[str, Any]]:
+def timed(builder: CorpusBuilder, config: dict[str, Any]) -> tuple[float, float, dict[str, Any]]:
     """Seconds of one arm, of which in slow halves, and what it kept."""
     watch, begun = Stopwatch(), time.monotonic()
     with watch.watching():
-        info = workshop.prepare(config, seed=0).info
+        info = builder.prepare(config, seed=0).info
     return time.monotonic() - begun, watch.seconds, info
 
 
@@ -93,15 +93,15 @@ def main() -> None:
         base["stages"] = {n: {**node, "enabled": n not in off} for n, node in base["stages"].items()}
         arms["without " + ", ".join(off)] = base
     with tempfile.TemporaryDirectory() as folder:
-        workshop = Workshop(arms["full"], Store(Path(folder)), args.workers)
-        workshop.pool  # noqa: B018  # read it now
+        builder = CorpusBuilder(arms["full"], Store(Path(folder)), args.workers)
+        builder.pool  # noqa: B018  # read it now
         read = time.monotonic() - begun
         rows = []
         for name, arm in arms.items():
-            total, slow, info = timed(workshop, arm)
+            total, slow, info = timed(builder, arm)
             rows.append((name, total, slow, info["documents"]))
             print(f"{name:60} {total:8.2f} s, {slow:8.2f} s of it measuring; {info['documents']:,} documents")
-        workshop.annotations.close()
+        builder.annotations.close()
     first = rows[0][1]
     toggles = [row for row in rows[1:] if row[0].startswith(("without_", "extraction=")) and row[2] == 0]
     rest = sum(total - slow for _, total, slow, _ in rows[1:])

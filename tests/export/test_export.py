@@ -18,8 +18,8 @@ from ablate.compose import compose
 from ablate.corpus.tokens import open_stream
 from ablate.export.documents import cut
 from ablate.store import Store
+from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import make_plan
-from ablate.study.prepare import Workshop
 
 PEER = os.environ.get("ABLATE_PEER_PYTHON", "")
 """A Python that has datatrove, which no environment of ablate's holds."""
@@ -83,14 +83,14 @@ def exported(format: str, *more: str) -> Path:
     return folder
 
 
-def truth(overrides: list[str] | None = None) -> tuple[list[str], list[str], Workshop, object]:
+def truth(overrides: list[str] | None = None) -> tuple[list[str], list[str], CorpusBuilder, object]:
     """Ids and texts that the arm keeps, from the library and not from the export."""
     plan = make_plan(compose(overrides or given()))
     arm = plan.arms[plan.reference]
-    workshop = Workshop(arm.config, Store(Path("store")), 1)
-    prepared = workshop.prepare(arm.config, 3)
-    texts = [text for _, text in workshop.annotations.texts(prepared.version, prepared.rows)]
-    return [f"{key:016x}" for key in workshop.pool.keys[prepared.rows].tolist()], texts, workshop, prepared
+    builder = CorpusBuilder(arm.config, Store(Path("store")), 1)
+    prepared = builder.prepare(arm.config, 3)
+    texts = [text for _, text in builder.annotations.texts(prepared.version, prepared.rows)]
+    return [f"{key:016x}" for key in builder.pool.keys[prepared.rows].tolist()], texts, builder, prepared
 
 
 def ds_documents(folder: Path) -> list[list[int]]:
@@ -142,7 +142,7 @@ def test_texts_are_those_of_the_arm_in_every_text_format() -> None:
 
 
 def test_tokens_are_those_that_runs_read() -> None:
-    _, texts, workshop, prepared = truth()
+    _, texts, builder, prepared = truth()
     documents = ds_documents(exported("nanotron"))
     assert megatron_documents(exported("megatron")) == documents
     tokenizer = prepared.tokenizer._tokenizer  # type: ignore[attr-defined]
@@ -151,7 +151,7 @@ def test_tokens_are_those_that_runs_read() -> None:
     assert [tokenizer.decode(ids[:-1]) for ids in documents] == texts
     run = ds_documents(exported("nanotron", "export.order=run"))
     stream = open_stream(
-        workshop.annotations, prepared.tokenizer, prepared.version, prepared.rows, seed=3, context=8
+        builder.annotations, prepared.tokenizer, prepared.version, prepared.rows, seed=3, context=8
     )  # type: ignore[attr-defined]
     flat = np.concatenate(run)
     count = flat.size // 8 - 1
@@ -232,7 +232,7 @@ def test_datatrove_reads_exports_and_keeps_what_the_arm_keeps() -> None:
         pytest.skip(
             "NOT CHECKED AGAINST DATATROVE: set ABLATE_PEER_PYTHON to a Python with datatrove[io,processing] and spacy"
         )
-    ids, texts, workshop, _ = truth()
+    ids, texts, builder, _ = truth()
     folder, lines = exported("parquet"), exported("jsonl")
     read = f"""
 import json, sys
@@ -244,10 +244,10 @@ print(json.dumps([[[d.id, d.text] for d in reader.run()] for reader in (
     expected = [list(pair) for pair in zip(ids, texts, strict=True)]
     assert json.loads(out.splitlines()[-1]) == [expected, expected]
     assert main(["export", *ruled(), "export.pipeline=datatrove", "export.to=rules.py"]) == 0
-    kept, rewritten, workshop, _ = truth(ruled())
+    kept, rewritten, builder, _ = truth(ruled())
     assert 0 < len(kept) < len(ids)
     subprocess.run(
-        [PEER, "rules.py", str(workshop.pool.folder), "theirs"], capture_output=True, text=True, check=True
+        [PEER, "rules.py", str(builder.pool.folder), "theirs"], capture_output=True, text=True, check=True
     )
     (theirs,) = Path("theirs").glob("*.jsonl.gz")
     rows = [json.loads(line) for line in gzip.decompress(theirs.read_bytes()).splitlines()]

@@ -243,9 +243,9 @@ def test_a_folder_of_documents_ends_in_a_study_that_plans_and_keeps_some(
         json.loads(line)["text"] for line in Path("conf_of_mine/heldout/mine.jsonl").read_text().splitlines()
     ]
     assert held_out
-    with open_arm(config) as (arm, workshop):
-        corpus = build_corpus(make_stages(arm), workshop.annotations)
-        kept = [one for _, one in workshop.annotations.texts(corpus.version, corpus.rows)]
+    with open_arm(config) as (arm, builder):
+        corpus = build_corpus(make_stages(arm), builder.annotations)
+        kept = [one for _, one in builder.annotations.texts(corpus.version, corpus.rows)]
     assert kept
     assert f" keeps {len(kept)} of " in printed  # each of these folders is smaller than the sample
     assert ("switched off" in printed) == (make is german)
@@ -352,8 +352,8 @@ def test_a_name_with_every_sign_of_a_glob_and_of_yaml_is_read_as_it_is(
     dots(folder)
     assert main(["init", folder.name, "study.name=odd"]) == 0
     config = compose(["study=odd", "workers=1"], open_hydra("my_conf"))
-    with open_arm(config) as (arm, workshop):
-        assert build_corpus(make_stages(arm), workshop.annotations).rows.size
+    with open_arm(config) as (arm, builder):
+        assert build_corpus(make_stages(arm), builder.annotations).rows.size
     assert "sample: 40 documents" in capsys.readouterr().out
 
 

@@ -15,8 +15,8 @@ import pytest
 from ablate.cli import main
 from ablate.store import Store, fault, sealed_files
 from ablate.study import run as running
+from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.prepare import Workshop
 
 KINDS: dict[str, tuple[str, ...]] = {
     "pool/*/pool.json": (),
@@ -97,8 +97,8 @@ def again() -> None:
     shutil.rmtree(STUDY / "runs")
     running._evaluator.cache_clear()
     plan = load_plan(STUDY)
-    workshop = Workshop(plan.reference_arm.config, Store(STORE), 1)
-    failures = running.execute(plan, workshop, STUDY, [(arm, 0) for arm in plan.arms])
+    builder = CorpusBuilder(plan.reference_arm.config, Store(STORE), 1)
+    failures = running.execute(plan, builder, STUDY, [(arm, 0) for arm in plan.arms])
     assert failures == {}
 
 

@@ -13,8 +13,8 @@ from ablate.config import plain
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.errors import ConfigError
 from ablate.store import Store
+from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import make_plan
-from ablate.study.prepare import Workshop
 
 Run = Callable[..., int]
 PAGE = "<html><body><div class='zzq'><p>It rained all night over the old town, line {n} of it.</p></div></body></html>"
@@ -46,13 +46,13 @@ def pool(folder: Path, *more: str) -> list[str]:
             "evaluate.heldout=x", "tokenizer.vocab_size=300", "stages.extraction.method=raw", *more]  # fmt: skip
 
 
-def tokenizer(store: Store, overrides: list[str], arm: str | None = None) -> Workshop:
+def tokenizer(store: Store, overrides: list[str], arm: str | None = None) -> CorpusBuilder:
     if arm is None:
         config = compose(overrides)
-        return Workshop(
+        return CorpusBuilder(
             {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer")}, store, 1
         )
-    return Workshop(make_plan(compose(overrides)).arms[arm].config, store, 1)
+    return CorpusBuilder(make_plan(compose(overrides)).arms[arm].config, store, 1)
 
 
 @pytest.mark.parametrize(

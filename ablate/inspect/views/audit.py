@@ -44,9 +44,9 @@ from ablate.study.plan import folder_of
 def main(config: DictConfig) -> int:
     """Audit; returns the exit status."""
     by = plain(config.inspect.by)
-    with open_arm(config) as (arm, workshop):
-        annotations = workshop.annotations
-        groupings = pool_groupings(workshop.pool, by)
+    with open_arm(config) as (arm, builder):
+        annotations = builder.annotations
+        groupings = pool_groupings(builder.pool, by)
         corpus = build_corpus(make_stages(arm), annotations)
         passed = passages(corpus)
         lines = adjust([
@@ -54,7 +54,7 @@ def main(config: DictConfig) -> int:
             for passage in passed
             for line in _retention(passage, by, groupings, annotations, config.inspect.min_group)
         ])  # fmt: skip
-        points = [Point("input", annotations.root(), np.arange(len(workshop.pool)))]
+        points = [Point("input", annotations.root(), np.arange(len(builder.pool)))]
         points += [Point(passage.stage, passage.after, passage.kept) for passage in passed]
         diversity = measure(points, annotations, config.inspect.sample_bytes)
         samples = {
@@ -65,7 +65,7 @@ def main(config: DictConfig) -> int:
     title = config.study.title or config.study.name
     stages = [(passage.stage, passage.rows.size, passage.kept.size) for passage in passed]
     facts = {
-        "pool": f"`{workshop.pool.digest}`, {len(workshop.pool):,} documents",
+        "pool": f"`{builder.pool.digest}`, {len(builder.pool):,} documents",
         "corpus": f"`{corpus.key}`",
         "stages": ", ".join(f"`{passage.stage}`" for passage in passed) or "none",
         "settings": f"`inspect.by=[{','.join(by)}]` `inspect.min_group={config.inspect.min_group}` "

@@ -41,14 +41,14 @@ BEFORE, AFTER = 60, 240
 
 def main(config: DictConfig) -> int:
     """Look for items; returns the exit status."""
-    with open_arm(config) as (arm, workshop):
+    with open_arm(config) as (arm, builder):
         finder = leak_finder(arm)
         if finder is None:
             raise ConfigError(
                 "no task is there as a file to look for: give evaluate.snapshot=<folder> and evaluate.tasks=[...] "
                 "(`ablate snapshot` makes one)"
             )
-        annotations = workshop.annotations
+        annotations = builder.annotations
         corpus = build_corpus(make_stages(arm), annotations)
         reached = next((p for p in passages(corpus) if p.stage == Decontamination.name), None)
         version, rows = (reached.before, reached.rows) if reached else (corpus.version, corpus.rows)
@@ -63,7 +63,7 @@ def main(config: DictConfig) -> int:
         f"- method: `{finder.method}`, {finder.n} words in a row, `{finder.match}`",
         f"- documents: {rows.size:,} {'reach decontamination' if reached else 'of the corpus (no decontamination is enabled)'}, "
         f"{len(found['row'].unique()):,} give an item away",
-        f"- pool: `{workshop.pool.digest}`, corpus `{corpus.key}`",
+        f"- pool: `{builder.pool.digest}`, corpus `{corpus.key}`",
     ]
     title = config.study.title or config.study.name
     parts = [f"# What the documents give away: {title}", "\n".join(facts), markdown(HEADER, cells)]

@@ -27,8 +27,8 @@ from ablate.inspect.dose_figure import dose_figure
 from ablate.progress import track
 from ablate.render.figure import save
 from ablate.store import write_text
+from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import Levels, folder_of, make_plan, resolve_factors
-from ablate.study.prepare import Workshop
 from ablate.study.results import Study, load_study
 from ablate.study.schema import Plan
 
@@ -41,9 +41,9 @@ def main(config: DictConfig) -> int:
         raise ConfigError("ablate inspect dose: nothing is varied; give design=dose and design.factors={...}")
     folder, curves = folder_of(config) / "dose", []
     study = load_study(folder_of(config)) if (folder_of(config) / "plan.json").exists() else None
-    with open_arm(config, pool=plan.reference_arm.config["pool"]) as (_, workshop):
+    with open_arm(config, pool=plan.reference_arm.config["pool"]) as (_, builder):
         for levels in track(list(factors.values()), "dose", unit="curve"):
-            curve = _curve(levels, plan, workshop, study, config.inspect.sample_bytes)
+            curve = _curve(levels, plan, builder, study, config.inspect.sample_bytes)
             curves.append(curve)
             save(dose_figure(curve, plan.title), folder / levels.name)
     print("\n\n".join(curve_table(curve) for curve in curves))
@@ -53,8 +53,10 @@ def main(config: DictConfig) -> int:
     return 0
 
 
-def _curve(levels: Levels, plan: Plan, workshop: Workshop, study: Study | None, sample_bytes: int) -> Curve:
-    annotations, full = workshop.annotations, plan.reference_arm.levels
+def _curve(
+    levels: Levels, plan: Plan, builder: CorpusBuilder, study: Study | None, sample_bytes: int
+) -> Curve:
+    annotations, full = builder.annotations, plan.reference_arm.levels
     try:
         ascending = doses(levels.factor)
     except ValueError as error:

@@ -82,12 +82,12 @@ class Found:
 
 def main(config: DictConfig) -> int:
     """Compare; returns the exit status."""
-    with open_arm(config) as (arm, workshop):
-        corpus = build_corpus(make_stages(arm), workshop.annotations)
+    with open_arm(config) as (arm, builder):
+        corpus = build_corpus(make_stages(arm), builder.annotations)
         decision, shingler = choose(corpus, config.inspect.stage)
-        groups = workshop.annotations.groups(decision.before, _relation(decision))
-        found = compare(decision, shingler, groups, workshop.annotations, config.inspect.subsample)
-        shown = sample_pairs(decision, shingler, groups, workshop.annotations, config.inspect.pairs)
+        groups = builder.annotations.groups(decision.before, _relation(decision))
+        found = compare(decision, shingler, groups, builder.annotations, config.inspect.subsample)
+        shown = sample_pairs(decision, shingler, groups, builder.annotations, config.inspect.pairs)
     folder, title = folder_of(config) / "duplicates", config.study.title or config.study.name
     similarities, curve = np.linspace(0, 1, 201), _curve(decision)
     figure = curve_figure(
@@ -98,7 +98,7 @@ def main(config: DictConfig) -> int:
     )
     save(figure, folder / "candidates")
     settings = {
-        "pool": f"`{workshop.pool.digest}`, {len(workshop.pool):,} documents",
+        "pool": f"`{builder.pool.digest}`, {len(builder.pool):,} documents",
         "corpus": f"`{corpus.key}`",
         "stage": f"`{canonical_json(decision.step.identity())}`",
         "shingles": f"word {shingler.ngram}-grams",

@@ -25,37 +25,37 @@ from ablate.fingerprint import mix64
 from ablate.inspect.arm import open_arm
 from ablate.inspect.views.duplicates import from_difference
 from ablate.render.funnel import funnel_table
-from ablate.study.prepare import Workshop
+from ablate.study.corpus_builder import CorpusBuilder
 
 
 def main(config: DictConfig) -> int:
     """Inspect; returns the exit status."""
-    with open_arm(config) as (arm, workshop):
-        prepared = workshop.prepare(arm, config.seeds[0])
+    with open_arm(config) as (arm, builder):
+        prepared = builder.prepare(arm, config.seeds[0])
         if config.randomness.pool != "fixed":
             print("the whole pool is shown; in a study each seed would curate its shard by itself")
-        pool = workshop.pool.summary
+        pool = builder.pool.summary
         print(
-            f"pool {workshop.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
+            f"pool {builder.pool.digest[:12]}: {pool['documents']:,} documents, {pool['skipped']:,} records skipped"
         )
         for reason, count in pool["skipped_reasons"].items():
-            print(f"  skipped {count:,}: {reason}   (listed in {workshop.pool.folder / 'skipped.jsonl'})")
+            print(f"  skipped {count:,}: {reason}   (listed in {builder.pool.folder / 'skipped.jsonl'})")
         for file, lost in pool.get("lost_bytes", {}).items():
             print(f"  {file}: {lost:,} bytes could not be read   (offsets and reasons are in that list)")
         print(funnel_table(prepared.info["funnel"]))
-        print(f"ledger: {workshop.store.root / 'corpora' / prepared.key / 'ledger'}")
+        print(f"ledger: {builder.store.root / 'corpora' / prepared.key / 'ledger'}")
         if config.inspect.stage:
-            corpus = build_corpus(make_stages(arm), workshop.annotations)
-            _samples(config, workshop, corpus)
+            corpus = build_corpus(make_stages(arm), builder.annotations)
+            _samples(config, builder, corpus)
     return 0
 
 
-def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
+def _samples(config: DictConfig, builder: CorpusBuilder, corpus: Corpus) -> None:
     stage = config.inspect.stage
     known = list(dict.fromkeys(decision.stage for decision in corpus.decisions))
     if stage not in known:
         raise ConfigError(f"inspect.stage: no enabled stage {stage!r}: {nearest(stage, known)}")
-    url = workshop.pool.column("url")
+    url = builder.pool.column("url")
     for decision in corpus.decisions:
         if decision.stage != stage:
             continue
@@ -65,8 +65,8 @@ def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
             if rows.size == 0 or config.inspect.reason not in (None, reason):
                 continue
             print(f"\n{stage}: {reason}: {rows.size:,} documents")
-            rows = _some(rows, config, workshop)
-            for row, text in workshop.annotations.texts(decision.before, rows):
+            rows = _some(rows, config, builder)
+            for row, text in builder.annotations.texts(decision.before, rows):
                 print(f"  [{row}] {url[row].as_py() or '(no address)'}")
                 print(textwrap.indent(textwrap.shorten(text, 300, placeholder=" ..."), "      "))
         kept = decision.rows[decision.verdict.keep]
@@ -74,15 +74,15 @@ def _samples(config: DictConfig, workshop: Workshop, corpus: Corpus) -> None:
         if changed.size == 0 or config.inspect.reason:
             continue
         print(f"\n{stage}: rewritten: {changed.size:,} documents, shown from where they first differ")
-        rows = _some(changed, config, workshop)
-        texts = (workshop.annotations.texts(version, rows) for version in (decision.before, decision.after))
+        rows = _some(changed, config, builder)
+        texts = (builder.annotations.texts(version, rows) for version in (decision.before, decision.after))
         for (row, old), (_, new) in zip(*texts, strict=True):
             before, after = from_difference(old, new)
             print(f"  [{row}] {url[row].as_py() or '(no address)'}: {len(old):,} to {len(new):,} characters")
             print(textwrap.indent(f"- {before}\n+ {after}", "      "))
 
 
-def _some(rows: np.ndarray, config: DictConfig, workshop: Workshop) -> np.ndarray:
+def _some(rows: np.ndarray, config: DictConfig, builder: CorpusBuilder) -> np.ndarray:
     """`inspect.samples` of some rows by a hash of their keys, ascending."""
-    order = np.argsort(mix64(workshop.pool.keys[rows], 0), kind="stable")
+    order = np.argsort(mix64(builder.pool.keys[rows], 0), kind="stable")
     return np.sort(rows[order[: config.inspect.samples]])

@@ -54,9 +54,9 @@ class Part:
 
 def main(config: DictConfig) -> int:
     """Show; returns the exit status."""
-    with open_arm(config) as (arm, workshop):
-        prepared = workshop.prepare({**arm, KEY: plain(config.mixture)}, config.seeds[0])
-        counts = token_counts(workshop.annotations, prepared.tokenizer, prepared.version, prepared.rows)
+    with open_arm(config) as (arm, builder):
+        prepared = builder.prepare({**arm, KEY: plain(config.mixture)}, config.seeds[0])
+        counts = token_counts(builder.annotations, prepared.tokenizer, prepared.version, prepared.rows)
         settings = {**arm, "budget": config.budget, "train": config.train}
         budget = budget_tokens(settings, prepared)
         epochs = np.full(prepared.rows.size, budget / max(1, int(counts.sum())))
@@ -64,7 +64,7 @@ def main(config: DictConfig) -> int:
             read = prepared.division.read(budget, config.proxy.context)
             for part, of in zip(prepared.division.parts, read, strict=True):
                 epochs[part.members] = of.epochs
-        found = parts(workshop.pool, prepared.rows, counts, epochs)
+        found = parts(builder.pool, prepared.rows, counts, epochs)
     write_json(Path(config.study.dir) / "provenance.json", [asdict(one) for one in found])
     rows = [
         [one.source, one.term, one.teacher, f"{one.documents:,}", f"{one.kept:,}", f"{one.tokens:,}", f"{one.share:.1%}",

@@ -52,14 +52,14 @@ def main(config: DictConfig) -> int:
 
 def _look(config: DictConfig) -> tuple[list[Outcome], dict[str, str]]:
     """What the stages made of everything that is planted, and what names it."""
-    with open_arm(config) as (arm, workshop):
-        truth = workshop.pool.truth()
+    with open_arm(config) as (arm, builder):
+        truth = builder.pool.truth()
         assert truth is not None  # a pool with `spike` has one
-        corpus = build_corpus(make_stages(arm), workshop.annotations)
-        found = outcomes(corpus, Planting.of(truth), workshop.annotations)
+        corpus = build_corpus(make_stages(arm), builder.annotations)
+        found = outcomes(corpus, Planting.of(truth), builder.annotations)
     spike = plain(config.pool.spike)
     return found, {
-        "pool": f"`{workshop.pool.digest}`, {len(workshop.pool):,} documents",
+        "pool": f"`{builder.pool.digest}`, {len(builder.pool):,} documents",
         "corpus": f"`{corpus.key}`",
         "planted": " ".join(f"`pool.spike.{kind}={spike[kind]:g}`" for kind in KINDS if spike[kind]),
         "with": " ".join(

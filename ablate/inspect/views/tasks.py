@@ -33,8 +33,8 @@ def main(config: DictConfig) -> int:
     """List; returns the exit status."""
     asked: EvaluateConfig = make(config.evaluate, "evaluate")
     if asked.snapshot and not Path(asked.snapshot).is_dir():
-        with open_arm(config) as (_, workshop):
-            _ = workshop.pool  # a generated pool brings its tasks along
+        with open_arm(config) as (_, builder):
+            _ = builder.pool  # a generated pool brings its tasks along
     ours: dict[str, SnapshotTask] = {}
     if asked.snapshot:
         ours = {task.name: task for task in read_snapshot(asked.snapshot, asked.tasks, asked.limit)}

@@ -16,8 +16,8 @@ from ablate.inspect.arm import open_arm
 
 def main(config: DictConfig) -> int:
     """Print the median; returns the exit status."""
-    with open_arm(config) as (arm, workshop):
-        corpus = build_corpus(make_stages(arm), workshop.annotations)
-        sizes = [len(text) for _, text in workshop.annotations.texts(corpus.version, corpus.rows)]
+    with open_arm(config) as (arm, builder):
+        corpus = build_corpus(make_stages(arm), builder.annotations)
+        sizes = [len(text) for _, text in builder.annotations.texts(corpus.version, corpus.rows)]
     print(f"{len(sizes)} documents are kept; half have {median(sizes):g} characters or fewer")
     return 0

@@ -79,7 +79,7 @@ class Prepared:
         return self.division.one_pass if self.division else int(self.info["unique_tokens"])
 
 
-class Workshop:
+class CorpusBuilder:
     """One pool with its annotations and tokenizer, from which arms' corpora are made.
 
     Args:
