@@ -479,34 +479,34 @@ def _train(
         evaluator = evaluator_of(config, tokenizer, builder.store) if tracker else None
         with ExitStack() as stack:
             desks = [
-                stack.enter_context(_desk(plan, run, evaluator, tracker)) if tracker else None
+                stack.enter_context(_recorder(plan, run, evaluator, tracker)) if tracker else None
                 for run in group
             ]
             outcomes = train_stacked(
                 [
                     Run(
                         stream=run.stream, seed=run_seeds(run.config, run.name[1]).weights, folder=run.result,
-                        evaluate=desk.evaluate if desk else lambda *_: None, log=desk.log if desk else None,
+                        evaluate=recorder.evaluate if recorder else lambda *_: None, log=recorder.log if recorder else None,
                         resume_key=run.result.name, start=run.origin.load if run.origin else None,
                     )
-                    for run, desk in zip(group, desks, strict=True)
+                    for run, recorder in zip(group, desks, strict=True)
                 ],
                 proxy=make(config["proxy"], "proxy"), config=settings, tokens=group[0].tokens,
                 vocab_size=origins.vocab_size(group[0].origin, tokenizer),
             )  # fmt: skip
         run_s = (time.monotonic() - started) / len(group)
-        for run, outcome, desk in zip(group, outcomes, desks, strict=True):
+        for run, outcome, recorder in zip(group, outcomes, desks, strict=True):
             with catch(failures, run.name):
                 if isinstance(outcome, Exception):
                     raise outcome
-                if desk:
-                    desk.close(outcome, run_s)
+                if recorder:
+                    recorder.close(outcome, run_s)
     except Exception as error:
         failures |= dict.fromkeys(names, error)
     return failures
 
 
-class _Desk:
+class _RunRecorder:
     """Takes what training hands over of one run: logs its progress, scores its checkpoints, writes its result.
 
     Args:
@@ -597,10 +597,10 @@ class _Desk:
 
 
 @contextmanager
-def _desk(plan: Plan, run: _Open, evaluator: Any, tracker: Guard) -> Iterator[_Desk]:
+def _recorder(plan: Plan, run: _Open, evaluator: Any, tracker: Guard) -> Iterator[_RunRecorder]:
     """Open the run's log and the journal of its training; both are closed with the block."""
     with _log(run.folder / "log.txt") as write, _log(run.result / PROGRESS) as note:
-        yield _Desk(run, evaluator, write, note, plan, tracker)
+        yield _RunRecorder(run, evaluator, write, note, plan, tracker)
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def test_an_interrupted_run_does_not_go_on_from_damaged_scores(
     expected = records()
     for folder in (STORE / "runs").iterdir():
         shutil.rmtree(folder)
-    evaluate = running._Desk.evaluate
+    evaluate = running._RunRecorder.evaluate
 
     def stopped(self: Any, model: Any, tokens: int) -> None:
         if tokens == 512:
@@ -165,7 +165,7 @@ def test_an_interrupted_run_does_not_go_on_from_damaged_scores(
         evaluate(self, model, tokens)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(running._Desk, "evaluate", stopped)
+        patch.setattr(running._RunRecorder, "evaluate", stopped)
         again()
     points = sorted(STORE.glob("runs/*/curve/*.json"))
     assert points and list(STORE.glob("runs/*/checkpoint.pt"))
