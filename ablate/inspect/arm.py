@@ -38,7 +38,7 @@ def open_arm(
 
 
 @dataclass(frozen=True, eq=False)
-class Passage:
+class StageOutcome:
     """What one stage received and what it kept, its steps taken together.
 
     Attributes:
@@ -62,8 +62,8 @@ class Passage:
         return np.asarray(self.rows[self.keep])
 
 
-def passages(corpus: Corpus) -> list[Passage]:
-    """One passage for each enabled stage, in order."""
+def stage_outcomes(corpus: Corpus) -> list[StageOutcome]:
+    """One for each enabled stage, in order."""
     found = []
     for stage, steps in groupby(corpus.decisions, key=lambda decision: decision.stage):
         first, *others = steps
@@ -73,7 +73,7 @@ def passages(corpus: Corpus) -> list[Passage]:
             names = np.array([None, *last.verdict.reasons], dtype=object)
             reason[np.searchsorted(rows, last.rows)] = names[last.verdict.code]
         keep = np.array([why is None for why in reason], dtype=bool)
-        found.append(Passage(stage, rows, keep, reason, first.before, last.after))
+        found.append(StageOutcome(stage, rows, keep, reason, first.before, last.after))
     return found
 
 

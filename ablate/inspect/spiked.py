@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.view import Corpus
-from ablate.inspect.arm import Passage, is_markup, passages
+from ablate.inspect.arm import StageOutcome, is_markup, stage_outcomes
 from ablate.inspect.retention import Share
 from ablate.pool.spike.defects import COPIES, KINDS
 from ablate.stages.base import Relation, SpanRelation
@@ -80,28 +80,30 @@ class Planting:
 def outcomes(corpus: Corpus, planting: Planting, annotations: Annotations) -> list[Outcome]:
     """Of every stage in order and then of the whole recipe, each kind that was planted and what was not."""
     found: list[Outcome] = []
-    passed = passages(corpus)
+    passed = stage_outcomes(corpus)
     compares = {d.stage for d in corpus.decisions if isinstance(d.step, (Relation, SpanRelation))}
     keep = np.isin(corpus.source, corpus.rows)
-    whole = Passage(WHOLE, corpus.source, keep, np.full(keep.size, None), annotations.root(), corpus.version)
-    for passage in [*passed, whole]:
-        found += _of_stage(passage, planting, annotations, passage.stage in compares or passage is whole)
+    whole = StageOutcome(
+        WHOLE, corpus.source, keep, np.full(keep.size, None), annotations.root(), corpus.version
+    )
+    for outcome in [*passed, whole]:
+        found += _of_stage(outcome, planting, annotations, outcome.stage in compares or outcome is whole)
     return found
 
 
 def _of_stage(
-    passage: Passage, planting: Planting, annotations: Annotations, compares: bool
+    outcome: StageOutcome, planting: Planting, annotations: Annotations, compares: bool
 ) -> Iterator[Outcome]:
-    rows, kept = passage.rows, passage.kept
+    rows, kept = outcome.rows, outcome.kept
     reached, left = (np.zeros(planting.kind.size, dtype=bool) for _ in range(2))
     reached[rows], left[kept] = True, True
     original = planting.original
     paired = (original >= 0) & compares  # a pair stands for the copy, and its original for nothing
     with_copy = np.zeros_like(reached)
     with_copy[original[reached & paired]] = True
-    sizes = [annotations.sizes(version) for version in (passage.before, passage.after)]
+    sizes = [annotations.sizes(version) for version in (outcome.before, outcome.after)]
     text = np.zeros_like(reached)
-    text[rows] = ~is_markup(annotations, passage.before, rows)
+    text[rows] = ~is_markup(annotations, outcome.before, rows)
     for kind, strength in [*planting.kinds(), (NOT_PLANTED, 0.0)]:
         if kind == NOT_PLANTED:
             mine = (planting.kind == "") & ~with_copy
@@ -112,24 +114,24 @@ def _of_stage(
         stayed = mine & left
         n_before, n_after = (int(one[stayed & text].sum()) for one in sizes)
         pieces = (
-            _pieces(passage, planting, annotations, np.flatnonzero(stayed))
+            _pieces(outcome, planting, annotations, np.flatnonzero(stayed))
             if kind != NOT_PLANTED
             else Share(0, 0)
         )
         yield Outcome(
-            passage.stage, kind, strength, Share(int(gone.sum()), int(mine.sum())), pieces, n_before, n_after
+            outcome.stage, kind, strength, Share(int(gone.sum()), int(mine.sum())), pieces, n_before, n_after
         )  # fmt: skip
 
 
-def _pieces(passage: Passage, planting: Planting, annotations: Annotations, rows: np.ndarray) -> Share:
+def _pieces(outcome: StageOutcome, planting: Planting, annotations: Annotations, rows: np.ndarray) -> Share:
     """Pieces that are gone from the texts of `rows`, of those that stood in them before."""
     rows = np.array([row for row in rows.tolist() if planting.pieces[row]], dtype=np.int64)
     if rows.size == 0:
         return Share(0, 0)
-    before = _holding(passage.before, planting, annotations, rows)
+    before = _holding(outcome.before, planting, annotations, rows)
     after = (
-        _holding(passage.after, planting, annotations, rows)
-        if passage.after is not passage.before
+        _holding(outcome.after, planting, annotations, rows)
+        if outcome.after is not outcome.before
         else before
     )
     return Share(len(before - after), len(before))

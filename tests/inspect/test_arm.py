@@ -10,7 +10,7 @@ import numpy as np
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.funnel import funnel
 from ablate.corpus.view import build_corpus
-from ablate.inspect.arm import is_markup, passages
+from ablate.inspect.arm import is_markup, stage_outcomes
 from ablate.pool.source import Document
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.exact_dedup import ExactDedup
@@ -39,12 +39,12 @@ def test_passages_tell_what_the_funnel_tells(make_pool: Any, store: Store) -> No
     ]
     corpus = build_corpus(stages, annotations)
     lines = funnel(corpus, annotations, lambda version, rows: None)
-    found = passages(corpus)
-    assert [passage.stage for passage in found] == [stage.name for stage in stages]
-    for before, line, passage in zip(lines[:-1], lines[1:], found, strict=True):
-        assert (passage.rows.size, passage.kept.size) == (before["documents"], line["documents"])
-        why = Counter(reason for reason in passage.reason.tolist() if reason)
-        assert why == line["dropped"] and why.total() == (~passage.keep).sum()
+    found = stage_outcomes(corpus)
+    assert [outcome.stage for outcome in found] == [stage.name for stage in stages]
+    for before, line, outcome in zip(lines[:-1], lines[1:], found, strict=True):
+        assert (outcome.rows.size, outcome.kept.size) == (before["documents"], line["documents"])
+        why = Counter(reason for reason in outcome.reason.tolist() if reason)
+        assert why == line["dropped"] and why.total() == (~outcome.keep).sum()
     # C4 is two steps: the page without punctuation falls to the first, the one of four sentences to the second.
     c4 = found[2]
     assert c4.rows.tolist() == [0, 2, 3, 4, 5] and c4.kept.tolist() == [0, 2, 5]
@@ -54,7 +54,7 @@ def test_passages_tell_what_the_funnel_tells(make_pool: Any, store: Store) -> No
 
 def test_markup_is_html_that_nothing_rewrote(make_pool: Any, store: Store) -> None:
     annotations = Annotations(make_pool(store, PAGES), store, workers=1)
-    (passage,) = passages(build_corpus([Extraction(method="resiliparse")], annotations))
+    (outcome,) = stage_outcomes(build_corpus([Extraction(method="resiliparse")], annotations))
     rows = np.arange(3)
-    assert is_markup(annotations, passage.before, rows).tolist() == [True, False, False]
-    assert is_markup(annotations, passage.after, rows).tolist() == [False, False, False]
+    assert is_markup(annotations, outcome.before, rows).tolist() == [True, False, False]
+    assert is_markup(annotations, outcome.after, rows).tolist() == [False, False, False]

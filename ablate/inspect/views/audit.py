@@ -23,7 +23,7 @@ from ablate.config import make_stages, plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import build_corpus
 from ablate.fingerprint import mix64
-from ablate.inspect.arm import Passage, is_markup, open_arm, passages
+from ablate.inspect.arm import StageOutcome, is_markup, open_arm, stage_outcomes
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.figure import retention_figure
 from ablate.inspect.groups import LENGTH, Grouping, pool_groupings, quantile_bins
@@ -48,26 +48,26 @@ def main(config: DictConfig) -> int:
         annotations = builder.annotations
         groupings = pool_groupings(builder.pool, by)
         corpus = build_corpus(make_stages(arm), annotations)
-        passed = passages(corpus)
+        passed = stage_outcomes(corpus)
         lines = adjust([
             line
-            for passage in passed
-            for line in _retention(passage, by, groupings, annotations, config.inspect.min_group)
+            for outcome in passed
+            for line in _retention(outcome, by, groupings, annotations, config.inspect.min_group)
         ])  # fmt: skip
         points = [Point("input", annotations.root(), np.arange(len(builder.pool)))]
-        points += [Point(passage.stage, passage.after, passage.kept) for passage in passed]
+        points += [Point(outcome.stage, outcome.after, outcome.kept) for outcome in passed]
         diversity = measure(points, annotations, config.inspect.sample_bytes)
         samples = {
-            passage.stage: _samples(passage, annotations, config.inspect.samples)
-            for passage in passed
-            if config.inspect.samples and not passage.keep.all()
+            outcome.stage: _samples(outcome, annotations, config.inspect.samples)
+            for outcome in passed
+            if config.inspect.samples and not outcome.keep.all()
         }
     title = config.study.title or config.study.name
-    stages = [(passage.stage, passage.rows.size, passage.kept.size) for passage in passed]
+    stages = [(outcome.stage, outcome.rows.size, outcome.kept.size) for outcome in passed]
     facts = {
         "pool": f"`{builder.pool.digest}`, {len(builder.pool):,} documents",
         "corpus": f"`{corpus.key}`",
-        "stages": ", ".join(f"`{passage.stage}`" for passage in passed) or "none",
+        "stages": ", ".join(f"`{outcome.stage}`" for outcome in passed) or "none",
         "settings": f"`inspect.by=[{','.join(by)}]` `inspect.min_group={config.inspect.min_group}` "
         f"`inspect.sample_bytes={config.inspect.sample_bytes}` `inspect.samples={config.inspect.samples}`",
     }
@@ -82,29 +82,29 @@ def main(config: DictConfig) -> int:
 
 
 def _retention(
-    passage: Passage, by: list[str], groupings: dict[str, Grouping], annotations: Annotations, least: int
+    outcome: StageOutcome, by: list[str], groupings: dict[str, Grouping], annotations: Annotations, least: int
 ) -> list[Retention]:
     lines = []
     for column in dict.fromkeys(by):
         if column == LENGTH:
-            grouping = quantile_bins(annotations.sizes(passage.before)[passage.rows], "bytes")
+            grouping = quantile_bins(annotations.sizes(outcome.before)[outcome.rows], "bytes")
         else:
             grouping = groupings[column]
-            grouping = Grouping(grouping.names, grouping.code[passage.rows])
-        lines += retention(passage.stage, column, grouping, passage.keep, least)
+            grouping = Grouping(grouping.names, grouping.code[outcome.rows])
+        lines += retention(outcome.stage, column, grouping, outcome.keep, least)
     return lines
 
 
-def _samples(passage: Passage, annotations: Annotations, count: int) -> str:
+def _samples(outcome: StageOutcome, annotations: Annotations, count: int) -> str:
     keys, url = annotations.pool.keys, annotations.pool.column("url")
     dropped, kept = (
         rows[np.argsort(mix64(keys[rows], 0), kind="stable")[:count]]
-        for rows in (passage.rows[~passage.keep], passage.kept)
+        for rows in (outcome.rows[~outcome.keep], outcome.kept)
     )
     rows = np.sort(np.concatenate([dropped, kept]))
-    markup = dict(zip(rows.tolist(), is_markup(annotations, passage.before, rows).tolist(), strict=True))
-    text = {row: visible(text, markup[row]) for row, text in annotations.texts(passage.before, rows)}
-    why = dict(zip(passage.rows.tolist(), passage.reason.tolist(), strict=True))
+    markup = dict(zip(rows.tolist(), is_markup(annotations, outcome.before, rows).tolist(), strict=True))
+    text = {row: visible(text, markup[row]) for row, text in annotations.texts(outcome.before, rows)}
+    why = dict(zip(outcome.rows.tolist(), outcome.reason.tolist(), strict=True))
     return sample_table(
         [(url[row].as_py(), why[row], text[row]) for row in dropped.tolist()],
         [(url[row].as_py(), text[row]) for row in kept.tolist()],

@@ -26,7 +26,7 @@ from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.leaks import find_leaks, leak_finder
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
-from ablate.inspect.arm import open_arm, passages
+from ablate.inspect.arm import open_arm, stage_outcomes
 from ablate.inspect.page import visible
 from ablate.render.tables import aligned, markdown
 from ablate.stages.decontamination import Decontamination
@@ -50,7 +50,7 @@ def main(config: DictConfig) -> int:
             )
         annotations = builder.annotations
         corpus = build_corpus(make_stages(arm), annotations)
-        reached = next((p for p in passages(corpus) if p.stage == Decontamination.name), None)
+        reached = next((p for p in stage_outcomes(corpus) if p.stage == Decontamination.name), None)
         version, rows = (reached.before, reached.rows) if reached else (corpus.version, corpus.rows)
         found = find_leaks(annotations, version, rows, finder)
         left = find_leaks(annotations, corpus.version, corpus.rows, finder) if reached else found
