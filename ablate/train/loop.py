@@ -210,18 +210,23 @@ def train_stacked(
     recipe = {name: value for name, value in naming_fields(config).items() if name != "tokens"}
     precision = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
     recipe["precision"] = precision
-    lanes = [_Lane(run, digest([naming_fields(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
+    run_states = [_RunState(run, digest([naming_fields(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(_threads(config.threads))
         stack.enter_context(_process_group(device))
-        for lane in lanes:
-            lane.load()
+        for run_state in run_states:
+            run_state.load()
         # After an interruption some may be a checkpoint ahead of others.
-        for step in sorted({lane.step for lane in lanes}):
-            together = [lane for lane in lanes if lane.step == step and not lane.failure]
+        for step in sorted({run_state.step for run_state in run_states}):
+            together = [
+                run_state for run_state in run_states if run_state.step == step and not run_state.failure
+            ]
             if together:
                 _Training(together, proxy, config, vocab_size, steps, device, precision).go()
-    return [lane.failure or lane.result or AblateError("the run did not end") for lane in lanes]
+    return [
+        run_state.failure or run_state.result or AblateError("the run did not end")
+        for run_state in run_states
+    ]
 
 
 def measure_speed(
@@ -239,7 +244,7 @@ def measure_speed(
         runs = [Run(stream=_Nothing(), seed=seed, folder=Path(), evaluate=lambda *_: None) for seed in range(together)]  # fmt: skip
         precision = pick_precision(config.precision, device)
         training = _Training(
-            [_Lane(run, "") for run in runs], proxy, config, vocab_size, 1000, device, precision
+            [_RunState(run, "") for run in runs], proxy, config, vocab_size, 1000, device, precision
         )
         took: list[float] = []
         while len(took) < 3 or sum(took) < seconds:
@@ -254,7 +259,7 @@ class _Nothing:
         raise AssertionError("a probe reads no stream")
 
 
-class _Lane:
+class _RunState:
     """One run on its way: its losses, its checkpoint, what became of it."""
 
     def __init__(self, run: Run, identity: str) -> None:
@@ -269,7 +274,7 @@ class _Lane:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """An exception in the block is this lane's end, not that of the others."""
+        """An exception in the block is this run's end, not that of the others."""
         try:
             yield
         except Exception as error:
@@ -303,13 +308,13 @@ def _loss_of(*shape: Any) -> StackedLoss:
 
 
 class _Training:
-    """Lanes that are at the same step, trained to the end."""
+    """Runs that are at the same step, trained to the end."""
 
     def __init__(
-        self, lanes: list[_Lane], proxy: ProxyConfig, config: TrainConfig, vocab_size: int, steps: int,
+        self, run_states: list[_RunState], proxy: ProxyConfig, config: TrainConfig, vocab_size: int, steps: int,
         device: torch.device, precision: str,
     ) -> None:  # fmt: skip
-        self.lanes, self.config, self.steps, self.device = lanes, config, steps, device
+        self.run_states, self.config, self.steps, self.device = run_states, config, steps, device
         self.proxy, self.context, self.vocab_size = proxy, proxy.context, vocab_size
         self.precision, self.dtype = precision, torch.bfloat16 if precision == "bf16" else torch.float32
         self.batch = config.batch_tokens // proxy.context
@@ -322,7 +327,9 @@ class _Training:
         self.first = self.batch * self.rank // self.world
         self.share = self.batch * (self.rank + 1) // self.world - self.first
         self.pieces = math.ceil(self.share / (config.micro_batch or self.share))
-        self.weights = build_weights(proxy, vocab_size, [lane.run.seed for lane in lanes], device)
+        self.weights = build_weights(
+            proxy, vocab_size, [run_state.run.seed for run_state in run_states], device
+        )
         self.flops = training_flops(self.weights.models[0], 1, proxy.context)  # of a token
         self.parameters = [torch.nn.Parameter(part) for part in self.weights.parts]
         self.optimizer = torch.optim.AdamW(
@@ -338,23 +345,25 @@ class _Training:
         points = {max(1, round(share * steps)) for share in (*config.evaluations, 1.0)}
         # On the trunk, and at its end, the arms are one model still.
         self.evaluation_steps = sorted(point for point in points if point > config.trunk_steps(steps))
-        self.step = lanes[0].step
-        for number, lane in enumerate(lanes):
-            if lane.state:
-                self._restore(number, lane.state)
-                lane.state = None
+        self.step = run_states[0].step
+        for number, run_state in enumerate(run_states):
+            if run_state.state:
+                self._restore(number, run_state.state)
+                run_state.state = None
 
     @property
-    def alive(self) -> list[tuple[int, _Lane]]:
-        """Lanes that have not failed; the others are computed on and thrown away."""
-        return [(number, lane) for number, lane in enumerate(self.lanes) if not lane.failure]
+    def alive(self) -> list[tuple[int, _RunState]]:
+        """Runs that have not failed; the others are computed on and thrown away."""
+        return [
+            (number, run_state) for number, run_state in enumerate(self.run_states) if not run_state.failure
+        ]
 
     def go(self) -> None:
         if self.step in self.evaluation_steps:
             self._evaluate()
         reset_peak_memory(self.device)
         started = saved = time.monotonic()
-        before = self.lanes[0].trained_s
+        before = self.run_states[0].trained_s
         pending: list[Tensor] = []
         with ThreadPoolExecutor(1) as loader, held() as signals:
             batch: Future[Tensor] = loader.submit(self._load, self.step)
@@ -383,16 +392,16 @@ class _Training:
                     signals.stop_if_asked()
                 if not self.alive:
                     return
-        for number, lane in self.alive:
-            lane.result = self._result(number, lane)
+        for number, run_state in self.alive:
+            run_state.result = self._result(number, run_state)
 
     def _load(self, step: int) -> Tensor:
         """This process's part of a step's batch: shape (R, share, context + 1)."""
         parts = []
-        for lane in self.lanes:
+        for run_state in self.run_states:
             part = np.zeros((self.share, self.context + 1), dtype=np.int64)
-            with lane.guard():
-                part = self._sequences(lane.run.stream, step * self.batch + self.first)
+            with run_state.guard():
+                part = self._sequences(run_state.run.stream, step * self.batch + self.first)
             parts.append(part)
         batch = torch.from_numpy(np.stack(parts))
         if self.device.type == "cuda":
@@ -440,13 +449,13 @@ class _Training:
                 if not _out_of_memory(error):
                     raise
                 if self.pieces >= self.share:
-                    for _, lane in self.alive:
-                        lane.fail(
+                    for _, run_state in self.alive:
+                        run_state.fail(
                             "out_of_memory", step + 1,
                             f"step {step + 1} of {self.steps}: not even one sequence of {self.context} tokens "
-                            f"of {len(self.lanes)} runs fits the memory. Choose a smaller proxy, or proxy.context",
+                            f"of {len(self.run_states)} runs fits the memory. Choose a smaller proxy, or proxy.context",
                         )  # fmt: skip
-                    zeros = torch.zeros(len(self.lanes), device=self.device)
+                    zeros = torch.zeros(len(self.run_states), device=self.device)
                     return zeros, [torch.zeros_like(part) for part in self.parameters]
             self.pieces = min(2 * self.pieces, self.share)
             self.captured.clear()
@@ -478,12 +487,12 @@ class _Training:
         first = self.step - len(values) + 1
         pending.clear()
         limit = math.log(self.vocab_size) + DIVERGED
-        for number, lane in self.alive:
+        for number, run_state in self.alive:
             losses = [step[0][number] for step in values]
             norms = [step[1][number] for step in values]
             for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), first):
                 if not (math.isfinite(loss) and math.isfinite(norm)):
-                    lane.fail(
+                    run_state.fail(
                         "not_finite", step,
                         f"step {step} of {self.steps}: the loss is {loss} and the gradient norm {norm}; "
                         "both must be finite. Lower train.lr, lengthen train.warmup_fraction or choose "
@@ -493,40 +502,45 @@ class _Training:
             else:
                 mean = sum(losses) / len(losses)
                 if mean > limit:
-                    lane.fail(
+                    run_state.fail(
                         "diverged", self.step,
                         f"step {self.step} of {self.steps}: the loss is {mean:.2f}, and guessing every token "
                         f"alike gives {limit - DIVERGED:.2f}; the run has diverged. Lower train.lr or lengthen "
                         "train.warmup_fraction",
                     )  # fmt: skip
-            lane.losses += losses
-            lane.norm, lane.trained_s = norms[-1], trained_s
-            if lane.run.log and self.rank == 0 and not lane.failure:
-                with lane.guard():
-                    lane.run.log(self._entry(lane))
+            run_state.losses += losses
+            run_state.norm, run_state.trained_s = norms[-1], trained_s
+            if run_state.run.log and self.rank == 0 and not run_state.failure:
+                with run_state.guard():
+                    run_state.run.log(self._entry(run_state))
 
-    def _entry(self, lane: _Lane) -> Progress:
+    def _entry(self, run_state: _RunState) -> Progress:
         tokens = self.step * self.config.batch_tokens
-        own = tokens - lane.began * self.config.batch_tokens
+        own = tokens - run_state.began * self.config.batch_tokens
         return {
-            "step": self.step, "tokens": tokens, "loss": round(lane.losses[-1], 5),
-            "lr": self.optimizer.param_groups[0]["lr"], "grad_norm": round(lane.norm, 4),
-            "tokens_per_s": round(own / max(1e-9, lane.trained_s)),
+            "step": self.step, "tokens": tokens, "loss": round(run_state.losses[-1], 5),
+            "lr": self.optimizer.param_groups[0]["lr"], "grad_norm": round(run_state.norm, 4),
+            "tokens_per_s": round(own / max(1e-9, run_state.trained_s)),
         }  # fmt: skip
 
     def _evaluate(self) -> None:
         """Each run's own evaluation, by the first process; scores are computed in fp32 on a CPU."""
         if self.rank == 0:
-            for number, lane in self.alive:
+            for number, run_state in self.alive:
                 model = self.weights.models[number].eval()
-                with lane.guard(), torch.inference_mode(), self._autocast():
-                    lane.run.evaluate(model, self.step * self.config.batch_tokens)
+                with run_state.guard(), torch.inference_mode(), self._autocast():
+                    run_state.run.evaluate(model, self.step * self.config.batch_tokens)
         if self.world > 1:
-            said = [[None if lane.failure is None else str(lane.failure) for lane in self.lanes]]
+            said = [
+                [
+                    None if run_state.failure is None else str(run_state.failure)
+                    for run_state in self.run_states
+                ]
+            ]
             dist.broadcast_object_list(said)
-            for lane, failure in zip(self.lanes, said[0], strict=True):
-                if failure is not None and not lane.failure:
-                    lane.failure = AblateError(failure)
+            for run_state, failure in zip(self.run_states, said[0], strict=True):
+                if failure is not None and not run_state.failure:
+                    run_state.failure = AblateError(failure)
 
     def _autocast(self) -> Any:
         if self.precision == "bf16" and self.device.type == "cuda":
@@ -535,17 +549,17 @@ class _Training:
 
     def _save(self) -> None:
         if self.rank == 0:
-            for number, lane in self.alive:
-                with lane.guard():
-                    checkpoint.save(lane.run.folder, lane.identity, {
-                        "step": self.step, "began": lane.began, "losses": lane.losses, "trained_s": lane.trained_s,
+            for number, run_state in self.alive:
+                with run_state.guard():
+                    checkpoint.save(run_state.run.folder, run_state.identity, {
+                        "step": self.step, "began": run_state.began, "losses": run_state.losses, "trained_s": run_state.trained_s,
                         "weights": [part[number].clone() for part in self.weights.parts],
                         "moments": [
                             [self.optimizer.state[part][name][number].clone() for name in ("exp_avg", "exp_avg_sq")]
                             for part in self.parameters
                         ],
                     })  # fmt: skip
-                    lane.good_step = self.step
+                    run_state.good_step = self.step
 
     def _restore(self, number: int, state: checkpoint.State) -> None:
         for part, saved in zip(self.parameters, state["weights"], strict=True):
@@ -558,23 +572,23 @@ class _Training:
             for name, moment in zip(("exp_avg", "exp_avg_sq"), moments, strict=True):
                 mine[name][number].copy_(moment)
 
-    def _result(self, number: int, lane: _Lane) -> TrainResult:
+    def _result(self, number: int, run_state: _RunState) -> TrainResult:
         tokens = self.steps * self.config.batch_tokens
         every = max(1, self.steps // 200)
-        curve = [[(i + 1) * self.config.batch_tokens, round(v, 6)] for i, v in enumerate(lane.losses)]
-        tail = lane.losses[-max(1, self.steps // 10) :]
+        curve = [[(i + 1) * self.config.batch_tokens, round(v, 6)] for i, v in enumerate(run_state.losses)]
+        tail = run_state.losses[-max(1, self.steps // 10) :]
         model = self.weights.models[number]
-        own = tokens - lane.began * self.config.batch_tokens
+        own = tokens - run_state.began * self.config.batch_tokens
         flops = self.flops * own
         # Of runs in lockstep each bears its part of the time.
-        train_s = max(1e-9, lane.trained_s / len(self.lanes))
+        train_s = max(1e-9, run_state.trained_s / len(self.run_states))
         peak = peak_flops(self.device, self.precision)
         cost: Cost = {
             "train_s": train_s, "tokens_per_s": own / train_s,
             "share_of_peak": None if peak is None else flops / train_s / peak / self.world,
             "peak_memory_bytes": peak_memory_bytes(self.device), "device": self._device_name(),
             "precision": self.precision, "threads": torch.get_num_threads(), "processes": self.world,
-            "together": len(self.lanes),
+            "together": len(self.run_states),
         }  # fmt: skip
         return TrainResult(
             tokens, self.steps, float(np.mean(tail)), curve[every - 1 :: every], count_parameters(model), flops, cost

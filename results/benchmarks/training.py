@@ -34,7 +34,7 @@ from transformers import Trainer, TrainingArguments
 from ablate.config import make
 from ablate.train.config import TrainConfig
 from ablate.train.device import keep_freed_memory
-from ablate.train.loop import Run, _Lane, _Training, measure_speed, train
+from ablate.train.loop import Run, _RunState, _Training, measure_speed, train
 from ablate.train.proxy import build_model
 from ablate.train.schedule import lr_factor
 
@@ -206,8 +206,10 @@ def step_of(name: str, proxy: Any, config: TrainConfig, vocab_size: int, table: 
     """One training step as the Trainer does it, without the Trainer, or as we do it."""
     rows = torch.from_numpy(table.rows[: BATCH_TOKENS // proxy.context])
     if name == "ours":
-        lane = _Lane(Run(stream=table, seed=0, folder=Path(), evaluate=lambda *_: None), "")
-        training = _Training([lane], proxy, config, vocab_size, 1000, torch.device("cpu"), config.precision)
+        run_state = _RunState(Run(stream=table, seed=0, folder=Path(), evaluate=lambda *_: None), "")
+        training = _Training(
+            [run_state], proxy, config, vocab_size, 1000, torch.device("cpu"), config.precision
+        )
         return lambda: training._train_step(0, rows[None])
     inputs, targets = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
     model = build_model(proxy, vocab_size, 0)
