@@ -24,7 +24,7 @@ from ablate.study.plan import folder_of
 def main(config: DictConfig) -> int:
     """Report; returns the exit status."""
     from ablate.report.page import write_report
-    from ablate.report.planned import planned_text
+    from ablate.report.plan_check import plan_check_text
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
 
@@ -36,7 +36,7 @@ def main(config: DictConfig) -> int:
     study = load_study(folder, settings.estimands or ())
     rows = write_report(study)
     print(terminal_table(study, rows))
-    if planned := planned_text(study):
+    if planned := plan_check_text(study):
         print(f"\n{planned}")
     print(f"\nreport: {study.folder / 'REPORT.md'}")
     return 0

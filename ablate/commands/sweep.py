@@ -58,7 +58,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
         failures = doing(folder, store, config, say)
     from ablate.report.mirror import mirror_study
     from ablate.report.page import write_report
-    from ablate.report.planned import planned_text
+    from ablate.report.plan_check import plan_check_text
     from ablate.report.tables import terminal_table
     from ablate.study.results import load_study
     from ablate.study.run import guarded
@@ -66,7 +66,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
     study = load_study(folder)
     rows = write_report(study)
     print(terminal_table(study, rows))
-    if planned := planned_text(study):
+    if planned := plan_check_text(study):
         print(f"\n{planned}")
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")
     mirror_study(study, guarded(plan))

@@ -16,7 +16,7 @@ from ablate.estimand.base import load_estimand
 from ablate.page.build import page as html_page
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
 from ablate.render.tables import interval, markdown, p_text, signed, unsigned, without_tags
-from ablate.report import branching, decision, leaks, rounds, selection, stability, trust
+from ablate.report import branching, decision, diagnostics, interim_looks, leaks, selection, stability
 from ablate.report.cost import cost_page
 from ablate.report.effects_table import claimed_alone, effects_table, headline, in_bits
 from ablate.report.figures import write_figures
@@ -100,10 +100,10 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts += ["## Selection or volume?", *split]
         if "selection_and_volume" in figures:
             parts.append("![Gains, split into selection and volume](figures/selection_and_volume.svg)")
-    if told := rounds.section(study):
+    if told := interim_looks.section(study):
         parts += ["## Which contrast was closed when", *told]
     parts += ["## How much noise there is, and what can be seen", *_noise(study)]
-    parts += ["## What the intervals lean on", *trust.section(study, rows)]
+    parts += ["## What the intervals lean on", *diagnostics.section(study, rows)]
     parts += ["## Which tasks can be believed at this scale", *section(study)]
     parts += [
         "## Scores",

@@ -21,10 +21,10 @@ from ablate.report.noise import noise_table
 from ablate.report.row import Row, columns
 from ablate.report.tables import scale
 from ablate.report.words import chance, families, reading
+from ablate.study.interim_looks import OPEN
 from ablate.study.plan import run_folder
 from ablate.study.record import Record
 from ablate.study.results import AGGREGATE, GIVEN_UP, NOT_RUN, Study, current, score_table
-from ablate.study.rounds import OPEN
 from ablate.study.tracked import flat
 from ablate.summary.model import Columns, Head, Summary
 from ablate.summary.state import state_of

@@ -32,9 +32,9 @@ from ablate.pool.spike.defects import KINDS
 from ablate.secrets import secret_in
 from ablate.store import read_json, write_json
 from ablate.study.chance import OF_DOCUMENTS, draw_of
+from ablate.study.interim_looks import check_looks
 from ablate.study.journal import note_plan, seeds_seen
 from ablate.study.pairing import choose_pairing, own_seeds, shares_seeds
-from ablate.study.rounds import check_rounds
 from ablate.study.schema import Arm, Headline, Plan, counting, other_format
 from ablate.study.tokenizer_text import with_text
 
@@ -318,7 +318,7 @@ def make_plan(composed: Any) -> Plan:
         stages=tuple(order),
         store=str(config["store"]),
         tracker=config["tracker"],
-        sequential=None if asked is None else check_rounds(asked, seeds),
+        sequential=None if asked is None else check_looks(asked, seeds),
     )
     pairing = choose_pairing(
         config["design"]["pairing"],

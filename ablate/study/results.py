@@ -22,11 +22,11 @@ from ablate.estimand.base import NotIdentified, averages
 from ablate.render.funnel import FunnelRow
 from ablate.store import check, read_json, read_table
 from ablate.study.chance import Chance, Draw, chance_of, draw_of, draws_documents
+from ablate.study.interim_looks import State, states
 from ablate.study.journal import AT_ITS_WORD, Standing, gain_key, read_journal, single_claims, standing
 from ablate.study.pairing import shares_seeds
 from ablate.study.plan import contrasts_asked, load_plan, run_folder
 from ablate.study.record import Record, TaskInfo, read_record
-from ablate.study.rounds import State, states
 from ablate.study.schema import UNPAIRED, Plan
 
 HELDOUT = "heldout"

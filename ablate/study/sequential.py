@@ -8,9 +8,9 @@ from omegaconf import DictConfig
 
 from ablate.errors import ConfigError
 from ablate.store import Store
+from ablate.study.interim_looks import OPEN
 from ablate.study.plan import load_plan
 from ablate.study.results import current, load_study
-from ablate.study.rounds import OPEN
 from ablate.study.sweep import Say, sweep
 
 

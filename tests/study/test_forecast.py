@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablate.effects.detectable import forecast
-from ablate.report.planned import compare
+from ablate.report.plan_check import compare
 from ablate.study.forecast import PEAKS, accelerator_seconds, cheapest
 from ablate.study.noise import seed_noise
 from ablate.study.results import load_study

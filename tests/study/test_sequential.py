@@ -11,8 +11,8 @@ import pytest
 
 import ablate.study.run as running
 from ablate.design.base import ContrastSpec
+from ablate.study.interim_looks import DECIDED, NEGLIGIBLE, OPEN, SAME, states
 from ablate.study.results import load_study
-from ablate.study.rounds import DECIDED, NEGLIGIBLE, OPEN, SAME, states
 from ablate.study.schema import Arm, Headline, Plan, Sequential
 
 Run = Callable[..., int]

@@ -100,7 +100,7 @@ def _line(what: str, planned: float, realised: float, unit: str, note: str) -> l
     return [what, *shown, f"{ratio:.2f}" if math.isfinite(ratio) else "–", note]
 
 
-def planned_text(study: Study) -> str:
+def plan_check_text(study: Study) -> str:
     """The comparison as a table for the terminal; empty when there is none."""
     cells = compare(study)
     return f"Planned against realised:\n{aligned(HEADER, cells)}" if cells else ""

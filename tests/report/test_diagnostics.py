@@ -16,6 +16,7 @@ from ablate.design.full_factorial import FullFactorial
 from ablate.design.leave_one_out import LeaveOneOut
 from ablate.effects.verdict import Kind
 from ablate.estimand.base import contrasts_of
+from ablate.report.diagnostics import findings
 from ablate.report.effects_table import effects_table
 from ablate.report.findings.additivity import Additivity, Aliased, PredictedBest
 from ablate.report.findings.base import Finding
@@ -25,7 +26,6 @@ from ablate.report.findings.intervals import SeedsAndItems, Unbalanced
 from ablate.report.findings.noise import EqualNoise, FewSeeds, NearBound, NoShapeSeen, TwoKindsOfRun
 from ablate.report.findings.runs import ArmsWithoutRun, UnlikeArithmetic
 from ablate.report.page import write_report
-from ablate.report.trust import findings
 from ablate.study.plan import write_plan
 from ablate.study.results import Study, load_study
 from ablate.study.schema import Arm

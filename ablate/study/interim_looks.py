@@ -38,7 +38,7 @@ class State:
     seeds: int
 
 
-def check_rounds(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | None:
+def check_looks(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | None:
     """What a plan freezes of `sequential`; None when it is off.
 
     Raises:
