@@ -118,7 +118,7 @@ def folder_digest(folder: str | Path) -> str:
     return digest({name: file_digest(path) for name, path in folder_files(folder).items()})
 
 
-ASIDE = {"identity": False}
+NOT_IDENTITY = {"identity": False}
 """`metadata` of a dataclass field that changes no result: where something is kept, how fast it goes, what it is called."""
 
 

@@ -12,7 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ablate.config import build, plain
 from ablate.errors import ConfigError
-from ablate.fingerprint import ASIDE
+from ablate.fingerprint import NOT_IDENTITY
 from ablate.typed import shown
 
 MOST_NAME = 200
@@ -23,12 +23,12 @@ MOST_NAME = 200
 class StudyConfig:
     """What is asked, and where answers go."""
 
-    name: str = field(default="default", metadata=ASIDE)
-    title: str = field(default="", metadata=ASIDE)
-    question: str = field(default="", metadata=ASIDE)
-    prediction: str = field(default="", metadata=ASIDE)
-    dir: str = field(default="studies/${study.name}", metadata=ASIDE)
-    replan: bool = field(default=False, metadata=ASIDE)
+    name: str = field(default="default", metadata=NOT_IDENTITY)
+    title: str = field(default="", metadata=NOT_IDENTITY)
+    question: str = field(default="", metadata=NOT_IDENTITY)
+    prediction: str = field(default="", metadata=NOT_IDENTITY)
+    dir: str = field(default="studies/${study.name}", metadata=NOT_IDENTITY)
+    replan: bool = field(default=False, metadata=NOT_IDENTITY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -421,14 +421,14 @@ class Config:
     budget: Any = MISSING
     evaluate: Any = MISSING
     design: DesignConfig = field(default_factory=DesignConfig)
-    tracker: Any = field(default=MISSING, metadata=ASIDE)
+    tracker: Any = field(default=MISSING, metadata=NOT_IDENTITY)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None
-    give_up: bool = field(default=False, metadata=ASIDE)
+    give_up: bool = field(default=False, metadata=NOT_IDENTITY)
     randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
     mixture: dict[str, float] | None = None
-    workers: int | None = field(default=None, metadata=ASIDE)
-    store: str = field(default="store", metadata=ASIDE)
+    workers: int | None = field(default=None, metadata=NOT_IDENTITY)
+    store: str = field(default="store", metadata=NOT_IDENTITY)
     inspect: InspectConfig = field(default_factory=InspectConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     teacher: Any = MISSING

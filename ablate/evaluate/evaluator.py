@@ -27,7 +27,7 @@ from ablate.evaluate.requests import (
     rolling_windows,
 )
 from ablate.evaluate.tasks import TaskSource, find_tasks
-from ablate.fingerprint import ASIDE, digest, was
+from ablate.fingerprint import NOT_IDENTITY, digest, was
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text
 from ablate.store import Store, whole_files
 
@@ -74,9 +74,9 @@ class EvaluateConfig:
     heldout_limit: int | None = None
     limit: int | None = None
     primary: str = "prob"
-    aggregate: str | tuple[str, ...] | None = field(default="all", metadata=ASIDE)
-    claims: Mapping[str, tuple[str, ...]] | None = field(default=None, metadata=ASIDE)
-    average_last: int = field(default=1, metadata=ASIDE)
+    aggregate: str | tuple[str, ...] | None = field(default="all", metadata=NOT_IDENTITY)
+    claims: Mapping[str, tuple[str, ...]] | None = field(default=None, metadata=NOT_IDENTITY)
+    average_last: int = field(default=1, metadata=NOT_IDENTITY)
     memorisation: int = 0
     batch_tokens: int = 16384
     chance: Mapping[str, float] | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablate.errors import DataError
-from ablate.fingerprint import ASIDE, file_digest
+from ablate.fingerprint import NOT_IDENTITY, file_digest
 from ablate.pool.digital_source import COLUMNS, SYNTHETIC, TERM
 from ablate.pool.source import NO_TEXT, Document, Skipped, Source
 from ablate.reading.records import read_rows
@@ -28,7 +28,7 @@ class Synthetic(Source):
         limit: at most this many documents; null for all.
     """
 
-    path: str = field(metadata=ASIDE)
+    path: str = field(metadata=NOT_IDENTITY)
     limit: int | None = None
 
     def request(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PLAN_FORMAT = 2
 PAIRED, UNPAIRED = "paired", "unpaired"
 RESTORE = "restore it from a copy, or plan again with the study's own command and study.replan=true"
-SET_ASIDE = {entry.name for entry in (*fields(StudyConfig), *fields(Config)) if not counts(entry)}
+NOT_IDENTITY_KEYS = {entry.name for entry in (*fields(StudyConfig), *fields(Config)) if not counts(entry)}
 """Keys of a plan that change no result."""
 
 
@@ -248,7 +248,9 @@ def counting(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Return of a plan's JSON what changes a result."""
     store = str(plan.get("store") or "").rstrip("/")
     kept = {
-        key: value for key, value in plan.items() if key not in {*SET_ASIDE, "study", "predicted", "digest"}
+        key: value
+        for key, value in plan.items()
+        if key not in {*NOT_IDENTITY_KEYS, "study", "predicted", "digest"}
     }
     kept["arms"] = {
         name: {**arm, "config": _without_store(identified(arm["config"]), store)}

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import torch
 
 from ablate.errors import ConfigError
-from ablate.fingerprint import ASIDE, LATER, was
+from ablate.fingerprint import LATER, NOT_IDENTITY, was
 from ablate.train.schedule import SCHEDULES, lr_factor, warmup_steps
 
 REFERENCE = "reference"
@@ -67,13 +67,13 @@ class TrainConfig:
     eps: float = 1e-8
     clip: float = 1.0
     precision: str = "auto"
-    compile: bool | None = field(default=None, metadata=ASIDE)
+    compile: bool | None = field(default=None, metadata=NOT_IDENTITY)
     evaluations: tuple[float, ...] = (1.0,)
-    checkpoint_s: float = field(default=60.0, metadata=ASIDE)
-    device: str = field(default="auto", metadata=ASIDE)
-    threads: int | None = field(default=None, metadata=ASIDE)
-    micro_batch: int | None = field(default=None, metadata=ASIDE)
-    stacked_runs: int | None = field(default=None, metadata={**ASIDE, **was("together")})
+    checkpoint_s: float = field(default=60.0, metadata=NOT_IDENTITY)
+    device: str = field(default="auto", metadata=NOT_IDENTITY)
+    threads: int | None = field(default=None, metadata=NOT_IDENTITY)
+    micro_batch: int | None = field(default=None, metadata=NOT_IDENTITY)
+    stacked_runs: int | None = field(default=None, metadata={**NOT_IDENTITY, **was("together")})
     branch_from: str | None = field(default=None, metadata=LATER)
     branch_at: float | None = field(default=None, metadata=LATER)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ablate.fingerprint import ASIDE
+from ablate.fingerprint import NOT_IDENTITY
 from ablate.plain import Plain
 from ablate.pool.source import Document, Skipped, Source
 from ablate.pool.testbed.pages import Page, TestbedConfig, generate, heldout
@@ -34,7 +34,7 @@ class Testbed(Source):
         world: what is generated.
     """
 
-    folder: str = field(metadata=ASIDE)
+    folder: str = field(metadata=NOT_IDENTITY)
     world: TestbedConfig
 
     def request(self) -> dict[str, Plain]:
