@@ -27,13 +27,13 @@ class Layout:
     Attributes:
         processes: that train side by side.
         threads: of each; None leaves them alone.
-        together: runs in lockstep in each.
+        stacked_runs: in lockstep in each.
         tokens_per_s: measured for all of them; None where nothing was measured.
     """
 
     processes: int = 1
     threads: int | None = None
-    together: int = 1
+    stacked_runs: int = 1
     tokens_per_s: float | None = None
 
 
@@ -51,7 +51,7 @@ def choose_layout(
     """
     if whole(path):
         kept, train = Layout(**read_json(path)), config["train"]
-        if train["threads"] in (None, kept.threads) and train["stacked_runs"] in (None, kept.together):
+        if train["threads"] in (None, kept.threads) and train["stacked_runs"] in (None, kept.stacked_runs):
             return kept
     layout = _measure(config, vocab_size, runs, say)
     write_json(path, asdict(layout), seal=True)
@@ -69,7 +69,9 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
     alone = Layout(1, (train.threads or cores) if on_cpu else train.threads, train.stacked_runs or 1)
     if runs == 1:
         return alone
-    speed = measure_speed(proxy, replace(train, threads=alone.threads), vocab_size, together=alone.together)
+    speed = measure_speed(
+        proxy, replace(train, threads=alone.threads), vocab_size, stacked_runs=alone.stacked_runs
+    )
     tried = [replace(alone, tokens_per_s=speed)]
     if runs * train.tokens / speed < WORTH_MEASURING_S:
         return tried[0]
@@ -77,12 +79,12 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
         for threads in sorted({fewest, *(2**n for n in range(1, cores.bit_length()) if 2**n > fewest)}):
             processes = min(cores // threads, runs, _fit_memory())
             if processes > 1 and (train.threads is None or threads == train.threads):
-                tried.append(_concurrent(proxy, train, vocab_size, Layout(processes, threads, alone.together)))  # fmt: skip
+                tried.append(_concurrent(proxy, train, vocab_size, Layout(processes, threads, alone.stacked_runs)))  # fmt: skip
     best = max(tried, key=_speed)
-    for together in LOCKSTEP if train.stacked_runs is None else ():
-        if together * best.processes > runs:
+    for stacked in LOCKSTEP if train.stacked_runs is None else ():
+        if stacked * best.processes > runs:
             break
-        wider = _concurrent(proxy, train, vocab_size, replace(best, together=together))
+        wider = _concurrent(proxy, train, vocab_size, replace(best, stacked_runs=stacked))
         tried.append(wider)
         if _speed(wider) < GAIN * _speed(best):
             break
@@ -90,7 +92,7 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
     for layout in tried:
         mark = "  <- this" if layout is best else ""
         say(
-            f"measured: {layout.processes} x {layout.threads or 'all'} threads, {layout.together} in lockstep: "
+            f"measured: {layout.processes} x {layout.threads or 'all'} threads, {layout.stacked_runs} in lockstep: "
             f"{_speed(layout):,.0f} tokens/s{mark}"
         )
     return best
@@ -106,12 +108,12 @@ def _concurrent(proxy: Any, train: Any, vocab_size: int, layout: Layout) -> Layo
 
     train = replace(train, threads=layout.threads)
     if layout.processes == 1:
-        speeds = [measure_speed(proxy, train, vocab_size, together=layout.together)]
+        speeds = [measure_speed(proxy, train, vocab_size, stacked_runs=layout.stacked_runs)]
     else:
         # These are the processes that joblib's launcher will use, so their start is not lost.
         from joblib import Parallel, delayed
 
-        probe = delayed(measure_speed)(proxy, train, vocab_size, together=layout.together)
+        probe = delayed(measure_speed)(proxy, train, vocab_size, stacked_runs=layout.stacked_runs)
         try:
             Parallel(layout.processes)(delayed(_import)() for _ in range(layout.processes))
             speeds = Parallel(layout.processes)(probe for _ in range(layout.processes))

@@ -136,7 +136,7 @@ def _speeds(
     speed = layout.tokens_per_s
     if speed is None:
         recipe = replace(train, threads=layout.threads)
-        speed = layout.processes * measure_speed(proxy, recipe, vocab_size, together=layout.together)
+        speed = layout.processes * measure_speed(proxy, recipe, vocab_size, stacked_runs=layout.stacked_runs)
     model: Any = build_model(proxy, vocab_size, 0)
     model = model.to(pick_device(train.device)).eval()
     took, threads = [], torch.get_num_threads()

@@ -243,7 +243,7 @@ def _launcher(
 ) -> Callable[..., None]:
     """What launches runs, `count` of them in all, or the trunks of some, and waits for them."""
     config, store = plan.reference_arm.config, builder.store
-    layout = Layout(together=plan.reference_arm.train.stacked_runs or 1)
+    layout = Layout(stacked_runs=plan.reference_arm.train.stacked_runs or 1)
     if not is_chosen(composed):
         vocabulary = len(load_tokenizer(builder.tokenizer.folder))
         layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
@@ -254,10 +254,12 @@ def _launcher(
             return
         trunks = of_trunks or {}
         # Trunks are few: spread over all processes, however many would go in lockstep.
-        together = min(layout.together, -(-len(runs) // layout.processes)) if trunks else layout.together
+        stacked = (
+            min(layout.stacked_runs, -(-len(runs) // layout.processes)) if trunks else layout.stacked_runs
+        )
 
         def start(some: list[RunName]) -> None:
-            handed(_groups(some, plan, together), bool(trunks))
+            handed(_groups(some, plan, stacked), bool(trunks))
 
         def finished(run: RunName) -> bool:
             return trunks[run].finished if trunks else _done(study, *run)
@@ -289,13 +291,13 @@ def _launcher(
     return launch
 
 
-def _groups(runs: list[RunName], plan: Plan, together: int) -> list[list[RunName]]:
+def _groups(runs: list[RunName], plan: Plan, stacked: int) -> list[list[RunName]]:
     """Runs cut into groups of one shape, `together` at most in each."""
     alike: dict[str, list[RunName]] = {}
     for arm, seed in runs:
         config = plan.arms[arm].config
         alike.setdefault(canonical_json([config["proxy"], config["train"]]), []).append((arm, seed))
-    return [group[at : at + together] for group in alike.values() for at in range(0, len(group), together)]
+    return [group[at : at + stacked] for group in alike.values() for at in range(0, len(group), stacked)]
 
 
 def sweep_distributed(study: Path, store: Store, workers: int | None) -> dict[RunName, str]:

@@ -230,18 +230,18 @@ def train_stacked(
 
 
 def measure_speed(
-    proxy: ProxyConfig, config: TrainConfig, vocab_size: int, *, together: int = 1, seconds: float = 1.0
+    proxy: ProxyConfig, config: TrainConfig, vocab_size: int, *, stacked_runs: int = 1, seconds: float = 1.0
 ) -> float:
-    """Tokens per second of `together` proxies in lockstep, over training steps on random tokens.
+    """Tokens per second of `stacked_runs` proxies in lockstep, over training steps on random tokens.
 
     The median step of about `seconds` counts; nothing is kept.
     """
     device = pick_device(config.device)
     config = replace(config, branch_from=None, branch_at=None)  # a step costs the same wherever it stands
     with _threads(config.threads):
-        shape = (together, config.batch_tokens // proxy.context, proxy.context + 1)
+        shape = (stacked_runs, config.batch_tokens // proxy.context, proxy.context + 1)
         tokens = torch.randint(0, vocab_size, shape, generator=torch.Generator().manual_seed(0)).to(device)
-        runs = [Run(stream=_Nothing(), seed=seed, folder=Path(), evaluate=lambda *_: None) for seed in range(together)]  # fmt: skip
+        runs = [Run(stream=_Nothing(), seed=seed, folder=Path(), evaluate=lambda *_: None) for seed in range(stacked_runs)]  # fmt: skip
         precision = pick_precision(config.precision, device)
         training = _Training(
             [_RunState(run, "") for run in runs], proxy, config, vocab_size, 1000, device, precision
@@ -251,7 +251,7 @@ def measure_speed(
             begin = time.perf_counter()
             training._train_step(len(took), tokens).tolist()
             took.append(time.perf_counter() - begin)
-    return together * config.batch_tokens / float(np.median(took))
+    return stacked_runs * config.batch_tokens / float(np.median(took))
 
 
 class _Nothing:

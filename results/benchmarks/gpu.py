@@ -290,7 +290,7 @@ def lockstep(bench: Bench) -> None:
         for together in (1, 2) if bench.small else (1, 4, 16):
             bench.clear()
             try:
-                rate = measure_speed(proxy, config, vocabulary, together=together, seconds=1.0)
+                rate = measure_speed(proxy, config, vocabulary, stacked_runs=together, seconds=1.0)
             except Exception as error:
                 bench.skip(f"lockstep {name} x {together}", f"{type(error).__name__}: {error}")
                 continue

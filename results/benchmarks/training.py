@@ -311,7 +311,9 @@ def main() -> None:
             if rung in LOCKSTEP:
                 one = replace(config, threads=1)
                 alone, *many = (
-                    workers["ours"].submit(measure_speed, proxy, one, vocab_size, together=together).result()
+                    workers["ours"]
+                    .submit(measure_speed, proxy, one, vocab_size, stacked_runs=together)
+                    .result()
                     for together in (1, 2, 4)
                 )
                 lockstep += [

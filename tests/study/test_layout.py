@@ -29,7 +29,7 @@ def with_train(config: dict, **changes: object) -> dict:
 def test_a_sweep_of_seconds_is_not_measured(tmp_path: Path, config: dict) -> None:
     said: list[str] = []
     found = choose_layout(tmp_path / "layout.json", config, 300, runs=4, say=said.append)
-    assert (found.processes, found.together, said) == (1, 1, [])
+    assert (found.processes, found.stacked_runs, said) == (1, 1, [])
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_the_fastest_way_is_taken_and_kept(
     import ablate.train.loop as loop
 
     def measured(proxy: object, train: object, vocab_size: int, way: Layout) -> Layout:
-        speed = speeds.get((way.processes, way.threads, way.together), 0)
-        return Layout(way.processes, way.threads, way.together, float(speed))
+        speed = speeds.get((way.processes, way.threads, way.stacked_runs), 0)
+        return Layout(way.processes, way.threads, way.stacked_runs, float(speed))
 
     monkeypatch.setattr(layout.os, "sched_getaffinity", lambda _: range(4), raising=False)
     monkeypatch.setattr(layout, "_concurrent", measured)
     monkeypatch.setattr(loop, "measure_speed", lambda *_, **__: 10.0)
     path, free = tmp_path / "layout.json", with_train(config, threads=None, tokens=10_000)
     found = choose_layout(path, free, 300, runs=24, say=lambda _: None)
-    assert (found.processes, found.threads, found.together) == chosen
+    assert (found.processes, found.threads, found.stacked_runs) == chosen
     monkeypatch.setattr(layout, "_measure", lambda *_: pytest.fail("measured again"))
     assert choose_layout(path, free, 300, runs=3, say=lambda _: None) == found
 
@@ -67,14 +67,14 @@ def test_what_the_user_fixed_stays(tmp_path: Path, config: dict, monkeypatch: py
 
     def measured(proxy: object, train: object, vocab_size: int, way: Layout) -> Layout:
         asked.append(way)
-        return Layout(way.processes, way.threads, way.together, 1e9)
+        return Layout(way.processes, way.threads, way.stacked_runs, 1e9)
 
     monkeypatch.setattr(layout.os, "sched_getaffinity", lambda _: range(4), raising=False)
     monkeypatch.setattr(layout, "_concurrent", measured)
     fixed = with_train(config, threads=2, stacked_runs=3, tokens=10**9)
     found = choose_layout(tmp_path / "layout.json", fixed, 300, runs=24, say=lambda _: None)
-    assert (found.processes, found.threads, found.together) == (2, 2, 3)
-    assert all(way.threads == 2 and way.together == 3 for way in asked)
+    assert (found.processes, found.threads, found.stacked_runs) == (2, 2, 3)
+    assert all(way.threads == 2 and way.stacked_runs == 3 for way in asked)
 
 
 def records(study: Path) -> dict[str, dict]:

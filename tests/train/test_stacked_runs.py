@@ -130,5 +130,5 @@ def test_runs_with_checkpoints_at_different_steps_all_end(several, monkeypatch):
 @pytest.mark.parametrize("together", [1, 3])
 def test_speed_is_measured_without_leaving_anything(toy, tmp_path, monkeypatch, together):
     monkeypatch.chdir(tmp_path)
-    assert measure_speed(toy.proxy, toy.config(), VOCABULARY, together=together, seconds=0.05) > 100
+    assert measure_speed(toy.proxy, toy.config(), VOCABULARY, stacked_runs=together, seconds=0.05) > 100
     assert not list(tmp_path.iterdir())
