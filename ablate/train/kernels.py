@@ -195,12 +195,12 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 
 
-def halves(rows: Tensor, head: int) -> Tensor:
+def split_half(rows: Tensor, head: int) -> Tensor:
     """Rows (R, h x head, H) of heads whose pairs lie head / 2 apart, pair by pair: (R, h, head / 2, 2, H)."""
     return rows.view(len(rows), -1, 2, head // 2, rows.shape[-1]).transpose(2, 3)
 
 
-def neighbours(rows: Tensor, head: int) -> Tensor:
+def interleaved(rows: Tensor, head: int) -> Tensor:
     """Rows (R, h x head, H) of heads whose pairs lie side by side, pair by pair: (R, h, head / 2, 2, H)."""
     return rows.view(len(rows), -1, head // 2, 2, rows.shape[-1])
 
@@ -232,7 +232,7 @@ class BlockAttention(Function):
 
     Pairs (2 i, 2 i + 1) turn by one complex product, on a CPU several times faster than `rotate`.
     Attention does not see the order of its dimensions, so reordering the rows of query and key alike
-    (`halves`) gives the same model. Then plain matrix products, a block of queries at a time, over the
+    (`split_half`) gives the same model. Then plain matrix products, a block of queries at a time, over the
     keys up to it.
 
     On a CPU at the contexts of small proxies this beats torch's fused attention (whose bf16 backward

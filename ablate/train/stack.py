@@ -20,10 +20,10 @@ from ablate.train.kernels import (
     RMSNorm,
     SwiGLU,
     Tape,
-    halves,
-    neighbours,
+    interleaved,
     rotary_table,
     rotate,
+    split_half,
     turns,
 )
 from ablate.train.proxy import ProxyConfig, build_model
@@ -158,7 +158,7 @@ class StackedLoss:
                 self._cut, (matrices, matrices.to(self.dtype, copy=True), of_matrices)
             )
             for mine, theirs in zip(self._queries_keys(weights), self._queries_keys(exact), strict=True):
-                neighbours(mine, self.head).copy_(halves(theirs, self.head))
+                interleaved(mine, self.head).copy_(split_half(theirs, self.head))
             norms, tape = self._norms(vectors), Tape()
             losses = self._run(tape, weights, norms, sequences, self._by_kernels(tape, self._blocks))
             found = tape.gradients(losses, [*weights, *norms])
@@ -166,7 +166,7 @@ class StackedLoss:
             for mine, theirs in zip(wanted, of_weights, strict=True):
                 mine.copy_(theirs)
             for mine, theirs in zip(self._queries_keys(wanted), self._queries_keys(of_weights), strict=True):
-                halves(mine, self.head).copy_(neighbours(theirs, self.head))
+                split_half(mine, self.head).copy_(interleaved(theirs, self.head))
             torch.cat(of_norms, 1, out=of_vectors.view(len(vectors), -1, self.proxy.hidden_size))
         return losses.clone(), of_matrices, of_vectors
 

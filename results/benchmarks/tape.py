@@ -23,7 +23,7 @@ from torch import Tensor
 from ablate.config import CONF, make
 from ablate.train.config import has_amx
 from ablate.train.device import keep_freed_memory
-from ablate.train.kernels import halves, neighbours
+from ablate.train.kernels import interleaved, split_half
 from ablate.train.proxy import ProxyConfig
 from ablate.train.stack import StackedLoss, _apply, build_weights
 
@@ -45,7 +45,7 @@ class ByAutograd(StackedLoss):
                 self._cut, (matrices, matrices.to(self.dtype, copy=True), of_matrices)
             )
             for mine, theirs in zip(self._queries_keys(weights), self._queries_keys(exact), strict=True):
-                neighbours(mine, self.head).copy_(halves(theirs, self.head))
+                interleaved(mine, self.head).copy_(split_half(theirs, self.head))
         leaves = [part.detach().requires_grad_() for part in (*weights, *self._norms(vectors))]
         weights, norms = leaves[: len(weights)], leaves[len(weights) :]
         losses = self._run(_apply, weights, norms, sequences, self._by_kernels(_apply, self._blocks))
@@ -57,7 +57,7 @@ class ByAutograd(StackedLoss):
             for mine, theirs in zip(
                 self._queries_keys(wanted), self._queries_keys(list(of_weights)), strict=True
             ):
-                halves(mine, self.head).copy_(neighbours(theirs, self.head))
+                split_half(mine, self.head).copy_(interleaved(theirs, self.head))
             torch.cat(of_norms, 1, out=of_vectors.view(len(vectors), -1, self.proxy.hidden_size))
         return losses.detach().clone(), of_matrices, of_vectors
 

@@ -20,9 +20,9 @@ from ablate.train.kernels import (
     RMSNorm,
     SwiGLU,
     Tape,
-    halves,
     rotary_table,
     rotate,
+    split_half,
     turns,
 )
 from ablate.train.proxy import ProxyConfig, build_model
@@ -164,7 +164,7 @@ def test_attention_by_blocks(length, groups):
 
     def plain(fused):
         heads = fused.view(2, length, turning + kv_heads, head).transpose(1, 2)
-        unpaired = halves(torch.eye(head)[None], head).reshape(head, head)  # from pairs to halves
+        unpaired = split_half(torch.eye(head)[None], head).reshape(head, head)  # from pairs to split_half
         turned = rotate(heads[:, :turning] @ unpaired, turn.real[:, 0], turn.imag[:, 0])
         q, k = turned.split((kv_heads * groups, kv_heads), 1)
         mixed = F.scaled_dot_product_attention(q, k, heads[:, turning:], is_causal=True, enable_gqa=True)
