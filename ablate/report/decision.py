@@ -96,29 +96,29 @@ def between(small: Study, large: Study) -> list[Decision]:
 def _row(
     cheap: str, task: str, metric: str, small: Study, large: Study, point: int | None, kept: Sequence[int]
 ) -> Decision:
-    dear = score_table(large, task, metric)[list(kept)]
+    target = score_table(large, task, metric)[list(kept)]
     order = [small.arms.index(large.arms[number]) for number in kept]
-    little = score_table(small, task, metric, point)[order]
-    return compared(cheap, task, metric, little, dear, same_runs=point is not None)
+    proxy = score_table(small, task, metric, point)[order]
+    return compared(cheap, task, metric, proxy, target, same_runs=point is not None)
 
 
 def compared(
-    cheap: str, task: str, metric: str, little: np.ndarray, dear: np.ndarray, *, same_runs: bool = False
+    cheap: str, task: str, metric: str, proxy: np.ndarray, target: np.ndarray, *, same_runs: bool = False
 ) -> Decision:
-    """One row: the same arms scored cheaply and dearly, shape (n_arms, n_seeds) each.
+    """One row: the same arms scored by cheap runs (`proxy`) and by full ones (`target`), shape (n_arms, n_seeds) each.
 
     Args:
-        same_runs: whether the cheap scores are earlier points of the dear ones' runs; they are then taken from
+        same_runs: whether the cheap scores are earlier points of the runs of `target`; they are then taken from
             other seeds.
     """
     if same_runs:
-        found, among = agreement_across_seeds(little, dear)
+        found, among = agreement_across_seeds(proxy, target)
     else:
-        means = seed_means(little), seed_means(dear)
-        found, among = agreement(*means), agreement(*means, pairs=clear_pairs(dear))
+        means = seed_means(proxy), seed_means(target)
+        found, among = agreement(*means), agreement(*means, pairs=clear_pairs(target))
     return Decision(
         **vars(found), cheap=cheap, task=task, metric=metric, clear_pairs=among.n_pairs, clear_accuracy=among.accuracy,
-        seed_ceiling=seed_ceiling(dear),
+        seed_ceiling=seed_ceiling(target),
     )  # fmt: skip
 
 
