@@ -292,7 +292,7 @@ def _launcher(
 
 
 def _groups(runs: list[RunName], plan: Plan, stacked: int) -> list[list[RunName]]:
-    """Runs cut into groups of one shape, `together` at most in each."""
+    """Runs cut into groups of one shape, `stacked` at most in each."""
     alike: dict[str, list[RunName]] = {}
     for arm, seed in runs:
         config = plan.arms[arm].config
