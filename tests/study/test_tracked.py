@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,18 +57,73 @@ def test_runs_taken_from_the_store_are_shown_and_tracking_again_changes_nothing(
         assert files(study) == before
 
 
+class OfWandb:
+    """What wandb keeps offline, and how it is asked for."""
+
+    name, killed, settings = "wandb", "watching.KilledWandb", (*WANDB,)
+
+    @staticmethod
+    def shown(folder: Path) -> Counter[str]:
+        return shown(folder / "studies" / "demo")
+
+    @staticmethod
+    def content(folder: Path) -> object:
+        return files(folder / "studies" / "demo")
+
+
+class OfTrackio:
+    """What Trackio keeps in its database, read by SQLite alone."""
+
+    name, killed, settings = "trackio", "watching.KilledTrackio", ("tracker=trackio",)
+
+    @staticmethod
+    def _rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(folder / "trackio" / "ablate.db")) as database:
+            return database.execute(query).fetchall()
+
+    @classmethod
+    def shown(cls, folder: Path) -> Counter[str]:
+        return Counter(
+            json.loads(config)["id"] for (config,) in cls._rows(folder, "SELECT config FROM configs")
+        )
+
+    @classmethod
+    def content(cls, folder: Path) -> object:
+        return [
+            cls._rows(folder, f"SELECT * FROM {table} ORDER BY id")
+            for table in ("configs", "metrics", "artifact_versions")
+        ]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_sweep_that_is_killed_and_goes_on_has_each_run_once(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "tracker",
+    [
+        OfWandb,
+        pytest.param(
+            OfTrackio,
+            marks=pytest.mark.skipif(
+                find_spec("trackio") is None, reason="TRACKIO IS NOT INSTALLED: pip install 'ablate[trackio]'"
+            ),
+        ),
+    ],
+    ids=lambda tracker: tracker.name,
+)
+def test_a_sweep_that_is_killed_and_goes_on_has_each_run_once(
+    tmp_path: Path, tiny: tuple[str, ...], tracker: type[OfWandb | OfTrackio]
+) -> None:
     conf = tmp_path / "conf" / "tracker"
     conf.mkdir(parents=True)
-    (conf / "killed.yaml").write_text("_target_: watching.Killed\ndir: ${study.dir}\n")
+    node = [f"_target_: {tracker.killed}", *(["dir: ${study.dir}"] if tracker is OfWandb else [])]
+    (conf / "killed.yaml").write_text("\n".join(node) + "\n")
     python_path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     own = {
         name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"
     }  # not this process's wandb
-    environment = {**own, "WATCHED": str(tmp_path), "PYTHONPATH": python_path}
-    study = tmp_path / "studies" / "demo"
+    environment = {
+        **own, "WATCHED": str(tmp_path), "PYTHONPATH": python_path, "TRACKIO_DIR": str(tmp_path / "trackio"),
+    }  # fmt: skip
 
     def ablate(command: str, *more: str) -> tuple[int, str]:
         line = [sys.executable, "-m", "ablate", command, "--config-dir", str(tmp_path / "conf"), *tiny, *more]
@@ -74,13 +134,13 @@ def test_a_sweep_that_is_killed_and_goes_on_has_each_run_once(tmp_path: Path, ti
 
     (tmp_path / "killed").touch()
     assert ablate("sweep", "tracker=killed")[0] == -signal.SIGKILL
-    assert shown(study)
+    assert tracker.shown(tmp_path)
     (tmp_path / "killed").unlink()
     status, said = ablate("sweep", "tracker=killed")
     assert status == 0, said
-    found = shown(study)
+    found = tracker.shown(tmp_path)
     assert len(found) == 4 * 2 + 1 and set(found.values()) == {1}
-    before = files(study)
-    status, said = ablate("track", *WANDB)
+    before = tracker.content(tmp_path)
+    status, said = ablate("track", *tracker.settings)
     assert status == 0, said
-    assert files(study) == before
+    assert tracker.content(tmp_path) == before

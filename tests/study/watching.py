@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ablate.tracking.local_trackio import Trackio
 from ablate.tracking.shown import TrackedRun
 from ablate.tracking.tracker import NoTracker, Wandb
 
@@ -36,16 +37,34 @@ class Watching(NoTracker):
             time.sleep(0.05)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Killed(Wandb):
-    """wandb, offline, of a process that is killed once it has shown two stages of a run, where `WATCHED/killed` is there."""
+class _Killed:
+    """A tracker of a process that is killed once it has shown two stages of a run, where `WATCHED/killed` is there."""
 
-    mode: str = "offline"
-    _shown: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    _shown: list[str]
 
     def show(self, run: TrackedRun) -> None:
-        super().show(run)
+        super().show(run)  # type: ignore[misc]
         if not run.ended:
             self._shown.append(run.id)
         if self._shown.count(run.id) == 2 and (Path(os.environ["WATCHED"]) / "killed").exists():
+            while not self._kept(run):
+                time.sleep(0.05)
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _kept(self, run: TrackedRun) -> bool:
+        """Whether the tracker, which may write in a thread of its own, has begun to keep the run."""
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class KilledWandb(_Killed, Wandb):
+    mode: str = "offline"
+    _shown: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KilledTrackio(_Killed, Trackio):
+    _shown: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def _kept(self, run: TrackedRun) -> bool:
+        return bool(self._found(run))
