@@ -16,7 +16,7 @@ from ablate.study.record import Record, Scores, read_record
 from ablate.study.schema import Plan
 from ablate.tracking.shown import DONE, FAILED, RUNNING, TRAIN, Attached, Point, TrackedRun, Value
 
-PROGRESS = "progress.jsonl"
+PROGRESS = "progress.log"
 """The journal of a run's training: a line for each entry of its log, in the order in which they came."""
 OF_TRAINING = ("loss", "lr", "grad_norm", "tokens_per_s")
 """What is shown of an entry, as `train/...`."""
