@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
-from ablate.config import CONF, locate, plain, unknown_key
+from ablate.config import CONF, identified, locate, plain, unknown_key
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import digest
 from ablate.ladder import RESOLVERS
@@ -41,7 +41,7 @@ def register() -> None:
     `check_settings` refuses it.
     """
     ConfigStore.instance().store(name="schema", node=OmegaConf.create(dataclasses.asdict(Config())))
-    OmegaConf.register_new_resolver("digest", lambda node: digest(plain(node))[:12], replace=True)
+    OmegaConf.register_new_resolver("digest", lambda node: digest(identified(plain(node)))[:12], replace=True)
     for name, of in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, of, replace=True)
 

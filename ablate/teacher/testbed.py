@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 from typing import ClassVar
 
+from ablate.fingerprint import LATER, naming_fields
 from ablate.plain import Plain
 from ablate.pool.testbed import prose
 from ablate.pool.testbed.world import PHRASINGS, World
@@ -58,6 +59,7 @@ class PlantedDefects(Teacher):
         near_copy: answers that are one of the 200 before, with a word in twenty changed.
         refusal: answers that decline.
         benchmark: answers that recite questions of the testbed's benchmark `leaked`.
+        misbelieved: share of the facts that it has wrong, each always in the same way: no vote among its answers mends that.
     """
 
     name: ClassVar[str] = "testbed"
@@ -75,6 +77,7 @@ class PlantedDefects(Teacher):
     near_copy: float = 0.1
     refusal: float = 0.03
     benchmark: float = 0.02
+    misbelieved: float = field(default=0.0, metadata=LATER)
     concurrency: int = field(default=1)
 
     def __post_init__(self) -> None:
@@ -85,15 +88,22 @@ class PlantedDefects(Teacher):
                 raise ValueError(f"{kind} must be in [0, 1], got {rate}")
         if sum(rates.values()) > 1:
             raise ValueError(f"wrong: the rates of {', '.join(KINDS)} must not add up to more than 1")
+        if not 0 <= self.misbelieved <= 1:
+            raise ValueError(f"misbelieved must be in [0, 1], got {self.misbelieved}")
 
     @cached_property
     def world(self) -> World:
-        """What it knows."""
-        return World(self.world_seed, self.towns, self.values, self.islands)
+        """What it knows, or believes to know."""
+        world = World(self.world_seed, self.towns, self.values, self.islands)
+        return (
+            world.misbelieved(self.misbelieved, Random(f"beliefs {self.seed}")) if self.misbelieved else world
+        )
 
     def identity(self) -> dict[str, Plain]:
         """Every rate, the world and the seed."""
-        own = {name: value for name, value in asdict(self).items() if name not in ("batch", "concurrency")}
+        own = {
+            name: value for name, value in naming_fields(self).items() if name not in ("batch", "concurrency")
+        }
         return {"teacher": self.name, **own}
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:

@@ -44,6 +44,7 @@ from ablate.stages.seed_overlap import SeedOverlap
 from ablate.stages.sources import Sources
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.stages.url_filter import UrlFilter
+from ablate.stages.verifier import Verifier
 from ablate.stages.well_formed import RecordedDefects, TextDefects
 from ablate.testing.contract import variations
 
@@ -135,6 +136,7 @@ STAGES: dict[str, Stage] = {
     "url_filter": UrlFilter(banned_words=str(GIVEN / "words.txt"), banned_subwords=str(GIVEN / "parts.txt"),
                             blocklists=(str(GIVEN / "lists"),)),
     "random_removal": RandomRemoval(),
+    "verifier": Verifier(),
     "size_matched_removal": SizeMatchedRemoval(),
     "classifier_quality": ClassifierQuality(model=str(GIVEN / "student")),
     "column": Column(column="score", min=2.0),

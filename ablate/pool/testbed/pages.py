@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from random import Random
 from typing import Any
 
 from ablate.errors import ConfigError
+from ablate.fingerprint import LATER
 from ablate.pool.testbed import prose
 from ablate.pool.testbed.world import World
 
@@ -41,6 +44,9 @@ class TestbedConfig:
             sentence.
         clusters: how many different releases there are; sizes fall off as 1 / rank.
         emails, ips: clean pages with such an address in the text.
+        popularity: exponent of Zipf's law for the towns that pages tell of, see `World`; 0 for all alike.
+        dialect: pages in a dialect, which alone tell of `dialect_towns` towns.
+        untold_towns: that no page tells of.
     """
 
     seed: int = 0
@@ -59,6 +65,10 @@ class TestbedConfig:
     clusters: int = 40
     emails: float = 0.05
     ips: float = 0.03
+    popularity: float = field(default=0.0, metadata=LATER)
+    dialect: float = field(default=0.0, metadata=LATER)
+    dialect_towns: int = field(default=0, metadata=LATER)
+    untold_towns: int = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         shares = {name: getattr(self, name) for name in (*KINDS, "exact", "emails", "ips")}
@@ -70,9 +80,30 @@ class TestbedConfig:
         for name, least in (("pages", 1), ("towns", 2), ("values", 4), ("islands", 1), ("clusters", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be {least} or more, got {getattr(self, name)}")
+        if not (math.isfinite(self.popularity) and self.popularity >= 0):
+            raise ConfigError(f"popularity must be 0 or more, got {self.popularity}")
+        if min(self.dialect_towns, self.untold_towns) < 0:
+            raise ConfigError("dialect_towns and untold_towns must be 0 or more")
+        if self.dialect and self.dialect_towns < 2:
+            raise ConfigError(
+                f"dialect_towns must be 2 or more where pages are in the dialect, got {self.dialect_towns}"
+            )
+        plain, least = self.towns - self.dialect_towns - self.untold_towns, 6 if self.popularity else 2
+        if plain < least:
+            raise ConfigError(
+                f"towns must leave {least} or more beside dialect_towns and untold_towns, got {self.towns} - "
+                f"{self.dialect_towns} - {self.untold_towns}"
+            )
+
+    @cached_property
+    def world(self) -> World:
+        """What the pages tell of."""
+        return World(
+            self.seed, self.towns, self.values, self.islands, self.popularity, self.dialect_towns, self.untold_towns
+        )  # fmt: skip
 
 
-KINDS = ("foreign", "symbols", "repetitive", "braces", "contradicting", "quiz", "reposts")
+KINDS = ("foreign", "symbols", "repetitive", "braces", "contradicting", "quiz", "reposts", "dialect")
 
 
 @dataclass(frozen=True)
@@ -94,13 +125,13 @@ class Page:
 
 def generate(config: TestbedConfig) -> Iterator[Page]:
     """Every page in order; each depends on the seed and its number alone, so memory stays small."""
-    world = World(config.seed, config.towns, config.values, config.islands)
     weights = [1 / rank for rank in range(1, config.clusters + 1)]
     for number in range(config.pages):
-        yield _page(config, world, weights, number)
+        yield _page(config, weights, number)
 
 
-def _page(config: TestbedConfig, world: World, weights: list[float], number: int) -> Page:
+def _page(config: TestbedConfig, weights: list[float], number: int) -> Page:
+    world = config.world
     random = Random(f"page {config.seed} {number}")
     truth: dict[str, Any] = {"kind": "clean", "language": "en", "cluster": -1, "exact": False}
     truth |= {"emails": 0, "ips": 0, "islands": []}
@@ -122,8 +153,8 @@ def _page(config: TestbedConfig, world: World, weights: list[float], number: int
         truth["exact"] = random.random() < config.exact
         if not truth["exact"]:
             paragraphs = prose.edited(random, paragraphs)
-    elif kind == "contradicting":
-        paragraphs = prose.contradicting(random, world)
+    elif kind in ("contradicting", "dialect"):
+        paragraphs = getattr(prose, kind)(random, world)
     elif kind == "clean":
         paragraphs = prose.article(random, world)
         _add_addresses(config, random, paragraphs, truth)
@@ -164,6 +195,5 @@ def _html(random: Random, paragraphs: list[str]) -> str:
 
 def heldout(config: TestbedConfig, documents: int = 60) -> Iterator[str]:
     """Clean articles of the same world that stand on no page."""
-    world = World(config.seed, config.towns, config.values, config.islands)
     for number in range(documents):
-        yield "\n\n".join(prose.article(Random(f"heldout {config.seed} {number}"), world))
+        yield "\n\n".join(prose.article(Random(f"heldout {config.seed} {number}"), config.world))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from ablate.pool.testbed.dialect import in_dialect
 from ablate.pool.testbed.world import LEAKED_QUESTIONS, PHRASINGS, World
 
 WHO = (
@@ -253,8 +254,18 @@ def filler(random: Random) -> str:
 
 def article(random: Random, world: World) -> list[str]:
     """Paragraphs about two towns: all their facts in random phrasings, among other sentences."""
+    return _telling(random, world, world.pair(random))
+
+
+def dialect(random: Random, world: World) -> list[str]:
+    """An article in the dialect, about two of the towns that it alone tells of."""
+    towns = random.sample(sorted(world.minority), 2)
+    return [in_dialect(paragraph) for paragraph in _telling(random, world, towns)]
+
+
+def _telling(random: Random, world: World, towns: list[str]) -> list[str]:
     sentences = []
-    for town in random.sample(sorted(world.facts), 2):
+    for town in towns:
         for attribute, value in world.facts[town].items():
             sentences.append(random.choice(PHRASINGS[attribute]).format(e=town, v=value))
     sentences += [filler(random) for _ in range(random.randint(3, 5))]
@@ -347,7 +358,7 @@ def quiz(random: Random, world: World) -> tuple[list[str], list[str]]:
 def contradicting(random: Random, world: World) -> list[str]:
     """An article like any other, except that its facts are wrong."""
     sentences = []
-    for town in random.sample(sorted(world.facts), 2):
+    for town in world.pair(random):
         for attribute, value in world.facts[town].items():
             wrong = random.choice([v for v in world.options[attribute] if v != value])
             sentences.append(random.choice(PHRASINGS[attribute]).format(e=town, v=wrong))

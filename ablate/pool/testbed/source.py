@@ -5,17 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ablate.fingerprint import NOT_IDENTITY
+from ablate.fingerprint import NOT_IDENTITY, naming_fields
 from ablate.plain import Plain
 from ablate.pool.source import Document, Skipped, Source
 from ablate.pool.testbed.pages import Page, TestbedConfig, generate, heldout
-from ablate.pool.testbed.world import World
 from ablate.pool.warc import read_warc
 from ablate.progress import track
 from ablate.store import atomic, once_files, write_json, write_table, write_text
@@ -40,7 +39,7 @@ class Testbed(Source):
     def request(self) -> dict[str, Plain]:
         """The generator's parameters; makes the files when they are not there."""
         self._ensure()
-        return {"testbed": FORMAT, **asdict(self.world)}
+        return {"testbed": FORMAT, **naming_fields(self.world)}
 
     def documents(self) -> Iterator[Document | Skipped]:
         """Every page, read from the WARC files."""
@@ -49,7 +48,7 @@ class Testbed(Source):
             yield from read_warc(path)
 
     def _ensure(self) -> None:
-        made = {"format": FORMAT, **asdict(self.world)}
+        made = {"format": FORMAT, **naming_fields(self.world)}
 
         def write(folder: Path) -> None:
             write_testbed(self.world, folder)
@@ -70,8 +69,7 @@ def write_testbed(config: TestbedConfig, folder: Path) -> None:
                 file.write(_record(page))
                 truth.append({"url": page.url, **page.truth})
     write_table(folder / "truth.parquet", pa.Table.from_pylist(truth))
-    world = World(config.seed, config.towns, config.values, config.islands)
-    for task, items in (("facts", world.fact_items()), ("leaked", world.leaked_items())):
+    for task, items in config.world.tasks().items():
         write_text(folder / "tasks" / task / "test.jsonl", "".join(json.dumps(item) + "\n" for item in items))
     write_text(
         folder / "heldout.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in heldout(config))

@@ -1,13 +1,16 @@
 """The testbed's world: towns with facts, told in many ways, and the questions about them.
 
-Everything is invented here from a seed, so what a proxy knows of it, it learned from our pages.
+Everything is invented here from a seed, so what a proxy knows of it, it learned from our pages. Towns may be unequally
+popular (Zipf), a few may be told of in a dialect alone, and of a few no page tells.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
+
+from ablate.pool.testbed.dialect import in_dialect
 
 ONSETS = (
     "b",
@@ -94,12 +97,19 @@ class World:
         towns: number of towns; each has one value for each attribute of `PHRASINGS`.
         values: number of different values an attribute can take.
         islands: number of leaked questions.
+        popularity: exponent of Zipf's law: a page tells of the town of rank r with a weight of r ** -popularity; 0 for
+            all alike. The rank is the place in `facts`.
+        dialect_towns: that the dialect alone tells of, behind the popular ones in `facts`.
+        untold_towns: that no page tells of, the last ones in `facts`; who knows them has it from elsewhere.
     """
 
     seed: int
     towns: int
     values: int
     islands: int
+    popularity: float = 0.0
+    dialect_towns: int = 0
+    untold_towns: int = 0
 
     @cached_property
     def _all(
@@ -128,13 +138,69 @@ class World:
         """Island -> its lighthouse."""
         return self._all[2]
 
+    def misbelieved(self, share: float, random: Random) -> World:
+        """Return the world as one sees it who has a share of the facts wrong, to the nearest whole fact."""
+        facts, *rest = self._all
+        wrong = [(town, attribute) for town, values in facts.items() for attribute in values]
+        changed = {town: dict(values) for town, values in facts.items()}
+        for town, attribute in random.sample(wrong, round(share * len(wrong))):
+            others = [value for value in self.options[attribute] if value != facts[town][attribute]]
+            changed[town][attribute] = random.choice(others)
+        seen = replace(self)
+        seen.__dict__["_all"] = (changed, *rest)
+        return seen
+
+    @property
+    def majority(self) -> list[str]:
+        """Towns that pages in plain English tell of, the most popular first."""
+        return list(self.facts)[: self.towns - self.dialect_towns - self.untold_towns]
+
+    @property
+    def minority(self) -> list[str]:
+        """Towns that the dialect alone tells of."""
+        return list(self.facts)[len(self.majority) : self.towns - self.untold_towns]
+
+    @property
+    def rarity(self) -> dict[str, list[str]]:
+        """`head`, `mid` and `tail`: the first sixth of the majority, the next third and the rarest half."""
+        towns = self.majority
+        head, tail = len(towns) // 6, len(towns) - len(towns) // 2
+        return {"head": towns[:head], "mid": towns[head:tail], "tail": towns[tail:]}
+
+    def pair(self, random: Random) -> list[str]:
+        """Two towns for a page, the second drawn among the others by the same weights."""
+        if not self.popularity:
+            return random.sample(sorted(self.majority), 2)
+        left, chosen = list(enumerate(self.majority, start=1)), list[str]()
+        for _ in range(2):
+            weights = [rank**-self.popularity for rank, _ in left]
+            place = random.choices(range(len(left)), weights)[0]
+            chosen.append(left.pop(place)[1])
+        return chosen
+
+    def tasks(self) -> dict[str, list[dict[str, object]]]:
+        """Name -> items of every benchmark that the world has.
+
+        `facts` asks for all that pages tell and `leaked` for what pages of quiz answers give away. Where towns are
+        unequally popular `facts_head`, `facts_mid` and `facts_tail` ask for parts of it, where a dialect alone tells of some
+        `facts_minority` asks for those, in the dialect; `facts_untold` asks for what no page tells.
+        """
+        items = _by_town(self.fact_items())
+        groups = {"facts": self.majority + self.minority}
+        groups |= {f"facts_{name}": towns for name, towns in self.rarity.items() if self.popularity}
+        groups |= {"facts_minority": self.minority} if self.dialect_towns else {}
+        groups |= {"facts_untold": list(self.facts)[-self.untold_towns :]} if self.untold_towns else {}
+        found = {name: [item for town in towns for item in items[town]] for name, towns in groups.items()}
+        return found | {"leaked": self.leaked_items()}
+
     def fact_items(self) -> list[dict[str, object]]:
-        """The `facts` benchmark: complete the cloze sentence of every fact; four choices of one kind."""
-        random = Random(f"facts {self.seed}")
+        """Complete the cloze sentence of every fact, in the words in which it is told; four choices of one kind."""
+        random, minority = Random(f"facts {self.seed}"), set(self.minority)
         items = []
         for town, values in self.facts.items():
             for attribute, value in values.items():
-                query = PHRASINGS[attribute][0].split(" {v}")[0].format(e=town)
+                cloze = PHRASINGS[attribute][0].split(" {v}")[0]
+                query = (in_dialect(cloze) if town in minority else cloze).format(e=town)
                 items.append(_item(random, f"{town}-{attribute}", query, value, self.options[attribute]))
         return items
 
@@ -150,6 +216,13 @@ class World:
         """The benchmark's wording of the question about an island."""
         number = list(self.leaked).index(island) % len(LEAKED_QUESTIONS)
         return LEAKED_QUESTIONS[number].format(e=island)
+
+
+def _by_town(items: list[dict[str, object]]) -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = {}
+    for item in items:
+        found.setdefault(str(item["id"]).rpartition("-")[0], []).append(item)
+    return found
 
 
 def _item(random: Random, name: str, query: str, right: str, options: tuple[str, ...]) -> dict[str, object]:
