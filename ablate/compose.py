@@ -182,9 +182,16 @@ def _explain(error: Exception, overrides: Sequence[str], hydra: Composer) -> str
         return text
     for override in overrides:
         path = override.lstrip("+~").split("=")[0]
+        if path.startswith("hydra/") and "@" not in path:
+            groups = [f"hydra/{name}" for name in hydra.config_loader.list_groups("hydra")]
+            if path not in groups:
+                return f"{path}: no such group: {nearest(path, groups)} (known: {', '.join(sorted(groups))})"
         if "@" in path or "/" in path:  # a group, perhaps put at another place: +stages@stages.pii=pii
             continue
-        others = [o for o in overrides if o is not override and not o.startswith("hydra/")]
+        hydras = path.startswith(
+            "hydra."
+        )  # what Hydra's own node holds is said by its groups, which are of no matter elsewhere
+        others = [o for o in overrides if o is not override and (hydras or not o.startswith("hydra/"))]
         if message := _misspelt(path, others, hydra):
             return message
     return text
@@ -203,6 +210,10 @@ def _misspelt(path: str, others: Sequence[str], hydra: Composer) -> str | None:
             return None
         if key not in list(node):  # `in node` would deny a key whose value is still missing
             known = [str(name) for name in node if name not in ("hydra", "_target_")]
+            if parts[:depth] == ["hydra", "launcher"]:
+                choice = plain(node["_target_"]).rpartition(".")[2]
+                these = nearest(key, known) if known else "it has none"
+                return f"{path}: {choice} has no setting {key!r}: {these}; hydra/launcher=... chooses another launcher"
             if "_target_" in node:
                 return unknown_key(".".join(parts[:depth]), key, known, locate(node["_target_"], path))
             what = f"unknown stage {key!r}" if parts[:depth] == ["stages"] else f"{path}: no such key {key!r}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+HANDED_ON = tuple(getattr(signal, name) for name in ("SIGUSR2",) if hasattr(signal, name))
+"""Beside those, what jobs of a scheduler are told a little before their time is up."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -80,6 +82,40 @@ def listening_worker() -> Iterator[None]:
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def handing_on() -> Iterator[None]:
+    """For the block, signals for which a scheduler's library has an answer (requeue this job) get it after work was saved.
+
+    Only the main thread can; elsewhere nothing happens.
+    """
+    global _quiet
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    answers = {}
+    for number in (*SIGNALS, *HANDED_ON):
+        answer = signal.getsignal(number)
+        if callable(answer) and answer not in (signal.default_int_handler, _come):
+            answers[number] = answer
+            signal.signal(number, _come)
+    _quiet = True
+    try:
+        yield
+    except Stopped as stop:
+        number = signal.Signals[str(stop)]
+        _give_back(answers)
+        if number in answers:
+            answers[number](number, None)
+        raise
+    finally:
+        _give_back(answers)
+
+
+def _give_back(answers: Mapping[int, Callable[[int, FrameType | None], object]]) -> None:
+    for number, answer in answers.items():
+        signal.signal(number, answer)
 
 
 def _come(number: int, _: FrameType | None) -> None:

@@ -12,6 +12,9 @@ fastest on this machine (train.threads and train.stacked_runs fix them). Or by o
   hydra/launcher=joblib hydra.launcher.n_jobs=2       several processes on this machine
   hydra/launcher=submitit_slurm                       a Slurm cluster (pip install 'ablate[slurm]')
   hydra/launcher=ray                                  Ray (pip install 'ablate[ray]')
+On a cluster a job builds the corpora, then each run is a job. What counts is the records: a node that dies, a time limit,
+a launcher that raises or a submitter that is killed cost no run that is done, and the same command, given while jobs
+still live, waits for them and starts only what no job has.
 
 Example: ablate sweep study=demo
 """

@@ -6,6 +6,8 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -19,12 +21,22 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ablate.lifeline import end_with
 from ablate.progress import CHILD
-from ablate.stopping import Stopped, held, listening_worker
+from ablate.stopping import Stopped, handing_on, held, listening_worker
 from ablate.store import Store
-from ablate.study.run import RunName, run_jobs, trunk_jobs
+from ablate.study.detached import Batch, DetachedJobs, Step, leased
+from ablate.study.run import RunName, corpora_job, run_jobs, trunk_jobs
+from ablate.study.slurm import SlurmQueue, spare_accounting
 
 STOP = ".stop"
 """In a study's folder: tells the workers of its sweep to save what they have and end."""
+TIMEOUTS, MANY = "max_num_timeout", 1000
+"""How often submitit's launchers hand in a job again that met its time limit."""
+DOES: dict[Step, Callable[..., bool]] = {
+    Step.CORPORA: corpora_job,
+    Step.TRUNKS: trunk_jobs,
+    Step.RUNS: run_jobs,
+}
+"""What jobs of each step do; given study, store, runs, `threads` and `workers`."""
 
 
 def is_chosen(composed: DictConfig) -> bool:
@@ -32,55 +44,101 @@ def is_chosen(composed: DictConfig) -> bool:
     return any(override.startswith("hydra/launcher=") for override in composed.hydra.overrides.hydra)
 
 
+@dataclass(frozen=True)
+class Launcher:
+    """One of Hydra's launchers, ready to be given runs of a frozen plan.
+
+    Attributes:
+        launch: does groups of runs, or a step before them, one job for each group, and returns when the jobs are over.
+        detached: what there is of its jobs beyond this process; None where they end with it.
+    """
+
+    launch: Callable[[Sequence[Sequence[RunName]], Step], None]
+    detached: DetachedJobs | None
+
+
 def open_launcher(
-    composed: DictConfig, study: Path, store: Store, *, processes: int, threads: int | None
-) -> Callable[[Sequence[Sequence[RunName]], bool], None]:
-    """Return what launches groups of runs of a frozen plan, or their trunks, and waits for them.
+    composed: DictConfig,
+    study: Path,
+    store: Store,
+    *,
+    processes: int = 1,
+    threads: int | None = None,
+    say: Callable[[str], None],
+) -> Launcher:
+    """Return what launches groups of runs of a frozen plan, or what they stand on, and waits for them.
 
     Args:
         composed: of the command, by the Hydra that is open in this process.
         processes: at once, where the command line names no launcher.
         threads: of each run, where the plan leaves them open.
+        say: told in one line what is waited for.
     """
+    study, jobs = study.resolve(), store.root.resolve() / "jobs"
     master = composed.copy()
     with open_dict(master):
         master.hydra.job.config_name = "job"
         master.hydra.overrides.task = []
-        master.hydra.sweep.dir = str(store.root / "jobs")
+        master.hydra.sweep.dir = str(jobs)
         if processes > 1 and not is_chosen(composed):
             master.hydra.launcher = OmegaConf.structured(JobLibLauncherConf(n_jobs=processes))
+        if TIMEOUTS in master.hydra.launcher and not _is_given(composed, TIMEOUTS):
+            master.hydra.launcher[TIMEOUTS] = (
+                MANY  # a run goes on where it was: a time limit is no reason to end it
+            )
     OmegaConf.set_readonly(master.hydra, False)
     context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
-    launcher: Any = Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=job, config=master
-    )
-    in_processes = "basic_launcher" not in master.hydra.launcher._target_
-    local = "joblib_launcher" in master.hydra.launcher._target_  # whose processes would outlive this one
+    target = master.hydra.launcher._target_
+    ends_with_us = "joblib_launcher" in target  # processes of it would outlive this one
     stop = study / STOP
 
-    def launch(groups: Sequence[Sequence[RunName]], trunks: bool) -> None:
-        jobs = [
+    def call(groups: Sequence[Sequence[RunName]], step: Step, batch: Batch | None = None) -> None:
+        config = master
+        if batch and "submitit_folder" in master.hydra.launcher:
+            config = master.copy()
+            config.hydra.launcher.name = batch.name
+        launcher: Any = Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=job, config=config
+        )
+        lines = [
             [
-                f"plan={packed(str(study.resolve() / 'plan.json'))}",
+                f"plan={packed(str(study / 'plan.json'))}",
                 f"store={packed(str(store.root.resolve()))}",
                 f"runs={packed(json.dumps(group))}",
-                f"trunks={str(trunks).lower()}",
+                f"step={step}",
                 f"threads={'null' if threads is None else threads}",
-                f"parent={os.getpid() if local else 'null'}",
+                f"workers={'null' if composed.workers is None else composed.workers}",
+                f"parent={os.getpid() if ends_with_us else 'null'}",
+                f"lease={packed(str(batch.lease(place))) if batch else 'null'}",
             ]
-            for group in groups
+            for place, group in enumerate(groups)
         ]
-        if in_processes:
+        launcher.launch(lines, initial_job_idx=0)
+
+    def launch_here(groups: Sequence[Sequence[RunName]], step: Step) -> None:
+        if ends_with_us:
             os.environ[CHILD] = "1"
         stop.unlink(missing_ok=True)
         try:
-            with held(stop.touch) if local else nullcontext():
-                launcher.launch(jobs, initial_job_idx=0)
+            with held(stop.touch) if ends_with_us else nullcontext():
+                call(groups, step)
         finally:
             os.environ.pop(CHILD, None)
             stop.unlink(missing_ok=True)
 
-    return launch
+    if ends_with_us or "basic_launcher" in target:
+        return Launcher(launch_here, None)
+    queue = SlurmQueue() if target.endswith(".SlurmLauncher") else None
+    if queue:
+        spare_accounting()
+    detached = DetachedJobs(
+        folder=jobs, study=study, call=lambda batch: call(batch.groups, batch.step, batch), queue=queue, say=say,
+    )  # fmt: skip
+    return Launcher(launch_here, detached)
+
+
+def _is_given(composed: DictConfig, key: str) -> bool:
+    return any(f"hydra.launcher.{key}=" in override for override in composed.hydra.overrides.hydra)
 
 
 def job(config: DictConfig) -> bool:
@@ -88,14 +146,18 @@ def job(config: DictConfig) -> bool:
     runs = [(str(arm), int(seed)) for arm, seed in json.loads(unpacked(config.runs))]
     store = Store(Path(unpacked(config.store)))
     study = Path(unpacked(config.plan)).parent
-    do = trunk_jobs if config.trunks else run_jobs
+    do = partial(DOES[Step(config.step)], study, store, runs, threads=config.threads)
+    if config.lease is not None:
+        workers = config.workers or int(os.environ.get("SLURM_CPUS_PER_TASK", 0)) or None
+        with leased(Path(unpacked(config.lease))), handing_on():
+            return do(workers=workers if config.step == Step.CORPORA else 1)
     if config.parent is None:
-        return do(study, store, runs, threads=config.threads)
+        return do()
     stop = study / STOP
     end_with(config.parent, stop)
     try:
         with listening_worker():
-            return not stop.exists() and do(study, store, runs, threads=config.threads)
+            return not stop.exists() and do()
     except Stopped:
         return False
 

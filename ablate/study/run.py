@@ -201,6 +201,31 @@ def trunk_jobs(
         return not train_trunks([one for one in found if isinstance(one, Trunk)], threads)
 
 
+def corpora_job(
+    study: Path, store: Store, runs: Sequence[RunName], *, workers: int | None = 1, threads: int | None = None
+) -> bool:
+    """Build the corpora that some runs read, so that whoever asks for them next finds them; returns whether all could be.
+
+    Args:
+        workers, threads: as for `run_jobs`; nothing is trained.
+    """
+    plan = load_plan(study)
+    failures: dict[RunName, Exception] = {}
+    with builder_of(plan, store, workers) as builder:
+        origins = Origins(plan, builder)
+        for arm, seed in runs:
+            with catch(failures, (arm, seed)):  # who builds it next says so
+                config = plan.arms[arm].config
+                run_key(config, builder.prepare(config, seed), store, seed, origins.of(config, seed))
+    corpora_built(plan, store, runs).touch()
+    return not failures
+
+
+def corpora_built(plan: Plan, store: Store, runs: Sequence[RunName]) -> Path:
+    """Return the file that is there once a job has built the corpora of some runs."""
+    return store.root / "jobs" / f"corpora-{digest([plan.digest, [list(run) for run in runs]])[:16]}.done"
+
+
 @contextmanager
 def builder_of(plan: Plan, store: Store, workers: int | None) -> Iterator[CorpusBuilder]:
     """Open the builder that builds the corpora of a plan's arms; its worker processes end with the block."""

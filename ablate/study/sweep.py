@@ -17,9 +17,10 @@ from ablate.design.controls import CONTROL
 from ablate.errors import AblateError, DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import watch
-from ablate.store import LONG_AGO_S, Store, clear_parts, discard, lock, read_json
+from ablate.store import LONG_AGO_S, Store, abandoned, clear_parts, discard, lock, read_json
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
+from ablate.study.detached import Step
 from ablate.study.launch import is_chosen, open_launcher
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
@@ -30,6 +31,7 @@ from ablate.study.run import (
     budget_tokens,
     catch,
     clear_failure,
+    corpora_built,
     execute,
     explain,
     is_done,
@@ -53,9 +55,11 @@ def sweep(
     """Do every run of the frozen plan that has no record yet, or every one of those `wanted`.
 
     A record of texts, tasks or libraries that are not those of today is none: its run is done again.
-    Corpora are built first, here, with all the workers; then the runs go through the launcher that
-    the command names (`hydra/launcher=joblib`, `submitit_slurm`, `ray`, ...), or, where it names none,
-    through as many processes as a measurement finds fastest. One failed arm does not stop the others.
+    Corpora are built first, here, with all the workers, or by a job of its own where the launcher's jobs run elsewhere;
+    then the runs go through the launcher that the command names (`hydra/launcher=joblib`, `submitit_slurm`, `ray`, ...),
+    or, where it names none, through as many processes as a measurement finds fastest. Records are waited for, whatever a
+    launcher says of its jobs; jobs of an earlier command that still live are waited for, too. One failed arm does not
+    stop the others.
 
     Returns:
         (arm, seed) -> error of every run without a record; empty when all is done.
@@ -77,6 +81,7 @@ def sweep(
             builder = CorpusBuilder(plan.reference_arm.config, store, composed.workers)
             try:
                 started = time.monotonic()
+                _build_elsewhere(plan, study, store, pending, composed, say)
                 distinct, trunks = _prepare(plan, builder, study, pending, say, failures)
                 builder.annotations.close()  # the runs need the memory
                 prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
@@ -129,6 +134,32 @@ def _take_out_stale(
         say(f"whether finished runs still hold could not be checked: {explain(error)}")
     finally:
         builder.annotations.close()
+
+
+def _build_elsewhere(
+    plan: Plan, study: Path, store: Store, pending: Sequence[RunName], composed: DictConfig, say: Say
+) -> None:
+    """Have a job build what the pending runs read, where jobs run elsewhere: the submitter then finds it.
+
+    Raises:
+        AblateError: when none comes to an end; the second one is the last.
+    """
+    if not is_chosen(composed) or not (detached := open_launcher(composed, study, store, say=say).detached):
+        return
+    detached.clear()
+    built, problems = corpora_built(plan, store, pending), []
+    if not built.exists():
+        say("a job builds the corpora")
+        Rescue[RunName](
+            start=lambda runs: detached.run(runs, Step.CORPORA, lambda some: [some], lambda _: built.exists()),
+            ended=lambda _: built.exists(), suspected=lambda run: detached.began(run, Step.CORPORA),
+            lost=lambda _, problem: problems.append(problem), say=say, apart=False,
+        ).run(pending)  # fmt: skip
+    if problems:
+        raise AblateError(
+            f"no job could build the corpora: {explain(problems[0])}. What was built is kept; logs of jobs are below "
+            f"{store.root / 'jobs'}. Has it memory and time enough (hydra.launcher.mem_gb, hydra.launcher.timeout_min)?"
+        )
 
 
 def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> None:
@@ -247,31 +278,48 @@ def _launcher(
     if not is_chosen(composed):
         vocabulary = len(load_tokenizer(builder.tokenizer.folder))
         layout = choose_layout(study / "layout.json", config, vocabulary, count, say)
-    handed = open_launcher(composed, study, store, processes=layout.processes, threads=layout.threads)
+    launcher = open_launcher(
+        composed, study, store, processes=layout.processes, threads=layout.threads, say=say
+    )
+    detached = launcher.detached
 
     def launch(runs: list[RunName], of_trunks: Mapping[RunName, Trunk] | None = None) -> None:
         if not runs:
             return
         trunks = of_trunks or {}
+        step = Step.TRUNKS if trunks else Step.RUNS
         # Trunks are few: spread over all processes, however many would go in lockstep.
         stacked = (
             min(layout.stacked_runs, -(-len(runs) // layout.processes)) if trunks else layout.stacked_runs
         )
 
+        def cut(some: list[RunName]) -> list[list[RunName]]:
+            return _groups(some, plan, stacked)
+
         def start(some: list[RunName]) -> None:
-            handed(_groups(some, plan, stacked), bool(trunks))
+            if detached:
+                detached.run(some, step, cut, ended)
+            else:
+                launcher.launch(cut(some), step)
 
         def finished(run: RunName) -> bool:
             return trunks[run].finished if trunks else _done(study, *run)
 
-        def word(run: RunName) -> Path:
-            return (trunks[run].folder if trunks else run_folder(study, *run)) / FAILED
+        def ended(run: RunName) -> bool:
+            word = (trunks[run].folder if trunks else run_folder(study, *run)) / FAILED
+            return finished(run) or word.exists()
+
+        def suspected(run: RunName) -> bool:
+            if detached:
+                return detached.began(run, step)
+            return abandoned(trunks[run].folder / ".lock" if trunks else lock_path(study, *run))
 
         def lost(run: RunName, problem: Exception) -> None:
-            error = AblateError(
-                f"its process died, and again when nothing ran beside it ({type(problem).__name__}): is the memory too "
-                "small for it (proxy, train.micro_batch)?"
-            )
+            if detached:
+                why = f"no job could do it: {explain(problem)}; logs of jobs are below {store.root / 'jobs'}"
+            else:
+                why = f"its process died, and again when nothing ran beside it ({type(problem).__name__})"
+            error = AblateError(f"{why}: is the memory too small for it (proxy, train.micro_batch)?")
             if trunks:
                 note_failure(trunks[run], error)
             else:
@@ -279,14 +327,17 @@ def _launcher(
 
         rescue = Rescue(
             start=start,
-            ended=lambda run: finished(run) or word(run).exists(),
-            lock=lambda run: trunks[run].folder / ".lock" if trunks else lock_path(study, *run),
+            ended=ended,
+            suspected=suspected,
             lost=lost,
             say=say,
+            apart=detached is None,
         )
         what = "trunk" if trunks else "run"
         with watch(lambda: sum(map(finished, runs)), len(runs), f"{what}s", what):
             rescue.run(runs)
+        if detached:
+            detached.clear()
 
     return launch
 

@@ -55,7 +55,7 @@ def rescued(
     lost: list[str] = []
     Rescue[str](
         start=in_processes(folder, at_once), ended=lambda name: (folder / f"{name}.done").exists() or name in lost,
-        lock=lambda name: folder / f"{name}.lock", lost=lambda name, _: lost.append(name), say=lambda _: None,
+        suspected=lambda name: abandoned(folder / f"{name}.lock"), lost=lambda name, _: lost.append(name), say=lambda _: None,
     ).run(names)  # fmt: skip
     return lost, (folder / "begun").read_text().split() if (folder / "begun").exists() else []
 
@@ -83,7 +83,7 @@ def test_work_that_cannot_begin_is_not_tried_for_ever(tmp_path: Path) -> None:
         raise OSError("no process can be started")
 
     Rescue[str](
-        start=start, ended=lambda _: False, lock=lambda name: tmp_path / name, lost=lambda name, _: lost.append(name),
+        start=start, ended=lambda _: False, suspected=lambda name: abandoned(tmp_path / name), lost=lambda name, _: lost.append(name),
         say=lambda _: None,
     ).run(["a", "b"])  # fmt: skip
     assert lost == ["a", "b"] and tries == [["a", "b"]]
