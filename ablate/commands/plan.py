@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -334,9 +336,17 @@ def check(plan: Plan, store: Path) -> list[str]:
             asked not in checked and int(os.environ.get("RANK", 0)) == 0
         ):  # torchrun's other processes need not
             checked.add(asked)
-            sources = check_tasks(evaluate, Store(store), made_later=config["pool"].get("folder"))
+            sources = check_tasks(evaluate, Store(store), made_later=_folders(config["pool"]))
             check_claims(evaluate, sources)
             tokenizer = config["tokenizer"]
             vocab_size = PRETRAINED if tokenizer["pretrained"] else int(tokenizer["vocab_size"])
             warnings += too_long(sources, context=proxy.context, vocab_size=vocab_size)
     return warnings
+
+
+def _folders(pool: Any) -> list[str]:
+    """Folders that a pool, or one of those that it consists of, makes its files in."""
+    if not isinstance(pool, Mapping):
+        return []
+    own = [folder] if isinstance(folder := pool.get("folder"), str) else []
+    return own + [folder for part in pool.values() for folder in _folders(part)]

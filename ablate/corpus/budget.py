@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
 import numpy as np
 
+from ablate.effects.repetition import HOLDS_UNTIL
 from ablate.errors import ConfigError
 
 WARN_EPOCHS = 4.0
 """Repeating up to about 4 times costs little (Muennighoff et al. 2023, section 6)."""
-R_STAR = 15.39
-"""Half-life-like constant of repeated data (Muennighoff et al. 2023, equation 5, fitted on C4)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +30,14 @@ class BudgetConfig:
             raise ConfigError(f"match must be tokens or source, got {self.match!r}")
 
 
-def effective_tokens(tokens: float, unique: float) -> float:
-    """What `tokens` drawn from `unique` distinct ones are worth in fresh tokens.
-
-    D' = U + U R* (1 - exp(-R / R*)), R = D / U - 1 repetitions (Muennighoff et al. 2023, equation 5).
-
-    Raises:
-        ValueError: when a count is not positive.
-    """
-    if tokens <= 0 or unique <= 0:
-        raise ValueError(f"token counts must be positive, got {tokens} of {unique}")
-    if tokens <= unique:
-        return float(tokens)
-    repetitions = tokens / unique - 1
-    return unique + unique * R_STAR * (1 - math.exp(-repetitions / R_STAR))
+def repeats_too_often(epochs: float) -> str:
+    """What a report says of so many epochs; "" where repeating costs little."""
+    if epochs <= WARN_EPOCHS:
+        return ""
+    said = f"repeats its text more than {WARN_EPOCHS:g} times"
+    if epochs <= HOLDS_UNTIL:
+        return said
+    return f"{said}, and more than {HOLDS_UNTIL:g}: worth less than the law of repetition says"
 
 
 class Copies(TypedDict):

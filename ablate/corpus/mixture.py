@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ablate.corpus.budget import WARN_EPOCHS, effective_tokens
+from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.tokens import TokenStream
+from ablate.effects.repetition import effective_tokens
 from ablate.errors import ConfigError, nearest
 
 KEY = "mixture"

@@ -267,21 +267,22 @@ def sources_of(config: EvaluateConfig, store: Store | None) -> list[TaskSource]:
     )
 
 
-def check_tasks(config: EvaluateConfig, store: Store, *, made_later: str | None = None) -> list[TaskSource]:
+def check_tasks(config: EvaluateConfig, store: Store, *, made_later: Sequence[str] = ()) -> list[TaskSource]:
     """Refuse tasks that cannot be asked or scored, and held-out text that cannot be read; returns the tasks.
 
     Args:
         store: remembers what was found out.
-        made_later: folder of a pool that brings tasks and text along; what is not there yet, or is damaged and
+        made_later: folders of pools that bring tasks and text along; what is not there yet, or is damaged and
             will be made again, is left alone.
     Raises:
         ConfigError, DataError: names the task or file, says why and what to do.
     """
 
     def later(path: str | None) -> bool:
-        if not path or not made_later or not Path(path).is_relative_to(made_later):
+        if not path:
             return False
-        return not (Path(path).exists() and whole_files(Path(made_later)))
+        brought = [Path(folder) for folder in made_later if Path(path).is_relative_to(folder)]
+        return bool(brought) and not (Path(path).exists() and all(map(whole_files, brought)))
 
     if later(config.snapshot):
         named = tuple(name for name in config.tasks if name.startswith(HUB_PREFIX))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ablate.corpus.budget import WARN_EPOCHS
+from ablate.corpus.budget import WARN_EPOCHS, repeats_too_often
 from ablate.design.base import weight_matrix
 from ablate.effects.failures import failure_p, worst_case
+from ablate.effects.repetition import HOLDS_UNTIL
 from ablate.estimand.base import load_estimand
 from ablate.page.build import page as html_page
 from ablate.render.funnel import FUNNEL_HEADER, funnel_cells
@@ -350,7 +351,7 @@ def _corpora(study: Study) -> list[str]:
             else "–"
         )
         most = max(corpus.epochs for corpus in corpora)
-        note = f"repeats its text more than {WARN_EPOCHS:g} times" if most > WARN_EPOCHS else ""
+        note = repeats_too_often(most)
         cells.append([
             arm, *(_span([getattr(corpus, name) for corpus in corpora], ",") for name in ("documents", "unique_tokens")),
             _span([n for record in records if (n := record.own_tokens) is not None], ","), _span([corpus.epochs for corpus in corpora], ".2f"),
@@ -360,6 +361,15 @@ def _corpora(study: Study) -> list[str]:
         "Worth in fresh tokens: repetition-adjusted (Muennighoff et al. 2023). Copies per cluster: how many members "
         "of a near-duplicate cluster the budget really met (FineWeb, appendix E.2); first finished seed."
     )
+    if any(
+        record.corpus and record.corpus.epochs > HOLDS_UNTIL
+        for arm in study.arms
+        for record in study.corpora(arm)
+    ):
+        text += (
+            f" **Past about {HOLDS_UNTIL:g} epochs that law says too little**: in its authors' own runs 44 epochs cost 2.5 times what "
+            "it says, since it levels off and a model that overfits does not."
+        )
     if took := branching.trunks(study):
         trunk = next(iter(took.values()))
         text += (

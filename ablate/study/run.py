@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.config import identified, make, make_stages, renamed
 from ablate.corpus.branch import BranchStream
-from ablate.corpus.budget import BudgetConfig, Copies, copies_seen, effective_tokens
+from ablate.corpus.budget import BudgetConfig, Copies, copies_seen
 from ablate.corpus.mixture import Mixture, MixtureStream
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
+from ablate.effects.repetition import effective_tokens
 from ablate.errors import AblateError
 from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from ablate.corpus import tokens as token_files
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.branch import BranchStream
-from ablate.corpus.budget import copies_seen, effective_tokens
+from ablate.corpus.budget import copies_seen
 from ablate.corpus.tokenizer import TokenizerConfig, load_tokenizer, prepare_tokenizer, tokenizer_digest
 from ablate.corpus.tokens import TokenCounter, TokenStream, open_stream, tokenize
+from ablate.effects.repetition import effective_tokens
 from ablate.pool.pool import build_pool
 from ablate.pool.source import Document
 from ablate.stages.fineweb_quality import FineWebQuality

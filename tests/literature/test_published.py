@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import ablate
-from ablate.corpus.budget import effective_tokens
+from ablate.effects.repetition import effective_tokens
 from ablate.errors import ConfigError
 from ablate.literature.source import COLUMNS, DATA, NUMBERS, entries, published, tables
 
