@@ -15,10 +15,13 @@ from ablate.pool.source import (
     MAX_DOCUMENT_BYTES,
     NO_TEXT,
     Document,
+    FileSource,
+    Item,
+    ReadAll,
     Skipped,
-    Source,
     field_of,
     file_stamps,
+    in_turn,
     scalars,
 )
 from ablate.reading.encoding import decode
@@ -31,7 +34,7 @@ READER = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Files(Source):
+class Files(FileSource):
     """Documents of local files: a record each, or a whole text file each.
 
     Attributes:
@@ -82,14 +85,14 @@ class Files(Source):
             **held_out_request(self.leave_out),
         }
 
-    def documents(self) -> Iterator[Document | Skipped]:
+    def documents(self, read_all: ReadAll = in_turn) -> Iterator[Item]:
         """Every document, in file order, after the files that are not read."""
         count = index = 0
         found, held_out = self.found(), held_out_documents(self.leave_out)
         for path, why in found.others:
             yield Skipped(shown(path.name), 0, f"not read ({why})")
-        for path in found.files:
-            for item in self._read(path):
+        for items in read_all(self._read, found.files):
+            for item in items:
                 if isinstance(item, Document):
                     index += 1
                     if (index - 1) % self.every:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 
 from ablate.errors import DataError
 from ablate.fingerprint import canonical_json, digest
+from ablate.pool.apart import SideBySide
 from ablate.pool.digital_source import synthetic_rows
 from ablate.pool.origin import origin
-from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, Skipped, Source, Truth
+from ablate.pool.source import MAX_DOCUMENT_BYTES, NO_TEXT, Document, FileSource, Item, Skipped, Source, Truth
 from ablate.progress import track
 from ablate.reading.records import clean_text, cleaned
 from ablate.store import (
@@ -217,11 +219,14 @@ def open_pool(folder: Path) -> Pool:
     return Pool(folder, summary["digest"], tuple(summary["bounds"]), summary)
 
 
-def build_pool(source: Source, store: Store, shard_documents: int = SHARD_DOCUMENTS) -> Pool:
+def build_pool(
+    source: Source, store: Store, shard_documents: int = SHARD_DOCUMENTS, *, workers: int | None = 1
+) -> Pool:
     """Read a source into the store, or find the pool that the same request made before.
 
     Args:
         shard_documents: most documents in a file; one that was read before keeps its files.
+        workers: processes that read files; None for one per core. The pool is the same with any number.
 
     Raises:
         DataError: when not a single document could be read; says what was skipped and why.
@@ -234,7 +239,8 @@ def build_pool(source: Source, store: Store, shard_documents: int = SHARD_DOCUME
         shutil.rmtree(building, ignore_errors=True)  # of a process that was killed
         building.mkdir(parents=True)
         try:
-            summary = _write_shards(source, building, shard_documents)
+            items = _items(source, building, workers or os.cpu_count() or 1)
+            summary = _write_shards(source, items, building, shard_documents)
             folder = root / summary["name"]
             with making(folder, "reading this pool"):  # another request may give the same pool
                 if not _whole_pool(folder):
@@ -262,7 +268,14 @@ def _move_in(building: Path, folder: Path) -> None:
         put(path, folder / path.name)
 
 
-def _write_shards(source: Source, folder: Path, shard_documents: int) -> Summary:
+def _items(source: Source, folder: Path, workers: int) -> Iterator[Item]:
+    """Read a source, its files side by side where that gives the same; with a limit most need not be read."""
+    if not isinstance(source, FileSource) or source.limit is not None or workers < 2:
+        return source.documents()
+    return source.documents(SideBySide(workers, folder))
+
+
+def _write_shards(source: Source, items: Iterator[Item], folder: Path, shard_documents: int) -> Summary:
     texts, rest = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
     seen: Counter[bytes] = Counter()
     bounds, kinds, reasons, n_bytes = [0], Counter[str](), Counter[str](), 0
@@ -289,7 +302,7 @@ def _write_shards(source: Source, folder: Path, shard_documents: int) -> Summary
             rest.update(line.encode())
             skipped.write(line)
 
-        for item in track(source.documents(), "reading the pool", unit="doc"):
+        for item in track(items, "reading the pool", unit="doc"):
             if isinstance(item, Skipped):
                 skip(item)
                 continue

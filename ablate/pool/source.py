@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -105,6 +105,37 @@ class Source(ABC):
     def versions(self) -> dict[str, str]:
         """The installed version of each library whose version may change what is read."""
         return library_versions(self.libraries)
+
+
+Item = Document | Skipped
+"""What reading gives."""
+Read = Callable[[Path], Iterator[Item]]
+"""Reads one file."""
+ReadAll = Callable[[Read, Sequence[Path]], Iterator[Iterator[Item]]]
+"""Reads files by a `Read`; what it gives of each, in the order of the files."""
+
+
+def in_turn(read: Read, paths: Sequence[Path]) -> Iterator[Iterator[Item]]:
+    """Read file after file, here."""
+    return map(read, paths)
+
+
+class FileSource(Source):
+    """Documents of files that can be read apart from one another.
+
+    Attributes:
+        limit: at most this many documents; None for all.
+    """
+
+    limit: int | None
+
+    @abstractmethod
+    def documents(self, read_all: ReadAll = in_turn) -> Iterator[Item]:
+        """As every source has them.
+
+        Args:
+            read_all: how the files are read, side by side for instance; their order and what depends on it stay here.
+        """
 
 
 def file_stamps(paths: Sequence[Path]) -> list[list[Plain]]:

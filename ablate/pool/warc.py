@@ -18,7 +18,17 @@ from ablate.pool.held_out import document_digest, held_out_documents, held_out_r
 from ablate.pool.http_body import is_markup, media_type, unpack
 from ablate.pool.members import BROKEN
 from ablate.pool.records import Lost, Record, records
-from ablate.pool.source import HELD_OUT, MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps
+from ablate.pool.source import (
+    HELD_OUT,
+    MAX_DOCUMENT_BYTES,
+    Document,
+    FileSource,
+    Item,
+    ReadAll,
+    Skipped,
+    file_stamps,
+    in_turn,
+)
 from ablate.reading.encoding import decode, is_binary
 from ablate.reading.paths import Found, find_files, shown
 
@@ -33,7 +43,7 @@ WARC_ENDINGS = (".warc", ".wet", ".gz", ".zst", ".lz4")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Warc(Source):
+class Warc(FileSource):
     """Pages of local `.warc`, `.warc.gz`, `.wet.gz` files.
 
     Attributes:
@@ -69,13 +79,13 @@ class Warc(Source):
         }
         return files | held_out_request(self.leave_out)
 
-    def documents(self) -> Iterator[Document | Skipped]:
+    def documents(self, read_all: ReadAll = in_turn) -> Iterator[Item]:
         """Every HTML page or text record, in file order."""
         count, found, held_out = 0, self.found(), held_out_documents(self.leave_out)
         for path, why in found.others:
             yield Skipped(shown(path.name), 0, f"not read ({why})")
-        for path in found.files:
-            for place, item in enumerate(read_warc(path)):
+        for path, items in zip(found.files, read_all(read_warc, found.files), strict=True):
+            for place, item in enumerate(items):
                 if held_out and isinstance(item, Document) and document_digest(item.text) in held_out:
                     yield Skipped(shown(path.name), place, HELD_OUT)
                     continue

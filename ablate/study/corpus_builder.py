@@ -97,7 +97,7 @@ class CorpusBuilder:
     def pool(self) -> Pool:
         """The raw documents, read now if they were not read before."""
         with under("pool"):
-            return build_pool(make_pool(self.config["pool"]), self.store)
+            return build_pool(make_pool(self.config["pool"]), self.store, workers=self.workers)
 
     @cached_property
     def annotations(self) -> Annotations:
