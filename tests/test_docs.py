@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from ablate.compose import compose
@@ -21,6 +24,8 @@ from ablate.stages.language import MODEL
 from ablate.store import Store
 
 DOCS = Path(__file__).parent.parent / "docs"
+VENV = "venv/bin/python"
+"""What the pages call an environment of the reader's own."""
 
 
 def script(name: str):  # type: ignore[no-untyped-def]
@@ -84,7 +89,11 @@ def test_the_script_of_the_figures_draws(monkeypatch) -> None:  # type: ignore[n
     assert [label.split(" (")[0] for label in lines] == ["leave one out", "near full", "fractional factorial"]
 
 
-def test_the_stages_of_the_page_on_own_stages_do_what_it_says(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+@pytest.fixture
+def left_by_own_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, list[str]]]:
+    """Builds the corpora of the page on own stages, of the command lines that one asks for: what each stage leaves."""
     page = (DOCS / "your_own_stages.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```(\w*)\n(.*?)```", page, re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -93,17 +102,41 @@ def test_the_stages_of_the_page_on_own_stages_do_what_it_says(tmp_path: Path, mo
     shutil.copy(MODEL, "lid.176.ftz")
     store = Store(tmp_path / "store")
     pool = build_pool(Files(paths=["pages.jsonl"]), store)
-    heron, advert, reiher, menu = pool.column("text").to_pylist()
-    left = {}
     lines = "".join(text for kind, text in blocks if not kind).replace("\\\n", " ").splitlines()
-    for _, _, *overrides in map(shlex.split, lines):
-        config = compose(overrides)
-        (name,) = config.design.factors
-        stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe", "evaluate")})
-        annotations = Annotations(pool, store, workers=1)
-        corpus = build_corpus([stage for stage in stages if stage.name == name], annotations)
-        left[name] = [text for _, text in annotations.texts(corpus.version, corpus.rows)]
-    assert left == {
-        "edu": [heron, reiher], "english": [heron, advert, menu], "adverts": [heron, reiher, menu], "lid": [reiher],
-        "long": [heron, advert, reiher], "bars": [heron, advert, reiher, "Home About Login"],
+
+    def build(wanted: Callable[[str], bool], **names: str) -> dict[str, list[str]]:
+        left = {}
+        for _, _, *overrides in map(shlex.split, filter(wanted, lines)):
+            for name, other in names.items():
+                overrides = [override.replace(name, other) for override in overrides]
+            config = compose(overrides)
+            (name,) = config.design.factors
+            stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe", "evaluate")})
+            annotations = Annotations(pool, store, workers=1)
+            corpus = build_corpus([stage for stage in stages if stage.name == name], annotations)
+            left[name] = [text for _, text in annotations.texts(corpus.version, corpus.rows)]
+        return left
+
+    return build
+
+
+HERON, ADVERT, REIHER, MENU = (
+    "The heron stood on one leg beside the pond.", "BUY NOW! Buy now! The offer ends today.",
+    "Der Reiher stand auf einem Bein am Teich.", "Home | About | Login",
+)  # fmt: skip
+"""The page's pages."""
+
+
+def test_the_stages_of_the_page_on_own_stages_do_what_it_says(left_by_own_stages) -> None:  # type: ignore[no-untyped-def]
+    assert left_by_own_stages(lambda line: VENV not in line) == {
+        "edu": [HERON, REIHER], "english": [HERON, ADVERT, MENU], "adverts": [HERON, REIHER, MENU], "lid": [REIHER],
+        "long": [HERON, ADVERT, REIHER], "bars": [HERON, ADVERT, REIHER, "Home About Login"], "calm": [HERON, REIHER, MENU],
     }  # fmt: skip
+
+
+def test_datatrove_s_own_filter_does_what_the_page_on_own_stages_says(left_by_own_stages) -> None:  # type: ignore[no-untyped-def]
+    python = os.environ.get("ABLATE_TEST_DATATROVE")
+    if python is None:
+        pytest.skip("set ABLATE_TEST_DATATROVE to an interpreter that has datatrove[processing] and spacy")
+    left = left_by_own_stages(lambda line: VENV in line, **{VENV: python})
+    assert left == {"fineweb": [HERON, ADVERT, REIHER]}

@@ -34,6 +34,7 @@ from ablate.plain import Plain
 from ablate.pool.pool import Pool, open_pool
 from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
+from ablate.stages.foreign import cpu_elsewhere
 from ablate.store import (
     SUM,
     Damaged,
@@ -531,7 +532,7 @@ class _Work:
         cpu_s = [0.0] * len(self.tasks)
         for begin in range(0, len(texts), step):
             for number, (operation, _) in enumerate(self.tasks):
-                started = time.process_time()
+                started = _processor_s()
                 some, rows = texts[begin : begin + step], self.rows[begin : begin + step]
                 if self.journal:
                     self.journal.write_text(f"{number} {rows[0]}")
@@ -540,7 +541,7 @@ class _Work:
                 else:
                     with _limited(None if document_s is None else document_s + EACH_S * (len(some) - 1)):
                         tables[number].append(self._try(operation, some, rows))
-                cpu_s[number] += time.process_time() - started
+                cpu_s[number] += _processor_s() - started
         for (_, folder), made, spent in zip(self.tasks, tables, cpu_s, strict=True):
             self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder, spent)
 
@@ -598,6 +599,11 @@ def _limited(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _processor_s() -> float:
+    """Processor seconds of this process, and of those that work on its texts."""
+    return time.process_time() + cpu_elsewhere()
 
 
 def _nothing(operation: Any, rows: np.ndarray) -> pa.Table:

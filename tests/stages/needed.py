@@ -11,6 +11,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "column": {"column": "score", "min": 2.5},
     "regex": {"patterns": ("(?i)the", "[0-9]+")},
     "python": {"function": f"{Path(__file__).parent / 'functions.py'}:longest_word", "min": 4.0},
+    "datatrove": {"class_path": f"{Path(__file__).parent / 'foreign_classes.py'}:LongWords"},
     "fasttext": {"model": str(MODEL), "label": "en", "min": 0.5},
 }
 """Stage -> parameters."""

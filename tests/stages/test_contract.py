@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from ablate.config import CONF, RESERVED, make
-from ablate.fingerprint import canonical_json
+from ablate.fingerprint import NOT_IDENTITY, canonical_json
 from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Transform
 from ablate.testing.contract import as_read
 from ablate.text.lines import plain_lines
@@ -82,7 +82,11 @@ def test_identity_follows_every_parameter(name: str, student_folder: str) -> Non
     stage = stage_of(name, student_folder)
     identities = {canonical_json(stage.identity())}
     for field in dataclasses.fields(stage):
-        if field.name in OUTSIDE or field.name == "function":
+        if (
+            field.name in OUTSIDE
+            or field.name in ("function", "class_path")
+            or field.metadata == NOT_IDENTITY
+        ):
             continue
         value = getattr(stage, field.name)
         for other in _others(value):
@@ -120,7 +124,7 @@ def _others(value: Any) -> list[Any]:
             )
             if other != value
         ]
-    return [] if value == () else [()]
+    return [] if value in ((), {}) else [()]
 
 
 @settings(
