@@ -12,6 +12,7 @@ A first bare word chooses a view; `ablate inspect VIEW --help` says more:
   ablate inspect extraction    extractors beside known main texts: precision, recall, F1, pages a second
   ablate inspect duplicates    near-duplicate detection beside true similarities
   ablate inspect provenance    what an arm is made of: sources, how they came to be, tokens, share, epochs
+  ablate inspect sample        what a sampled pool says of its source; how many copies a run meets
   ablate inspect spike         what each stage makes of known defects that were planted
   ablate inspect tasks         what evaluate would score: items, chance levels, directions, digests
   ablate inspect my_view.py    a view of your own: a file, or a module by its dotted name

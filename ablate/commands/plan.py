@@ -27,8 +27,10 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make
+from ablate.config import locate, make
+from ablate.corpus.budget import copies_met
 from ablate.corpus.mixture import Mixture
+from ablate.corpus.sampled_source import Sampled
 from ablate.design.controls import without_controls
 from ablate.estimand.aliases import alias_table, aliases
 from ablate.estimand.base import load_estimand
@@ -38,6 +40,7 @@ from ablate.ladder import off_ladder
 from ablate.pool.pool import Pool
 from ablate.render.tables import aligned
 from ablate.report.branching import meaning
+from ablate.stages.base import Relation
 from ablate.study.chance import chance_of, draws_documents
 from ablate.study.pairing import shares_seeds
 from ablate.study.plan import folder_of, freeze, make_plan, planned_tests
@@ -46,6 +49,9 @@ from ablate.study.schema import UNPAIRED, Plan
 from ablate.study.trunk import check_branches
 from ablate.train.config import check_budget
 
+FEW_COPIES = 2.0
+"""With fewer than so many of 10 copies met, less than one more than without any duplicates, a plan says that deduplication can
+hardly show."""
 PRETRAINED = 32_000
 """Entries that a pretrained tokenizer is taken to have before it is loaded."""
 
@@ -65,6 +71,7 @@ def main(config: DictConfig) -> int:
     print("\n".join(_goal(frozen, config)), end="")
     warnings += _thin(frozen, Path(config.store))
     warnings += _repeated_sources(frozen, Path(config.store))
+    warnings += _copies(frozen, Path(config.store))
     print("".join(f"{warning}\n" for warning in warnings), end="")
     print(f"frozen in {folder / 'plan.json'}; run it with the same command and `sweep` in place of `plan`")
     return 0
@@ -295,6 +302,38 @@ def _repeated_sources(plan: Plan, store: Path) -> list[str]:
                 f"{name}: about {'; '.join(map(str, often))}. A smaller share, a smaller budget or more text repeats less"
             )
     return warnings
+
+
+def _copies(plan: Plan, store: Path) -> list[str]:
+    """How many copies of a document a run will meet, where deduplication is a factor and a probe saw what is left of the pool."""
+    cost = plan.predicted and plan.predicted.cost
+    arm = plan.reference_arm
+    if not cost or not cost.probe.tokens_left or arm.budget.match != "tokens":
+        return []
+    nodes = {factor.name: arm.config["stages"].get(factor.name) for factor in plan.factors}
+    related = [
+        name for name, node in nodes.items() if node and issubclass(locate(node["_target_"], name), Relation)
+    ]
+    if not related:
+        return []
+    pool = make(arm.config["pool"], "pool")
+    together = pool.rate if isinstance(pool, Sampled) and pool.by == "documents" else 1.0
+    read = arm.train.tokens / (cost.probe.tokens_left * cost.probe.documents)
+    few = copies_met(10, min(1.0, read) * together)
+    lines = [
+        f"{', '.join(related)}: a run reads {'all' if read >= 1 else f'about {read:.0%}'} of what the full recipe leaves of the pool; of 10 copies "
+        f"{'in the source ' if together < 1 else ''}it meets {few:.1f}"
+    ]
+    if few < FEW_COPIES:
+        lines.append(
+            "  deduplication can hardly show there: give a larger budget or a smaller pool"
+            + (
+                "; documents were drawn one by one, pool.by=clusters keeps copies together"
+                if together < 1
+                else ""
+            )
+        )
+    return lines
 
 
 def _aliases(plan: Plan) -> list[str]:

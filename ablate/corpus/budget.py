@@ -76,3 +76,13 @@ def copies_seen(stream: Documents, clusters: np.ndarray, tokens: int) -> Copies:
         "mean": float(copies.mean()),
         "max": int(copies.max()),
     }
+
+
+def copies_met(copies: int, read: float) -> float:
+    """How many of a document's copies a run meets on average, once it meets the document.
+
+    Args:
+        copies: in what it draws from, itself included.
+        read: budget over the tokens it draws from; from one pass on all are met.
+    """
+    return 1 + (copies - 1) * min(1.0, read)

@@ -111,7 +111,7 @@ def read_warc(path: Path) -> Iterator[Document | Skipped]:
                     types.add(item.fields.get("warc-type", "").lower())
                 if isinstance(item, Lost):
                     yield Skipped(name, item.begin, item.reason, item.end - item.begin)
-                elif read := _read_safely(item, name):
+                elif read := read_record(item, name):
                     yield read
         if "metadata" in types <= {"metadata", "warcinfo"}:
             yield Skipped(name, 0, "metadata of pages (WAT), no text")
@@ -119,7 +119,7 @@ def read_warc(path: Path) -> Iterator[Document | Skipped]:
         yield Skipped(name, offset, f"unreadable from here: {error}", max(0, size - offset))
 
 
-def _read_safely(record: Record, file: str) -> Document | Skipped | None:
+def read_record(record: Record, file: str) -> Document | Skipped | None:
     """One record can be as odd as it likes: it costs itself, never the pool."""
     try:
         return _read(record, file)
