@@ -125,3 +125,38 @@ def test_the_cheapest_design_reaches_the_goal_and_one_seed_less_does_not(
 
 def test_an_accelerator_trains_at_a_share_of_its_peak() -> None:
     assert accelerator_seconds(PEAKS["h100"] * 10, "h100", 0.5) == pytest.approx(20)
+
+
+def test_a_plan_says_how_many_copies_a_run_meets(
+    ablate: Run, here: Path, tiny: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 + (m - 1) T / U of m copies (FineWeb, appendix E.2); of a sample of single documents times its rate."""
+    asked = ["plan.probe=true", "plan.sample=40"]
+    assert ablate("plan", *tiny, *asked) == 0
+    probe = frozen(here)["predicted"]["cost"]["probe"]
+    read = 2048 / (probe["tokens_left"] * probe["documents"])
+    assert 0 < read < 1
+    shown = capsys.readouterr().out
+    assert f"minhash_dedup: a run reads about {read:.0%} of what" in shown
+    assert f"of 10 copies it meets {1 + 9 * read:.1f}" in shown
+    assert ("can hardly show" in shown) == (1 + 9 * read < 2)
+
+    small = [one.replace("pool.world", "pool.of.world") for one in tiny]
+    small += [
+        "pool=sampled",
+        "pool@pool.of=testbed",
+        "pool.by=documents",
+        "pool.rate=0.5",
+        "seeds=[0]",
+        "design.factors=[minhash_dedup]",
+    ]
+    small += ["evaluate.snapshot=${pool.of.folder}/tasks", "evaluate.heldout=${pool.of.folder}/heldout.jsonl"]
+    small = [
+        one for one in small if not one.startswith(("seeds=[0,1]", "design.factors=[lang", "train.tokens"))
+    ]
+    assert ablate("plan", *small, *asked, "train.tokens=65536", "study.name=half") == 0
+    shown = capsys.readouterr().out
+    assert "of 10 copies in the source it meets 5.5" in shown, "half of the other nine are in the pool"
+    assert ablate("plan", *small, *asked, "train.tokens=65536", "pool.rate=0.1", "study.name=tenth") == 0
+    shown = capsys.readouterr().out
+    assert "it meets 1.9" in shown and "can hardly show" in shown and "pool.by=clusters" in shown
