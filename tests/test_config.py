@@ -116,6 +116,10 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides.append("pool.paths=[x]")
     elif choice == "pool=synthetic":
         overrides.append("pool.path=x")
+    if choice == "pool=sampled":
+        overrides += ["pool.of.paths=[x]", "pool.rate=0.1"]
+    if choice == "pool=crawl_index":
+        overrides += ["pool.paths=[x]", f"pool.root={student_folder}", "pool.rate=0.1"]
     if choice == "pool=mixed":
         overrides += ["pool.parts.pages.paths=[x]", "~pool.parts.texts"]
     if group == "pool" and name != "testbed":
@@ -315,6 +319,7 @@ def targets() -> Iterator[tuple[str, dict[str, Any]]]:
         if group in ("recipe", "study"):
             continue
         node = yaml.safe_load(path.read_text(encoding="utf-8"))
+        node.pop("defaults", None)
         where = f"stages.{path.stem}" if group == "stages" else group
         todo = [(where, node)]
         while todo:
