@@ -21,6 +21,7 @@ Who answers (teacher=..., conf/teacher):
   teacher=anthropic          key in ANTHROPIC_API_KEY; generate.max_cost=5 ends it before more is spent
   teacher=openai_compatible  vLLM, SGLang, llama.cpp, Ollama: teacher.base_url, teacher.model
   teacher=local_model        a transformers folder or .gguf file on this machine: teacher.model
+  teacher=proxy              a run of the store that kept its weights (train.keep_weights=true): teacher.model=store/runs/<key>
   teacher=testbed            no model: defects at known rates with a hidden truth, to check gates with
   teacher=answers_file       answers given before or elsewhere: teacher.path
 

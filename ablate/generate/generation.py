@@ -201,9 +201,9 @@ def _prices(teacher: Teacher) -> str:
 def _rows(recipe: Recipe, teacher: Teacher, drafts: Sequence[Draft]) -> tuple[dict[str, Any], ...]:
     """A line for each document; fields without a value are left out."""
     who = teacher.identity()
-    local = who["teacher"] == "local_model"
-    said = {"teacher": who["teacher"] if local else f"{who['teacher']} {who.get('model', '')}".strip()}
-    said |= {"weights": who["model"]} if local else {}
+    weights = getattr(teacher, "weights", None)  # of a model on this machine, whatever its folder is called
+    said = {"teacher": who["teacher"] if weights else f"{who['teacher']} {who.get('model', '')}".strip()}
+    said |= {"weights": weights} if weights else {}
     prompt = digest({"settings": teacher.settings(recipe.sampling), **recipe.identity()})
     shown: dict[tuple[str, ...], list[list[str]]] = {}
     rows = []

@@ -50,7 +50,7 @@ from ablate.store import (
 )
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.plan import load_plan, run_folder
-from ablate.study.record import Record, write_record
+from ablate.study.record import Record, read_record, write_record
 from ablate.study.schema import Plan
 from ablate.study.seeds import run_seeds
 from ablate.study.tracked import (
@@ -64,6 +64,7 @@ from ablate.study.tracked import (
 )
 from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
 from ablate.tracking.guard import Guard
+from ablate.train.kept import is_kept, keep
 
 if TYPE_CHECKING:
     from ablate.train.loop import Progress
@@ -313,6 +314,11 @@ class _Open:
         return budget_tokens(self.config, self.prepared)
 
     @property
+    def keeps_weights(self) -> bool:
+        """Whether its final weights stay in the store."""
+        return bool(self.config["train"].get("keep_weights"))
+
+    @property
     def shape(self) -> str:
         """What runs must have in common to be trained in lockstep: model, settings, tasks, tokens, tokenizer."""
         alike = [self.config["proxy"], self.config["train"], self.config["evaluate"], self.tokens]
@@ -344,7 +350,7 @@ def execute(
     origins = Origins(plan, builder)
     for name in runs:
         with catch(failures, name):
-            if not is_done(run_folder(study, *name)):
+            if not is_done(run_folder(study, *name)) or plan.arms[name[0]].train.keep_weights:
                 opened.append(_open(plan, builder, origins, study, name))
     needed = {run.name: run.origin for run in opened if isinstance(run.origin, Trunk)}
     failed_trunks = train_trunks(list(needed.values()), threads)
@@ -356,7 +362,7 @@ def execute(
     if tracker is None and keeps_books:
         tracker = guarded(plan)
     with ExitStack() as stack:
-        to_do = {run.result: run for run in opened if not _has_result(run)}
+        to_do = {run.result: run for run in opened if not _is_complete(run)}
         if keeps_books:
             # In one order everywhere, so that no two processes wait for one another. Who had to wait finds the result.
             for result in sorted(to_do):
@@ -367,7 +373,7 @@ def execute(
         alike: dict[str, list[_Open]] = {}
         for run in to_do.values():
             with catch(failures, run.name):
-                if run.name not in failures and not _has_result(run):
+                if run.name not in failures and not _is_complete(run):
                     if keeps_books:
                         _clear(run)
                     alike.setdefault(run.shape, []).append(run)
@@ -375,7 +381,7 @@ def execute(
             failures |= _train(plan, builder, origins, group, threads, tracker)
     if keeps_books:
         for run in opened:
-            if run.name not in failures:
+            if run.name not in failures and not is_done(run.folder):
                 with catch(failures, run.name):
                     _record(builder, run)
                     if tracker:  # taken from the store or trained here: what is shown is made from the record
@@ -386,6 +392,19 @@ def execute(
 def _has_result(run: _Open) -> bool:
     """Tell whether the store has what this run computes, undamaged."""
     return all([whole(run.result / name) for name in ("result.json", "items.parquet")])
+
+
+def _is_complete(run: _Open) -> bool:
+    """Tell whether the store has all that is wanted of this run: what it computes, and its weights where it keeps them."""
+    return _has_result(run) and (not run.keeps_weights or is_kept(run.result))
+
+
+def lacks_weights(plan: Plan, store: Store, study: Path, run: RunName) -> bool:
+    """Tell whether a run that is done should have kept its weights, and the store does not have them."""
+    arm, seed = run
+    if not plan.arms[arm].train.keep_weights:
+        return False
+    return not is_kept(store.root / "runs" / read_record(run_folder(study, arm, seed)).run)
 
 
 def _clear(run: _Open) -> None:
@@ -549,10 +568,14 @@ class _RunRecorder:
         self.evaluate_s = 0.0
         self.training = read_progress(run.result / PROGRESS)
         self.shown_at = -math.inf
+        self.for_weights = _has_result(run)
+        """Whether the run is trained again for the weights that it lacks: what it computed stays as it is."""
 
     def log(self, entry: Progress) -> None:
         """Write an entry about how training goes."""
         self.write(entry)
+        if self.for_weights:
+            return
         self.note(entry)
         add_point(self.training, entry["tokens"], of_progress(entry))
         if time.monotonic() - self.shown_at >= SHOW_EVERY_S:
@@ -579,6 +602,10 @@ class _RunRecorder:
 
         begin = time.monotonic()
         is_last = tokens + self.run.config["train"]["batch_tokens"] > self.run.tokens
+        if is_last and self.run.keeps_weights:
+            keep(model, self.run.prepared.tokenizer.folder, self.result)
+        if self.for_weights:
+            return
         context = self.run.config["proxy"]["context"]
         trained = Trained(self.run.stream.sequences, tokens // context) if is_last else None
         scores = self.evaluator.evaluate(model, trained)
@@ -600,6 +627,9 @@ class _RunRecorder:
         """
         from ablate.train import checkpoint
 
+        if self.for_weights:
+            checkpoint.remove(self.result)
+            return
         points = [read_json(path) for path in sorted((self.result / "curve").glob("*.json"))]
         curve = [point for point in points if point["tokens"] <= outcome.tokens]
         write_json(

@@ -35,6 +35,7 @@ from ablate.study.run import (
     execute,
     explain,
     is_done,
+    lacks_weights,
     lock_path,
     mark_failed,
     run_jobs,
@@ -72,7 +73,7 @@ def sweep(
         if wanted is None:
             wanted = plan.runs
         _take_out_stale(plan, study, store, composed.workers, wanted, say)
-        pending = [run for run in wanted if not _done(study, *run)]
+        pending = [run for run in wanted if not _done(study, *run) or lacks_weights(plan, store, study, run)]
         say(f"{len(wanted)} runs planned, {len(wanted) - len(pending)} already done")
         failures: dict[tuple[str, int], str] = {}
         if pending:
@@ -98,7 +99,7 @@ def sweep(
             finally:
                 builder.annotations.close()
         for run in wanted:
-            if not _done(study, *run) and run not in failures:
+            if run not in failures and (not _done(study, *run) or lacks_weights(plan, store, study, run)):
                 failures[run] = _reason(study, *run)
         return failures
 
@@ -302,8 +303,17 @@ def _launcher(
             else:
                 launcher.launch(cut(some), step)
 
+        # Runs that are done and are trained again for their weights; of the others the record says that they ended.
+        lacking = {
+            run
+            for run in runs
+            if not trunks and _done(study, *run) and lacks_weights(plan, store, study, run)
+        }
+
         def finished(run: RunName) -> bool:
-            return trunks[run].finished if trunks else _done(study, *run)
+            if trunks:
+                return trunks[run].finished
+            return _done(study, *run) and not (run in lacking and lacks_weights(plan, store, study, run))
 
         def ended(run: RunName) -> bool:
             word = (trunks[run].folder if trunks else run_folder(study, *run)) / FAILED

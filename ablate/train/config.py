@@ -50,6 +50,8 @@ class TrainConfig:
             checkpoint, by folder or hub name (`name@revision`).
         branch_at: share of the budget that the trunk trains, in (0, 1); null for 0.85. A checkpoint has none:
             all of `tokens` are trained on the arm's text.
+        keep_weights: whether a run's final weights stay in the store, `runs/<key>/model`, for `teacher=proxy`, for
+            `branch_from`, and for whoever wants the model.
 
     A run that branches has a learning rate of its own in place of `schedule` and `min_lr_ratio`: `lr` after the
     warm-up and to the end of the trunk, then linear to zero.
@@ -76,6 +78,7 @@ class TrainConfig:
     stacked_runs: int | None = field(default=None, metadata={**NOT_IDENTITY, **was("together")})
     branch_from: str | None = field(default=None, metadata=LATER)
     branch_at: float | None = field(default=None, metadata=LATER)
+    keep_weights: bool = field(default=False, metadata=NOT_IDENTITY)
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:

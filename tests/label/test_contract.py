@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ablate.plain import Plain
 from ablate.teacher.base import Teacher
 from ablate.teacher.question import Answer, Question
 from ablate.testing import ContractError, check_teacher
+from ablate.train.kept import keep
 
 NAMES = sorted(path.stem for path in (CONF / "teacher").glob("*.yaml"))
 NOT_IDENTITY = ("base_url", "key_variable", "timeout_s", "retries", "wait_s", "device")
@@ -23,7 +25,20 @@ ASKED = [Question(key=f"d{n}", text=f"Page {n}. points={n}", max_tokens=50) for 
 
 
 @pytest.fixture
-def needed(server: Any, tiny_model: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
+def kept_run(tiny_model: Path, tmp_path: Path) -> Path:
+    """A run's folder in the store that holds the weights of `tiny_model`."""
+    from transformers import LlamaForCausalLM
+
+    tokenizer, run = tmp_path / "tokenizer", tmp_path / "store" / "runs" / "0123"
+    tokenizer.mkdir()
+    for path in tiny_model.glob("tokenizer*"):
+        shutil.copy(path, tokenizer)
+    keep(LlamaForCausalLM.from_pretrained(tiny_model), tokenizer, run)
+    return run
+
+
+@pytest.fixture
+def needed(server: Any, tiny_model: Path, kept_run: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
     """Teacher -> what its YAML leaves open, and where a server stands in for the one outside."""
     labels = [json.dumps({"id": one.key, "score": n}) for n, one in enumerate(ASKED)]
     (tmp_path / "labels.jsonl").write_text("\n".join(labels))
@@ -36,6 +51,7 @@ def needed(server: Any, tiny_model: Path, tmp_path: Path) -> dict[str, dict[str,
         "labels_file": {"path": str(tmp_path / "labels.jsonl")},
         "answers_file": {"path": str(tmp_path / "answers.jsonl")},
         "local_model": {"model": str(tiny_model), "device": "cpu"},
+        "proxy": {"model": str(kept_run), "device": "cpu"},
     }
 
 
