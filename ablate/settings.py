@@ -427,6 +427,7 @@ class Config:
     give_up: bool = field(default=False, metadata=NOT_IDENTITY)
     randomness: RandomnessConfig = field(default_factory=RandomnessConfig)
     mixture: dict[str, float] | None = None
+    chain: dict[str, str | int | float | None] | None = None
     workers: int | None = field(default=None, metadata=NOT_IDENTITY)
     store: str = field(default="store", metadata=NOT_IDENTITY)
     inspect: InspectConfig = field(default_factory=InspectConfig)

@@ -41,6 +41,7 @@ from ablate.pool.pool import Pool
 from ablate.render.tables import aligned
 from ablate.report.branching import meaning
 from ablate.stages.base import Relation
+from ablate.study.chain import check_chains
 from ablate.study.chance import chance_of, draws_documents
 from ablate.study.pairing import shares_seeds
 from ablate.study.plan import folder_of, freeze, make_plan, planned_tests
@@ -360,6 +361,7 @@ def check(plan: Plan, store: Path) -> list[str]:
     from ablate.study.shards import check_shards
 
     check_branches(plan)
+    check_chains(plan)
     make(plan.tracker, "tracker")
     checked = set()
     warnings = check_shards(plan, _pool(plan, store)) if _is_sharded(plan) else []

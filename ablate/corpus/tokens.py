@@ -189,6 +189,28 @@ class TokenStream:
         starts = np.arange(count)[:, None] * self.context
         return np.asarray(flat[starts + np.arange(self.context + 1)[None, :]])
 
+    @property
+    def documents(self) -> int:
+        """How many it is over."""
+        return int(self._keys.size)
+
+    def resampled(self, random: np.random.Generator, documents: int) -> TokenStream:
+        """The stream over so many of its documents, drawn with replacement; one that is drawn twice is two documents."""
+        drawn = np.sort(random.integers(0, self._keys.size, documents))
+        first = np.searchsorted(drawn, drawn)
+        copy = (np.arange(documents) - first).astype(np.uint64)
+        # The first copy keeps its key, and with it its place in the order of a seed.
+        keys = np.where(copy == 0, self._keys[drawn], mix64(self._keys[drawn] + copy, documents))
+        return TokenStream(
+            self._ids,
+            self._part[drawn],
+            self._start[drawn],
+            self._count[drawn],
+            keys,
+            seed=self._seed,
+            context=self.context,
+        )
+
     def documents_seen(self, tokens: int, begin: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Which documents the tokens from `begin` to `tokens` reach: (index in the corpus, times each)."""
         times = np.zeros(self._keys.size, dtype=np.int64)

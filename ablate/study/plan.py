@@ -31,6 +31,8 @@ from ablate.fingerprint import digest
 from ablate.pool.spike.defects import KINDS
 from ablate.secrets import secret_in
 from ablate.store import read_json, write_json
+from ablate.study.chain import KEY as CHAIN
+from ablate.study.chain import Chain, completed
 from ablate.study.chance import OF_DOCUMENTS, draw_of
 from ablate.study.interim_looks import check_looks
 from ablate.study.journal import note_plan, seeds_seen
@@ -57,6 +59,7 @@ ARM_KEYS = (
     "evaluate",
     "randomness",
     KEY,
+    CHAIN,
 )
 """What an arm's configuration consists of; the rest of the configuration concerns the study."""
 
@@ -243,6 +246,7 @@ def make_plan(composed: Any) -> Plan:
         composed, Mapping
     ) else {key: composed[key] for key in composed if key != "hydra"}  # fmt: skip
     config = {key: plain(value) for key, value in composed.items()}
+    config[CHAIN] = completed(config.get(CHAIN))
     seeds: list[int] = config["seeds"]
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must name each seed once, at least one, got {seeds}")
@@ -279,6 +283,8 @@ def make_plan(composed: Any) -> Plan:
         if arm[KEY] is None:
             del arm[KEY]  # an arm without one is what it was before there were any
         Mixture.of(arm)
+        if Chain.of(arm) is None:
+            del arm[CHAIN]  # generation 0 is an ordinary run
         check_arm(arm, draws)
         for shared in ("pool", "tokenizer"):
             if _without_rates(arm[shared]) != _without_rates(config[shared]):

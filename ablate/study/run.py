@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 from ablate.config import identified, make, make_stages, renamed
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.budget import BudgetConfig, Copies, copies_seen
-from ablate.corpus.mixture import Mixture, MixtureStream
+from ablate.corpus.mixture import Division, Mixture, MixtureStream
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.effects.repetition import effective_tokens
 from ablate.errors import AblateError
 from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions
+from ablate.plain import Plain
 from ablate.provenance import provenance
 from ablate.shape import from_json, to_json
 from ablate.stages.base import Relation
@@ -48,6 +49,8 @@ from ablate.store import (
     write_table,
     write_text,
 )
+from ablate.study.chain import KEY as CHAIN
+from ablate.study.chain import Chain, read, text_at, write
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.record import Record, read_record, write_record
@@ -64,7 +67,8 @@ from ablate.study.tracked import (
 )
 from ablate.study.trunk import NOT_OF_BRANCHES, Origin, Origins, Trunk, train_trunks
 from ablate.tracking.guard import Guard
-from ablate.train.kept import is_kept, keep
+from ablate.tracking.tracker import NoTracker
+from ablate.train.kept import Kept, is_kept, keep
 
 if TYPE_CHECKING:
     from ablate.train.loop import Progress
@@ -121,10 +125,32 @@ def run_key(
         seed: the run's.
         origin: what it branches off; None from scratch.
     """
+    name, chain = _namer(config, prepared, store, seed, origin), Chain.of(config)
+    return name(chain.reads(name, int(prepared.info["documents"])) if chain else None)
+
+
+def parent_key(
+    config: Mapping[str, Any], prepared: Prepared, store: Store, seed: int, origin: Origin | None = None
+) -> str | None:
+    """Return what names the run that wrote the last text which a run of a chain reads; None where there is none.
+
+    Args:
+        config, prepared, store, seed, origin: as for `run_key`.
+    """
+    chain = Chain.of(config)
+    if chain is None:
+        return None
+    return chain.parent(_namer(config, prepared, store, seed, origin), int(prepared.info["documents"]))
+
+
+def _namer(
+    config: Mapping[str, Any], prepared: Prepared, store: Store, seed: int, origin: Origin | None
+) -> Callable[[Plain], str]:
+    """Return what names the run of each generation of an arm's chain, by what it reads; None: the arm's own text."""
     without = ("tokens", *(NOT_OF_BRANCHES if origin else ()))
     train = {name: value for name, value in identified(config["train"]).items() if name not in without}
     weights, order, subset = run_seeds(config, seed)
-    return digest({
+    same = {
         "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": prepared.tokenizer.digest,
         "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": train,
         "primary": config["evaluate"]["primary"],
@@ -134,7 +160,8 @@ def run_key(
         "tokens": budget_tokens(config, prepared),
         **({"mixture": mixture.weights} if (mixture := Mixture.of(config)) else {}),
         "evaluate": evaluator_of(config, prepared.tokenizer, store).digest,
-    })  # fmt: skip
+    }  # fmt: skip
+    return lambda reads: digest({**same, **({} if reads is None else {"chain": reads})})
 
 
 def run_jobs(
@@ -351,7 +378,7 @@ def execute(
     for name in runs:
         with catch(failures, name):
             if not is_done(run_folder(study, *name)) or plan.arms[name[0]].train.keep_weights:
-                opened.append(_open(plan, builder, origins, study, name))
+                opened.append(_Opening(plan, builder, origins, study, threads).open(name))
     needed = {run.name: run.origin for run in opened if isinstance(run.origin, Trunk)}
     failed_trunks = train_trunks(list(needed.values()), threads)
     failures |= {
@@ -420,19 +447,96 @@ def _clear(run: _Open) -> None:
         checkpoint.remove(run.result)
 
 
-def _open(plan: Plan, builder: CorpusBuilder, origins: Origins, study: Path, name: RunName) -> _Open:
-    """Build the run's corpus, or find it, and say what the run reads of it and where its result and record go."""
-    arm, seed = name
-    config = plan.arms[arm].config
-    prepared = builder.prepare(config, seed)
-    seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared)
-    subset = None if seeds.subset is None else (seeds.subset, tokens)
-    own = builder.mixed_stream(prepared, seed=seeds.order, context=config["proxy"]["context"], subset=subset)
-    origin = origins.of(config, seed)
-    # A mixture with a trunk is refused, see `check_branches`.
-    stream = origin.before(own) if isinstance(origin, Trunk) and isinstance(own, TokenStream) else own
-    result = builder.store.root / "runs" / run_key(config, prepared, builder.store, seed, origin)
-    return _Open(name, config, prepared, stream, origin, run_folder(study, arm, seed), result)
+@dataclass(frozen=True, eq=False)
+class _Opening:
+    """Builds what runs read, or finds it; text of a chain that is not there yet is written first.
+
+    Attributes:
+        plan, builder, origins: of the study.
+        study: its folder.
+        threads: CPU threads for a run whose weights are missing, where `train.threads` leaves them open.
+    """
+
+    plan: Plan
+    builder: CorpusBuilder
+    origins: Origins
+    study: Path
+    threads: int | None
+
+    def open(self, name: RunName, config: Mapping[str, Any] | None = None) -> _Open:
+        """Build the run's corpus, or find it, and say what the run reads of it and where its result and record go.
+
+        Args:
+            name: arm and seed.
+            config: of an earlier generation of the arm's chain; None for the arm's own.
+        """
+        arm, seed = name
+        config = self.plan.arms[arm].config if config is None else config
+        prepared = self.builder.prepare(config, seed)
+        seeds, tokens = run_seeds(config, seed), budget_tokens(config, prepared)
+        subset = None if seeds.subset is None else (seeds.subset, tokens)
+        context = config["proxy"]["context"]
+        own: Reading = self.builder.mixed_stream(prepared, seed=seeds.order, context=context, subset=subset)
+        origin = self.origins.of(config, seed)
+        result = self._result(config, prepared, seed, origin)
+        chain = Chain.of(config)
+        if chain and isinstance(own, TokenStream):
+            own, division = self._chained(name, config, chain, prepared, own, origin)
+            prepared = replace(prepared, division=division)
+        # A mixture with a trunk is refused, see `check_branches`.
+        stream = origin.before(own) if isinstance(origin, Trunk) and isinstance(own, TokenStream) else own
+        return _Open(name, config, prepared, stream, origin, run_folder(self.study, arm, seed), result)
+
+    def _result(
+        self, config: Mapping[str, Any], prepared: Prepared, seed: int, origin: Origin | None
+    ) -> Path:
+        store = self.builder.store
+        return store.root / "runs" / run_key(config, prepared, store, seed, origin)
+
+    def _chained(
+        self, name: RunName, config: Mapping[str, Any], chain: Chain, prepared: Prepared, real: TokenStream,
+        origin: Origin | None,
+    ) -> tuple[TokenStream | MixtureStream, Division]:  # fmt: skip
+        """What a generation reads, written first where it is not there."""
+        documents, store = int(prepared.info["documents"]), self.builder.store
+        keys = chain.text_keys(_namer(config, prepared, store, name[1], origin), documents)
+        texts = {
+            generation: text_at(store, keys[generation])
+            for generation in chain.shares if isinstance(generation, int)
+        }  # fmt: skip
+        for generation, text in texts.items():
+            if not text.there:
+                earlier = {key: value for key, value in config.items() if key != CHAIN}
+                earlier |= {CHAIN: to_json(chain.at(generation))} if generation else {}
+                run = self._with_weights(name, earlier, prepared, origin, generation)
+                write(chain, text, run, prepared.tokenizer, documents=documents, generation=generation)
+        order = run_seeds(config, name[1]).order
+        return read(chain, real, texts, seed=order, documents=documents)
+
+    def _with_weights(
+        self, name: RunName, config: Mapping[str, Any], prepared: Prepared, origin: Origin | None, generation: int
+    ) -> Kept:  # fmt: skip
+        """The run of an earlier generation; where its weights are lost, or it was never done, it is trained now."""
+        result = self._result(config, prepared, name[1], origin)
+        if not is_kept(result):
+            run = self.open(name, config)
+            what = f"generation {generation} of the chain of run {name[0]}, seed {name[1]}"
+            with lock(result / ".lock", what, wait=True):
+                if not is_kept(result):
+                    _clear(run)
+                    silent = Guard(NoTracker)
+                    failed = _train(self.plan, self.builder, self.origins, [run], self.threads, silent)
+                    if run.name in failed:
+                        raise ChainError(generation, explain(failed[run.name])) from failed[run.name]
+        return Kept.at(result)
+
+
+class ChainError(AblateError):
+    """A generation that has nothing to read, since one before it failed."""
+
+    def __init__(self, generation: int, why: str) -> None:
+        super().__init__(f"generation {generation} of its chain failed: {why}")
+        self.details = {"reason": "chain"}
 
 
 def _record(builder: CorpusBuilder, run: _Open) -> None:
@@ -443,8 +547,9 @@ def _record(builder: CorpusBuilder, run: _Open) -> None:
     trunk = run.origin.record() if run.origin else None
     own_tokens = tokens - (trunk["tokens"] if trunk else 0)
     cpu_s = builder.curation_cpu_s(run.prepared)
-    division = run.prepared.division
+    division, chain = run.prepared.division, Chain.of(run.config)
     mixture = division and division.read(own_tokens, run.config["proxy"]["context"])
+    unique = sum(part.tokens for part in division.parts) if chain and division else info["unique_tokens"]
     worth = (
         sum(part.effective_tokens for part in mixture)
         if mixture
@@ -457,10 +562,11 @@ def _record(builder: CorpusBuilder, run: _Open) -> None:
         "corpus": {
             "key": info["content"],
             **{name: info[name] for name in ("documents", "bytes", "unique_tokens")},
-            "epochs": own_tokens / info["unique_tokens"],
+            "epochs": own_tokens / unique,
             "effective_tokens": worth,
             **({"mixture": to_json(mixture)} if mixture else {}),
-            "copies": _copies(run.config, builder, run.prepared, run.stream, tokens),
+            # Text of a chain is in no cluster of the pool's.
+            "copies": None if chain else _copies(run.config, builder, run.prepared, run.stream, tokens),
             "funnel": info["funnel"],
             "leaks": builder.leaks(run.config, run.prepared),
         },

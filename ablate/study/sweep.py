@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from omegaconf import DictConfig
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.design.controls import CONTROL
-from ablate.errors import AblateError, DataError
+from ablate.errors import AblateError, ConfigError, DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import watch
 from ablate.store import LONG_AGO_S, Store, abandoned, clear_parts, discard, lock, read_json
+from ablate.study.chain import Chain
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.detached import Step
@@ -38,6 +40,7 @@ from ablate.study.run import (
     lacks_weights,
     lock_path,
     mark_failed,
+    parent_key,
     run_jobs,
     run_key,
 )
@@ -83,13 +86,16 @@ def sweep(
             try:
                 started = time.monotonic()
                 _build_elsewhere(plan, study, store, pending, composed, say)
-                distinct, trunks = _prepare(plan, builder, study, pending, say, failures)
+                prepared_runs = _prepare(plan, builder, study, pending, say, failures)
+                distinct, trunks = list(prepared_runs.names.values()), prepared_runs.trunks
                 builder.annotations.close()  # the runs need the memory
                 prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
                 if distinct:
                     launch = _launcher(len(distinct), builder, plan, study, composed, say)
                     _train_trunks(trunks, launch, study, say, failures)
-                    launch([run for run in distinct if run not in failures])
+                    for wave in waves(plan, distinct):
+                        _drop_orphans(wave, prepared_runs, study, failures)
+                        launch([run for run in wave if run not in failures])
                 trained = len(list(store.root.glob("runs/*/result.json"))) - found
                 _note_time(study, prepared - started, time.monotonic() - prepared, trained)
                 # Runs with the same texts, seed and settings as another are that run: no training.
@@ -187,10 +193,11 @@ def _reason(study: Path, arm: str, seed: int) -> str:
 def _prepare(
     plan: Plan, builder: CorpusBuilder, study: Path, pending: list[tuple[str, int]], say: Say,
     failures: dict[tuple[str, int], str],
-) -> tuple[list[RunName], dict[RunName, Trunk]]:  # fmt: skip
-    """Build the corpus of each pending run; the runs that differ from one another, and the trunk of each that has one."""
+) -> Pending:  # fmt: skip
+    """Build the corpus of each pending run, and say which runs differ from one another and what they come from."""
     distinct: dict[str, RunName] = {}
     trunks: dict[RunName, Trunk] = {}
+    parents: dict[RunName, str] = {}
     origins = Origins(plan, builder)
     told: set[tuple[str, str]] = set()
     lost: dict[tuple[str, Draw, int | None], Exception] = {}
@@ -207,6 +214,8 @@ def _prepare(
             distinct.setdefault(run_key(config, prepared, builder.store, seed, origin), (arm, seed))
             if isinstance(origin, Trunk):
                 trunks[arm, seed] = origin
+            if parent := parent_key(config, prepared, builder.store, seed, origin):
+                parents[arm, seed] = parent
         except Exception as error:
             if arm == plan.reference and not builder.tokenizers:
                 raise
@@ -223,7 +232,46 @@ def _prepare(
         if (arm, line) not in told:
             told.add((arm, line))
             say(line)
-    return list(distinct.values()), trunks
+    return Pending(distinct, trunks, parents)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Runs that are to be done.
+
+    Attributes:
+        names: key -> run, of those that differ from one another.
+        trunks: of the runs that branch off one.
+        parents: of the runs of chains, the key of the run of the generation before.
+    """
+
+    names: Mapping[str, RunName]
+    trunks: Mapping[RunName, Trunk]
+    parents: Mapping[RunName, str]
+
+
+def waves(plan: Plan, runs: Sequence[RunName]) -> list[list[RunName]]:
+    """Runs by the generation of their chain, the first ones first; all in one wave where there are no chains."""
+    found: dict[int, list[RunName]] = {}
+    for arm, seed in runs:
+        chain = Chain.of(plan.arms[arm].config)
+        found.setdefault(chain.generation if chain else 0, []).append((arm, seed))
+    return [found[generation] for generation in sorted(found)]
+
+
+def _drop_orphans(
+    wave: Sequence[RunName], pending: Pending, study: Path, failures: dict[RunName, str]
+) -> None:  # fmt: skip
+    """Take runs out whose generation before has just failed: it would fail again in each of them."""
+    for run in wave:
+        parent = pending.names.get(pending.parents.get(run, ""))
+        if parent is None or (_done(study, *parent) and parent not in failures):
+            continue
+        problem = AblateError(
+            f"the generation before it failed ({parent[0]}, seed {parent[1]}): {failures.get(parent) or _reason(study, *parent)}"
+        )
+        mark_failed(study, *run, problem)
+        failures[run] = explain(problem)
 
 
 def _meets_once(config: Mapping[str, Any], prepared: Prepared) -> bool:
@@ -370,6 +418,10 @@ def sweep_distributed(study: Path, store: Store, workers: int | None) -> dict[Ru
     import torch
     import torch.distributed as dist
 
+    if any(Chain.of(arm.config) for arm in load_plan(study).arms.values()):
+        raise ConfigError(
+            "chains are not trained by torchrun; sweep without it, with a launcher for several machines"
+        )
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     plan = load_plan(study)
     failures: dict[RunName, Exception] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablate.errors import DataError
 from ablate.store import FILES, once_files, read_json, whole_files
@@ -13,8 +13,8 @@ from ablate.store import FILES, once_files, read_json, whole_files
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-FOLDER = "model"
-"""Of the weights, in a run's folder in the store."""
+FOLDER, WEIGHTS = "model", "model.safetensors"
+"""Of the weights, in a run's folder in the store, and the file of the weights in it."""
 
 
 def keep(model: LlamaForCausalLM, tokenizer: Path, run: Path) -> None:
@@ -42,7 +42,7 @@ def keep(model: LlamaForCausalLM, tokenizer: Path, run: Path) -> None:
             if path.is_file() and not path.name.startswith(".") and path.name != FILES:
                 shutil.copyfile(path, place / path.name)
         model.config.save_pretrained(place)
-        save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+        save_file(weights, place / WEIGHTS, metadata={"format": "pt"})
 
     once_files(run / FOLDER, "keeping a run's weights", write, of={"run": run.name})
 
@@ -83,10 +83,16 @@ class Kept:
     def load(self) -> LlamaForCausalLM:
         """The model, in fp32 on the CPU."""
         import torch
-        from transformers import LlamaForCausalLM
+        from safetensors.torch import load_file
+        from transformers import LlamaConfig, LlamaForCausalLM
 
-        loaded: Any = LlamaForCausalLM.from_pretrained(
-            self.folder, dtype=torch.float32, local_files_only=True
-        )
-        model: LlamaForCausalLM = loaded.eval()
+        with torch.random.fork_rng(devices=[]):
+            model: LlamaForCausalLM = LlamaForCausalLM(LlamaConfig.from_pretrained(self.folder))
+        told = model.load_state_dict(load_file(self.folder / WEIGHTS), strict=False)
+        tied = ["lm_head.weight"] if model.config.tie_word_embeddings else []
+        if told.missing_keys != tied or told.unexpected_keys:
+            raise DataError(
+                f"{self.folder / WEIGHTS} does not hold the weights of its config.json; delete {self.folder}"
+            )
+        model.eval()
         return model

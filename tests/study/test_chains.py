@@ -1,0 +1,299 @@
+"""Chains as their user meets them: what a generation reads, what is shared, what a kill, a loss and an extension leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ablate.train.loop as loop
+from ablate.corpus.written import WrittenText
+from ablate.errors import AblateError, ConfigError
+from ablate.evaluate.sampler import row_seeds
+from ablate.generate.proxy_teacher import ProxyTeacher
+from ablate.pool.testbed import prose
+from ablate.pool.testbed.world import World
+from ablate.store import Store
+from ablate.study.chain import Chain
+from ablate.study.run import run_jobs
+from ablate.teacher.question import Question, Sampling
+
+Run = Callable[..., int]
+DOCUMENTS = 24
+BASE = (
+    "study.name=ch", "pool=files", "pool.paths=[real.jsonl]", "recipe=c4", "stages.c4_quality.enabled=false", "stages.language.enabled=false",
+    "stages.line_dedup.enabled=false", "evaluate=heldout", "evaluate.heldout=held.txt", "tokenizer.vocab_size=300", "proxy=tiny",
+    "proxy.hidden_size=16", "proxy.layers=1", "proxy.heads=2", "proxy.intermediate_size=32", "proxy.context=32", "train.tokens=4096",
+    "train.batch_tokens=256", "train.evaluations=[1.0]", "train.threads=1", "train.stacked_runs=1", "train.keep_weights=true",
+    "seeds=[0]", "workers=1", "plan.probe=false",
+)  # fmt: skip
+
+
+def chains(kinds: str, generations: str, chain: str = "{kind: replace}") -> tuple[str, ...]:
+    factors = f"{{kind: {{chain.kind: [{kinds}]}}, generation: {{chain.generation: [{generations}]}}}}"
+    return ("design=chains", f"chain={chain}", f"design.factors={factors}")
+
+
+@pytest.fixture
+def real(here: Path) -> Path:
+    """A handful of real documents and a held-out one."""
+    put(here)
+    return here
+
+
+def put(folder: Path) -> None:
+    world = World(0, 6, 6, 4)
+    lines = [{"text": "\n\n".join(prose.article(Random(f"r{n}"), world))} for n in range(DOCUMENTS)]
+    (folder / "real.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "held.txt").write_text(" ".join(prose.article(Random("held"), world)))
+
+
+def records(folder: Path) -> dict[str, dict[str, Any]]:
+    paths = folder.glob("studies/ch/runs/*/seed-0/record.json")
+    return {path.parts[-3]: json.loads(path.read_text()) for path in paths}
+
+
+def kept(folder: Path, pattern: str) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob(f"store/{pattern}")}
+
+
+def texts(folder: Path) -> dict[str, bytes]:
+    return kept(folder, "texts/*/synthetic.jsonl") | kept(folder, "texts/*/ids.npy")
+
+
+def written(path: Path) -> dict[Path, int]:
+    return {found: found.stat().st_mtime_ns for found in path.glob("store/runs/*/result.json")}
+
+
+def test_each_kind_reads_what_its_name_says_and_what_is_alike_is_one_run(ablate: Run, real: Path) -> None:
+    assert ablate("sweep", *BASE, *chains("replace, accumulate, anchored, resample", "0, 1, 2")) == 0
+    found = records(real)
+    assert len(found) == 12
+    assert (
+        len({found[f"{kind}-g0"]["run"] for kind in ("replace", "accumulate", "anchored", "resample")}) == 1
+    )
+    # Half real, half generation 0's: the same whether one says "accumulate" or "anchored, half of it real".
+    assert found["accumulate-g1"]["run"] == found["anchored-g1"]["run"]
+    # Generation 0 once, two generations of four kinds, one of them alike.
+    assert len({record["run"] for record in found.values()}) == 1 + 2 * 4 - 1 == len(written(real))
+
+    def reads(arm: str) -> dict[str, float]:
+        return {part["name"]: round(part["share"], 6) for part in found[arm]["corpus"]["mixture"]}
+
+    third = round(1 / 3, 6)
+    assert reads("replace-g1") == {"generation 0": 1.0} and reads("replace-g2") == {"generation 1": 1.0}
+    assert reads("accumulate-g2") == {"real": third, "generation 0": third, "generation 1": third}
+    assert reads("anchored-g2") == {"real": 0.5, "generation 1": 0.5}
+    assert reads("resample-g2") == {"resampled": 1.0}
+    assert "mixture" not in found["replace-g0"]["corpus"] or found["replace-g0"]["corpus"]["mixture"] is None
+    assert found["resample-g1"]["run"] != found["resample-g2"]["run"], "each generation draws anew"
+
+    # Texts: of generation 0 one for all; of generation 1 one of each kind that has a generation 2 which reads it.
+    rows = {path.parent.name: [json.loads(line) for line in path.read_text().splitlines()] for path in real.glob("store/texts/*/synthetic.jsonl")}  # fmt: skip
+    assert sorted(lines[0]["generation"] for lines in rows.values()) == [0, 1, 1]
+    by_run = {lines[0]["weights"]: lines for lines in rows.values()}
+    assert all(len(lines) == DOCUMENTS for lines in rows.values())
+    assert all(
+        line["digital_source_type"] == "TrainedAlgorithmicMediaDigitalSource"
+        for line in by_run[found["replace-g0"]["run"]]
+    )
+
+    # The same run asked as a teacher, one question after another, says the same.
+    first = found["replace-g0"]["run"]
+    teacher = ProxyTeacher(model=str(real / "store/runs" / first), device="cpu")
+    seeds = row_seeds(int(first[:15], 16), range(DOCUMENTS))
+    asked = [Question(key=str(n), text="", max_tokens=32, seed=seed, form="completion", sampling=Sampling(temperature=1.0)) for n, seed in enumerate(seeds)]  # fmt: skip
+    assert [answer.text for answer in teacher.ask(asked)] == [line["text"] for line in by_run[first]]
+
+    # An ordinary study of the same recipe has generation 0 for its run, weights or not.
+    before = written(real)
+    assert ablate("sweep", *BASE[1:], "study.name=plain", "design=single", "train.keep_weights=false") == 0
+    (plain,) = real.glob("studies/plain/runs/*/seed-0/record.json")
+    assert json.loads(plain.read_text())["run"] == first and written(real) == before
+
+
+def test_a_chain_is_extended_without_redoing_what_there_is(ablate: Run, real: Path) -> None:
+    assert ablate("sweep", *BASE, *chains("replace, anchored", "0, 1")) == 0
+    before, told = written(real), texts(real)
+    assert ablate("sweep", *BASE, *chains("replace, anchored", "0, 1, 2"), "study.replan=true") == 0
+    after = written(real)
+    assert {path: after[path] for path in before} == before and len(after) == len(before) + 2
+    assert {name: texts(real)[name] for name in told} == told
+
+
+def test_weights_and_texts_that_are_lost_are_made_again_and_a_missing_generation_is_done_first(
+    ablate: Run, real: Path
+) -> None:
+    asked = (*BASE, *chains("replace, resample", "0, 1, 2"))
+    assert ablate("sweep", *asked) == 0
+    told, found = texts(real), records(real)
+    results = kept(real, "runs/*/result.json")
+    first, last = found["replace-g0"]["run"], found["replace-g2"]["run"]
+    # Lost: all texts, the weights of generation 0, all of generation 1, and what came of generation 2.
+    shutil.rmtree(real / "store/texts")
+    shutil.rmtree(real / "store/runs" / first / "model")
+    shutil.rmtree(real / "store/runs" / found["replace-g1"]["run"])
+    shutil.rmtree(real / "store/runs" / last)
+    shutil.rmtree(next(real.glob("studies/ch/runs/replace-g2")))
+    assert run_jobs(real / "studies/ch", Store(real / "store"), [("replace-g2", 0)], threads=1)
+    assert texts(real) == told, "the same weights write the same"
+    again = records(real)["replace-g2"]
+    assert again["run"] == last and again["scores"] == found["replace-g2"]["scores"]
+    assert kept(real, f"runs/{first}/result.json").items() <= results.items(), (
+        "what was computed stays as it is"
+    )
+
+
+class Stop(BaseException):
+    """The process dies here."""
+
+
+def test_a_sweep_that_dies_between_generations_ends_with_the_same_bytes(
+    ablate: Run, real: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (*BASE, *chains("replace, accumulate", "0, 1, 2"))
+    calls = 0
+    honest, trains = WrittenText.keep, loop._Training._train_step
+
+    def torn(self: WrittenText, *given: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Stop  # generation 1 is trained, and its text not written
+        honest(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WrittenText, "keep", torn)
+        with pytest.raises(Stop):
+            ablate("sweep", *asked)
+    steps = 0
+
+    def late(self: Any, *given: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 20:
+            raise Stop  # in the middle of a later generation's training
+        return trains(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop._Training, "_train_step", late)
+        with pytest.raises(Stop):
+            ablate("sweep", *asked)
+    assert ablate("sweep", *asked) == 0
+    ended, scores = texts(real), {arm: record["scores"] for arm, record in records(real).items()}
+    calm = tmp_path_factory.mktemp("calm")
+    put(calm)
+    monkeypatch.chdir(calm)
+    assert ablate("sweep", *asked) == 0
+    assert texts(calm) == ended
+    assert {arm: record["scores"] for arm, record in records(calm).items()} == scores
+
+
+def test_what_rests_on_a_generation_that_failed_fails_with_it_and_says_so(
+    ablate: Run, real: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = loop.train_stacked
+
+    def fails(runs: Any, **given: Any) -> Any:
+        outcomes = honest(runs, **given)
+        read = [getattr(run.stream, "_keys", np.zeros(0)).size for run in runs]
+        return [AblateError("the tape broke") if size == DOCUMENTS + 1 else one for size, one in zip(read, outcomes, strict=True)]  # fmt: skip
+
+    monkeypatch.setattr(loop, "train_stacked", fails)
+    many = chains("replace, resample", "0, 1, 2, 3", f"{{kind: replace, documents: {DOCUMENTS + 1}}}")
+    assert ablate("sweep", *BASE, *many) != 0
+    said = {path.parts[-3]: json.loads(path.read_text())["error"] for path in real.glob("studies/ch/runs/*/seed-0/failed.json")}  # fmt: skip
+    assert said["replace-g1"] == "the tape broke" and "the tape broke" in said["resample-g1"]
+    for arm in ("replace-g2", "replace-g3"):
+        assert said[arm].startswith("the generation before it failed") and "the tape broke" in said[arm]
+    assert set(records(real)) == {"replace-g0", "resample-g0"}
+
+
+@pytest.mark.parametrize(
+    ("chain", "more", "said"),
+    [
+        ("{kind: replac}", (), "chain.kind"),
+        ("{kinds: replace}", (), "did you mean 'kind'"),
+        ("{real: 1.5}", (), "chain.real must be a share"),
+        ("{kind: replace}", ("train.keep_weights=false",), "train.keep_weights=true"),
+        ("{kind: replace}", ("budget=source",), "budget=tokens"),
+        ("{kind: replace}", ("mixture={real: 1.0}",), "both say what a run reads"),
+        ("{max_tokens: 33}", (), "more than the proxy.context=32"),
+    ],
+)
+def test_what_is_no_chain_is_refused_before_anything_is_done(
+    ablate: Run, real: Path, chain: str, more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ablate("plan", *BASE, *chains("replace, anchored", "0, 1", chain), *more) != 0
+    assert said in capsys.readouterr().err
+    assert not (real / "store/runs").exists()
+
+
+def test_what_a_generation_reads_names_it() -> None:
+    def name(reads: Any) -> str:
+        return json.dumps(reads)
+
+    def reads(**given: Any) -> str:
+        return name(Chain(**given).reads(name, 100))
+
+    for kind in ("replace", "accumulate", "anchored"):
+        longer, shorter = Chain(kind=kind, generation=4), Chain(kind=kind, generation=2)
+        assert longer.text_keys(name, 100)[:2] == shorter.text_keys(name, 100), (
+            "a longer chain holds the shorter one"
+        )
+        assert longer.at(3).reads(name, 100) and longer.parent(name, 100) == name(
+            longer.at(3).reads(name, 100)
+        )
+    assert reads(kind="accumulate", generation=1) == reads(kind="anchored", generation=1, real=0.5)
+    assert reads(kind="replace", generation=2) == reads(kind="anchored", generation=2, real=0.0)
+    assert reads(kind="replace", generation=2, real=0.1) == reads(kind="replace", generation=2)
+    assert reads(kind="resample", generation=2, temperature=0.5) == reads(kind="resample", generation=2)
+    assert reads(kind="replace", generation=1, temperature=0.5) != reads(kind="replace", generation=1)
+    assert reads(kind="replace", generation=1, documents=100) == reads(kind="replace", generation=1)
+    assert reads(kind="replace", generation=1, documents=99) != reads(kind="replace", generation=1)
+    assert Chain.of({"chain": {"kind": "replace", "generation": 0}}) is None
+    with pytest.raises(ConfigError, match="mapping"):
+        Chain.of({"chain": "replace"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_killed_sweep_of_chains_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    asked = (
+        *BASE,
+        "train.checkpoint_s=0.001",
+        "seeds=[0,1]",
+        *chains("replace, accumulate, resample", "0, 1, 2"),
+    )
+    command = [sys.executable, "-m", "ablate", "sweep", *asked]
+    calm, torn = tmp_path / "calm", tmp_path / "torn"
+    for folder in (calm, torn):
+        folder.mkdir()
+        put(folder)
+    begun = os.times().elapsed
+    subprocess.run(command, cwd=calm, check=True, capture_output=True)
+    whole, rng, kills = os.times().elapsed - begun, random.Random(5), 0
+    while kills < 12:
+        process = subprocess.Popen(command, cwd=torn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        try:
+            process.communicate(timeout=rng.uniform(0.1, 0.9) * whole)
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills += 1
+    subprocess.run(command, cwd=torn, check=True, capture_output=True)
+    assert kills and texts(torn) == texts(calm)
+    for name in ("REPORT.md", "effects.csv"):
+        assert (torn / "studies/ch" / name).read_bytes() == (calm / "studies/ch" / name).read_bytes()
