@@ -343,6 +343,7 @@ class PaperConfig:
         tasks: to show; null: all that have the metric.
         estimand: which gains; null: the first that was planned.
         bold: "group": the best and every arm that is not told from it; "best": the best mean; "none".
+        columns: heads of the columns to keep beside the first; null: all.
         out: file to write; null: print.
     """
 
@@ -350,6 +351,7 @@ class PaperConfig:
     tasks: list[str] | None = None
     estimand: str | None = None
     bold: str = "group"
+    columns: list[str] | None = None
     out: str | None = None
 
 

@@ -19,6 +19,7 @@ Further keys
   'paper.tasks=[facts]'           these tasks alone
   paper.estimand=leave_one_out    other gains than the first that was planned
   paper.bold=group                bold: the best and every arm not told from it; best: the best mean, told or not; none
+  'paper.columns=[gain,verdict]'  these columns alone, beside the first, where a page is narrow
   published=dclm_table17          published gains of the same stages: sign, size in the paper's units, text removed;
                                   a wrong name prints those that there are
   paper.out=gains.tex             a file to write instead of printing
@@ -51,7 +52,7 @@ def main(config: DictConfig) -> int:
     paper, write = settings.paper, writer(settings.format)
     asked = Asked(
         metric=paper.metric, tasks=tuple(paper.tasks or ()), estimand=paper.estimand, bold=paper.bold,
-        published=settings.published,
+        published=settings.published, columns=tuple(paper.columns or ()),
     )  # fmt: skip
     text = write(make_table(settings.table, open_study(folder_of(config)).summary, asked))
     if paper.out is None:

@@ -33,7 +33,7 @@ def compare(studies: Sequence[OpenedStudy | str | Path]) -> pd.DataFrame:
         raise DataError(f"expected two studies or more to compare, got {len(opened)}")
     rows = []
     for place, study in enumerate(opened):
-        differs = differences(opened[0].summary, study.summary)
+        differs = differences(opened[0].summary, study.summary) if place else []
         name = (
             study.name
             if [one.name for one in opened].count(study.name) == 1
@@ -63,7 +63,9 @@ def differences(one: Summary, other: Summary) -> list[str]:
         ("tokens", _all(one, "tokens"), _all(other, "tokens")),
         ("direction", _direction(one), _direction(other)),
     ):
-        if first != second:
+        if not first and not second and what in ("parameters", "tokens"):
+            told.append(f"{what}: not known of either")
+        elif first != second:
             told.append(f"{what}: {second or 'not known'} here, {first or 'not known'} in {one.head.name}")
     if one.head.primary == other.head.primary:
         mine, theirs = _items(one), _items(other)

@@ -19,6 +19,7 @@ class Asked:
         estimand: which gains; None for the first that was planned.
         bold: "group" for the best and every arm that is not told from it, "best" for the best mean, "none".
         published: key of a table of published numbers to set beside; None for none.
+        columns: heads of the columns to keep, in the table's order; empty for all. The first is always kept.
     """
 
     metric: str | None = None
@@ -26,6 +27,7 @@ class Asked:
     estimand: str | None = None
     bold: str = "group"
     published: str | None = None
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.bold not in BOLD:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.opened.study import open_study
 from ablate.summary.model import Summary
 from ablate.tables.asked import Asked
 from ablate.tables.formats import formats, writer
@@ -169,6 +170,30 @@ def test_every_kind_compiles_in_pdflatex(
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-3000:]
     assert (tmp_path / "t.pdf").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+@pytest.mark.parametrize(
+    "asked_for", [("gains", ("gain", "95 % interval")), ("tasks", ())], ids=lambda one: one[0]
+)
+def test_the_columns_that_the_page_names_fit_an_article(
+    asked_for: tuple[str, tuple[str, ...]], tmp_path: Path
+) -> None:
+    """The demo's tables, as docs/paper_tables.md has them, in the column of an article: TeX says of none that it is too wide."""
+    kind, columns = asked_for
+    study = open_study(Path(__file__).parents[2] / "results" / "demo").summary
+    part = writer("latex")(make_table(kind, study, Asked(columns=columns)))
+    (tmp_path / "t.tex").write_text(
+        f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{part}\n\\end{{document}}\n",
+        encoding="utf-8",
+    )
+    run = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert "Overfull \\hbox" not in run.stdout
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -145,3 +146,22 @@ def test_a_table_of_one_task_shows_the_one_that_was_asked_for() -> None:
     for kind in ("gains", "stages", "design"):
         with pytest.raises(ConfigError, match="one task, got 2: t, u; table=tasks"):
             make_table(kind, summary, Asked(tasks=("t", "u")))
+
+
+def test_columns_that_are_asked_for_stay(make_summary: Callable[..., Summary]) -> None:
+    whole = make_table("gains", make_summary())
+    some = make_table("gains", make_summary(), Asked(columns=("verdict", "gain")))
+    assert [column.head for column in some.columns] == ["stage", "gain", "verdict"]
+    places = [[column.head for column in whole.columns].index(column.head) for column in some.columns]
+    assert some.rows == tuple(tuple(line[place] for place in places) for line in whole.rows)
+    with pytest.raises(ConfigError, match=r"paper\.columns: no column 'gian': .*gain"):
+        make_table("gains", make_summary(), Asked(columns=("gian",)))
+
+
+def test_bold_is_explained_where_something_is_bold(make_summary: Callable[..., Summary]) -> None:
+    apart = make_summary(scores=((0.50, 0.52, 0.51), (0.40, 0.43, 0.40), (0.20, 0.22, 0.21)))
+    assert any(note.startswith("Bold: ") for note in make_table("arms", apart).notes)
+    running = replace(apart, head=replace(apart.head, complete=False))
+    table = make_table("arms", running)
+    assert not any(cell.bold for line in table.rows for cell in line)
+    assert not any(note.startswith("Bold: ") for note in table.notes)

@@ -46,9 +46,12 @@ function differsFrom(view, study, metric, task, estimand) {
   two("tasks", [...a].sort().join(", "), [...b].sort().join(", "));
   const changed = a.filter((one) => b.includes(one)).filter((one) => { const x = metricRow(mine, one, view.metric), y = metricRow(study, one, metric); return x && y && x.digest !== y.digest; });
   if (changed.length) lines.push(`items: ${changed.join(", ")} ${changed.length > 1 ? "have" : "has"} other items`);
-  const size = (one) => d3.median(one.runs, (run) => run.tokens), work = (one) => d3.median(one.runs, (run) => run.parameters ?? (run.tokens && run.flops ? run.flops / run.tokens / 6 : null));
-  if (known(size(mine)) && known(size(study))) { if (Math.abs(size(mine) / size(study) - 1) > 0.02) two("tokens of a run", count(size(mine)), count(size(study))); } else lines.push("tokens of a run: not known for both");
-  if (known(work(mine)) && known(work(study))) { if (Math.abs(work(mine) / work(study) - 1) > 0.02) two("model (parameters)", count(work(mine)), count(work(study))); } else lines.push("model: not known for both");
+  const values = (one, column) => [...new Set(one.runs.map((run) => run[column]).filter(known))].sort((x, y) => x - y);
+  for (const [what, column] of [["tokens of a run", "tokens"], ["model (parameters)", "parameters"]]) {
+    const x = values(mine, column), y = values(study, column), short = (some) => some.map(count).join(", ");
+    if (!x.length || !y.length) lines.push(`${what}: not known for both`);
+    else if (x.join() !== y.join()) two(what, ...(short(x) === short(y) ? [x.join(", "), y.join(", ")] : [short(x), short(y)]));
+  }
   return lines;
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import ConfigError, nearest
@@ -32,4 +33,22 @@ def make_table(kind: str, summary: Summary, asked: Asked | None = None) -> Table
     if kind not in kinds():
         raise ConfigError(f"table={kind}: {nearest(kind, kinds())}")
     make: Make = importlib.import_module(f"{__name__}.{kind}").table
-    return make(summary, asked or Asked())
+    asked = asked or Asked()
+    return _only(make(summary, asked), asked.columns) if asked.columns else make(summary, asked)
+
+
+def _only(table: Table, heads: Sequence[str]) -> Table:
+    """A table with its first column and those of some heads.
+
+    Raises:
+        ConfigError: for a head that it has not; names the nearest.
+    """
+    known = [column.head for column in table.columns]
+    if unknown := [head for head in heads if head not in known]:
+        raise ConfigError(
+            f"paper.columns: no column {unknown[0]!r}: {nearest(unknown[0], known)} (there are: {', '.join(known)})"
+        )
+    kept = [place for place, head in enumerate(known) if place == 0 or head in heads]
+    return replace(
+        table, columns=tuple(table.columns[place] for place in kept), rows=tuple(tuple(line[place] for place in kept) for line in table.rows)
+    )  # fmt: skip

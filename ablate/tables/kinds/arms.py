@@ -47,7 +47,8 @@ def table(summary: Summary, asked: Asked) -> Table:
             told = mean(summary, values)
             seeds |= {told.n} - {0}
             line.append(number(told.value, error=told.error, n=told.n, bold=best))
-    notes = [spread_note(summary, seeds), RULES[asked.bold]]
+    some = withheld or any(cell.bold for line in cells for cell in line)
+    notes = [spread_note(summary, seeds), RULES[asked.bold] if some else ""]
     notes += [WITHHELD.format(columns="; ".join(withheld))] if withheld else []
     return Table(
         label=label(summary, "arms"), caption=caption(summary, f"{metric} of each arm"), columns=tuple(columns),
