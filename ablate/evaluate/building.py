@@ -10,13 +10,11 @@ import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ablate.benchmarks.snapshot import evenly
 from ablate.errors import AblateError, DataError
-
-if TYPE_CHECKING:
-    from ablate.evaluate.tasks import TaskSource
+from ablate.evaluate.task_source import TaskSource
 
 FEWSHOT_SEED = 1234
 """Of the examples in a prompt: what `lm_eval.simple_evaluate` uses."""

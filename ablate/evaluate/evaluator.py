@@ -26,7 +26,8 @@ from ablate.evaluate.requests import (
     requests_of,
     rolling_windows,
 )
-from ablate.evaluate.tasks import TaskSource, find_tasks
+from ablate.evaluate.task_source import TaskSource
+from ablate.evaluate.tasks import find_tasks
 from ablate.fingerprint import NOT_IDENTITY, digest, was
 from ablate.reading.records import RECORDS, format_of, read_rows, read_text
 from ablate.store import Store, whole_files

@@ -21,7 +21,7 @@ from typing import Any
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate.building import build, sizes_of
 from ablate.evaluate.squad_metrics import stand_in
-from ablate.evaluate.tasks import TaskSource
+from ablate.evaluate.task_source import TaskSource
 from ablate.fingerprint import digest
 from ablate.plain import Plain
 from ablate.store import Store, read_json, whole, write_json

@@ -14,7 +14,7 @@ from ablate.errors import ConfigError, DataError
 from ablate.evaluate.building import Built, build
 from ablate.evaluate.metrics import SMOOTH, TaskScores, finite
 from ablate.evaluate.requests import Sequences, encode_pairs, info_of, lacks_answer
-from ablate.evaluate.tasks import TaskSource
+from ablate.evaluate.task_source import TaskSource
 from ablate.text.encoder import encode_texts
 
 GENERATED_TOKENS = 256

@@ -17,7 +17,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from ablate.evaluate.building import Built, build
-from ablate.evaluate.tasks import TaskSource
+from ablate.evaluate.task_source import TaskSource
 from ablate.fingerprint import digest
 from ablate.plain import Plain
 from ablate.store import Store, atomic, once, read_json, write_json

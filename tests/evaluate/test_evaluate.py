@@ -16,7 +16,7 @@ from ablate.errors import ConfigError, DataError
 from ablate.evaluate.evaluator import EvaluateConfig, Evaluator, sources_of, too_long
 from ablate.evaluate.lm_eval_task import LmEvalTask
 from ablate.evaluate.requests import requests_of
-from ablate.evaluate.tasks import TaskSource
+from ablate.evaluate.task_source import TaskSource
 
 
 def test_smooth_scores_follow_from_the_log_likelihoods(scores: Any, snapshot: Path) -> None:

@@ -18,7 +18,7 @@ from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
 from ablate.evaluate.lm_eval_task import LmEvalTask, scores_of
 from ablate.evaluate.metrics import accuracy, score_task
 from ablate.evaluate.requests import requests_of
-from ablate.evaluate.tasks import TaskSource
+from ablate.evaluate.task_source import TaskSource
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MEAN = {"aggregation": "mean", "higher_is_better": True}

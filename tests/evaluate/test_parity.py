@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from ablate.evaluate.evaluator import EvaluateConfig, Evaluator
-from ablate.evaluate.tasks import TaskSource, find_tasks
+from ablate.evaluate.task_source import TaskSource
+from ablate.evaluate.tasks import find_tasks
 from ablate.fingerprint import digest
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval's and transformers' own

@@ -13,7 +13,8 @@ from ablate.cli import main
 from ablate.errors import ConfigError, DataError
 from ablate.evaluate import lm_eval_source
 from ablate.evaluate.building import build
-from ablate.evaluate.tasks import TaskSource, find_tasks
+from ablate.evaluate.task_source import TaskSource
+from ablate.evaluate.tasks import find_tasks
 from ablate.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # lm-eval's and datasets' own
