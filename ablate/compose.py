@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import KeyValidationError, OmegaConfBaseException
 
-from ablate.config import CONF, identified, locate, plain, unknown_key
+from ablate.config import CONF, called_now, identified, locate, plain, unknown_key
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import digest
 from ablate.ladder import RESOLVERS
@@ -216,6 +216,8 @@ def _misspelt(path: str, others: Sequence[str], hydra: Composer) -> str | None:
                 return f"{path}: {choice} has no setting {key!r}: {these}; hydra/launcher=... chooses another launcher"
             if "_target_" in node:
                 return unknown_key(".".join(parts[:depth]), key, known, locate(node["_target_"], path))
+            if now := called_now(Config, path):
+                return f"{path} is called {now} now"
             what = f"unknown stage {key!r}" if parts[:depth] == ["stages"] else f"{path}: no such key {key!r}"
             return f"{what}: {nearest(key, known)} (known: {', '.join(sorted(known))})"
         if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):

@@ -8,6 +8,7 @@ import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -128,37 +129,77 @@ def naming(where: str, fields: Iterable[str], otherwise: str | None = None) -> t
         raise ConfigError(f"{before}: {said}" if before else said) from error
 
 
-def identified(node: Any) -> Any:
+def identified(node: Any, settings: type | None = None) -> Any:
     """A config node without the fields that its class sets aside: what changes a result, and nothing else.
 
     Only this package's classes are asked, since a plan that came from elsewhere may name any module.
+
+    Args:
+        node: plain data.
+        settings: class of a node that names none; settings inside it are of the classes that its fields have.
     """
     if isinstance(node, Mapping):
-        fields = _fields_of(node)
+        fields, inner = _fields_of(node, settings)
         return {
-            fields[key].metadata.get("was", key) if key in fields else key: identified(value)
+            fields[key].metadata.get("was", key) if key in fields else key: identified(value, inner.get(key))
             for key, value in node.items()
             if key not in fields or counts_as(fields[key], value)
         }
     return [identified(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
-def renamed(node: Any) -> Any:
-    """Return a config node that an earlier version stored, under the names that its fields have now."""
+def renamed(node: Any, settings: type | None = None) -> Any:
+    """Return a config node that an earlier version stored, under the names that its fields have now.
+
+    Args:
+        node, settings: as for `identified`.
+    """
     if isinstance(node, Mapping):
-        fields = _fields_of(node)
-        return {fields[key].name if key in fields else key: renamed(value) for key, value in node.items()}
+        fields, inner = _fields_of(node, settings)
+        return {
+            fields[key].name if key in fields else key: renamed(value, inner.get(key))
+            for key, value in node.items()
+        }
     return [renamed(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
-def _fields_of(node: Mapping[str, Any]) -> dict[str, dataclasses.Field[Any]]:
-    """The fields of the class that a node names, by their names and former ones; none of a class outside the package."""
+def _fields_of(
+    node: Mapping[str, Any], settings: type | None
+) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, type]]:
+    """The fields of a node's class, by their names and former ones, and the classes of those that are settings.
+
+    None of a class outside the package.
+    """
     target = node.get("_target_")
-    if not (isinstance(target, str) and target.startswith("ablate.")):
-        return {}
-    entries = dataclasses.fields(locate(target, ""))
+    if "_target_" in node:
+        settings = locate(target, "") if isinstance(target, str) and target.startswith("ablate.") else None
+    if settings is None:
+        return {}, {}
+    entries = dataclasses.fields(settings)
     former = {entry.metadata["was"]: entry for entry in entries if "was" in entry.metadata}
-    return former | {entry.name: entry for entry in entries}
+    return former | {entry.name: entry for entry in entries}, settings_within(settings)
+
+
+@cache
+def settings_within(cls: type) -> dict[str, type]:
+    """Field -> its class, of those fields of a dataclass whose values are dataclasses themselves."""
+    hints = typing.get_type_hints(cls).items()
+    return {name: hint for name, hint in hints if isinstance(hint, type) and dataclasses.is_dataclass(hint)}
+
+
+def called_now(cls: type, path: str) -> str | None:
+    """Return what a dotted path below some settings is called now; None where no key of it was renamed."""
+    now = []
+    for key in path.split("."):
+        found = {
+            entry.metadata["was"]: entry.name for entry in dataclasses.fields(cls) if "was" in entry.metadata
+        }
+        now.append(found.get(key, key))
+        if (inner := settings_within(cls).get(now[-1])) is None:
+            break
+        cls = inner
+    said = ".".join([*now, *path.split(".")[len(now) :]])
+    return said if said != path else None
 
 
 def unknown_key(where: str, key: str, known: Iterable[str], cls: Any = None) -> str:

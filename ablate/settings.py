@@ -12,7 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ablate.config import build, plain
 from ablate.errors import ConfigError
-from ablate.fingerprint import NOT_IDENTITY
+from ablate.fingerprint import NOT_IDENTITY, was
 from ablate.typed import shown
 
 MOST_NAME = 200
@@ -47,7 +47,7 @@ class RandomnessConfig:
     'design.factors={weights: {randomness.weights: [0,1,2]}, order: {randomness.order: [0,1,2]}}'.
 
     Attributes:
-        shift: added to the run's seed, so that replicates of an arm share no seed (design=aa).
+        seed_offset: added to the run's seed, so that replicates of an arm share no seed (design=aa).
         weights: seed of the initial weights; null for the run's.
         order: seed of the order of documents; null for the run's.
         subset: seed of which documents a budget below a whole epoch reaches; null for that of the order.
@@ -61,7 +61,7 @@ class RandomnessConfig:
         tokenizer: "fixed", one for all runs; or "run": each seed's is trained on its own sample, of its shard.
     """
 
-    shift: int = 0
+    seed_offset: int = field(default=0, metadata=was("shift"))
     weights: int | None = None
     order: int | None = None
     subset: int | None = None
@@ -237,13 +237,13 @@ class SequentialConfig:
     """Seeds in rounds, to the arms of contrasts that are still open.
 
     Attributes:
-        rounds: seeds that an open contrast has after each round, e.g. [3, 5, 8]; null: all at once.
-        spending: of alpha over the rounds: pocock (stops early), obrien_fleming (late).
-        alpha: family-wise error of all decisions in all rounds.
+        looks: seeds that an open contrast has at each interim look, e.g. [3, 5, 8]; null: all at once.
+        spending: of alpha over the looks: pocock (stops early), obrien_fleming (late).
+        alpha: family-wise error of all decisions at all looks.
         negligible: a contrast whose interval lies inside +/- this is closed too; null: never.
     """
 
-    rounds: list[int] | None = None
+    looks: list[int] | None = field(default=None, metadata=was("rounds"))
     spending: Literal["pocock", "obrien_fleming"] = "pocock"
     alpha: float = 0.05
     negligible: float | None = None

@@ -36,11 +36,12 @@ class _Refused(Exception):
 def to_json(value: Any) -> Any:
     """Return a dataclass as plain data, fields in their order; mappings and tuples are followed.
 
-    A field with the metadata `ablate.fingerprint.LATER` is left out at its default.
+    A field with the metadata `ablate.fingerprint.LATER` is left out at its default; one that `ablate.fingerprint.was`
+    called otherwise keeps that name in files.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            entry.name: to_json(inner)
+            _written(entry): to_json(inner)
             for entry in dataclasses.fields(value)
             if not entry.metadata.get("key") and not _left_out(entry, inner := getattr(value, entry.name))
         }
@@ -69,6 +70,12 @@ def from_json(cls: type[T], value: Any, where: str) -> T:
         path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in refused.path)
         raise DataError(f"{where}: {f'{path[1:]} ' if path else ''}{refused}") from None
     return found
+
+
+def _written(entry: dataclasses.Field[Any]) -> str:
+    """Return the key under which a field stands in a file."""
+    name: str = entry.metadata.get("was", entry.name)
+    return name
 
 
 def _left_out(entry: dataclasses.Field[Any], value: Any) -> bool:
@@ -197,16 +204,18 @@ def _key_of(hint: Any) -> str | None:
 def _fields(cls: Any) -> Callable[..., Any]:
     hints = typing.get_type_hints(cls)
     entries = [entry for entry in dataclasses.fields(cls) if not entry.metadata.get("key")]
-    readers = {entry.name: _reader(hints[entry.name]) for entry in entries}
+    readers = {_written(entry): _reader(hints[entry.name]) for entry in entries}
+    names = {_written(entry): entry.name for entry in entries}
     needed = [
-        entry.name
+        _written(entry)
         for entry in entries
         if entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
     ]
 
     def read(value: Any, **given: str) -> Any:
         try:
-            return cls(**given, **_named(value, readers, needed))
+            found = _named(value, readers, needed)
+            return cls(**given, **{names[key]: inner for key, inner in found.items()})
         except ValueError as error:  # what the class itself refuses
             raise _Refused(f"is not allowed: {error}") from None
 

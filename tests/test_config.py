@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -693,6 +694,23 @@ def test_a_key_that_was_renamed_is_refused_with_its_new_name(composed: DictConfi
         make_plan(own_study(tmp_path, b"train: {together: 2}\n"))
 
 
+def test_a_setting_that_was_renamed_is_refused_with_its_new_name(
+    composed: DictConfig, tmp_path: Path
+) -> None:
+    for given, said in {
+        "randomness.shift=1": "randomness.shift is called randomness.seed_offset now",
+        "sequential.rounds=[2,5]": "sequential.rounds is called sequential.looks now",
+    }.items():
+        with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
+            compose(["study=demo", given])
+    with pytest.raises(ConfigError, match=r"sequential.rounds is called sequential.looks now$"):
+        own_study(tmp_path, b"sequential: {rounds: [2, 5]}\n")
+    with pytest.raises(
+        ConfigError, match=r"^design.factors: randomness.shift is called randomness.seed_offset now$"
+    ):
+        make_plan(compose(["study=demo", "design.factors={again: {randomness.shift: [0, 1]}}"]))
+
+
 def test_a_renamed_key_names_results_as_before() -> None:
     """A plan that an earlier version wrote has the digest that it had, and is read under the new names."""
     target = "ablate.evaluate.evaluator.EvaluateConfig"
@@ -701,3 +719,14 @@ def test_a_renamed_key_names_results_as_before() -> None:
     assert identified(now) == identified(before) == before
     assert renamed({"evaluate": before, "list": [before]}) == {"evaluate": now, "list": [now]}
     assert renamed({"_target_": "own.Class", "stands_in": 1}) == {"_target_": "own.Class", "stands_in": 1}
+
+
+def test_a_renamed_setting_names_results_as_before() -> None:
+    """Settings have no `_target_`: their class is that of the field that they stand in."""
+    other = {"_target_": "own.Class", "shift": 1}
+    before, now = (
+        {"randomness": {"shift": 3}, "pool": other},
+        {"randomness": {"seed_offset": 3}, "pool": other},
+    )
+    assert identified(now, Config) == identified(before, Config) == before
+    assert renamed(before, Config) == renamed(now, Config) == now

@@ -92,7 +92,7 @@ def shipped() -> tuple[Case, ...]:
         design: Design = make(node["method"], f"{path.name}: method")
         for factors in _named(node["factors"]) or SUITED:
             if fits(design, factors):
-                own = bool(node.get("own_seeds")) or "randomness.shift" in str(node["factors"])
+                own = bool(node.get("own_seeds")) or "randomness.seed_offset" in str(node["factors"])
                 found += [Case(design, estimand, tuple(factors), own) for estimand in design.estimands]
                 break
     return tuple(found)

@@ -197,7 +197,7 @@ def describe(plan: Plan) -> str:
     ]
     if rule := plan.sequential:
         lines.append(
-            f"in rounds of {list(rule.rounds)} seeds, to open contrasts only: {len(plan.arms) * rule.rounds[0]} to {runs} runs"
+            f"in rounds of {list(rule.looks)} seeds, to open contrasts only: {len(plan.arms) * rule.looks[0]} to {runs} runs"
         )
     width = max(map(len, plan.arms))
     usual = plan.reference_arm.levels

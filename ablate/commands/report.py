@@ -7,7 +7,7 @@ Other gains of the same arms cost nothing: 'estimands=[main_effect,interaction,s
 the arms identify, as exploration beside what the plan claims, or says which arms are missing.
 
 In mid-sweep it has estimates alone: no verdict, p-value or interval while a planned run is missing, unless the plan has
-sequential.rounds. give_up=true ends the study where it is: the runs that wait are named as given up, and its gains are
+sequential.looks. give_up=true ends the study where it is: the runs that wait are named as given up, and its gains are
 exploration; a later sweep makes them all the same.
 
 Example: ablate report study=demo

@@ -3,7 +3,7 @@
 Safe to repeat: a finished run is skipped, an interrupted one goes on where it was. When an arm fails
 the others finish; the end names it and its log, and the exit status is 1.
 
-seeds=[0,1,2,3,4,5,6,7] sequential.rounds=[3,5,8] gives seeds in rounds, only to the arms of contrasts
+seeds=[0,1,2,3,4,5,6,7] sequential.looks=[3,5,8] gives seeds in rounds, only to the arms of contrasts
 that are still open; p-values and intervals allow for the looks.
 
 As many runs train side by side, in lockstep and with as many threads as a short measurement finds
@@ -49,7 +49,7 @@ def run_plan(config: DictConfig, folder: Path) -> int:
     store = Store(Path(config.store))
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         if plan.sequential is not None:
-            raise ConfigError("sequential.rounds is not for torchrun; start the sweep without it")
+            raise ConfigError("sequential.looks is not for torchrun; start the sweep without it")
         if any(arm.train.from_trunk for arm in plan.arms.values()):
             raise ConfigError("train.branch_from=reference is not for torchrun; start the sweep without it")
         failures = sweep_distributed(folder, store, config.workers)

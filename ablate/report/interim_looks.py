@@ -14,7 +14,7 @@ def section(study: Study) -> list[str]:
     found = current(study)
     least = rule.negligible
     text = (
-        f"Seeds came in rounds of {list(rule.rounds)}, and only to the arms of contrasts that were still open. A contrast is decided "
+        f"Seeds came in rounds of {list(rule.looks)}, and only to the arms of contrasts that were still open. A contrast is decided "
         f"when its sequential p-value, after Holm over all contrasts, is at most {rule.alpha:g}"
         + (f", negligible when its interval lies inside ±{least:g}" if least is not None else "")
         + f". Alpha is spent as {rule.spending.replace('_', ' ')} do (Lan & DeMets 1983), so the error holds over all looks; "

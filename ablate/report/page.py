@@ -137,7 +137,7 @@ def _so_far(study: Study, rows: Sequence[Row]) -> list[str]:
         "## The plan is not complete",
         f"**No verdict, p-value or interval while {len(study.waiting)} of {planned} planned runs are missing** ({done} are done): whoever "
         "looks after each of seeds 3 to 8 finds something in 67 % of studies of seven stages that do nothing. `ablate sweep` goes on; "
-        f"`sequential.rounds` plans for looks; `ablate report study={study.plan.study} give_up=true` ends the study here, as exploration.",
+        f"`sequential.looks` plans for looks; `ablate report study={study.plan.study} give_up=true` ends the study here, as exploration.",
         _missing(study),
     ]
     if rows:

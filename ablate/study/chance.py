@@ -54,7 +54,7 @@ def undrawn(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw_of(config: Mapping[str, Any], seed: int) -> Draw:
-    """What the seed of a run decides before training, the same for all arms: `randomness.shift` moves none of it."""
+    """What the seed of a run decides before training, the same for all arms: `randomness.seed_offset` moves none of it."""
     randomness = {**OF_DOCUMENTS, **(config.get("randomness") or {})}
     return Draw(
         Shard(seed % randomness["shards"], randomness["shards"]) if randomness["pool"] == "shard" else None,

@@ -42,19 +42,19 @@ def check_looks(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | None
     """What a plan freezes of `sequential`; None when it is off.
 
     Raises:
-        ConfigError: for rounds that do not rise from 2 to the number of seeds.
+        ConfigError: for looks that do not rise from 2 to the number of seeds.
     """
-    rounds = asked["rounds"]
-    if rounds is None:
+    looks = asked["looks"]
+    if looks is None:
         return None
-    rising = all(b > a for a, b in pairwise(rounds))
-    if not rounds or rounds[0] < 2 or not rising or rounds[-1] != len(seeds):
+    rising = all(b > a for a, b in pairwise(looks))
+    if not looks or looks[0] < 2 or not rising or looks[-1] != len(seeds):
         raise ConfigError(
-            f"sequential.rounds={list(rounds)}: expected seeds after each round, rising from 2 or more to all "
-            f"{len(seeds)} seeds, e.g. seeds=[0,1,2,3,4,5] sequential.rounds=[2,4,6]"
+            f"sequential.looks={list(looks)}: expected the seeds at each look, rising from 2 or more to all "
+            f"{len(seeds)} seeds, e.g. seeds=[0,1,2,3,4,5] sequential.looks=[2,4,6]"
         )
     return Sequential(
-        rounds=tuple(rounds),
+        looks=tuple(looks),
         spending=asked["spending"],
         alpha=asked["alpha"],
         negligible=asked["negligible"],
@@ -73,10 +73,10 @@ def states(plan: Plan, rule: Sequential, scores: np.ndarray, same: list[bool], r
     """
     arms, weights = list(plan.arms), weight_matrix(plan.contrasts, plan.arms)
     closed: dict[int, tuple[str, int, int]] = {}
-    for number, look in enumerate(rule.rounds[:rounds], start=1):
+    for number, look in enumerate(rule.looks[:rounds], start=1):
         seen = np.where(np.arange(scores.shape[1]) < look, scores, np.nan)
         found = sequential_contrasts(
-            seen, weights, rule.rounds, spending=rule.spending, identical=same, level=1 - rule.alpha
+            seen, weights, rule.looks, spending=rule.spending, identical=same, level=1 - rule.alpha
         )
         # Arms with the same texts are one arm: nothing is tested there, as in the report.
         tested = [np.nan if estimate.method == "identical" else estimate.p_value for estimate in found]

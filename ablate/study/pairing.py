@@ -23,7 +23,7 @@ def own_seeds(arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> dict
     It is drawn from what the arm changes, so that an arm that another design has too has the same runs there. The first arm of
     the full recipe keeps the seeds as they are: those of a design whose arms share them.
     """
-    shifts, met = {}, Counter[str]()
+    offsets, met = {}, Counter[str]()
     for name, levels in arms.items():
         changed = {
             factor.name: levels[factor.name] for factor in factors if levels[factor.name] != factor.full
@@ -31,16 +31,16 @@ def own_seeds(arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> dict
         key = digest(changed)
         met[key] += 1
         first = not changed and met[key] == 1
-        shifts[name] = 0 if first else SPACING * (1 + int(digest([changed, met[key]]), 16) % PLACES)
-    return shifts
+        offsets[name] = 0 if first else SPACING * (1 + int(digest([changed, met[key]]), 16) % PLACES)
+    return offsets
 
 
 def shares_seeds(plan: Plan) -> bool:
     """Whether any two arms of a plan have runs under one seed, or its documents."""
     if draws_documents(plan):
         return True
-    shifts = [arm.randomness.get("shift", 0) for arm in plan.arms.values()]
-    return len(set(shifts)) < len(shifts)
+    offsets = [arm.randomness.get("seed_offset", 0) for arm in plan.arms.values()]
+    return len(set(offsets)) < len(offsets)
 
 
 def choose_pairing(asked: str | None, *, own: bool, contrasts: Sequence[ContrastSpec], rounds: bool) -> str:
@@ -67,7 +67,7 @@ def choose_pairing(asked: str | None, *, own: bool, contrasts: Sequence[Contrast
         )
     if asked == UNPAIRED and rounds:
         raise ConfigError(
-            "design.pairing=unpaired: seeds in rounds (sequential.rounds) are tested by pairs; leave one out"
+            "design.pairing=unpaired: seeds in rounds (sequential.looks) are tested by pairs; leave one out"
         )
     if asked == UNPAIRED and not own and any(sum(map(bool, spec.weights.values())) > 2 for spec in contrasts):
         raise ConfigError(

@@ -14,6 +14,7 @@ from unicodedata import normalize
 
 from ablate.config import (
     RESERVED,
+    called_now,
     check_arm,
     make,
     make_pool,
@@ -30,6 +31,7 @@ from ablate.estimand.base import contrasts_of
 from ablate.fingerprint import digest
 from ablate.pool.spike.defects import KINDS
 from ablate.secrets import secret_in
+from ablate.settings import Config
 from ablate.store import read_json, write_json
 from ablate.study.chain import KEY as CHAIN
 from ablate.study.chain import Chain, completed
@@ -222,6 +224,8 @@ def _get(config: Mapping[str, Any], path: str) -> Any:
     node: Any = config
     for key in path.split("."):
         if not isinstance(node, Mapping) or key not in node:
+            if now := called_now(Config, path):
+                raise ConfigError(f"design.factors: {path} is called {now} now")
             raise ConfigError(f"design.factors: {path} does not exist: {nearest(key, node)}")
         node = node[key]
     return node
@@ -261,7 +265,7 @@ def make_plan(composed: Any) -> Plan:
     config = {**with_text(config), "randomness": _randomness(config, folder_of(config))}
     chance = [name for name, entry in levels.items() if entry.is_chance]
     own = bool(config["design"]["own_seeds"]) and not chance
-    shifts = own_seeds(assignments, factors) if own else {}
+    offsets = own_seeds(assignments, factors) if own else {}
     _check_repeats(assignments, own, str(config["design"]["name"]))
     draws = dict.fromkeys(draw_of(config, seed).stages for seed in seeds)
     for name, assignment in assignments.items():
@@ -273,7 +277,7 @@ def make_plan(composed: Any) -> Plan:
                 continue
             for path, value in levels[factor].changes[level].items():
                 _set(arm, path, value)
-        arm["randomness"]["shift"] += shifts.get(name, 0)
+        arm["randomness"]["seed_offset"] += offsets.get(name, 0)
         for key in OF_DOCUMENTS:
             if arm["randomness"].get(key) != config["randomness"].get(key):
                 raise ConfigError(

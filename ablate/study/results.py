@@ -213,7 +213,7 @@ class Study:
         """How often results were looked at, by plan or because seeds were added; None for once."""
         rule = self.plan.sequential
         if rule is not None:
-            return Looks(rule.rounds, rule.spending)
+            return Looks(rule.looks, rule.spending)
         return Looks(self.history.looks, "pocock") if len(self.history.looks) > 1 else None
 
     @cached_property
@@ -500,6 +500,6 @@ def current(study: Study, rounds: int | None = None) -> list[State]:
         scores = score_table(study, task, study.primary)
     if rounds is None:
         most = int(np.isfinite(scores).sum(axis=1).max(initial=0))
-        rounds = sum(look <= most for look in rule.rounds) or 1
+        rounds = sum(look <= most for look in rule.looks) or 1
     same = [study.identical(contrast.weights) for contrast in study.plan.contrasts]
     return states(study.plan, rule, scores, same, rounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.config import identified, make, make_stages, renamed
 from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import DataError, nearest
-from ablate.fingerprint import LATER, counts, digest
+from ablate.fingerprint import LATER, counts, digest, was
 from ablate.settings import Config, StudyConfig
 from ablate.shape import KEY, from_json, to_json
 from ablate.study.prediction import Prediction
@@ -105,13 +105,13 @@ class Sequential:
     """Seeds in rounds, to the arms of contrasts that are still open.
 
     Attributes:
-        rounds: seeds that an open contrast has after each round, ascending.
-        spending: of alpha over the rounds, see `ablate.effects.sequential`.
-        alpha: family-wise error of all decisions in all rounds.
+        looks: seeds that an open contrast has at each interim look, ascending.
+        spending: of alpha over the looks, see `ablate.effects.sequential`.
+        alpha: family-wise error of all decisions at all looks.
         negligible: a contrast whose interval lies inside +/- this is closed too; None: never.
     """
 
-    rounds: tuple[int, ...]
+    looks: tuple[int, ...] = field(metadata=was("rounds"))
     spending: str
     alpha: float
     negligible: float | None
@@ -227,6 +227,8 @@ class Plan:
             plan = from_json(cls, renamed(kept), f"{path} is damaged")
         except DataError as error:
             raise DataError(f"{error}; {RESTORE}") from None
+        arms = {name: replace(arm, config=renamed(arm.config, Config)) for name, arm in plan.arms.items()}
+        plan = replace(plan, arms=arms)
         found = digest(counting(data))
         if found != data.get("digest"):
             raise DataError(
@@ -253,7 +255,7 @@ def counting(plan: Mapping[str, Any]) -> dict[str, Any]:
         if key not in {*NOT_IDENTITY_KEYS, "study", "predicted", "digest"}
     }
     kept["arms"] = {
-        name: {**arm, "config": _without_store(identified(arm["config"]), store)}
+        name: {**arm, "config": _without_store(identified(arm["config"], Config), store)}
         for name, arm in plan["arms"].items()
     }
     return kept

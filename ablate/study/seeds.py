@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 def own_seed(config: Mapping[str, Any], seed: int) -> int:
     """The seed of a run's random numbers, before `randomness` gives some of them one of their own."""
-    return seed + int((config.get("randomness") or {}).get("shift", 0))
+    return seed + int((config.get("randomness") or {}).get("seed_offset", 0))
 
 
 class Seeds(NamedTuple):

@@ -22,9 +22,9 @@ def sequential_sweep(study: Path, store: Store, composed: DictConfig, say: Say) 
     """
     plan = load_plan(study)
     if plan.sequential is None:
-        raise ConfigError(f"{study}: its plan has no rounds of seeds (sequential.rounds)")
+        raise ConfigError(f"{study}: its plan has no rounds of seeds (sequential.looks)")
     failures: dict[tuple[str, int], str] = {}
-    needed, rounds = list(plan.arms), plan.sequential.rounds
+    needed, rounds = list(plan.arms), plan.sequential.looks
     for number, look in enumerate(rounds, start=1):
         say(f"round {number} of {len(rounds)}: {len(needed)} arms, {look} seeds each")
         wanted = [(arm, seed) for arm in needed for seed in plan.seeds[:look]]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ablate.config import identified
 from ablate.fingerprint import canonical_json, digest
+from ablate.settings import Config
 from ablate.store import read_json
 from ablate.study.plan import run_folder
 from ablate.study.record import Record, Scores, read_record
@@ -76,7 +77,7 @@ def tracked_run(
         error: of one that failed.
     """
     levels = plan.arms[arm].levels
-    identity = digest([plan.study, arm, seed, identified(plan.arms[arm].config)])
+    identity = digest([plan.study, arm, seed, identified(plan.arms[arm].config, Config)])
     config: dict[str, Value] = {
         **_differing(plan, arm), "arm": arm, "seed": seed,
         **{f"level.{factor}": _value(level) for factor, level in levels.items()},

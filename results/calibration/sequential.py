@@ -3,7 +3,7 @@
 A leave-one-out sweep of seven stages with up to eight seeds, looked at after 3, 5 and 8. Scores are a seed's
 part, shared by all arms, plus noise of its own (sd 1 a run). A contrast is closed when its sequential p-value,
 after Holm over the seven, is at most 0.05; its arm then gets no further seeds. The same statistics as in
-`ablate sweep sequential.rounds=[3,5,8]`, computed for all sweeps at once.
+`ablate sweep sequential.looks=[3,5,8]`, computed for all sweeps at once.
 
 Run: python results/calibration/sequential.py      (about half a minute on one core)
 Writes: sequential.md, sequential.png
@@ -125,7 +125,7 @@ round {list(LOOKS)}, decisions by Holm at 5 %. Took {seconds:.0f} s on one core;
 ```
 ablate sweep study=demo study.name=rounds pool.world.pages=3000 train.tokens=120_000 'train.evaluations=[1.0]' \\
   'design.factors=[extraction,language,gopher_repetition,fineweb_quality]' \\
-  'seeds=[0,1,2,3,4,5,6,7]' 'sequential.rounds=[3,5,8]'
+  'seeds=[0,1,2,3,4,5,6,7]' 'sequential.looks=[3,5,8]'
 ```
 
 32 of 40 runs were done (29 trained; an arm with the same texts is the same run), in five minutes on one shared core. `fineweb_quality`

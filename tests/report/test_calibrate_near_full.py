@@ -33,7 +33,7 @@ def made(make_study: Make, design: Any, seeds: int, interaction: float) -> Study
     study = make_study(
         {arm: (mean + 0.02 * rng.normal(size=seeds)).tolist() for arm, mean in means.items()}, name=name
     )
-    shifts = {arm: {"randomness": {"shift": place * own}} for place, arm in enumerate(arms)}
+    shifts = {arm: {"randomness": {"seed_offset": place * own}} for place, arm in enumerate(arms)}
     plan = replace(
         study.plan,
         design=name,

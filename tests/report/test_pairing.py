@@ -74,7 +74,7 @@ def test_a_pairing_that_was_changed_after_the_runs_is_exploration(make_study: Ma
 
 def factorial(make_study: Make, scores: Mapping[str, list[float]], design: Any, own: bool) -> Study:
     arms = design.arms(SWITCHES)
-    configs = {arm: {"randomness": {"shift": place * own}} for place, arm in enumerate(arms)}
+    configs = {arm: {"randomness": {"seed_offset": place * own}} for place, arm in enumerate(arms)}
     return changed(
         make_study(scores),
         contrasts=tuple(contrasts_of(design.estimands[:1], arms, SWITCHES)),

@@ -83,7 +83,7 @@ def test_seeds_can_be_shared_on_request(planned: Any) -> None:
 def test_draws_of_chance_are_crossed_under_the_same_seeds(planned: Any) -> None:
     crossed = "design.factors={weights: {randomness.weights: [0,1]}, order: {randomness.order: [0,1]}}"
     plan = planned("design=full_factorial", crossed, "seeds=[0]")
-    assert all(arm.randomness["shift"] == 0 for arm in plan.arms.values())
+    assert all(arm.randomness["seed_offset"] == 0 for arm in plan.arms.values())
 
 
 def test_a_difference_between_two_arms_can_be_planned_unpaired_under_shared_seeds(planned: Any) -> None:
@@ -94,7 +94,7 @@ def test_a_difference_between_two_arms_can_be_planned_unpaired_under_shared_seed
 
 
 def test_rounds_are_paired(planned: Any) -> None:
-    plan = planned("design=full_factorial", "sequential.rounds=[2]")
+    plan = planned("design=full_factorial", "sequential.looks=[2]")
     assert plan.pairing == "paired" and "pairing" not in plan.to_json()
 
 
@@ -102,7 +102,7 @@ def test_rounds_are_paired(planned: Any) -> None:
     (["design.pairing=pair"], "design.pairing must be one of paired, unpaired, got the text 'pair'"),
     (["design=full_factorial", "design.pairing=paired"], "nothing to pair"),
     (["design=full_factorial", "design.own_seeds=false", "design.pairing=unpaired"], "seeds of their own in every arm"),
-    (["design.pairing=unpaired", "sequential.rounds=[2]"], "leave one out"),
+    (["design.pairing=unpaired", "sequential.looks=[2]"], "leave one out"),
     (["design.own_seeds=perhaps"], "design.own_seeds must be true or false"),
 ])  # fmt: skip
 def test_what_a_study_cannot_have_is_said(planned: Any, more: list[str], said: str) -> None:

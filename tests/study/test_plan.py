@@ -60,7 +60,7 @@ def test_what_changes_no_result_may_change(tiny: tuple[str, ...], change: str) -
     [
         "train.lr=0.01", "train.tokens=4096", "seeds=[0,1,2]", "stages.language.threshold=0.5", "evaluate.limit=3",
         "proxy.layers=2", "pool.world.seed=1", "tokenizer.vocab_size=301", "evaluate.average_last=2",
-        "evaluate.aggregate=all", "evaluate.primary=acc", "design=cumulative", "budget=source", "randomness.shift=1",
+        "evaluate.aggregate=all", "evaluate.primary=acc", "design=cumulative", "budget=source", "randomness.seed_offset=1",
         "evaluate.heldout=mine.jsonl", "design.factors=[language]", "design.own_seeds=true", "design.pairing=unpaired",
         "design.controls=size_matched",
         "stages.extraction.method=raw", "train.precision=fp32", "train.evaluations=[1.0]",

@@ -126,7 +126,7 @@ def test_only_this_format_is_read(tiny: tuple[str, ...], tmp_path: Path, number:
 def test_a_plan_comes_back_as_it_was_written_byte_for_byte(tiny: tuple[str, ...], tmp_path: Path) -> None:
     more = [
         "seeds=[0,1,2,3]",
-        "sequential.rounds=[2,4]",
+        "sequential.looks=[2,4]",
         "sequential.negligible=0",
         "evaluate.average_last=2",
     ]
@@ -140,6 +140,19 @@ def test_a_plan_comes_back_as_it_was_written_byte_for_byte(tiny: tuple[str, ...]
     assert list(json.loads(before))[:8] == [
         "digest", "format", "study", "title", "question", "prediction", "design", "arms"
     ]  # fmt: skip
+
+
+def test_a_plan_that_names_settings_as_they_were_called_is_the_same_plan(
+    tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    plan = planned((*tiny, "design.own_seeds=true"))
+    write_plan(plan, tmp_path)
+    path = tmp_path / "plan.json"
+    path.write_text(path.read_text().replace('"seed_offset":', '"shift":'))
+    assert '"shift":' in path.read_text()
+    found = load_plan(tmp_path)
+    assert found == plan and found.digest == plan.digest
+    assert any(arm.randomness["seed_offset"] for arm in found.arms.values())
 
 
 def test_an_arm_builds_what_its_configuration_describes(tiny: tuple[str, ...]) -> None:

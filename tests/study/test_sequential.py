@@ -16,7 +16,7 @@ from ablate.study.results import load_study
 from ablate.study.schema import Arm, Headline, Plan, Sequential
 
 Run = Callable[..., int]
-RULE = Sequential(rounds=(3, 5, 8), spending="pocock", alpha=0.05, negligible=None)
+RULE = Sequential(looks=(3, 5, 8), spending="pocock", alpha=0.05, negligible=None)
 ARMS = ("full", "without_a", "without_b", "without_c")
 PLAN = Plan(
     study="study", title="", question="", prediction="", design="leave_one_out",
@@ -55,7 +55,7 @@ def test_a_sweep_in_rounds_runs_what_is_open_and_can_be_repeated(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = [*tiny, "seeds=[0,1,2,3]", "sequential.rounds=[2,4]", "sequential.negligible=0.5"]
+    asked = [*tiny, "seeds=[0,1,2,3]", "sequential.looks=[2,4]", "sequential.negligible=0.5"]
     assert ablate("plan", *asked) == 0
     assert "in rounds of [2, 4] seeds, to open contrasts only: 8 to 16 runs" in capsys.readouterr().out
     assert ablate("sweep", *asked) == 0
@@ -75,10 +75,10 @@ def test_a_sweep_in_rounds_runs_what_is_open_and_can_be_repeated(
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["sequential.rounds=[1,2]"], "rising from 2 or more to all 2 seeds"),
-        (["sequential.rounds=[2,4]"], "rising from 2 or more to all 2 seeds"),
-        (["sequential.rounds=[2]", "sequential.spending=poccok"], "sequential.spending must be one of"),
-        (["sequential.rounds=[2]", "sequential.alpha=2"], "sequential.alpha must be in (0, 1)"),
+        (["sequential.looks=[1,2]"], "rising from 2 or more to all 2 seeds"),
+        (["sequential.looks=[2,4]"], "rising from 2 or more to all 2 seeds"),
+        (["sequential.looks=[2]", "sequential.spending=poccok"], "sequential.spending must be one of"),
+        (["sequential.looks=[2]", "sequential.alpha=2"], "sequential.alpha must be in (0, 1)"),
     ],
 )
 def test_bad_rounds_are_named(

@@ -351,7 +351,7 @@ def test_aa_replicates_share_no_seed(ablate: Callable[..., int], tiny: tuple[str
             *overrides,
             "study.name=aa",
             "design=aa",
-            "design.factors.replicate={randomness.shift:[0,100]}",
+            "design.factors.replicate={randomness.seed_offset:[0,100]}",
         )
         == 0
     )
