@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from ablate.benchmarks.snapshot import read_snapshot, references
 from ablate.cli import main
 from ablate.compose import compose, open_hydra
 from ablate.config import make, make_pool, make_stages, plain
+from ablate.errors import AblateError, DataError
 from ablate.estimand.base import load_estimand
+from ablate.evaluate.building import build
+from ablate.evaluate.tasks import find_tasks
 from ablate.testing import (
     check_estimand,
     check_source,
     check_stage,
     check_student,
+    check_task_kind,
     check_teacher,
     check_tracker,
     check_view,
@@ -31,6 +38,7 @@ ROWS = {
     "teacher": "a teacher",
     "student": "a student",
     "tracker": "a tracker",
+    "task_kind": "a task kind",
     "view": "a view of `ablate inspect`",
     "design": "a design",
     "estimand": "an estimand",
@@ -141,6 +149,50 @@ def test_a_teacher(own: Path) -> None:
 @pytest.mark.parametrize("own", ["student"], indirect=True)
 def test_a_student(own: Path) -> None:
     check_student(make(composed(own, "student=average_length").student, "student"))
+
+
+@pytest.mark.parametrize("own", ["task_kind"], indirect=True)
+def test_a_task_kind(own: Path, tmp_path: Path) -> None:
+    """Its items are asked as lm-eval asks BoolQ's, and a leaked copy of one is question and right answer."""
+    row = {"passage": "Water is wet.", "question": "is water wet", "answer": True}
+    named = yaml.safe_load((own / "passages" / "kind.yaml").read_text())
+    check_task_kind(make(named, "kind"), [row, {**row, "answer": False}])
+    shutil.copytree(own / "passages", tmp_path / "passages")
+    items = tmp_path / "passages" / "test.jsonl"
+    items.write_text(json.dumps(row) + "\n")
+    (task,) = read_snapshot(tmp_path, ["passages"])
+    prompt = "Water is wet.\nQuestion: is water wet?\nAnswer:"
+    assert task.items == ({"id": "test-1", "query": prompt, "choices": ["false", "true"], "gold": 1},)
+    assert [found.with_answer for found in references(tmp_path, ["passages"])] == [f"{prompt} true"]
+    (source,) = find_tasks(["passages"], snapshot=str(tmp_path), limit=None, store=None)
+    (asked,) = build(source).documents
+    assert [request.args for request in asked] == [(prompt, " false"), (prompt, " true")]
+    items.write_text(json.dumps({**row, "answer": "yes"}) + "\n")
+    with pytest.raises(DataError, match=r"test\.jsonl.*answer must be true or false, got 'yes'"):
+        read_snapshot(tmp_path, ["passages"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("_target_: yes_or_no.Nothing", "cannot import 'yes_or_no.Nothing'"),
+        ("_target_: ablate.testing.contract.ContractError", "must name a dataclass"),
+        ("_target_: ablate.settings.RecipeConfig", "is no TaskKind"),
+        ("_target_: yes_or_no.YesOrNo\nmaybe: x", r"\.maybe does not exist"),
+        ("_target_: [", "not YAML"),
+        ("_target_: yes_or_no.YesOrNo\nyes: x", "keys must be text, got True"),
+        ("[]", "expected _target_"),
+    ],
+)
+@pytest.mark.parametrize("own", ["task_kind"], indirect=True)
+def test_a_task_kind_that_cannot_be_is_refused_with_its_file(
+    own: Path, kind: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "passages").mkdir()
+    (tmp_path / "passages" / "test.jsonl").write_text("{}\n")
+    (tmp_path / "passages" / "kind.yaml").write_text(kind)
+    with pytest.raises(AblateError, match=rf"kind\.yaml.*{said}"):
+        read_snapshot(tmp_path, ["passages"])
 
 
 @pytest.mark.parametrize("own", ["tracker"], indirect=True)

@@ -8,35 +8,30 @@ of task an item is (first match):
     query, choices, gold                    multiple choice
     context, continuation                   last word (LAMBADA)
 
+Items of other fields are read by a `TaskKind` of one's own, which `kind.yaml` in the benchmark's folder names.
+
 This module imports neither torch nor lm-eval, because the decontamination stage reads it too.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
+import yaml
+
+from ablate.benchmarks.kinds import BY_FIELDS
+from ablate.benchmarks.task_kind import FORMS, Item, TaskKind
+from ablate.config import locate, make
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.fingerprint import digest
 from ablate.reading.records import LINES, PACKED, Place, Row, format_of, read_rows
+from ablate.yaml_slips import describe
 
 SPLITS = ("test", "validation")
 TRAINING = ("train", "dev")
 HUB_PREFIX = "lm_eval:"
-
-
-class Item(TypedDict, total=False):
-    """One question; which fields it has says its task's kind, see `SnapshotTask`."""
-
-    id: str
-    query: str
-    choices: list[str]
-    contexts: list[str]
-    continuation: str
-    gold: int
 
 
 @dataclass(frozen=True)
@@ -100,9 +95,10 @@ def read_snapshot(snapshot: str | Path, tasks: Sequence[str], limit: int | None 
 def _read_task(root: Path, name: str, limit: int | None) -> SnapshotTask:
     kinds: dict[str, list[Item]] = {}
     files = _files(root, name)
+    of = _kinds_of(root / name.partition("/")[0])
     for path in files:
         for place, row in read_rows(path, "evaluate.snapshot"):
-            kind, item = _item(row, place, f"{_stem(path)}-{place.number}")
+            kind, item = _item(of, row, place, f"{_stem(path)}-{place.number}")
             kinds.setdefault(kind, []).append(item)
     if len(kinds) != 1:
         found = ", ".join(str(path) for path in files)
@@ -147,79 +143,40 @@ def _stem(path: Path) -> str:
     return Path(path.stem).stem if path.suffix.lower() in PACKED else path.stem
 
 
-def _item(row: Row, where: Place, name: str) -> tuple[str, Item]:
-    for fields, read in _LAYOUTS.items():
-        if set(fields) <= set(row):
+def _kinds_of(folder: Path) -> tuple[TaskKind, ...]:
+    """The kinds that a task's items may be of: the one that its `kind.yaml` names, or those told by fields."""
+    path = folder / "kind.yaml"
+    if not path.exists():
+        return BY_FIELDS
+    try:
+        with path.open(encoding="utf-8") as file:
+            node = yaml.safe_load(file)
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise DataError(describe(error, [path]) or f"{path}: {error}") from None
+    if not isinstance(node, dict) or "_target_" not in node:
+        raise DataError(f"{path}: expected _target_: package.module.Class, a TaskKind, with its fields")
+    if wrong := [key for key in node if not isinstance(key, str)]:
+        raise DataError(f"{path}: keys must be text, got {wrong[0]!r}; write yes, no, on, off in quotes")
+    if not issubclass(locate(node["_target_"], str(path)), TaskKind):
+        raise DataError(f"{path}: {node['_target_']} is no TaskKind of ablate.benchmarks.task_kind")
+    kind: TaskKind = make(node, str(path))
+    return (kind,)
+
+
+def _item(kinds: Sequence[TaskKind], row: Row, where: Place, name: str) -> tuple[str, Item]:
+    for kind in kinds:
+        if set(kind.fields) <= set(row):
             try:
-                kind, item = read(row)
+                form, item = kind.read(row)
             except (TypeError, ValueError, IndexError) as error:
                 raise DataError(f"{where}: {error}") from None
-            return kind, {"id": f"{name}", **item}
-    layouts = "; ".join(" + ".join(fields) for fields in _LAYOUTS)
+            if form not in FORMS:
+                raise DataError(
+                    f"{where}: {type(kind).__name__} asks in the form {form!r}, expected one of {', '.join(FORMS)}"
+                )
+            return form, {"id": f"{name}", **item}
+    layouts = "; ".join(" + ".join(kind.fields) for kind in kinds)
     raise DataError(f"{where}: a field is missing. Expected one of: {layouts}. Found: {', '.join(row)}")
-
-
-def _text(row: Row, field: str) -> str:
-    """A field that must be a text: null would be scored as the word None."""
-    text = row[field]
-    if not isinstance(text, str):
-        raise ValueError(f"{field} must be a text, got {json.dumps(text)[:80]}")
-    return text
-
-
-def _pair(row: Row) -> tuple[str, Item]:
-    choices = [_text(row, "sentence_good"), _text(row, "sentence_bad")]
-    return "choice", {"query": "", "choices": choices, "gold": 0}
-
-
-def _options(row: Row, field: str) -> list[str]:
-    """A field that must be a list of two or more texts."""
-    options = row[field]
-    if (
-        not isinstance(options, list)
-        or len(options) < 2
-        or not all(isinstance(o, str) and o for o in options)
-    ):
-        raise ValueError(f"{field} must be a list of two or more texts, got {options!r}")
-    return options
-
-
-def _gold(row: Row, options: list[str]) -> int:
-    gold = row["gold"]
-    if not isinstance(gold, int) or isinstance(gold, bool) or not 0 <= gold < len(options):
-        raise ValueError(f"gold must be 0 .. {len(options) - 1}, got {gold!r}")
-    return gold
-
-
-def _partial(row: Row) -> tuple[str, Item]:
-    contexts = _options(row, "context_options")
-    gold = _gold(row, contexts)
-    return "partial", {"contexts": contexts, "continuation": _text(row, "continuation"), "gold": gold}
-
-
-def _choice(row: Row) -> tuple[str, Item]:
-    choices = _options(row, "choices")
-    gold = _gold(row, choices)
-    query = _text(row, "query")
-    if isinstance(row.get("question"), str) and f"\nA. {choices[0]}" in query:
-        # FineWeb's cloze form: the choices are continuations to be scored, so the prompt must not list them.
-        query = f"Question: {row['question']}\nAnswer:"
-    return "choice", {"query": query, "choices": choices, "gold": gold}
-
-
-def _last_word(row: Row) -> tuple[str, Item]:
-    return "last_word", {
-        "query": _text(row, "context").rstrip(),
-        "continuation": _text(row, "continuation").strip(),
-    }
-
-
-_LAYOUTS: dict[tuple[str, ...], Callable[[Row], tuple[str, Item]]] = {
-    ("sentence_good", "sentence_bad"): _pair,
-    ("context_options", "continuation", "gold"): _partial,
-    ("query", "choices", "gold"): _choice,
-    ("context", "continuation"): _last_word,
-}
 
 
 @dataclass(frozen=True)

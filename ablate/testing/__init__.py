@@ -1,4 +1,4 @@
-"""Contracts: whether a part of one's own (stage, source, teacher, student, tokenizer, tracker, view) keeps its promises.
+"""Contracts: whether a part of one's own (stage, source, teacher, student, tokenizer, task kind, tracker, view) keeps its promises.
 
 Texts and measurements are kept under names. If something that changes them is missing from the name, the
 store gives back what another configuration measured, and nothing says so. These checks try to bring that about:
@@ -20,6 +20,7 @@ from ablate.testing.libraries import check_libraries
 from ablate.testing.source import check_source
 from ablate.testing.stage import check_stage
 from ablate.testing.student import check_student
+from ablate.testing.task_kind import check_task_kind
 from ablate.testing.teacher import check_teacher
 from ablate.testing.tokenizer import check_tokenizer
 from ablate.testing.tracker import check_tracker
@@ -34,6 +35,7 @@ __all__ = [
     "check_source",
     "check_stage",
     "check_student",
+    "check_task_kind",
     "check_teacher",
     "check_tokenizer",
     "check_tracker",
