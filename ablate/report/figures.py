@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,16 @@ HALF = 30
 """Characters of a long name that are shown at each end."""
 
 
+OWN = re.compile(r"(curves|funnel|gains(_.*)?|selection_and_volume)\.(svg|png)")
+"""Names that figures of a report can have."""
+
+
 def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
-    """Draw every figure that the records allow; returns their names."""
+    """Draw every figure that the records allow, and remove those of an earlier report that they no longer allow.
+
+    Returns:
+        Names of the figures.
+    """
     drawn = {"curves": curves(study), "funnel": funnel(study)}
     for number, (estimand, group) in enumerate(by_estimand(rows).items()):
         if estimand not in PARTS:
@@ -45,6 +54,9 @@ def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
             continue
         save(figure, folder / name)
         names.append(name)
+    for path in folder.glob("*"):
+        if OWN.fullmatch(path.name) and path.stem not in names:
+            path.unlink()
     return names
 
 

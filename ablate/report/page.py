@@ -58,6 +58,8 @@ def write_report(study: Study) -> list[Row]:
         write_text(study.folder / "table.tex", writer("latex")(make_table("arms", summary)))
     if not study.waiting and (split := selection.latex(study, rows)):
         write_text(study.folder / "selection.tex", split)
+    else:  # of an earlier report, when the records allowed it
+        (study.folder / "selection.tex").unlink(missing_ok=True)
     for name, text in csv_files(summary).items():
         write_text(study.folder / name, text)
     write_text(study.folder / "COST.md", without_tags(cost_page(study, rows)))

@@ -107,3 +107,21 @@ def test_a_study_without_controls_says_nothing_of_them(make_study: MakeStudy) ->
     write_report(study)
     assert "Selection or volume" not in (study.folder / "REPORT.md").read_text(encoding="utf-8")
     assert not (study.folder / "selection.tex").exists()
+
+
+def test_what_an_earlier_report_wrote_and_this_one_does_not_is_gone(make_study: MakeStudy) -> None:
+    """A folder with the report of a study with controls, then of one without; a file of the user's own stays."""
+    study = make_study({name: values for name, values in SCORES.items() if name != "control_a"})
+    figures = study.folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for path in (
+        study.folder / "selection.tex",
+        figures / "selection_and_volume.svg",
+        figures / "gains_old.png",
+    ):
+        path.write_text("of an earlier report")
+    (figures / "mine.svg").write_text("kept")
+    write_report(study)
+    assert not (study.folder / "selection.tex").exists()
+    assert not (figures / "selection_and_volume.svg").exists() and not (figures / "gains_old.png").exists()
+    assert (figures / "mine.svg").read_text() == "kept" and (figures / "gains.svg").exists()
