@@ -60,6 +60,8 @@ def estimate_of(row: dict[str, Any], levels: list[dict[str, str]], table: np.nda
 
 def came(row: dict[str, Any], found: Estimate, adjusted: float, scale: float) -> str:
     """Whether what was predicted came: the sign after Holm, or equivalence within the margin."""
+    if math.isnan(found.estimate):
+        return "not measured: runs missing"
     if "within" in row:
         said = equivalence(found, row["within"] * scale)
         return "yes" if said.equivalent else f"not shown (p = {said.p_value:.2g})"
