@@ -88,6 +88,24 @@ def test_finewebs_compose_to_their_script(name: str, tokens: int, steps: int) ->
     assert off_ladder(vars(proxy), lr=train.lr, batch_tokens=train.batch_tokens) is None
 
 
+@pytest.mark.parametrize(("name", "sequences", "steps", "lr", "billions", "proxy"), [
+    # arXiv 2504.11393, appendix A, table 2: batch size, training steps, LR, tokens trained
+    ("datadecide_20m", 64, 14_584, 8.4e-3, 1.9, "30m"), ("datadecide_150m", 192, 38_157, 4.2e-3, 15.0, "150m"),
+    ("datadecide_300m", 320, 45_787, 3.3e-3, 30.0, "350m"),
+])  # fmt: skip
+def test_datadecides_compose_to_the_table(
+    name: str, sequences: int, steps: int, lr: float, billions: float, proxy: str
+) -> None:
+    train, shape = composed(f"train={name}", f"proxy={proxy}")
+    assert (train.batch_tokens, train.tokens // train.batch_tokens, train.lr) == (sequences * 2048, steps, lr)
+    assert train.tokens % train.batch_tokens == 0 and round(train.tokens / 1e9, 1) == billions
+    # allenai/OLMo, olmo/scaling/ladder.py: cosine to 0.1, t_warmup = model size / batch, AdamW
+    assert (train.schedule, train.min_lr_ratio, train.weight_decay) == ("cosine", 0.1, 0.1)
+    assert (train.beta1, train.beta2, train.eps, train.clip) == (0.9, 0.95, 1e-8, 1.0)
+    assert warmup_steps(steps, train.warmup_fraction) == pytest.approx(steps / 100, abs=1)
+    assert off_ladder(vars(shape), lr=train.lr, batch_tokens=train.batch_tokens) is None
+
+
 def test_a_small_models_recipe_on_a_large_one_is_warned_about() -> None:
     large = yaml.safe_load((CONF / "proxy" / "1b7.yaml").read_text())
     small = yaml.safe_load((CONF / "proxy" / "1m.yaml").read_text())
