@@ -367,7 +367,7 @@ class Foreign(Filter):
         reasons = np.zeros((len(texts), REASON_BYTES), dtype=np.uint8)
         answers = self.answers(texts)
         for position, answer in enumerate(answers):
-            if answer.text is not None and self.gives == "keep":
+            if answer.keep and answer.text is not None and self.gives == "keep":
                 raise DocumentError(
                     position,
                     f"{self.class_path} changed the text {texts[position][:40]!r}; give gives=keep_and_text",

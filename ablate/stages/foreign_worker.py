@@ -122,7 +122,35 @@ def rewritten(before: str, after: Any) -> Answer:
     return {"keep": True, "reason": None, "text": None if after == before else after}
 
 
-LIBRARIES = {"datatrove": datatrove}
+def data_juicer(cls: type, given: dict[str, Any], column: str) -> tuple[str, Ask]:
+    """A filter's verdict by the statistics that it computes, or a mapper's text; one text at a time, as a batch of one.
+
+    The operators' own methods are called, not the wrappers around them, which would hide an exception.
+    """
+    made = cls(**arguments(cls, given))
+    if column != "text":
+        raise TypeError("operators of Data-Juicer are given texts: column=text")
+    stats = "__dj__stats__"
+
+    def judge(text: str) -> Answer:
+        measured = made.compute_stats_batched({made.text_key: [text], stats: [{}]})
+        (keep,) = list(made.process_batched(measured))
+        return rewritten(text, measured[made.text_key][0]) | {"keep": bool(keep)}
+
+    def rewrite(text: str) -> Answer:
+        (after,) = made.process_batched({made.text_key: [text]})[made.text_key]
+        return rewritten(text, after)
+
+    if hasattr(made, "compute_stats_batched"):
+        return "filter", judge
+    if hasattr(made, "process_batched"):
+        return "formatter", rewrite
+    raise TypeError(
+        f"{cls.__name__} is neither a filter nor a mapper; deduplicators and selectors are no stages here"
+    )
+
+
+LIBRARIES = {"datatrove": datatrove, "data_juicer": data_juicer}
 
 
 def loaded() -> dict[str, str]:

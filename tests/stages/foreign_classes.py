@@ -38,6 +38,16 @@ class Lines:
         return True
 
 
+class Empties:
+    """Leaves nothing of what it drops, as datatrove's fastText filter does."""
+
+    def filter(self, doc):  # type: ignore[no-untyped-def]
+        if "good" in doc.text:
+            return True
+        doc.text = ""
+        return False
+
+
 class Upper:
     """A formatter."""
 
@@ -95,6 +105,35 @@ class Reads:
 
     def filter(self, doc):  # type: ignore[no-untyped-def]
         return any(word in doc.text for word in self.words)
+
+
+class JuicerLength:
+    """A filter as Data-Juicer has them."""
+
+    text_key = "text"
+
+    def __init__(self, least: int = 4) -> None:
+        self.least = least
+
+    def compute_stats_batched(self, samples):  # type: ignore[no-untyped-def]
+        for text, stats in zip(samples["text"], samples["__dj__stats__"], strict=True):
+            stats["length"] = len(text)
+        return samples
+
+    def process_batched(self, samples):  # type: ignore[no-untyped-def]
+        return map(lambda stats: stats["length"] >= self.least, samples["__dj__stats__"])
+
+
+class JuicerStrip:
+    """A mapper as Data-Juicer has them; one that augments gives more texts than it got."""
+
+    text_key = "text"
+
+    def __init__(self, copies: int = 1) -> None:
+        self.copies = copies
+
+    def process_batched(self, samples):  # type: ignore[no-untyped-def]
+        return {"text": [text.strip() for text in samples["text"]] * self.copies}
 
 
 class Neither:

@@ -12,6 +12,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "regex": {"patterns": ("(?i)the", "[0-9]+")},
     "python": {"function": f"{Path(__file__).parent / 'functions.py'}:longest_word", "min": 4.0},
     "datatrove": {"class_path": f"{Path(__file__).parent / 'foreign_classes.py'}:LongWords"},
+    "data_juicer": {"class_path": f"{Path(__file__).parent / 'foreign_classes.py'}:JuicerLength"},
     "fasttext": {"model": str(MODEL), "label": "en", "min": 0.5},
 }
 """Stage -> parameters."""

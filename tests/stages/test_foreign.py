@@ -1,6 +1,7 @@
 """Stages of other libraries: the pipe to their process, and datatrove itself where there is one.
 
-Against datatrove these run with `ABLATE_TEST_DATATROVE=path/to/venv/bin/python`, an interpreter that has it.
+Against datatrove these run with `ABLATE_TEST_DATATROVE=path/to/venv/bin/python`, an interpreter that has it; against
+Data-Juicer with `ABLATE_TEST_DATA_JUICER`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError, DataError, DocumentError
 from ablate.pool.source import Document
 from ablate.stages.base import Filter, Transform
+from ablate.stages.data_juicer import DataJuicer
 from ablate.stages.datatrove import DataTrove
 from ablate.testing import check_stage
 
@@ -38,7 +40,7 @@ def reasons(stage: Filter, texts: list[str]) -> list[str | None]:
     return [verdict.reasons[code - 1] if code else None for code in verdict.code]
 
 
-def rewritten(stage: DataTrove, texts: list[str]) -> list[str]:
+def rewritten(stage: DataTrove | DataJuicer, texts: list[str]) -> list[str]:
     step = stage.steps()[-1]
     assert isinstance(step, Transform)
     return step.transform_many(texts)
@@ -68,6 +70,11 @@ def test_a_filter_that_rewrites_is_asked_for_both() -> None:
     with pytest.raises(DocumentError, match=r"changed the text 'One.*give gives=keep_and_text") as caught:
         own("Lines").measure_many(["Three.", *texts])
     assert caught.value.position == 1
+
+
+def test_what_a_filter_makes_of_a_text_that_it_drops_is_nothing_to_anyone() -> None:
+    assert reasons(own("Empties"), ["good", "bad"]) == [None, "dropped"]
+    assert rewritten(own("Empties", gives="keep_and_text"), ["good", "bad"]) == ["good", "bad"]
 
 
 def test_a_formatter() -> None:
@@ -203,6 +210,23 @@ def test_another_protocol_is_refused_by_the_other_end() -> None:
     }
 
 
+def juicer(name: str, **given: Any) -> DataJuicer:
+    return DataJuicer(class_path=f"{CLASSES}:{name}", **given)
+
+
+def test_operators_that_compute_and_then_judge_and_operators_that_map() -> None:
+    stage = juicer("JuicerLength", init_args={"least": 3})
+    stage.check()
+    assert reasons(stage, ["abc", "ab", ""]) == [None, "dropped", "dropped"]
+    mapped = juicer("JuicerStrip", gives="text").steps()[-1]
+    assert isinstance(mapped, Transform) and mapped.transform_many([" a ", "b"]) == ["a", "b"]
+    with pytest.raises(DocumentError, match="JuicerStrip raised ValueError: too many values"):
+        juicer("JuicerStrip", gives="text", init_args={"copies": 2}).steps()[-1].transform_many(["a"])  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="Neither is neither a filter nor a mapper"):
+        juicer("Neither").check()
+    assert stage.identity() != own("LongWords").identity()
+
+
 # datatrove itself -------------------------------------------------------------------------------------------
 
 
@@ -253,6 +277,24 @@ def test_a_formatter_that_rotates_its_replacements_is_refused(datatrove: Callabl
     stage = datatrove("formatters.PIIFormatter", gives="text", init_args=fixed)
     stage.check()
     assert rewritten(stage, [text]) == ["Write to email@example.com"]
+
+
+@pytest.fixture
+def data_juicer() -> Callable[..., DataJuicer]:
+    python = os.environ.get("ABLATE_TEST_DATA_JUICER")
+    if python is None and importlib.util.find_spec("data_juicer") is None:
+        pytest.skip("no Data-Juicer: set ABLATE_TEST_DATA_JUICER to an interpreter that has py-data-juicer")
+    return lambda name, **given: DataJuicer(class_path=f"data_juicer.ops.{name}", python=python, **given)
+
+
+def test_operators_of_data_juicer_as_they_are(data_juicer: Callable[..., DataJuicer]) -> None:
+    stage = data_juicer("filter.alphanumeric_filter.AlphanumericFilter", init_args={"min_ratio": 0.25})
+    stage.check()
+    assert reasons(stage, ["abc", "!!!!", "a!!!", "a!!!!"]) == [None, "dropped", None, "dropped"]
+    assert "py-data-juicer" in stage.versions()
+    mapper = data_juicer("mapper.clean_links_mapper.CleanLinksMapper", gives="text")
+    mapper.check()
+    assert rewritten(mapper, ["see https://a.example/ x"]) == ["see  x"]
 
 
 def test_a_sampler_is_refused_before_anything_is_measured(datatrove: Callable[..., DataTrove]) -> None:
