@@ -92,6 +92,8 @@ class CorpusBuilder:
         self.config, self.store, self.workers = config, store, workers
         self.tokenizers: dict[Draw, Tokenize] = {}
         self._divisions: dict[tuple[str, str], Division] = {}
+        self._cpu_s: dict[tuple[str, str, tuple[str, ...]], dict[str, float]] = {}
+        self._clusters: tuple[tuple[str, str], np.ndarray] | None = None
 
     @cached_property
     def pool(self) -> Pool:
@@ -229,10 +231,14 @@ class CorpusBuilder:
 
         What was measured once for several arms counts for each: it is what the arm would take alone.
         """
-        rows = None if prepared.part is None else prepared.part.rows(self.pool)
-        cpu_s = partial(self.annotations.cpu_s, segments=prepared.version.segments, rows=rows)
-        spent = {stage.name: sum(map(cpu_s, stage.steps())) for stage in prepared.stages}
-        return spent | {"tokenize": cpu_s(prepared.tokenizer)}
+        names = tuple(stage.name for stage in prepared.stages)
+        key = prepared.key, prepared.tokenizer.digest, names
+        if key not in self._cpu_s:  # once for all runs of an arm: every part of the store is asked
+            rows = None if prepared.part is None else prepared.part.rows(self.pool)
+            cpu_s = partial(self.annotations.cpu_s, segments=prepared.version.segments, rows=rows)
+            spent = {stage.name: sum(map(cpu_s, stage.steps())) for stage in prepared.stages}
+            self._cpu_s[key] = spent | {"tokenize": cpu_s(prepared.tokenizer)}
+        return self._cpu_s[key]
 
     def leaks(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, Any] | None:
         """Which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
@@ -295,6 +301,16 @@ class CorpusBuilder:
     def groups(self, prepared: Prepared, step: Relation) -> Groups:
         """Which documents of an arm's text version belong together according to `step`."""
         return self.mended(prepared, lambda: self.annotations.groups(prepared.version, step))
+
+    def clusters(self, prepared: Prepared, step: Relation) -> np.ndarray:
+        """Number the groups of an arm's documents according to `step`: a label for each of its rows.
+
+        Runs of one arm follow one another, so the last answer is kept.
+        """
+        key = prepared.key, digest(step.relate_identity())
+        if self._clusters is None or self._clusters[0] != key:
+            self._clusters = key, self.groups(prepared, step).clusters(prepared.rows, len(self.pool))
+        return self._clusters[1]
 
 
 def _whole_corpus(folder: Path) -> bool:

@@ -188,7 +188,7 @@ class DetachedJobs:
             self.say(
                 f"{len(waited)} of {len(runs)} {step} are in jobs that were started before: {_holders(waited, live)}"
             )
-        groups = cut([run for run in runs if run not in live])
+        groups = cut([run for run in runs if run not in live and not ended(run)])
         most = self.queue.most if self.queue else len(groups)
         for at in range(0, len(groups), max(1, most)):
             self._start(step, groups[at : at + most])

@@ -600,9 +600,7 @@ def _copies(
     relations = [stage for stage in stages if isinstance(stage, Relation)]
     if not relations:
         return None
-    groups = builder.groups(prepared, relations[-1])
-    clusters = groups.clusters(prepared.rows, len(builder.pool))
-    return copies_seen(stream, clusters, tokens)
+    return copies_seen(stream, builder.clusters(prepared, relations[-1]), tokens)
 
 
 def _train(

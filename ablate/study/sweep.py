@@ -85,7 +85,7 @@ def sweep(
             builder = CorpusBuilder(plan.reference_arm.config, store, composed.workers)
             try:
                 started = time.monotonic()
-                _build_elsewhere(plan, study, store, pending, composed, say)
+                _build_elsewhere(plan, study, store, wanted, composed, say)
                 prepared_runs = _prepare(plan, builder, study, pending, say, failures)
                 distinct, trunks = list(prepared_runs.names.values()), prepared_runs.trunks
                 builder.annotations.close()  # the runs need the memory
@@ -144,9 +144,9 @@ def _take_out_stale(
 
 
 def _build_elsewhere(
-    plan: Plan, study: Path, store: Store, pending: Sequence[RunName], composed: DictConfig, say: Say
+    plan: Plan, study: Path, store: Store, wanted: Sequence[RunName], composed: DictConfig, say: Say
 ) -> None:
-    """Have a job build what the pending runs read, where jobs run elsewhere: the submitter then finds it.
+    """Have a job build what the wanted runs read, where jobs run elsewhere: the submitter then finds it, and so does the next.
 
     Raises:
         AblateError: when none comes to an end; the second one is the last.
@@ -154,14 +154,14 @@ def _build_elsewhere(
     if not is_chosen(composed) or not (detached := open_launcher(composed, study, store, say=say).detached):
         return
     detached.clear()
-    built, problems = corpora_built(plan, store, pending), []
+    built, problems = corpora_built(plan, store, wanted), []
     if not built.exists():
         say("a job builds the corpora")
         Rescue[RunName](
             start=lambda runs: detached.run(runs, Step.CORPORA, lambda some: [some], lambda _: built.exists()),
             ended=lambda _: built.exists(), suspected=lambda run: detached.began(run, Step.CORPORA),
             lost=lambda _, problem: problems.append(problem), say=say, apart=False,
-        ).run(pending)  # fmt: skip
+        ).run(wanted)  # fmt: skip
     if problems:
         raise AblateError(
             f"no job could build the corpora: {explain(problems[0])}. What was built is kept; logs of jobs are below "

@@ -73,6 +73,8 @@ def test_jobs_that_nobody_disturbs(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path)
     jobs.run(A, B)
     assert jobs.given == [[[A], [B]]] and jobs.said == []
+    jobs.run(A, B)
+    assert len(jobs.given) == 1
     jobs.jobs.clear()
     assert not list(tmp_path.glob("ablate-*")), "nothing of it stays"
 
@@ -83,10 +85,8 @@ def test_runs_that_no_job_can_end_any_more_are_said(tmp_path: Path) -> None:
     with pytest.raises(AblateError, match="ended without a word"):
         jobs.run(A, B)
     assert jobs.done == {A} and not jobs.jobs.began(B, Step.RUNS)
-    jobs.run(
-        A, B
-    )  # who asks again for what is done is not kept waiting; jobs look by themselves whether it is
-    assert jobs.done == {A, B}
+    jobs.run(A, B)
+    assert jobs.done == {A, B} and jobs.given == [[[A], [B]], [[B]]], "what has ended is not begun again"
 
 
 def test_what_a_launcher_raises_is_passed_on_only_where_runs_are_missing(tmp_path: Path) -> None:
