@@ -13,8 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from scipy import stats
 
+from ablate.design.chains import GENERATION
 from ablate.design.controls import PARTS
+from ablate.effects.estimate import Floats
 from ablate.effects.verdict import CLAIMS, Kind
 from ablate.render.figure import HELPS, HURTS, INK, LINES, NONE, PALE, STYLE, empty_figure, save
 from ablate.report.effects_table import headline
@@ -32,7 +35,7 @@ HALF = 30
 """Characters of a long name that are shown at each end."""
 
 
-OWN = re.compile(r"(curves|funnel|gains(_.*)?|selection_and_volume)\.(svg|png)")
+OWN = re.compile(r"(curves|funnel|gains(_.*)?|generations|selection_and_volume)\.(svg|png)")
 """Names that figures of a report can have."""
 
 
@@ -42,7 +45,7 @@ def write_figures(study: Study, rows: Sequence[Row], folder: Path) -> list[str]:
     Returns:
         Names of the figures.
     """
-    drawn = {"curves": curves(study), "funnel": funnel(study)}
+    drawn = {"curves": curves(study), "funnel": funnel(study), "generations": generations(study)}
     for number, (estimand, group) in enumerate(by_estimand(rows).items()):
         if estimand not in PARTS:
             drawn[figure_name(number, estimand)] = gains(study, group)
@@ -186,6 +189,58 @@ def curves(study: Study) -> Figure | None:
         axes[0].set_ylabel(study.primary)
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
     return figure
+
+
+def generations(study: Study) -> Figure | None:
+    """Score of every chain by generation: the mean over seeds, with its 95 % interval; a panel for each task."""
+    arms = {name: levels for name, levels in study.plan.levels.items() if name in study.arms}
+    if not any(factor.name == GENERATION for factor in study.plan.factors):
+        return None
+    chains: dict[str, list[tuple[int, str]]] = {}
+    for name, levels in arms.items():
+        rest = " ".join(level for factor, level in levels.items() if factor != GENERATION)
+        chains.setdefault(rest, []).append((int(levels[GENERATION]), name))
+    asked = dict.fromkeys([*((task, study.primary) for task in study.tasks), (HELDOUT, "bpb")])
+    panels = [(task, metric) for task, metric in asked if study.has(task, metric)]
+    if not panels:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure, axes = empty_figure(1.8 + 3.0 * len(panels), 3.6, len(panels))
+        for axis, (task, metric) in zip(axes, panels, strict=True):
+            scores = study.scores(task, metric)
+            for number, (chain, members) in enumerate(chains.items()):
+                members.sort()
+                runs = scores[[study.arms.index(arm) for _, arm in members]]
+                low, mean, high = _bands(runs)
+                style = ("-", "--", ":", "-.")[number // len(LINES) % 4]
+                colour, x = LINES[number % len(LINES)], [generation for generation, _ in members]
+                axis.plot(x, mean, style, color=colour, linewidth=1.5, label=_short(chain or "chain"))
+                axis.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+            axis.set_title(task if task != HELDOUT else "held-out text")
+            axis.set_xlabel("generation")
+            axis.set_ylabel(metric)
+            axis.set_xticks(sorted({int(levels[GENERATION]) for levels in arms.values()}))
+            axis.grid(color=PALE, linewidth=0.6)
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
+        figure.suptitle(f"{study.plan.title}: by generation", x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _bands(runs: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean over seeds and the ends of its 95 % interval (Student's t): each shape (arms,); NaN where there are too few.
+
+    Args:
+        runs: shape (arms, seeds), NaN for what is missing.
+    """
+    count = np.isfinite(runs).sum(axis=1)
+    mean, half = np.full(len(runs), np.nan), np.full(len(runs), np.nan)
+    for place, many in enumerate(count.tolist()):
+        if many:
+            mean[place] = np.nanmean(runs[place])
+        if many > 1:
+            error = np.nanstd(runs[place], ddof=1) / math.sqrt(many)
+            half[place] = stats.t.ppf(0.975, many - 1) * error
+    return mean - half, mean, mean + half
 
 
 def selection_and_volume(study: Study, rows: Sequence[Row]) -> Figure | None:

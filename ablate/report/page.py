@@ -113,6 +113,8 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         f"Mean over seeds ± standard error, {study.primary}, {direction(study.primary, study)}.",
     ]
     parts.append(markdown(*arm_table(study, study.primary)))
+    if "generations" in figures:
+        parts.append("![Score by generation of every chain, with 95 % intervals](figures/generations.svg)")
     if "curves" in figures:
         parts.append("![Score against training tokens](figures/curves.svg)")
     if decided := decision.section(study):

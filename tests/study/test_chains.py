@@ -99,6 +99,8 @@ def test_each_kind_reads_what_its_name_says_and_what_is_alike_is_one_run(ablate:
     assert "mixture" not in found["replace-g0"]["corpus"] or found["replace-g0"]["corpus"]["mixture"] is None
     assert found["resample-g1"]["run"] != found["resample-g2"]["run"], "each generation draws anew"
 
+    assert "figures/generations.svg" in (real / "studies/ch/REPORT.md").read_text()
+
     # Texts: of generation 0 one for all; of generation 1 one of each kind that has a generation 2 which reads it.
     rows = {path.parent.name: [json.loads(line) for line in path.read_text().splitlines()] for path in real.glob("store/texts/*/synthetic.jsonl")}  # fmt: skip
     assert sorted(lines[0]["generation"] for lines in rows.values()) == [0, 1, 1]
