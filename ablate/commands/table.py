@@ -12,8 +12,8 @@ What it shows, table=
   beside   published gains in rows, ours of the same stages beside them; needs published=
 How it is written, format=
   markdown, html, typst, csv
-  latex           needs booktabs
-  latex_siunitx   needs booktabs, etoolbox and siunitx 3; numbers stand with their points below each other
+  latex           needs booktabs and graphicx
+  latex_siunitx   needs booktabs, graphicx, etoolbox and siunitx 3; numbers stand with their points below each other
 Further keys
   paper.metric=bpb                another metric than the primary
   'paper.tasks=[facts]'           these tasks alone

@@ -1,4 +1,4 @@
-"""A table in LaTeX with booktabs alone; `latex_siunitx` aligns numbers at their points."""
+"""A table in LaTeX with booktabs and graphicx; `latex_siunitx` aligns numbers at their points."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from ablate.render.tables import escape_latex
 from ablate.tables.model import Cell, Column, Table, groups, tame
 
-NEEDS = "Needs \\usepackage{booktabs}."
+NEEDS = "Needs \\usepackage{booktabs,graphicx}."
+FIT = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
+"""Before a tabular: where it is wider than the text it is made as wide as the text, elsewhere it keeps its size."""
 MARKS = {"*": "{*}", "°": "{\\circ}", "": ""}
 Show = Callable[[Cell], str]
 
@@ -42,7 +44,7 @@ def framed(
         f"\\caption{{{escape(table.caption)}}}",
         f"\\label{{tab:{table.label}}}",
     ]
-    lines += [*before, "\\begin{tabular}{" + "".join(specs) + "}", "\\toprule"]
+    lines += [*before, FIT, "\\begin{tabular}{" + "".join(specs) + "}", "\\toprule"]
     if table.grouped:
         lines.append(_over(table.columns) + " \\\\")
     lines += [" & ".join(head(column) for column in table.columns) + " \\\\", "\\midrule"]
@@ -50,7 +52,7 @@ def framed(
         if number in table.rules:
             lines.append("\\midrule")
         lines.append(" & ".join(show(cell) for cell in row) + " \\\\")
-    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines += ["\\bottomrule", "\\end{tabular}}"]
     if table.notes:
         lines += ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright"]
         lines += [f"{escape(note)}\\par" for note in table.notes]

@@ -1,4 +1,4 @@
-"""A table in LaTeX with booktabs and siunitx 3: numbers stand with their points below each other."""
+"""A table in LaTeX with siunitx 3 besides: numbers stand with their points below each other."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from ablate.tables.formats.latex import MARKS, escape, framed
 from ablate.tables.model import Cell, Table
 
-NEEDS = (
-    "Needs \\usepackage{booktabs,etoolbox,siunitx} with siunitx 3, and \\robustify\\bfseries in the preamble."
-)
+NEEDS = "Needs \\usepackage{booktabs,etoolbox,graphicx,siunitx} with siunitx 3, and \\robustify\\bfseries in the preamble."
 SETUP = (
     "\\sisetup{uncertainty-mode=separate, table-align-uncertainty=true, detect-all, retain-explicit-plus, "
     "table-align-text-after=false}"
@@ -32,7 +30,15 @@ def _spec(cells: Sequence[Cell], words: bool) -> str:
     whole = max(len(cell.number.lstrip("+-").split(".")[0]) for cell in numbers)
     decimals = max(cell.decimals for cell in numbers)
     errors = [_uncertainty(cell) for cell in numbers if cell.spread]
-    return f"S[table-format={signs}{whole}.{decimals}{f'({max(map(len, errors))})' if errors else ''}]"
+    after = max((_after(cell) for cell in numbers), key=len)
+    room = f", table-space-text-post={{{after}}}" if after else ""
+    return f"S[table-format={signs}{whole}.{decimals}{f'({max(map(len, errors))})' if errors else ''}{room}]"
+
+
+def _after(cell: Cell) -> str:
+    """What stands behind a number: its mark and the letter of its footnote."""
+    mark = f"$^{MARKS[cell.mark]}$" if cell.mark else ""
+    return mark + (f"\\textsuperscript{{{escape(cell.note)}}}" if cell.note else "")
 
 
 def _uncertainty(cell: Cell) -> str:
@@ -51,5 +57,5 @@ def _cell(cell: Cell) -> str:
     if cell.interval:
         return f"{{${cell.interval}{mark}$}}" + note
     number = cell.number + (f"({_uncertainty(cell)})" if cell.spread else "")
-    after = (f"${mark}$" if mark else "") + note
+    after = _after(cell)
     return ("\\bfseries " if cell.bold else "") + number + (f" {{{after}}}" if after else "")
