@@ -232,7 +232,9 @@ class ForeignProcess:
         while b"\n" not in parts[-1]:
             ready, _, _ = select.select([pipe], [], [], max(0.0, end - time.monotonic()))
             if not ready or not (some := os.read(pipe, 1 << 20)):
-                self._process.poll() if not ready else self._process.wait()
+                if ready:  # its end of the pipe is closed: it has ended, or is about to
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self._process.wait(timeout=seconds)
                 return None
             parts.append(some)
         line, _, self._unread = b"".join(parts).partition(b"\n")
