@@ -37,8 +37,8 @@ def _number(shown: str):  # type: ignore[no-untyped-def]
     return number(float(shown or "nan"), decimals=len(shown.partition(".")[2]))
 
 
-def main() -> None:
-    """Write the page and the two LaTeX tables."""
+def write(folder: Path) -> None:
+    """Write the page and the two LaTeX tables into a folder."""
     s = ablate.open_study(HERE.parent / "web_loo")
     parts = [
         "# Our study of real pages in the style of papers, beside what they print",
@@ -56,12 +56,12 @@ def main() -> None:
             for name in ("dclm_table3", "dclm_table17", "fineweb_c4_rules")
         ),
     ]
-    (HERE / "web_loo_tables.md").write_text("\n\n".join(map(str, parts)), encoding="utf-8")
-    (HERE / "web_loo_stages.tex").write_text(
+    (folder / "web_loo_tables.md").write_text("\n\n".join(map(str, parts)), encoding="utf-8")
+    (folder / "web_loo_stages.tex").write_text(
         str(s.table("stages", "latex", published="fineweb_table2")), encoding="utf-8"
     )
-    (HERE / "web_loo_design.tex").write_text(str(s.table("design", "latex_siunitx")), encoding="utf-8")
+    (folder / "web_loo_design.tex").write_text(str(s.table("design", "latex_siunitx")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write(HERE)
