@@ -175,9 +175,9 @@ def _explain(error: Exception, overrides: Sequence[str], hydra: Composer) -> str
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
         group, name = option.groups()
         options = hydra.config_loader.get_group_options(group)
-        return (
-            f"{group}={name} does not exist: {nearest(name, options)} (known: {', '.join(sorted(options))})"
-        )
+        here = group == "study" and Path("studies", name).is_dir()
+        there = f"; the study in studies/{name} is study.name={name}" if here else ""
+        return f"{group}={name} does not exist: {nearest(name, options)} (known: {', '.join(sorted(options))}){there}"
     if not re.search(r"Could not override|not in '?[A-Z]|is not in struct|Could not append", text):
         return text
     for override in overrides:

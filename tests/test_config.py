@@ -730,3 +730,14 @@ def test_a_renamed_setting_names_results_as_before() -> None:
     )
     assert identified(now, Config) == identified(before, Config) == before
     assert renamed(before, Config) == renamed(now, Config) == now
+
+
+def test_a_study_that_lies_in_studies_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "studies" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"study=mine does not exist: .*; the study in studies/mine is study\.name=mine"
+    ):
+        compose(["study=mine"])
