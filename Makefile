@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo browser notebooks test test-slow check bench-gpu clean
+.PHONY: demo browser docs notebooks test test-slow check bench-gpu clean
 
 # Set-up is part of every target: a fresh machine needs nothing but Python 3.11 and make.
 $(BIN)/.ready: pyproject.toml constraints.txt
@@ -22,6 +22,10 @@ browser: $(BIN)/.ready  ## Playwright, for the tests of the page; chromium itsel
 notebooks: $(BIN)/.ready  ## executes notebooks/*.py to the .ipynb beside them; a minute, no network, nothing is trained
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks]'
 	$(BIN)/python notebooks/make.py
+
+docs: $(BIN)/.ready  ## docs/ as a site, with a reference made from the code: build/site/html/index.html; warnings are errors
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/site/make.py
 
 check: $(BIN)/.ready  ## style, imports and types
 	$(BIN)/ruff check .

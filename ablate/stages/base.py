@@ -306,12 +306,10 @@ class Relation(Stage):
     It works in three steps: `sketch_many` gives each text the buckets that it falls into, `relate` finds the buckets
     that documents of the pool share, and `resolve`, once per arm, keeps one of each group of survivors.
 
-    Parameters every relation has:
+    Attributes:
         keep: which document of a group is kept: "random" (seeded), "first" (in pool order) or "longest" (in bytes). A
             synthetic document is kept only where all of its group are synthetic.
         seed: of the random choice; no effect on the other two.
-
-    Attributes:
         relate_only: the fields that `relate` reads and `sketch_many` does not; sweeping them keeps the sketches.
     """
 
@@ -417,15 +415,13 @@ class SpanRelation(Stage):
     A text is a sequence of pieces (tokens, lines, sentences); windows of `width` successive pieces are compared.
     Where windows overlap, the pieces that they cover are one span.
 
-    Which of several equal windows count as repeated:
-        keep: "first": all but the first in the pool (by document, then by place in it); one that overlaps the
-            first is kept with it. "none": all.
-    What is done with them:
-        on_hit: "cut" the repeated spans out of their texts, or "drop" documents with too much of them.
+    Attributes:
+        keep: which of several equal windows do not count as repeated: "first", the first in the pool (by document, then
+            by place in it), and one that overlaps the first is kept with it; or "none".
+        on_hit: what is done with the repeated ones: "cut" the spans out of their texts, or "drop" documents with too much
+            of them.
         max_share: with "drop", the largest share of its pieces that may be repeated in a document that is kept:
             at least 0, below 1.
-
-    Attributes:
         relate_only: the fields that `width` and `relate` read and `pieces` and `sketch_many` do not; sweeping them
             keeps the sketches.
     """
