@@ -2,7 +2,8 @@
 
 Prints, per task, the share of pairs of arms that both rank alike (decision accuracy) and the rank
 correlation, with intervals; writes comparison.csv into the folder of this study, the smaller one.
-Arms are matched by name. Budgets within one study are compared in its own report.
+Arms are matched by name. While planned runs of either wait, no interval and no clear pairs are given.
+Budgets within one study are compared in its own report.
 
 Example: ablate compare study.name=small compare.to=studies/large
 """
@@ -33,6 +34,8 @@ def main(config: DictConfig) -> int:
     print(f"{small.plan.title} against {large.plan.title}, {large.primary}\n")
     print(aligned(HEADER, cells([row for row in rows if row.metric == large.primary] or rows), left=2))
     print(f"\n{EXPLAINED}")
+    if small.waiting or large.waiting:
+        print("Intervals and clear pairs are withheld until both plans are complete.")
     write_text(small.folder / "comparison.csv", to_csv(rows))
     print(f"\nall metrics: {small.folder / 'comparison.csv'}")
     return 0

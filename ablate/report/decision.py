@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import numpy as np
@@ -35,7 +35,7 @@ class Decision(Agreement):
     Attributes:
         cheap: what was cheaper, in words.
         task, metric: by which score arms are ranked.
-        clear_pairs: pairs of arms that the full runs tell apart.
+        clear_pairs: pairs of arms that the full runs tell apart; None while runs are waiting.
         clear_accuracy: share of those that are ranked alike.
         seed_ceiling: accuracy that one seed of the full runs reaches against the others.
     """
@@ -43,7 +43,7 @@ class Decision(Agreement):
     cheap: str
     task: str
     metric: str
-    clear_pairs: int
+    clear_pairs: int | None
     clear_accuracy: float
     seed_ceiling: float
 
@@ -72,6 +72,9 @@ def by_budget(study: Study) -> list[Decision]:
 def between(small: Study, large: Study) -> list[Decision]:
     """A study against another of the same arms: one row per task and metric that both have.
 
+    While planned runs of either are waiting, estimates stand alone, as in the table of effects: no interval, and no pairs that are
+    told apart.
+
     Raises:
         DataError: when they share fewer than two arms, or no task.
     """
@@ -90,7 +93,16 @@ def between(small: Study, large: Study) -> list[Decision]:
     ]
     if not rows:
         raise DataError(f"{small.folder} and {large.folder} have no task with the same metric")
+    rows = [_withheld(row) for row in rows] if small.waiting or large.waiting else rows
     return sorted(rows, key=lambda row: row.metric != large.primary)
+
+
+def _withheld(row: Decision) -> Decision:
+    """A row with its estimates and nothing that would say whether they are more than chance."""
+    none = math.nan
+    return replace(
+        row, ci_low=none, ci_high=none, spearman_low=none, spearman_high=none, clear_pairs=None, clear_accuracy=none
+    )  # fmt: skip
 
 
 def _row(
@@ -132,7 +144,7 @@ def cells(rows: Sequence[Decision]) -> list[list[str]]:
     return [
         [
             row.cheap, row.task, str(row.n_pairs), _share(row.accuracy),
-            f"{_share(row.ci_low)} to {_share(row.ci_high)}", str(row.clear_pairs),
+            f"{_share(row.ci_low)} to {_share(row.ci_high)}", "–" if row.clear_pairs is None else str(row.clear_pairs),
             _share(row.clear_accuracy), _plain(row.spearman),
             f"{_plain(row.spearman_low)} to {_plain(row.spearman_high)}", _share(row.seed_ceiling),
         ]

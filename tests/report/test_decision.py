@@ -12,6 +12,7 @@ from ablate.cli import main
 from ablate.errors import DataError
 from ablate.report.decision import between, by_budget
 from ablate.report.page import write_report
+from ablate.study.plan import run_folder
 from ablate.study.record import read_record, write_record
 from ablate.study.results import Study, load_study
 
@@ -64,3 +65,21 @@ def test_two_studies_are_compared_by_the_names_of_their_arms(
 def test_studies_that_share_no_arms_are_refused(make_study: MakeStudy) -> None:
     with pytest.raises(DataError, match="share 0 arms by name"):
         between(make_study({"x": [0.1], "y": [0.2]}, name="one"), make_study(FULL, name="two"))
+
+
+def test_in_mid_sweep_two_studies_are_compared_without_intervals(
+    make_study: MakeStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = make_study(FULL, name="large")
+    small = make_study({"b": [0.41, 0.42], "full": [0.40, 0.41], "c": [0.1, 0.1]}, name="small")
+    command = ["compare", f"study.dir={small.folder}", f"compare.to={large.folder}"]
+    (run_folder(small.folder, "c", 1) / "record.json").unlink()
+    assert main(command) == 0
+    assert "withheld until both plans are complete" in capsys.readouterr().out
+    with (small.folder / "comparison.csv").open(encoding="utf-8", newline="") as lines:
+        row = next(
+            line for line in csv.DictReader(lines) if (line["task"], line["metric"]) == ("quiz", "acc")
+        )
+    assert float(row["accuracy"]) == pytest.approx(2 / 3)
+    for name in ("ci_low", "ci_high", "clear_pairs", "clear_accuracy", "spearman_low", "spearman_high"):
+        assert row[name] == ""
