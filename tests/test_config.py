@@ -120,7 +120,7 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
     if choice == "pool=sampled":
         overrides += ["pool.of.paths=[x]", "pool.rate=0.1"]
     if choice == "pool=crawl_index":
-        overrides += ["pool.paths=[x]", f"pool.root={student_folder}", "pool.rate=0.1"]
+        overrides += ["pool.paths=[x]", "pool.root=x", "pool.rate=0.1"]
     if choice == "pool=mixed":
         overrides += ["pool.parts.pages.paths=[x]", "~pool.parts.texts"]
     if group == "pool" and name != "testbed":

@@ -59,12 +59,12 @@ class CrawlIndex(Source):
             raise ConfigError(f"by must be {', '.join(BY)}, got {self.by!r}")
         if not 0 < self.rate <= 1:
             raise ConfigError(f"rate must be above 0 and at most 1, got {self.rate}")
+
+    def _found(self) -> Found:
         if not Path(self.root).is_dir():
             raise FieldError(
                 f"root: {self.root} is no folder; expected the one below which the crawl's files lie"
             )
-
-    def _found(self) -> Found:
         return find_files(
             self.paths, lambda path: path.name.endswith(".parquet"), "Parquet files of a crawl's index"
         )
