@@ -47,7 +47,7 @@ class Student(ABC):
     libraries: ClassVar[tuple[str, ...]] = ()
 
     def identity(self) -> dict[str, Plain]:
-        """What names it: class, version, libraries and every parameter."""
+        """Return what names it: class, version, libraries and every parameter."""
         return {
             "student": type(self).__name__,
             "version": self.version,
@@ -129,7 +129,7 @@ def student_digest(folder: str | Path) -> str:
 
 
 def load_student(folder: str | Path) -> Scorer:
-    """A student ready to score, loaded once per process.
+    """Return a student ready to score, loaded once per process.
 
     Raises:
         DataError: as `student_digest`.

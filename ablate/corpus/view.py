@@ -25,7 +25,7 @@ from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Tabl
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What one step of a stage decided about the documents that reached it.
+    """Holds what one step of a stage decided about the documents that reached it.
 
     Attributes:
         stage: the stage's name in the recipe.
@@ -50,7 +50,7 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """What one arm trains on.
+    """Holds what one arm trains on.
 
     Attributes:
         key: digest of what went in: the pool, the enabled stages and their parameters.

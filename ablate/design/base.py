@@ -31,7 +31,7 @@ class Factor:
 
     @property
     def full(self) -> str:
-        """The level of the full recipe."""
+        """Return the level of the full recipe."""
         return self.levels[0]
 
     @property

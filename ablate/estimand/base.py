@@ -136,7 +136,7 @@ def _defined(module: ModuleType) -> list[str]:
 
 
 def averages(name: str) -> bool:
-    """Whether the gains of an estimand average over arms."""
+    """Return whether the gains of an estimand average over arms."""
     return load_estimand(name).averages
 
 
@@ -163,7 +163,7 @@ def contrasts_of(names: Sequence[str], arms: Arms, factors: Sequence[Factor]) ->
 
 
 def find(arms: Arms, wanted: Assignment) -> str | None:
-    """The first arm with these levels."""
+    """Return the first arm with these levels."""
     return next((name for name, levels in arms.items() if levels == wanted), None)
 
 
@@ -173,7 +173,7 @@ def differences(
     factors: Sequence[Factor],
     wanted: Sequence[tuple[Factor, str, str, Assignment, Assignment]],
 ) -> list[ContrastSpec]:
-    """One arm minus another, for each (factor, level, versus, with the level, with `versus`).
+    """Return one arm minus another, for each (factor, level, versus, with the level, with `versus`).
 
     Raises:
         NotIdentified: when an arm is missing.

@@ -46,7 +46,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Published:
-    """One table of published numbers.
+    """Holds one table of published numbers.
 
     Attributes:
         name: of its file.
@@ -91,12 +91,12 @@ class Published:
 
 
 def tables() -> list[str]:
-    """Names of the tables that ship."""
+    """Return the names of the tables that ship."""
     return sorted(path.stem for path in DATA.glob("*.csv"))
 
 
 def published(name: str) -> Published:
-    """A table of published numbers.
+    """Return a table of published numbers.
 
     Raises:
         ConfigError: for an unknown name; says the nearest.

@@ -42,88 +42,88 @@ class OpenedStudy:
 
     @property
     def name(self) -> str:
-        """What the study is called."""
+        """Return what the study is called."""
         return self.summary.head.name
 
     @property
     def arms(self) -> list[str]:
-        """Names, the plan's order."""
+        """Return the names of the arms, in the plan's order."""
         return list(self.summary.arms["arm"])
 
     @property
     def seeds(self) -> list[int]:
-        """In the order in which they were planned."""
+        """Return the seeds, in the order in which they were planned."""
         return list(self.summary.head.seeds)
 
     @property
     def tasks(self) -> list[str]:
-        """Names of the tasks, without the aggregate."""
+        """Return the names of the tasks, without the aggregate."""
         return list(dict.fromkeys(self.summary.metrics["task"]))
 
     @property
     def primary(self) -> str:
-        """The headline's metric."""
+        """Return the name of the headline's metric."""
         return self.summary.head.primary
 
     @property
     def missing(self) -> pd.DataFrame:
-        """The planned runs without a record: arm, seed, status, why."""
+        """Return the planned runs without a record: arm, seed, status, why."""
         return frames.missing(self.summary)
 
     def runs(self) -> pd.DataFrame:
-        """One row per planned run, arms in order, then seeds."""
+        """Return one row per planned run, arms in order, then seeds."""
         return frames.runs(self.summary)
 
     def scores(self, task: str | None = None, *, metric: str | None = None) -> pd.DataFrame:
-        """The score of every run at the end of its training; task "aggregate" for the mean over tasks."""
+        """Return the score of every run at the end of its training; task "aggregate" for the mean over tasks."""
         return frames.scores(self.summary, task, metric=metric)
 
     def curves(self, task: str | None = None, *, metric: str | None = None) -> pd.DataFrame:
-        """The score of every run at every point of its curve; what `scores.csv` holds."""
+        """Return the score of every run at every point of its curve; what `scores.csv` holds."""
         return frames.curves(self.summary, task, metric=metric)
 
     def effects(
         self, estimand: str | None = None, *, task: str | None = None, metric: str | None = None
     ) -> pd.DataFrame:
-        """What each stage is worth, with interval, p-values and verdict; what `effects.csv` holds, and more."""
+        """Return what each stage is worth, with interval, p-values and verdict; what `effects.csv` holds, and more."""
         return frames.effects(self.summary, estimand, task=task, metric=metric)
 
     def pairs(
         self, stage: str | None = None, *, task: str | None = None, metric: str | None = None
     ) -> pd.DataFrame:
-        """The differences behind each gain, seed by seed; the headline's task and metric where none is named."""
+        """Return the differences behind each gain, seed by seed; the headline's task and metric where none is named."""
         return frames.pairs(self.summary, stage, task=task, metric=metric)
 
     def funnel(self, arm: str | None = None) -> pd.DataFrame:
-        """Documents, bytes and tokens left after each stage, and the share of documents that it kept."""
+        """Return documents, bytes and tokens left after each stage, and the share of documents that it kept."""
         return frames.funnel(self.summary, arm)
 
     def dropped(self, arm: str | None = None, *, stage: str | None = None) -> pd.DataFrame:
-        """Why documents went, and what was found in texts, with counts."""
+        """Return why documents went, and what was found in texts, with counts."""
         return frames.dropped(self.summary, arm, stage=stage)
 
     def screening(self) -> pd.DataFrame:
-        """Which tasks can be believed at this scale."""
+        """Return which tasks can be believed at this scale."""
         return frames.screening(self.summary)
 
     def noise(self) -> pd.DataFrame:
-        """The spread between seeds beside the spread between arms."""
+        """Return the spread between seeds beside the spread between arms."""
         return frames.noise(self.summary)
 
     def decisions(self) -> pd.DataFrame:
-        """Whether a smaller budget would have decided the same."""
+        """Return whether a smaller budget would have decided the same."""
         return frames.decisions(self.summary)
 
     def leaks(self) -> pd.DataFrame:
-        """Scores on items that a corpus gives away, and on the others."""
+        """Return scores on items that a corpus gives away, and on the others."""
         return frames.leaks(self.summary)
 
     def cost(self) -> pd.DataFrame:
-        """What each run took on the machine it ran on."""
+        """Return what each run took on the machine it ran on."""
         return frames.cost(self.summary)
 
     def items(self, task: str, metric: str | None = None) -> pd.DataFrame:
-        """The score of every test item in every run: arm, seed, item, score. Only from the study's own folder.
+        """Return the score of every test item in every run: arm, seed, item, score. Only from the study's own folder.
 
         Args:
             task: whose items.

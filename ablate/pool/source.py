@@ -43,7 +43,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Document:
-    """One raw document.
+    """Holds one raw document.
 
     Attributes:
         text: decoded HTML source, or plain text.
@@ -82,7 +82,7 @@ class Skipped:
 
 
 class Source(ABC):
-    """An origin of raw documents, built from a `conf/pool/*.yaml`.
+    """Gives raw documents of one origin; it is built from a `conf/pool/*.yaml`.
 
     Attributes:
         libraries: the distributions that turn bytes into texts; after an upgrade files are read again.
@@ -163,7 +163,7 @@ def field_of(row: Mapping[str, object], name: str) -> object:
 
 
 def scalars(row: Mapping[str, object], leave_out: Sequence[str]) -> dict[str, Plain]:
-    """The plain short fields of a row, for `Document.metadata`; those of mappings under dotted names (`metadata.score`).
+    """Return the plain short fields of a row, for `Document.metadata`; those of mappings under dotted names (`metadata.score`).
 
     A list of one [begin, end, value] is that value: so RedPajama-V2 writes a signal of a whole document.
     """

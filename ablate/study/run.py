@@ -342,7 +342,7 @@ class _Open:
 
     @property
     def keeps_weights(self) -> bool:
-        """Whether its final weights stay in the store."""
+        """Return whether its final weights stay in the store."""
         return bool(self.config["train"].get("keep_weights"))
 
     @property

@@ -38,7 +38,7 @@ class Teacher(ABC):
 
     @abstractmethod
     def identity(self) -> dict[str, Plain]:
-        """What names it: the same identity, settings and question give an answer that need not be bought again."""
+        """Return what names it: the same identity, settings and question give an answer that need not be bought again."""
 
     def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """Whatever else than question and identity shapes an answer."""
@@ -46,7 +46,7 @@ class Teacher(ABC):
 
     @abstractmethod
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        """One answer for each question; called from several threads.
+        """Return one answer for each question; called from several threads.
 
         Raises:
             NoAnswer: when these questions got none.
@@ -99,7 +99,7 @@ class Model(Teacher):
                 raise ValueError(f"{name} must be 0 or more, got {value}")
 
     def identity(self) -> dict[str, Plain]:
-        """The kind of teacher and the model."""
+        """Return the kind of teacher and the model."""
         return {"teacher": self.name, "model": self.model}
 
     def cost(self, answer: Answer) -> float:
