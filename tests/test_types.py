@@ -25,8 +25,38 @@ LEFT = {
     "tables.copies.with_copies": STUDY_JSON,
 }
 """Name -> why it may."""
-NOT_YET = ("generate", "study")
-"""Packages whose records and configurations of arms, or whose lines of generated text, are still mappings."""
+CONFIGURATION = "takes or keeps a resolved configuration, of an arm or of all"
+GENERATED = "lines of generated text, and what names a generation, as JSON has them"
+WRITTEN = "what stands in a JSON file beside values that have a type"
+NOT_YET = {
+    "generate.card.card": GENERATED,
+    "generate.card.croissant": GENERATED,
+    "generate.generation.Generation.rows": GENERATED,
+    "generate.generation.identity": GENERATED,
+    "generate.generation.lines": GENERATED,
+    "generate.page.page": GENERATED,
+    "generate.recipe.Recipe.identity": GENERATED,
+    "generate.recipe.Recipe.texts": GENERATED,
+    "generate.recipe.Seed.task": GENERATED,
+    "study.chance.by_draw": CONFIGURATION,
+    "study.chance.draw_of": CONFIGURATION,
+    "study.corpus_builder.CorpusBuilder.__init__": CONFIGURATION,
+    "study.corpus_builder.CorpusBuilder.leaks": CONFIGURATION,
+    "study.corpus_builder.CorpusBuilder.prepare": CONFIGURATION,
+    "study.corpus_builder.Prepared.info": WRITTEN,
+    "study.forecast.cheapest": CONFIGURATION,
+    "study.plan.Levels.changes": CONFIGURATION,
+    "study.plan.resolve_factors": CONFIGURATION,
+    "study.record.Record.provenance": WRITTEN,
+    "study.run.budget_tokens": CONFIGURATION,
+    "study.schema.Arm.config": CONFIGURATION,
+    "study.schema.Arm.randomness": CONFIGURATION,
+    "study.schema.Plan.to_json": WRITTEN,
+    "study.schema.Plan.tracker": CONFIGURATION,
+    "study.seeds.run_seeds": CONFIGURATION,
+    "study.tracked.flat": WRITTEN,
+}
+"""Name -> what it holds that has no type yet; a new one is refused in these packages as in all others."""
 
 
 def modules() -> dict[str, ast.Module]:
@@ -123,7 +153,7 @@ def crossing() -> dict[str, list[str]]:
 
 def test_no_mapping_of_anything_crosses_the_border_of_a_package() -> None:
     """Both ways: what is named here and is not there any more is to be taken off."""
-    assert {name for name in crossing() if name.split(".")[0] not in NOT_YET} == set(LEFT)
+    assert set(crossing()) == {*LEFT, *NOT_YET}
 
 
 def test_the_search_finds_what_it_is_for() -> None:
