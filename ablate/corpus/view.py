@@ -20,7 +20,18 @@ from ablate.errors import DataError, under
 from ablate.fingerprint import digest
 from ablate.plain import Plain
 from ablate.pool.pool import Pool
-from ablate.stages.base import Filter, Relation, SpanRelation, Stage, Step, Table, Transform, Verdict
+from ablate.stages.base import (
+    Filter,
+    Groups,
+    Relation,
+    SpanRelation,
+    Stage,
+    Step,
+    Table,
+    Transform,
+    Verdict,
+)
+from ablate.text.spans import Spans, Windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,35 +160,12 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
     for stage in stages:
         came_in = rows.size
         for step in stage.steps():
-            before, for_arm = version, {}
             mine = stage.deals_with(synthetic[rows])
-            dealt_with = rows[mine]
-            if isinstance(step, Transform):
-                version = annotations.transform(before, step, stage.only)
-                verdict = Verdict.first_of(empty=annotations.sizes(version)[dealt_with] == 0)
-            elif isinstance(step, Relation):
-                groups = annotations.groups(version, step)
-                # A relation from outside the package need not know of synthetic documents until a pool has some.
-                give_way = {"synthetic": synthetic[dealt_with]} if synthetic[dealt_with].any() else {}
-                n_bytes = annotations.sizes(version)[dealt_with]
-                verdict = step.resolve(groups, dealt_with, keys=pool.keys, n_bytes=n_bytes, **give_way)
-            elif isinstance(step, SpanRelation):
-                _check_order(stage, step, synthetic[dealt_with])
-                windows = annotations.windows(version, step)
-                spans = step.resolve(windows, dealt_with)
-                repeated = spans.pieces(len(pool))
-                for_arm = {"pieces": windows.n_pieces[rows], "repeated_pieces": repeated[rows]}
-                if step.on_hit == "cut":
-                    version = annotations.cut(before, step, spans)
-                    verdict = Verdict.first_of(empty=annotations.sizes(version)[dealt_with] == 0)
-                else:
-                    verdict = step.decide({name: column[mine] for name, column in for_arm.items()})
-            else:
-                later = _filters_of_same_texts(steps[len(decisions) + 1 :])  # read in the same pass
-                measured = annotations.measure(version, step, also=later)
-                verdict = step.decide({name: column[dealt_with] for name, column in measured.items()})
-            verdict = verdict.among(mine)
-            decisions.append(Decision(stage.name, step, rows, verdict, before, version, for_arm, mine))
+            later = _filters_of_same_texts(steps[len(decisions) + 1 :])  # read in the same pass
+            arrived = _Arrived(stage, annotations, version, rows, mine, later)
+            before, verdict = version, step.apply(arrived).among(mine)
+            version = arrived.version
+            decisions.append(Decision(stage.name, step, rows, verdict, before, version, arrived.noted, mine))
             rows = rows[verdict.keep]
         if rows.size == 0:
             final = decisions[-1].verdict
@@ -189,6 +177,75 @@ def build_corpus(stages: Sequence[Stage], annotations: Annotations, part: Part |
             )
     key = corpus_key(pool.name, stages, part)
     return Corpus(key, _content(annotations, version, rows), version, rows, source, tuple(decisions))
+
+
+class _Arrived:
+    """The documents that reached a step, see `ablate.stages.base.Arrived`.
+
+    Args:
+        stage: that the step is of.
+        annotations: of the pool.
+        version: of the texts as the step meets them.
+        reached: shape (m,), int64: pool rows of all documents that reached it.
+        mine: shape (m,), bool: which of them the stage deals with.
+        later: filters that will be asked of the same texts.
+    Attributes:
+        version: of the texts as the step leaves them.
+        noted: columns over `reached` that hold for this arm alone.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        annotations: Annotations,
+        version: TextVersion,
+        reached: np.ndarray,
+        mine: np.ndarray,
+        later: Sequence[Filter],
+    ) -> None:
+        self._stage, self._annotations, self._later = stage, annotations, later
+        self._reached, self._mine = reached, mine
+        self.version, self.noted = version, dict[str, np.ndarray]()
+        self.rows, self.keys = reached[mine], annotations.pool.keys
+        self.synthetic = annotations.pool.is_synthetic[self.rows]
+
+    def n_bytes(self) -> np.ndarray:
+        """Return the length of each text."""
+        sizes = self._annotations.sizes(self.version)
+        return np.asarray(sizes[self.rows])
+
+    def measured(self, step: Filter) -> Table:
+        """Measure what was not measured before, in one pass with the filters that follow."""
+        found = self._annotations.measure(self.version, step, also=self._later)
+        return {name: column[self.rows] for name, column in found.items()}
+
+    def rewrite(self, step: Transform) -> None:
+        """Take the version that the transform makes."""
+        self.version = self._annotations.transform(self.version, step, self._stage.only)
+
+    def groups(self, step: Relation) -> Groups:
+        """Return the groups of the whole pool."""
+        return self._annotations.groups(self.version, step)
+
+    def windows(self, step: SpanRelation) -> Windows:
+        """Return the windows of the whole pool, unless its order is one in which real text would be cut."""
+        _check_order(self._stage, step, self.synthetic)
+        return self._annotations.windows(self.version, step)
+
+    def repeated(self, windows: Windows, spans: Spans) -> Table:
+        """Count the pieces of every document that reached the step."""
+        repeated = spans.pieces(len(self.keys))
+        reached = self._reached
+        self.noted = {"pieces": windows.n_pieces[reached], "repeated_pieces": repeated[reached]}
+        return {name: column[self._mine] for name, column in self.noted.items()}
+
+    def cut(self, step: SpanRelation, spans: Spans) -> None:
+        """Take the version that is left."""
+        self.version = self._annotations.cut(self.version, step, spans)
+
+    def emptied(self) -> Verdict:
+        """Drop what has no text left."""
+        return Verdict.first_of(empty=self.n_bytes() == 0)
 
 
 def _check_order(stage: Stage, step: SpanRelation, synthetic: np.ndarray) -> None:

@@ -10,8 +10,6 @@ CONTROL = "control"
 """Key of an arm's configuration that names the stage in whose place documents are removed at random."""
 AT_RANDOM = "removed at random"
 """Level of the factor in such an arm; no factor's own."""
-SPLIT = ("leave_one_out", "add_one_in", "cumulative")
-"""Estimands whose gain of a stage is a difference of two arms, which a control splits in two."""
 PARTS = ("selection", "volume")
 """Estimands of the two parts: the gain is their sum."""
 

@@ -12,6 +12,7 @@ class AddOneIn(Estimand):
     """Each other level of a factor minus bare, everything else as in the bare recipe."""
 
     meaning = "the bare recipe plus the stage minus the bare recipe"
+    splits = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the bare arm and one arm for each other level."""

@@ -27,6 +27,8 @@ class Estimand(ABC):
         averages: whether its gains average over arms, so that they can do without one that has no run, and take gains to
             add up.
         stands_for: name of the estimand whose value its gains are read as; "" for itself.
+        splits: whether each of its gains of a stage is a difference of two arms, with and without it, which a size-matched
+            control splits in two.
         of_controls: whether it needs arms which are no combination of the factors' levels.
         main_effects: whether its gains are main effects, into which interactions may be mixed: a plan and a report say
             which, and a report predicts the best subset from them.
@@ -37,6 +39,7 @@ class Estimand(ABC):
     meaning: ClassVar[str]
     averages: ClassVar[bool] = False
     stands_for: ClassVar[str] = ""
+    splits: ClassVar[bool] = False
     of_controls: ClassVar[bool] = False
     main_effects: ClassVar[bool] = False
     order: ClassVar[int] = 1
@@ -133,6 +136,11 @@ def _own(named: str) -> object:
 
 def _defined(module: ModuleType) -> list[str]:
     return [key for key, value in vars(module).items() if isinstance(value, type)]
+
+
+def splitting() -> list[str]:
+    """Short names of the shipped estimands whose gains a control splits."""
+    return [name for name in estimand_names() if load_estimand(name).splits]
 
 
 def averages(name: str) -> bool:

@@ -12,6 +12,7 @@ class Cumulative(Estimand):
     """From bare to full in the order of the factors; the gains add up to full minus bare."""
 
     meaning = "the recipe up to and with the stage minus the recipe up to it"
+    splits = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the arm of every step."""

@@ -12,6 +12,7 @@ class LeaveOneOut(Estimand):
     """Full minus each other level of a factor, everything else as in the full recipe."""
 
     meaning = "the full recipe minus the recipe without the stage"
+    splits = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the full arm and one arm for each other level."""

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,9 +208,55 @@ class Stage(ABC):
 
         One that only rewrites texts does not, although a document that it leaves empty is dropped.
         """
-        if isinstance(self, SpanRelation):
-            return self.on_hit == "drop"
-        return not isinstance(self, Transform)
+        return True
+
+
+class Arrived(Protocol):
+    """What a step is applied to: the documents that reached it in one arm and that its stage deals with, n in all.
+
+    Each kind of step says in `apply` what it asks of them; what it asks is measured on the whole pool, once.
+
+    Attributes:
+        rows: shape (n,), int64: their rows in the pool, ascending.
+        keys: shape (n_pool,), uint64: the keys of all documents of the pool.
+        synthetic: shape (n,), bool: which of them say that they are synthetic.
+    """
+
+    rows: np.ndarray
+    keys: np.ndarray
+    synthetic: np.ndarray
+
+    def n_bytes(self) -> np.ndarray:
+        """Return the length of each text as it is now, in UTF-8 bytes: shape (n,), int64."""
+        ...
+
+    def measured(self, step: Filter) -> Table:
+        """Return what a filter measures: columns of n rows."""
+        ...
+
+    def rewrite(self, step: Transform) -> None:
+        """Have a transform rewrite the texts; those that follow see what it made of them."""
+        ...
+
+    def groups(self, step: Relation) -> Groups:
+        """Return which documents of the pool belong together."""
+        ...
+
+    def windows(self, step: SpanRelation) -> Windows:
+        """Return what occurs more than once in the pool."""
+        ...
+
+    def repeated(self, windows: Windows, spans: Spans) -> Table:
+        """Note for the ledger, and return: columns `pieces` and `repeated_pieces` of n rows, which hold for this arm alone."""
+        ...
+
+    def cut(self, step: SpanRelation, spans: Spans) -> None:
+        """Cut spans out of the texts; those that follow see what is left."""
+        ...
+
+    def emptied(self) -> Verdict:
+        """Drop the documents of which no text is left, reason "empty"."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +285,10 @@ class Filter(Stage):
     def decide(self, measured: Table) -> Verdict:
         """Turn the measurements of the documents that reached the stage into a verdict; once per arm, so vectorised."""
 
+    def apply(self, arrived: Arrived) -> Verdict:
+        """Decide by what was measured."""
+        return self.decide(arrived.measured(self))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(Stage):
@@ -261,6 +311,15 @@ class Transform(Stage):
     def transform_many(self, texts: Sequence[str]) -> list[str]:
         """Rewrite a batch; return the very same string where nothing changed."""
         return [self.transform(text) for text in texts]
+
+    def apply(self, arrived: Arrived) -> Verdict:
+        """Rewrite the texts."""
+        arrived.rewrite(self)
+        return arrived.emptied()
+
+    def removes_documents(self) -> bool:
+        """Tell that it judges no document."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -407,6 +466,13 @@ class Relation(Stage):
         real_first = np.zeros(rows.size, dtype=bool) if synthetic is None else synthetic
         return np.lexsort((rows, rank, real_first))  # by the last key first; rows settle ties
 
+    def apply(self, arrived: Arrived) -> Verdict:
+        """Keep one document of each group."""
+        groups, rows, n_bytes = arrived.groups(self), arrived.rows, arrived.n_bytes()
+        # A relation from outside the package need not know of synthetic documents until a pool has some.
+        give_way = {"synthetic": arrived.synthetic} if arrived.synthetic.any() else {}
+        return self.resolve(groups, rows, keys=arrived.keys, n_bytes=n_bytes, **give_way)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpanRelation(Stage):
@@ -517,6 +583,20 @@ class SpanRelation(Stage):
         if joined and end[-1] == len(spans):
             joined[-1] = joined[-1].rstrip()
         return "".join(joined)
+
+    def apply(self, arrived: Arrived) -> Verdict:
+        """Cut what repeats, or drop the documents that hold too much of it."""
+        windows = arrived.windows(self)
+        spans = self.resolve(windows, arrived.rows)
+        repeated = arrived.repeated(windows, spans)
+        if self.on_hit == "drop":
+            return self.decide(repeated)
+        arrived.cut(self, spans)
+        return arrived.emptied()
+
+    def removes_documents(self) -> bool:
+        """Tell whether it drops the documents in which parts repeat, and does not cut these."""
+        return self.on_hit == "drop"
 
 
 Step = Filter | Transform | Relation | SpanRelation

@@ -25,9 +25,9 @@ from ablate.config import (
 )
 from ablate.corpus.mixture import KEY, Mixture
 from ablate.design.base import Assignment, ContrastSpec, Design, Factor
-from ablate.design.controls import CONTROL, PARTS, SPLIT, controlled_factor, controls
+from ablate.design.controls import CONTROL, PARTS, controlled_factor, controls
 from ablate.errors import AblateError, ConfigError, DataError, nearest
-from ablate.estimand.base import contrasts_of
+from ablate.estimand.base import contrasts_of, load_estimand, splitting
 from ablate.fingerprint import digest
 from ablate.pool.spike.defects import KINDS
 from ablate.secrets import secret_in
@@ -391,10 +391,10 @@ def _controlled(
     if asked == "none":
         return {}
     name = f"design.controls={asked}"
-    if not design.estimands or not set(design.estimands) <= set(SPLIT):
+    if not design.estimands or not all(load_estimand(one).splits for one in design.estimands):
         raise ConfigError(
             f"{name} splits gains that are a difference of two arms, with and without a stage; those of "
-            f"design={config['design']['name']} are not. Use one of {', '.join(SPLIT)}"
+            f"design={config['design']['name']} are not. Use one of {', '.join(splitting())}"
         )
     removing = {
         entry.name for entry in levels

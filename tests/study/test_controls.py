@@ -92,7 +92,7 @@ def test_stages_that_remove_documents_get_one_and_the_rest_of_the_plan_stays(tin
     ("more", "said"),
     [
         (["design.controls=matched"], "design.controls must be one of none, size_matched, got the text 'matched'"),
-        ([MATCHED, "design=full_factorial"], "gains that are a difference of two arms.*leave_one_out, add_one_in, cumulative"),
+        ([MATCHED, "design=full_factorial"], "gains that are a difference of two arms.*add_one_in, cumulative, leave_one_out"),
         ([MATCHED, "design=single"], "design=single are not"),
         ([MATCHED, "design.factors=[pii,extraction]"], r"no factor .* removes documents, on against off \(pii, extraction\)"),
         ([MATCHED, "design.factors={language: {threshold: [0.65, 0.5]}}"], "parameters, have no control"),
