@@ -100,6 +100,7 @@ def student_of(config: DictConfig, folder: str) -> list[str]:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_composes_and_builds(recipe: str, student_folder: str) -> None:
     overrides = ["study=demo", f"recipe={recipe}"]
+    overrides += ["stages.edition.keep=[all]"] if recipe in ("repetition", "taught") else []
     config = compose([*overrides, *student_of(compose(overrides), student_folder)])
     stages = make_stages({key: plain(config[key]) for key in ("stages", "recipe")})
     assert stages and all(isinstance(stage, Stage) for stage in stages)
@@ -117,6 +118,23 @@ def test_every_choice_of_every_group_can_be_planned(choice: str, student_folder:
         overrides.append("pool.paths=[x]")
     elif choice == "pool=synthetic":
         overrides.append("pool.path=x")
+    if choice == "pool=repeated":
+        overrides += [
+            "+pool.of._target_=ablate.pool.files.Files",
+            "+pool.of.paths=[x]",
+            "+pool.editions.all.once=5",
+        ]
+        overrides += ["+pool.editions.all._target_=ablate.pool.repeated.Edition"]
+    if choice == "pool=taught":
+        overrides += ["+pool.parts.real.editions.all.once=5"]
+        overrides += ["+pool.parts.real.editions.all._target_=ablate.pool.repeated.Edition"]
+    if choice in ("recipe=repetition", "recipe=taught"):
+        overrides.append("stages.edition.keep=[all]")
+    if choice == "design=chains":
+        overrides += [
+            "chain.generation=0",
+            "design.factors={kind: {chain.kind: [replace, anchored]}, generation: {chain.generation: [0, 1]}}",
+        ]
     if choice == "pool=sampled":
         overrides += ["pool.of.paths=[x]", "pool.rate=0.1"]
     if choice == "pool=crawl_index":
@@ -596,7 +614,10 @@ def test_places_that_cannot_be(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["plan"], "pool is not set; choose one: pool=files|hf|mixed|synthetic|testbed|warc"),
+        (
+            ["plan"],
+            "pool is not set; choose one: pool=crawl_index|files|hf|mixed|repeated|sampled|synthetic|taught|testbed|warc",
+        ),
         (["inspect", "tasks", "evaluate=testbed"], "pool"),
         (["report", "study.name=x"], "plan.json"),
         (["verify", "study.name=x", "evaluate=testbed"], "nothing to verify"),

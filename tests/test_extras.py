@@ -32,6 +32,7 @@ LEFT_OUT = {
     "lxml_html_clean": "curation",
     "pydivsufsort": "curation",
     "rapidfuzz": "curation",
+    "safetensors": "training",
     "spacy": "curation",
     "statsmodels": "mixed_model",
     "trafilatura": "curation",

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from ablate.config import CONF, make
 from ablate.design.base import Assignment, ContrastSpec, Factor, assign, named
+from ablate.design.chains import Chains
 from ablate.design.controls import controls
 from ablate.design.full_factorial import FullFactorial
 from ablate.estimand.base import (
@@ -34,7 +35,10 @@ OWN = {
 }
 """Factors of designs that take none of the usual ones."""
 DOSES = (Factor("threshold", ("0.5", "0.1", "0.9")),)
+GENERATIONS = (Factor("kind", ("replace", "anchored")), Factor("generation", ("0", "1", "2")))
+OWN["chains"] = GENERATIONS
 OF_ESTIMANDS = {"order": OWN["order"], "aa": OWN["aa"], "dose": DOSES, "dose_response": DOSES}
+OF_ESTIMANDS |= {name: GENERATIONS for name in Chains.estimands}
 """Factors of estimands that take no switches."""
 
 
@@ -59,7 +63,7 @@ def test_shipped_designs_keep_the_contract(path: Path) -> None:
 def test_shipped_estimands_keep_the_contract(name: str) -> None:
     estimand = load_estimand(name)
     factors = OF_ESTIMANDS.get(name, SWITCHES[:3])
-    arms = FullFactorial().arms(factors)
+    arms = (Chains() if factors is GENERATIONS else FullFactorial()).arms(factors)
     controlled = controls(arms, factors, [factor.name for factor in factors]) if estimand.of_controls else {}
     check_estimand(estimand, factors, {**arms, **controlled})
 

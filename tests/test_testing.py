@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ablate.classifier.student import Scorer, Student
 from ablate.config import CONF
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.sampled_source import Sampled
 from ablate.corpus.tokenizer import TokenizerConfig, load_tokenizer, prepare_tokenizer, tokenizer_digest
+from ablate.pool.crawl_index import CrawlIndex
 from ablate.pool.digital_source import SYNTHETIC, TERM
 from ablate.pool.files import Files
 from ablate.pool.hub import Hub
 from ablate.pool.mixed import Mixed
+from ablate.pool.repeated import Edition, Repeated
 from ablate.pool.source import Document, Skipped, Source
 from ablate.pool.synthetic import Synthetic
 from ablate.pool.testbed import pages
@@ -46,6 +51,18 @@ def folder(tmp_path: Path) -> Path:
 SLOW = ("hf", "testbed")
 
 
+def crawl_index_of(folder: Path) -> CrawlIndex:
+    """An index of the two records of `b.warc`."""
+    length = (folder / "b.warc").stat().st_size // 2
+    rows = [
+        {"url": "https://a.example/", "url_host_name": "a.example", "content_digest": f"D{n}", "warc_filename": "b.warc",
+         "warc_record_offset": n * length, "warc_record_length": length}
+        for n in range(2)
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), folder / "index.parquet")
+    return CrawlIndex(paths=[str(folder / "index.parquet")], root=str(folder), rate=1.0)
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -66,7 +83,14 @@ def test_every_source_keeps_the_contract(kind: str, folder: Path, monkeypatch: p
     rows = [{"text": f"made {n}", TERM: SYNTHETIC[0], "source": "synthetic/x"} for n in range(3)]
     generated.write_text("".join(json.dumps(row) + "\n" for row in rows))
     synthetic = Synthetic(path=str(generated))
+    repeated = Repeated(
+        of=files, editions={"once": Edition(once=2), "often": Edition(once=1, repeated=1, times=3)}
+    )
     source = {
+        "repeated": repeated,
+        "taught": Mixed(parts={"real": repeated, "synthetic": synthetic}),
+        "sampled": Sampled(of=files, rate=0.5),
+        "crawl_index": crawl_index_of(folder),
         "synthetic": synthetic,
         "files": files,
         "warc": warc,

@@ -26,6 +26,9 @@ from ablate.text.rouge import nearest, rouge_words
 LONG = 50
 """Characters from which on the same answer again and again is no coincidence."""
 
+NAMED_BY_WEIGHTS = ("local_model", "proxy")
+"""Teachers on this machine, whose `model` is what names their weights, whatever their folder is called."""
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -201,9 +204,9 @@ def _prices(teacher: Teacher) -> str:
 def _rows(recipe: Recipe, teacher: Teacher, drafts: Sequence[Draft]) -> tuple[dict[str, Any], ...]:
     """A line for each document; fields without a value are left out."""
     who = teacher.identity()
-    weights = getattr(teacher, "weights", None)  # of a model on this machine, whatever its folder is called
-    said = {"teacher": who["teacher"] if weights else f"{who['teacher']} {who.get('model', '')}".strip()}
-    said |= {"weights": weights} if weights else {}
+    local = who["teacher"] in NAMED_BY_WEIGHTS  # whoever holds its answers now
+    said = {"teacher": who["teacher"] if local else f"{who['teacher']} {who.get('model', '')}".strip()}
+    said |= {"weights": who["model"]} if local else {}
     prompt = digest({"settings": teacher.settings(recipe.sampling), **recipe.identity()})
     shown: dict[tuple[str, ...], list[list[str]]] = {}
     rows = []

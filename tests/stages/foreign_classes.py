@@ -117,7 +117,7 @@ class JuicerLength:
 
     def compute_stats_batched(self, samples):  # type: ignore[no-untyped-def]
         for text, stats in zip(samples["text"], samples["__dj__stats__"], strict=True):
-            stats["length"] = len(text)
+            stats["length"] = len("".join(text.split()))
         return samples
 
     def process_batched(self, samples):  # type: ignore[no-untyped-def]

@@ -36,7 +36,7 @@ def records(study: Path) -> dict[tuple[str, int], dict[str, Any]]:
 def test_a_plan_without_shards_is_the_plan_it_always_was(tiny: tuple[str, ...], here: Path) -> None:
     plan = planned(tiny)
     assert plan.arms["full"].config["randomness"] == {
-        "shift": 0, "weights": None, "order": None, "subset": None
+        "seed_offset": 0, "weights": None, "order": None, "subset": None
     }  # fmt: skip
     said = planned(tiny, "randomness.pool=fixed", "randomness.stages=fixed", "randomness.tokenizer=fixed")
     assert said == plan

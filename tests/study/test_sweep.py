@@ -257,7 +257,8 @@ def test_the_command_line_teaches(ablate: Run, capsys: pytest.CaptureFixture[str
         text = capsys.readouterr().out
         assert (
             f"Example: ablate {command}" in text
-            and "pool: files, hf, mixed, synthetic, testbed, warc" in text
+            and "pool: crawl_index, files, hf, mixed, repeated, sampled, synthetic, taught, testbed, warc"
+            in text
         )
     assert ablate("swep") == 2
     assert "did you mean 'sweep'?" in capsys.readouterr().err
