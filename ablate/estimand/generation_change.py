@@ -13,6 +13,7 @@ class GenerationChange(Estimand):
     """Last generation minus generation 0, of every chain; under one seed both have the same initial weights."""
 
     meaning = "the last generation of a chain minus generation 0, which trained on real text"
+    ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs generation 0 and another one of each chain."""

@@ -17,6 +17,7 @@ class GenerationSlope(Estimand):
     """
 
     meaning = "slope of the line through the scores over a chain's generations, per generation"
+    ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs two generations of each chain."""
