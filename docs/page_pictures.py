@@ -12,6 +12,7 @@ VIEWS = {
     "page_light": (1180, 1330, "light"),
     "page_dark": (1180, 1330, "dark"),
     "page_phone": (390, 844, "light"),
+    "page_print": (794, 1123, "light"),
 }
 VIEW = "#pick=gopher_quality&beside=web_loo"
 
@@ -27,6 +28,8 @@ def main(page: Path, folder: Path) -> None:
             opened = context.new_page()
             opened.goto(page.resolve().as_uri() + VIEW)
             opened.wait_for_selector("html[data-drawn=all]")
+            if name == "page_print":  # the first sheet of A4, at 96 dots an inch
+                opened.emulate_media(media="print")
             opened.screenshot(path=folder / f"{name}.png")
         browser.close()
 
