@@ -20,7 +20,7 @@ import numpy as np
 from ablate.errors import ConfigError, under
 from ablate.fingerprint import mix64
 from ablate.plain import Plain
-from ablate.pool.drawn import SIZE, is_drawn, said_of
+from ablate.pool.drawn import SIZE, check_rate, is_drawn, left_out, said_of
 from ablate.pool.origin import host
 from ablate.pool.source import Document, Skipped, Source
 from ablate.progress import track
@@ -38,6 +38,13 @@ class _Seen(NamedTuple):
     document: Document
     number: int
     text: str
+
+
+class _Clusters(NamedTuple):
+    """Of each document of the source, by its number: what it is drawn with, and how many are in its cluster."""
+
+    units: np.ndarray
+    sizes: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +82,7 @@ class Sampled(Source):
     def __post_init__(self) -> None:
         if self.by not in ("documents", "minhash", "clusters", "url", "host"):
             raise ConfigError(f"by must be documents, minhash, clusters, url or host, got {self.by!r}")
-        if not 0 < self.rate <= 1:
-            raise ConfigError(f"rate must be above 0 and at most 1, got {self.rate}")
+        check_rate(self.rate)
         if self._reads_text:
             self._signatures()  # refuses what no signature can be
 
@@ -104,7 +110,7 @@ class Sampled(Source):
 
     def versions(self) -> dict[str, str]:
         """Of the source's libraries, and of the extractor where texts are read."""
-        return self.of.versions() | (Extraction(method="resiliparse").versions() if self._reads_text else {})
+        return self.of.versions() | (_reference().versions() if self._reads_text else {})
 
     def documents(self) -> Iterator[Document | Skipped]:
         """The documents that are drawn, with `sample_rate`, `sample_unit` and `cluster_size` in their metadata; then a
@@ -114,27 +120,20 @@ class Sampled(Source):
         total = drawn = 0
         for batch in self._batches(with_text=self.by == "minhash"):
             seen = [item for item in batch if isinstance(item, _Seen)]
-            units, sizes = clusters.of(seen) if clusters else (self._units(seen), None)
-            kept = iter(is_drawn(units, self.rate, self.seed).tolist())
-            about = iter(
-                zip(units.tolist(), sizes.tolist() if sizes is not None else [None] * len(seen), strict=True)
-            )
+            units = clusters.units[[one.number for one in seen]] if clusters else self._units(seen)
+            kept = is_drawn(units, self.rate, self.seed)
+            total, drawn = total + len(seen), drawn + int(kept.sum())
+            fates = iter(zip(units.tolist(), kept.tolist(), strict=True))
             for item in batch:
                 if isinstance(item, Skipped):
                     yield item
                     continue
-                total += 1
-                unit, size = next(about)
-                if next(kept):
-                    drawn += 1
-                    said = said_of(unit, self.rate) | ({} if size is None else {SIZE: size})
-                    yield replace(item.document, metadata={**item.document.metadata, **said})
-        if drawn < total:
-            yield Skipped(
-                "the source",
-                total,
-                f"not in the sample: {total - drawn:,} of {total:,} documents, drawn by {self.by}",
-            )
+                unit, is_in = next(fates)
+                if is_in:
+                    size = {SIZE: int(clusters.sizes[item.number])} if clusters else {}
+                    said = {**item.document.metadata, **said_of(unit, self.rate), **size}
+                    yield replace(item.document, metadata=said)
+        yield from left_out("the source", total, drawn, what="documents", by=self.by)
 
     def _batches(self, *, with_text: bool) -> Iterator[list[_Seen | Skipped]]:
         """The source's items, with reference texts where they are needed."""
@@ -142,20 +141,16 @@ class Sampled(Source):
         with under("of"):
             items = self.of.documents()
             while some := list(islice(items, BATCH)):
-                documents = [one for one in some if isinstance(one, Document)]
-                texts = [one.text for one in documents]
-                if with_text:
-                    html = [place for place, one in enumerate(documents) if one.kind == "html"]
-                    for place, text in zip(
-                        html, extract.transform_many([texts[i] for i in html]), strict=True
-                    ):
-                        texts[place] = text
-                made, batch = iter(texts), list[_Seen | Skipped]()
+                pages = [
+                    one.text for one in some if with_text and isinstance(one, Document) and one.kind == "html"
+                ]
+                read, batch = iter(extract.transform_many(pages)), list[_Seen | Skipped]()
                 for one in some:
                     if isinstance(one, Skipped):
                         batch.append(one)
                         continue
-                    batch.append(_Seen(one, number, next(made)))
+                    text = next(read) if with_text and one.kind == "html" else one.text
+                    batch.append(_Seen(one, number, text))
                     number += 1
                 yield batch
 
@@ -195,18 +190,6 @@ class Sampled(Source):
         # A cluster is named by its own documents; one that is too large for the rate is drawn document by document.
         alone = mix64(np.arange(len(keys), dtype=np.uint64), 1)
         return _Clusters(np.where(sizes * self.rate > 1, alone, smallest[label]), sizes)
-
-
-@dataclass(frozen=True, eq=False)
-class _Clusters:
-    """Of each document of the source, by its number: what it is drawn with, and how many are in its cluster."""
-
-    units: np.ndarray
-    sizes: np.ndarray
-
-    def of(self, seen: Sequence[_Seen]) -> tuple[np.ndarray, np.ndarray]:
-        numbers = np.array([one.number for one in seen], dtype=np.int64)
-        return self.units[numbers], self.sizes[numbers]
 
 
 def _reference() -> Extraction:

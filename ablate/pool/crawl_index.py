@@ -21,7 +21,7 @@ import xxhash
 
 from ablate.errors import ConfigError, DataError, FieldError
 from ablate.plain import Plain
-from ablate.pool.drawn import is_drawn, said_of
+from ablate.pool.drawn import check_rate, is_drawn, left_out, said_of
 from ablate.pool.records import Record, records
 from ablate.pool.source import MAX_DOCUMENT_BYTES, Document, Skipped, Source, file_stamps
 from ablate.pool.warc import HTML_TYPES, READER, read_record
@@ -57,8 +57,7 @@ class CrawlIndex(Source):
     def __post_init__(self) -> None:
         if self.by not in BY:
             raise ConfigError(f"by must be {', '.join(BY)}, got {self.by!r}")
-        if not 0 < self.rate <= 1:
-            raise ConfigError(f"rate must be above 0 and at most 1, got {self.rate}")
+        check_rate(self.rate)
 
     def _found(self) -> Found:
         if not Path(self.root).is_dir():
@@ -95,12 +94,7 @@ class CrawlIndex(Source):
                     places.append((files[row], int(offsets[row]), int(lengths[row]), int(units[row])))
         for name, some in groupby(sorted(places), itemgetter(0)):
             yield from self._read(name, list(some))
-        if len(places) < total:
-            yield Skipped(
-                "the index",
-                total,
-                f"not in the sample: {total - len(places):,} of {total:,} captures, drawn by {self.by}",
-            )
+        yield from left_out("the index", total, len(places), what="captures", by=self.by)
 
     def _rows(self, path: Path) -> Iterator[Any]:
         """Batches of captures of pages: places, and what is drawn by."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from ablate.effects.cluster_bootstrap import cluster_mean
 from ablate.fingerprint import mix64
+from ablate.pool.drawn import is_drawn
 
 RATES, DRAWS = (0.02, 0.005), 400
 COPIES = {1: 2, 2: 8, 10: 80, 100: 800, 1000: 8000}
@@ -30,11 +31,6 @@ def population(documents: int) -> np.ndarray:
     return np.repeat(np.arange(sizes.size), sizes)
 
 
-def drawn(units: np.ndarray, rate: float, seed: int) -> np.ndarray:
-    """Which are in the sample."""
-    return np.flatnonzero(mix64(units, seed) < np.uint64(int(rate * 2.0**64)))
-
-
 def row(documents: int, rate: float) -> list[str]:
     """One population at one rate."""
     label = population(documents)
@@ -44,12 +40,12 @@ def row(documents: int, rate: float) -> list[str]:
     unit = np.where(size * rate > 1, alone, mix64(label.astype(np.uint64), 2))
     inside, found, copies, random = 0, [], [], []
     for draw in range(DRAWS):
-        some = drawn(unit, rate, draw)
+        some = np.flatnonzero(is_drawn(unit, rate, draw))
         mean = cluster_mean(1 - 1 / size[some], unit[some])
         inside += mean.low <= truth <= mean.high
         found.append(mean.mean)
         copies.append(1 / (1 - mean.mean))
-        some = drawn(alone, rate, 10_000 + draw)
+        some = np.flatnonzero(is_drawn(alone, rate, 10_000 + draw))
         random.append(1 - np.unique(label[some]).size / some.size)
     share = inside / DRAWS
     error = np.sqrt(share * (1 - share) / DRAWS)
