@@ -147,6 +147,17 @@ def test_all_formats_are_found() -> None:
     assert formats() == ["csv", "html", "latex", "latex_siunitx", "markdown", "typst"]
 
 
+def log_of(folder: Path, page: str) -> str:
+    """What pdflatex says of a page that it could set: its log."""
+    (folder / "t.tex").write_text(page, encoding="utf-8")
+    run = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:]
+    return (folder / "t.log").read_text(encoding="utf-8", errors="replace")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("pdflatex") is None, reason="no pdflatex; Debian: texlive-latex-recommended texlive-science"
@@ -163,16 +174,11 @@ def test_every_kind_compiles_in_pdflatex(
     ]
     robust = "\\robustify\\bfseries" if format == "latex_siunitx" else ""
     page = "\n".join(part.replace("[t]", "[h]") + "\\clearpage" for part in parts)
-    (tmp_path / "t.tex").write_text(
+    log_of(
+        tmp_path,
         f"\\documentclass{{article}}\\usepackage[landscape,paperwidth=60cm]{{geometry}}\\usepackage{{{use}}}{robust}"
         f"\\begin{{document}}\n{page}\n\\end{{document}}\n",
-        encoding="utf-8",
     )
-    run = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout[-3000:]
     assert (tmp_path / "t.pdf").stat().st_size > 10_000
 
 
@@ -189,16 +195,10 @@ def test_the_columns_that_the_page_names_fit_an_article(
     study = open_study(Path(__file__).parents[2] / "results" / "demo").summary
     part = writer("latex")(make_table(kind, study, Asked(columns=columns))).replace(FIT, "{%")
     assert "resizebox" not in part
-    (tmp_path / "t.tex").write_text(
-        f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{part}\n\\end{{document}}\n",
-        encoding="utf-8",
+    page = (
+        f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{part}\n\\end{{document}}\n"
     )
-    run = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout[-3000:]
-    assert "Overfull \\hbox" not in run.stdout
+    assert "Overfull \\hbox" not in log_of(tmp_path, page)
 
 
 @pytest.mark.slow
@@ -215,17 +215,8 @@ def test_every_kind_of_a_shipped_study_fits_an_article(format: str, study: str, 
     assert packages is not None
     robust = "\\robustify\\bfseries" if format == "latex_siunitx" else ""
     page = "\\clearpage\n".join(tables)
-    (tmp_path / "t.tex").write_text(
-        f"\\documentclass{{article}}{packages[0]}{robust}\\begin{{document}}\n{page}\n\\end{{document}}\n",
-        encoding="utf-8",
-    )
-    run = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout[-3000:]
-    log = (tmp_path / "t.log").read_text(encoding="utf-8", errors="replace")
-    assert "Overfull \\hbox" not in log
+    whole = f"\\documentclass{{article}}{packages[0]}{robust}\\begin{{document}}\n{page}\n\\end{{document}}\n"
+    assert "Overfull \\hbox" not in log_of(tmp_path, whole)
 
 
 @pytest.mark.slow
