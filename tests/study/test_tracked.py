@@ -60,7 +60,7 @@ def test_runs_taken_from_the_store_are_shown_and_tracking_again_changes_nothing(
 class OfWandb:
     """What wandb keeps offline, and how it is asked for."""
 
-    name, killed, settings = "wandb", "watching.KilledWandb", (*WANDB,)
+    name, killed, settings = "wandb", "watching.KilledWandb", WANDB
 
     @staticmethod
     def shown(folder: Path) -> Counter[str]:
