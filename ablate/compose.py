@@ -125,9 +125,12 @@ def compose(overrides: Sequence[str], hydra: Composer | None = None) -> DictConf
             raise ConfigError(f"{override}: expected the name of one of its options (known: {options})")
     try:
         config: DictConfig = hydra.compose_config(
-            config_name="config", overrides=list(overrides), run_mode=RunMode.MULTIRUN,
-            with_log_configuration=False, validate_sweep_overrides=False,
-        )  # fmt: skip
+            config_name="config",
+            overrides=list(overrides),
+            run_mode=RunMode.MULTIRUN,
+            with_log_configuration=False,
+            validate_sweep_overrides=False,
+        )
         check_settings(config)
         _check_stages(config)
     except (HydraException, OmegaConfBaseException) as error:

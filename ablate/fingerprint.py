@@ -37,8 +37,9 @@ def canonical_json(value: Any) -> str:
         ValueError: for NaN or an infinity, which have no JSON form.
         TypeError: for an object that is neither plain data nor a dataclass.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False,
-                      allow_nan=False, default=_plain)  # fmt: skip
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+    )
 
 
 def digest(value: Any) -> str:

@@ -170,9 +170,10 @@ def whole(path: Path) -> bool:
         return True
     if why == UNSEALED:
         _tell(
-            path.parent, f"{path.parent} holds files without sums (made by an earlier version, or the sums were "
+            path.parent,
+            f"{path.parent} holds files without sums (made by an earlier version, or the sums were "
             "deleted); they are made again",
-        )  # fmt: skip
+        )
     elif why != ABSENT:
         _tell(path, f"damaged: {path} ({why}); it is made again")
     return False

@@ -50,8 +50,11 @@ def typed(value: Any, hint: Any, where: str) -> Any:
         except ConfigError as refusal:
             refusals.append(refusal)
     if len(options) == 1 or (type(None) in options and len(options) == 2):
-        raise next(r for option, r in zip(sorted(options, key=_looseness), refusals, strict=True)
-                   if option is not type(None))  # fmt: skip
+        raise next(
+            r
+            for option, r in zip(sorted(options, key=_looseness), refusals, strict=True)
+            if option is not type(None)
+        )
     inner = [r for r in refusals if not str(r).startswith(f"{where} must")]  # an element, not the whole
     if len(inner) == 1:
         raise inner[0]

@@ -56,15 +56,25 @@ def noise() -> Figure:
 def designs() -> Figure:
     """What each design runs: an arm per row, dark where a stage is on."""
     shown = {
-        "leave one out": LeaveOneOut().arms(STAGES), "add one in": AddOneIn().arms(STAGES),
-        "half of a factorial": FractionalFactorial(resolution=4).arms(STAGES), "full factorial": FullFactorial().arms(STAGES),
-    }  # fmt: skip
+        "leave one out": LeaveOneOut().arms(STAGES),
+        "add one in": AddOneIn().arms(STAGES),
+        "half of a factorial": FractionalFactorial(resolution=4).arms(STAGES),
+        "full factorial": FullFactorial().arms(STAGES),
+    }
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     for axis, (title, arms) in zip(figure.subplots(1, 4), shown.items(), strict=True):
         grid = np.array([[levels[stage.name] == "on" for stage in STAGES] for levels in arms.values()])
         for row, line in enumerate(grid):
             for column, on in enumerate(line):
-                axis.add_patch(matplotlib.patches.Rectangle((column + 0.06, row + 0.1), 0.88, 0.8, facecolor=HELPS if on else "white", edgecolor=NONE))  # fmt: skip
+                axis.add_patch(
+                    matplotlib.patches.Rectangle(
+                        (column + 0.06, row + 0.1),
+                        0.88,
+                        0.8,
+                        facecolor=HELPS if on else "white",
+                        edgecolor=NONE,
+                    )
+                )
         axis.set_xlim(0, len(STAGES))
         axis.set_ylim(16, 0)
         axis.set_xticks(

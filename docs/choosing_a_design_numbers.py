@@ -58,11 +58,13 @@ def seeds() -> str:
     weights = matrix_of(*DESIGNS["leave_one_out"][:2])
     rows = [
         [
-            str(n), str(n * weights.shape[1]), short(forecast(weights, n, 1.0)),
+            str(n),
+            str(n * weights.shape[1]),
+            short(forecast(weights, n, 1.0)),
             short(forecast(weights, n, 1.0, unpaired=True)),
         ]
         for n in (2, 3, 4, 5, 6, 8, 12)
-    ]  # fmt: skip
+    ]
     return markdown(
         ("seeds", "runs", "smallest effect, paired", "smallest effect, unpaired"), rows, remark=False
     )
@@ -77,9 +79,15 @@ def designs() -> str:
         for runs in (48, 80, 128):
             n = round(runs / arms)
             effect = forecast(weights, n, 1.0, unpaired=unpaired) if n > 1 else float("nan")
-            rows.append([
-                f"`{name}`", str(arms), str(n), str(n * arms), "–" if np.isnan(effect) else short(effect),
-            ])  # fmt: skip
+            rows.append(
+                [
+                    f"`{name}`",
+                    str(arms),
+                    str(n),
+                    str(n * arms),
+                    "–" if np.isnan(effect) else short(effect),
+                ]
+            )
     return markdown(("design", "arms", "seeds", "runs", "smallest effect"), rows, remark=False)
 
 
@@ -121,8 +129,11 @@ def looking() -> str:
     held = {n: (holm(_p(tables[:, :, :n], weights, False)) <= 0.05).any(axis=1) for n in (3, 5, 8)}
     rows = [
         ["8 seeds, looked at once", f"{100 * held[8].mean():.1f} %"],
-        ["3, then 5, then 8 seeds, until something holds", f"{100 * (held[3] | held[5] | held[8]).mean():.1f} %"],
-    ]  # fmt: skip
+        [
+            "3, then 5, then 8 seeds, until something holds",
+            f"{100 * (held[3] | held[5] | held[8]).mean():.1f} %",
+        ],
+    ]
     return markdown(("study of seven stages that do nothing", "any false claim"), rows, remark=False)
 
 
@@ -176,18 +187,23 @@ def findings() -> str:
             for name, unpaired in TRAINED.items():
                 arms, table = scores(folder / name, metric, "facts")
                 size = round(runs / len(arms))
-                drawn = np.stack([
-                    table[:, rng.choice(table.shape[1], size, replace=False)] for _ in range(draws)
-                ])  # fmt: skip
+                drawn = np.stack(
+                    [table[:, rng.choice(table.shape[1], size, replace=False)] for _ in range(draws)]
+                )
                 found = holm(_p(drawn, additive(arms, stages), unpaired)) <= 0.05
                 counts.append(float(found.sum(axis=1).mean()))
                 sizes.append(size * len(arms))
-            rows.append([
-                metric, str(runs), f"{counts[0]:.1f}", *(
-                    f"{count:.1f}" + (f" ({size} runs)" if size != runs else "")
-                    for count, size in zip(counts[1:], sizes[1:], strict=True)
-                ),
-            ])  # fmt: skip
+            rows.append(
+                [
+                    metric,
+                    str(runs),
+                    f"{counts[0]:.1f}",
+                    *(
+                        f"{count:.1f}" + (f" ({size} runs)" if size != runs else "")
+                        for count, size in zip(counts[1:], sizes[1:], strict=True)
+                    ),
+                ]
+            )
     header = ("metric", "runs", "leave_one_out finds", "fractional_factorial finds", "near_full finds")
     return markdown(header, rows, remark=False)
 
@@ -220,8 +236,14 @@ def coin() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "seeds": seeds, "designs": designs, "pairing": pairing, "looking": looking, "findings": findings, "smooth": smooth, "coin": coin,
-}  # fmt: skip
+    "seeds": seeds,
+    "designs": designs,
+    "pairing": pairing,
+    "looking": looking,
+    "findings": findings,
+    "smooth": smooth,
+    "coin": coin,
+}
 """Name of a place in the page -> what stands there."""
 
 

@@ -136,8 +136,13 @@ for row in gains.itertuples():
     axis.plot(row.removed, row.turned, "o", color=colour, markersize=7)
     dx, dy = aside.get(row.factor, (8, 5))
     axis.annotate(
-        row.factor, (row.removed, row.turned), (dx, dy), textcoords="offset points", fontsize=9, ha="left" if dx > 0 else "right"
-    )  # fmt: skip
+        row.factor,
+        (row.removed, row.turned),
+        (dx, dy),
+        textcoords="offset points",
+        fontsize=9,
+        ha="left" if dx > 0 else "right",
+    )
 axis.set_xlabel("text removed by the stage, % of what reached it")
 axis.set_ylabel("gain in probability of the right answer, above chance")
 axis.set_title("What a stage gives, and what it takes (blue: holds after correction)")

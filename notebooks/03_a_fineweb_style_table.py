@@ -83,9 +83,15 @@ axis = figure.subplots()
 told = filters["gain"].abs() > error
 for colour, mine in (("#0072b2", told), ("#9a9a9a", ~told)):
     axis.errorbar(
-        filters["gain"][mine], np.flatnonzero(mine), xerr=error[mine], fmt="o", color=colour,
-        elinewidth=1.6, capsize=0, markersize=7,
-    )  # fmt: skip
+        filters["gain"][mine],
+        np.flatnonzero(mine),
+        xerr=error[mine],
+        fmt="o",
+        color=colour,
+        elinewidth=1.6,
+        capsize=0,
+        markersize=7,
+    )
 axis.set_yticks(range(len(filters)), filters["level"])
 axis.axvline(0, color="#222222", linewidth=0.8)
 axis.set_xlabel("gain over RefinedWeb as reproduced, points of CORE; bars: noise stated by us")

@@ -160,7 +160,15 @@ for least in range(9):
 curve = pd.DataFrame(rows)
 figure = Figure(figsize=(7.5, 3.8), layout="constrained")
 axis = figure.subplots()
-styles = {"clean": (BLUE, 3, "-"), "foreign": (ORANGE, 2, "-"), "symbols": ("#009e73", 1.6, "--"), "repetitive": ("#cc79a7", 1.6, "-"), "braces": ("#e69f00", 1.6, "-"), "reposts": (GREY, 1.6, "-"), "quiz": ("#222222", 1.6, ":")}  # fmt: skip
+styles = {
+    "clean": (BLUE, 3, "-"),
+    "foreign": (ORANGE, 2, "-"),
+    "symbols": ("#009e73", 1.6, "--"),
+    "repetitive": ("#cc79a7", 1.6, "-"),
+    "braces": ("#e69f00", 1.6, "-"),
+    "reposts": (GREY, 1.6, "-"),
+    "quiz": ("#222222", 1.6, ":"),
+}
 for name, (colour, width, style) in styles.items():
     axis.plot(
         curve.index, curve[name], style, color=colour, linewidth=width, marker="o", markersize=4, label=name

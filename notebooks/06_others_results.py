@@ -149,10 +149,15 @@ run("import", "study.name=theirs", "results.csv=demo.csv", "results.reference=fu
 theirs = ablate.open_study(FOLDER / "studies" / "theirs")
 ours = demo.effects(task="facts", metric="prob").set_index("factor")["turned"]
 back = theirs.effects(task="facts", metric="prob")
-pd.DataFrame({
-    "arm": back["level"] if (back["level"] != "on").any() else back["factor"],
-    "change": back["turned"], "low": back["turned_low"], "high": back["turned_high"], "verdict": back["verdict"],
-}).round(4)  # fmt: skip
+pd.DataFrame(
+    {
+        "arm": back["level"] if (back["level"] != "on").any() else back["factor"],
+        "change": back["turned"],
+        "low": back["turned_low"],
+        "high": back["turned_high"],
+        "verdict": back["verdict"],
+    }
+).round(4)
 
 # %% [markdown]
 # The signs are turned: an import compares *each arm with the reference*, so a stage that helps shows as an arm that lost. And a score alone cannot say that two arms are the same texts, so where the study knows a gain to be

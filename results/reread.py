@@ -64,21 +64,36 @@ def _without(*stages: str) -> Callable[[str], Mapping[str, str]]:
 
 STUDIES = {
     "screening": Reread(
-        "prob", ("facts",), "full", ("leave_one_out",),
+        "prob",
+        ("facts",),
+        "full",
+        ("leave_one_out",),
         lambda arm: {
             "extraction": "raw" if arm == "extraction=raw" else "resiliparse",
             "minhash_dedup": "off" if arm == "without_minhash_dedup" else "on",
         },
-        {f"{task}/{metric}": 0.25 for task in ("facts", "leaked", "coin") for metric in ("acc", "acc_norm", "prob")},
+        {
+            f"{task}/{metric}": 0.25
+            for task in ("facts", "leaked", "coin")
+            for metric in ("acc", "acc_norm", "prob")
+        },
     ),
     "memorisation": Reread(
-        "copied", ("memorisation",), "full", ("leave_one_out",), _without("exact_dedup"), lower=("copied", "copied_prompted"),
+        "copied",
+        ("memorisation",),
+        "full",
+        ("leave_one_out",),
+        _without("exact_dedup"),
+        lower=("copied", "copied_prompted"),
     ),
     "dose": Reread(
-        "bpb", ("heldout",), "fineweb_quality=0.12", ("dose", "dose_response"),
+        "bpb",
+        ("heldout",),
+        "fineweb_quality=0.12",
+        ("dose", "dose_response"),
         lambda arm: {"fineweb_quality": arm.removeprefix("fineweb_quality=")},
     ),
-}  # fmt: skip
+}
 
 
 def reread(name: str, how: Reread) -> None:
@@ -90,10 +105,18 @@ def reread(name: str, how: Reread) -> None:
         table = Path(scratch) / "scores.csv"
         _with_levels(folder / "scores.csv", table, how)
         write_study(
-            read_csv(table, dict.fromkeys(how.lower, False), how.chance), place, name=name, title=_title(old), question="",
-            primary=how.primary, aggregate=how.aggregate, reference=how.reference, allow_missing=False, replan=False,
+            read_csv(table, dict.fromkeys(how.lower, False), how.chance),
+            place,
+            name=name,
+            title=_title(old),
+            question="",
+            primary=how.primary,
+            aggregate=how.aggregate,
+            reference=how.reference,
+            allow_missing=False,
+            replan=False,
             estimands=how.estimands,
-        )  # fmt: skip
+        )
         write_report(load_study(place))
         for file in FILES:
             if (folder / file).exists():

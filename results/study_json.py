@@ -43,10 +43,18 @@ def study_json(name: str, how: Reread) -> None:
         place, table = Path(scratch) / name, Path(scratch) / "scores.csv"
         _with_levels(folder / "scores.csv", table, how)
         write_study(
-            read_csv(table, dict.fromkeys(how.lower, False), how.chance), place, name=name, title=told.splitlines()[0][2:],
-            question=_said(told, "**Question.** "), primary=how.primary, aggregate=how.aggregate, reference=how.reference,
-            allow_missing=False, replan=False, estimands=how.estimands,
-        )  # fmt: skip
+            read_csv(table, dict.fromkeys(how.lower, False), how.chance),
+            place,
+            name=name,
+            title=told.splitlines()[0][2:],
+            question=_said(told, "**Question.** "),
+            primary=how.primary,
+            aggregate=how.aggregate,
+            reference=how.reference,
+            allow_missing=False,
+            replan=False,
+            estimands=how.estimands,
+        )
         study = load_study(place)
         made = summarise(study, effects_table(study))
     digest = re.search(r"plan digest `(\w+)`, design `(\w+)`", told)
@@ -60,12 +68,21 @@ def study_json(name: str, how: Reread) -> None:
     funnel, dropped = _funnel(told, how.reference)
     write_summary(
         replace(
-            made, head=head, effects=_effects(made, folder), funnel=funnel, dropped=dropped, provenance={},
+            made,
+            head=head,
+            effects=_effects(made, folder),
+            funnel=funnel,
+            dropped=dropped,
+            provenance={},
             words={**made.words, "in_short": _said(told, "**In short.** ") or made.words.get("in_short", "")},
-            **{table: _read(folder / f"{table}.csv") for table in ("cost", "decisions", "leaks") if (folder / f"{table}.csv").exists()},
+            **{
+                table: _read(folder / f"{table}.csv")
+                for table in ("cost", "decisions", "leaks")
+                if (folder / f"{table}.csv").exists()
+            },
         ),
         folder,
-    )  # fmt: skip
+    )
 
 
 def _said(report: str, start: str) -> str:

@@ -87,9 +87,10 @@ def test_a_factors_values_may_come_as_hydra_holds_them() -> None:
 RECIPES = sorted(path.stem for path in (CONF / "recipe").glob("*.yaml"))
 GROUPS = [
     f"{folder.name}={path.stem}"
-    for folder in sorted(CONF.iterdir()) if folder.is_dir() and folder.name not in ("stages", "study")
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir() and folder.name not in ("stages", "study")
     for path in sorted(folder.glob("*.yaml"))
-]  # fmt: skip
+]
 
 
 def student_of(config: DictConfig, folder: str) -> list[str]:
@@ -186,11 +187,13 @@ def test_order_is_data() -> None:
 
 
 def test_factors_with_several_levels_and_dotted_paths() -> None:
-    config = compose([
-        "study=demo",
-        "design.factors={extraction: {method: [raw, resiliparse, trafilatura]}, "
-        "language: {threshold: [0.5, 0.65, 0.8]}, lr: {train.lr: [0.006, 0.001]}, pii: null}",
-    ])  # fmt: skip
+    config = compose(
+        [
+            "study=demo",
+            "design.factors={extraction: {method: [raw, resiliparse, trafilatura]}, "
+            "language: {threshold: [0.5, 0.65, 0.8]}, lr: {train.lr: [0.006, 0.001]}, pii: null}",
+        ]
+    )
     levels = resolve_factors({key: plain(config[key]) for key in config if key != "hydra"})
     assert [entry.factor for entry in levels] == [
         Factor("extraction", ("resiliparse", "raw", "trafilatura")),
@@ -205,10 +208,13 @@ def test_factors_with_several_levels_and_dotted_paths() -> None:
 
 
 def test_a_range_of_values_holds_both_ends_and_the_recipe_s_own() -> None:
-    config = compose([
-        "study=demo", "design=dose",
-        "design.factors={fineweb_quality: {min_punctuated_lines: {from: 0, to: 0.3, points: 4}}}",
-    ])  # fmt: skip
+    config = compose(
+        [
+            "study=demo",
+            "design=dose",
+            "design.factors={fineweb_quality: {min_punctuated_lines: {from: 0, to: 0.3, points: 4}}}",
+        ]
+    )
     (levels,) = resolve_factors({key: plain(config[key]) for key in config if key != "hydra"})
     path = "stages.fineweb_quality.min_punctuated_lines"
     assert [change[path] for change in levels.changes.values()] == [0.12, 0.0, 0.1, 0.2, 0.3]
@@ -216,10 +222,13 @@ def test_a_range_of_values_holds_both_ends_and_the_recipe_s_own() -> None:
 
 
 def test_a_range_may_be_closer_at_its_low_end() -> None:
-    config = compose([
-        "study=demo", "design=dose",
-        "design.factors={fineweb_quality: {min_punctuated_lines: {from: 0.01, to: 1, points: 5, spacing: log}}}",
-    ])  # fmt: skip
+    config = compose(
+        [
+            "study=demo",
+            "design=dose",
+            "design.factors={fineweb_quality: {min_punctuated_lines: {from: 0.01, to: 1, points: 5, spacing: log}}}",
+        ]
+    )
     (levels,) = resolve_factors({key: plain(config[key]) for key in config if key != "hydra"})
     path = "stages.fineweb_quality.min_punctuated_lines"
     # Each 10 ** 0.5 times the one before.
@@ -313,9 +322,11 @@ def wrong_for(hint: Any) -> list[Any]:
     options = typing.get_args(hint) if type(None) in typing.get_args(hint) else (hint,)
     if Any in options:
         return []
-    wrong: list[Any] = [] if any(typing.get_origin(o) in (dict, Mapping) or o is Mapping for o in options) else [
-        {"a": {"b": 1}}
-    ]  # fmt: skip
+    wrong: list[Any] = (
+        []
+        if any(typing.get_origin(o) in (dict, Mapping) or o is Mapping for o in options)
+        else [{"a": {"b": 1}}]
+    )
     if str not in options and not any(
         typing.get_origin(o) is Sequence for o in options
     ):  # one path is no list
@@ -423,7 +434,10 @@ def own_study(folder: Path, more: bytes) -> DictConfig:
         ("evaluate: {chance: {no: 0.5}}", ["a key of evaluate.chance", "got false", "'no'"]),
         ("evaluate: {chance: {yes_no: half}}", ["evaluate.chance.yes_no", "'half'"]),
         ("design: {factors: [language, off]}", ["design.factors[1]", "got false", "'no'"]),
-        ("design: {factors: {on: {threshold: [0.5, 0.6]}}}", ["a key of design.factors", "got true", "'yes'"]),
+        (
+            "design: {factors: {on: {threshold: [0.5, 0.6]}}}",
+            ["a key of design.factors", "got true", "'yes'"],
+        ),
         ("seeds: [0, 010]", ["mine.yaml, line 6: 010 is an octal number"]),
         ("seeds: [1:30]", ["mine.yaml, line 6: 1:30 is a number of base 60"]),
         ("results: {chance: {yes: 0.5}}", ["a key of results.chance", "got true"]),
@@ -439,7 +453,7 @@ def own_study(folder: Path, more: bytes) -> DictConfig:
         ("seeds: [1, 2", ["mine.yaml, line 7"]),
         ("evaluate: {limit: ${evaluate.limit}}", ["evaluate.limit"]),
     ],
-)  # fmt: skip
+)
 def test_what_a_study_file_says_without_quotes(tmp_path: Path, more: str, said: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         own_study(tmp_path, more.encode() + b"\n")
@@ -483,10 +497,16 @@ def test_what_a_study_file_may_say(tmp_path: Path) -> None:
     ("more", "said"),
     [
         ("evaluate: {~: 3}\n", "a key of evaluate must be text, got null; write it in quotes"),
-        ("stages: {language: no}\n", "stages.language must be a mapping, got false; a stage is switched off by "),
-        ("stages: {language: ~}\n", "stages.language must be a mapping, got null; a stage is switched off by "),
+        (
+            "stages: {language: no}\n",
+            "stages.language must be a mapping, got false; a stage is switched off by ",
+        ),
+        (
+            "stages: {language: ~}\n",
+            "stages.language must be a mapping, got null; a stage is switched off by ",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mapping_that_is_none_is_refused_by_its_key(tmp_path: Path, more: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         own_study(tmp_path, more.encode())
@@ -559,13 +579,25 @@ def test_values_that_do_not(value: Any, hint: Any, said: str) -> None:
         ("budget", {"match": "words"}, "budget.match must be tokens or source"),
         ("evaluate", {"limit": 0}, "evaluate.limit must be 1 or more"),
         ("evaluate", {"aggregate": "some"}, "evaluate.aggregate must be"),
-        ("pool.parts.pages", {"_target_": "ablate.pool.files.Files", "paths": ["x"], "every": 0}, "pool.parts.pages.every must be"),
-        ("pool.parts.pages", {"_target_": "ablate.pool.warc.Warc", "paths": ["x"], "limit": -1}, "pool.parts.pages.limit must be"),
+        (
+            "pool.parts.pages",
+            {"_target_": "ablate.pool.files.Files", "paths": ["x"], "every": 0},
+            "pool.parts.pages.every must be",
+        ),
+        (
+            "pool.parts.pages",
+            {"_target_": "ablate.pool.warc.Warc", "paths": ["x"], "limit": -1},
+            "pool.parts.pages.limit must be",
+        ),
         ("stages.minhash_dedup", {"bands": 0}, "stages.minhash_dedup.bands must be"),
-        ("stages.gopher_quality", {"min_words": 9, "max_words": 3}, "stages.gopher_quality.min_words must be"),
+        (
+            "stages.gopher_quality",
+            {"min_words": 9, "max_words": 3},
+            "stages.gopher_quality.min_words must be",
+        ),
         ("tracker", {"_target_": "ablate.tracking.tracker.Wandb", "mode": "of"}, "tracker.mode must be"),
     ],
-)  # fmt: skip
+)
 def test_a_value_out_of_range_is_refused_by_the_key_that_was_typed(
     composed: DictConfig, where: str, change: dict[str, Any], said: str
 ) -> None:
@@ -582,8 +614,19 @@ def test_paths_of_a_part_of_a_pool_are_named_where_they_were_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status = main(["inspect", "study.name=x", "pool=mixed", "pool.parts.pages.paths=[no.warc]", "~pool.parts.texts",
-                   "recipe=gopher", "evaluate=heldout", "evaluate.heldout=x.txt", "workers=1"])  # fmt: skip
+    status = main(
+        [
+            "inspect",
+            "study.name=x",
+            "pool=mixed",
+            "pool.parts.pages.paths=[no.warc]",
+            "~pool.parts.texts",
+            "recipe=gopher",
+            "evaluate=heldout",
+            "evaluate.heldout=x.txt",
+            "workers=1",
+        ]
+    )
     assert status == 2
     assert "pool.parts.pages.paths: nothing matches 'no.warc'" in capsys.readouterr().err
 

@@ -129,9 +129,14 @@ HERON, ADVERT, REIHER, MENU = (
 
 def test_the_stages_of_the_page_on_own_stages_do_what_it_says(left_by_own_stages) -> None:  # type: ignore[no-untyped-def]
     assert left_by_own_stages(lambda line: VENV not in line) == {
-        "edu": [HERON, REIHER], "english": [HERON, ADVERT, MENU], "adverts": [HERON, REIHER, MENU], "lid": [REIHER],
-        "long": [HERON, ADVERT, REIHER], "bars": [HERON, ADVERT, REIHER, "Home About Login"], "calm": [HERON, REIHER, MENU],
-    }  # fmt: skip
+        "edu": [HERON, REIHER],
+        "english": [HERON, ADVERT, MENU],
+        "adverts": [HERON, REIHER, MENU],
+        "lid": [REIHER],
+        "long": [HERON, ADVERT, REIHER],
+        "bars": [HERON, ADVERT, REIHER, "Home About Login"],
+        "calm": [HERON, REIHER, MENU],
+    }
 
 
 def test_datatrove_s_own_filter_does_what_the_page_on_own_stages_says(left_by_own_stages) -> None:  # type: ignore[no-untyped-def]

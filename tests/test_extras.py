@@ -105,9 +105,12 @@ def test_everything_that_is_imported_is_declared() -> None:
     for path in sorted((ROOT / "ablate").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = (
-                [one.name for one in node.names] if isinstance(node, ast.Import)
-                else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-            )  # fmt: skip
+                [one.name for one in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             for top in {name.partition(".")[0] for name in names} - {"ablate", "__future__"}:
                 if top not in sys.stdlib_module_names and not declared & set(
                     map(normal, brought.get(top, [top]))
@@ -117,7 +120,10 @@ def test_everything_that_is_imported_is_declared() -> None:
 
 
 def test_results_of_others_are_imported_and_reported_without_the_extras(tmp_path: Path) -> None:
-    scores = ["arm,seed,task,score", *(f"{arm},{seed},t,0.{seed}{n}" for n, arm in enumerate("ab") for seed in (3, 4, 6))]  # fmt: skip
+    scores = [
+        "arm,seed,task,score",
+        *(f"{arm},{seed},t,0.{seed}{n}" for n, arm in enumerate("ab") for seed in (3, 4, 6)),
+    ]
     (tmp_path / "s.csv").write_text("\n".join(scores) + "\n")
     made = bare(tmp_path, "import", "study.name=x", "results.csv=s.csv")
     assert made.returncode == 0, made.stderr
@@ -132,7 +138,7 @@ def test_results_of_others_are_imported_and_reported_without_the_extras(tmp_path
         (["plan", "study=demo"], "fasttext is not installed; pip install 'ablate[curation]'"),
         (["snapshot", "evaluate.snapshot=x"], "lm_eval is not installed; pip install 'ablate[evaluation]'"),
     ],
-)  # fmt: skip
+)
 def test_what_needs_an_extra_says_which(tmp_path: Path, arguments: list[str], said: str) -> None:
     made = bare(tmp_path, *arguments)
     assert made.returncode == 2 and said in made.stderr and made.stderr.count("\n") == 1, made.stderr

@@ -23,7 +23,10 @@ def test_sizes_are_those_of_the_models() -> None:
         assert body_parameters(vars(proxy)) == sum(p.numel() for p in model.parameters()) - 100 * 32
 
 
-@pytest.mark.parametrize(("parameters", "sequences", "lr"), [(13_500_000, 40, 0.0094), (108_000_000, 160, 0.0047), (864_000_000, 640, 0.00235)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameters", "sequences", "lr"),
+    [(13_500_000, 40, 0.0094), (108_000_000, 160, 0.0047), (864_000_000, 640, 0.00235)],
+)
 def test_the_ladder_by_hand(parameters: int, sequences: int, lr: float) -> None:
     """Eight times the size: four times the batch, half the rate."""
     assert ladder_lr(parameters) == pytest.approx(lr, rel=0.03)  # two digits
@@ -46,10 +49,14 @@ def test_the_proxy_brings_its_recipe() -> None:
     assert train.lr == 0.001
 
 
-@pytest.mark.parametrize(("name", "tokens", "sequences", "warmup", "lr", "decay", "last"), [
-    # mlfoundations/dclm, training/configs/411m_1x.json and 1b_1x_fast.json
-    ("dclm_400m_1x", 8_232_325_120, 512, 2000, 3e-3, 0.033, 3e-5), ("dclm_1b_1x", 28_795_904_000, 256, 5000, 3e-3, 0.033, 3e-5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "tokens", "sequences", "warmup", "lr", "decay", "last"),
+    [
+        # mlfoundations/dclm, training/configs/411m_1x.json and 1b_1x_fast.json
+        ("dclm_400m_1x", 8_232_325_120, 512, 2000, 3e-3, 0.033, 3e-5),
+        ("dclm_1b_1x", 28_795_904_000, 256, 5000, 3e-3, 0.033, 3e-5),
+    ],
+)
 def test_dclm_composes_to_its_own_files(
     name: str, tokens: int, sequences: int, warmup: int, lr: float, decay: float, last: float
 ) -> None:
@@ -65,10 +72,14 @@ def test_dclm_composes_to_its_own_files(
     assert train.lr * train.min_lr_ratio == pytest.approx(last)
 
 
-@pytest.mark.parametrize(("name", "tokens", "steps"), [
-    # huggingface/fineweb-2, ablations/training/launch_exp.py: dp 64, 4 accumulated, 4 at once, 2,048 long; arXiv 2406.17557, section 3.1
-    ("fineweb2", 14_000 * 64 * 4 * 4 * 2048, 14_000), ("fineweb", 28_000_000_000, 13_351),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "tokens", "steps"),
+    [
+        # huggingface/fineweb-2, ablations/training/launch_exp.py: dp 64, 4 accumulated, 4 at once, 2,048 long; arXiv 2406.17557, section 3.1
+        ("fineweb2", 14_000 * 64 * 4 * 4 * 2048, 14_000),
+        ("fineweb", 28_000_000_000, 13_351),
+    ],
+)
 def test_finewebs_compose_to_their_script(name: str, tokens: int, steps: int) -> None:
     train, proxy = composed(f"train={name}", "proxy=1b7")
     assert (train.tokens, train.tokens // train.batch_tokens, train.batch_tokens) == (
@@ -88,11 +99,15 @@ def test_finewebs_compose_to_their_script(name: str, tokens: int, steps: int) ->
     assert off_ladder(vars(proxy), lr=train.lr, batch_tokens=train.batch_tokens) is None
 
 
-@pytest.mark.parametrize(("name", "sequences", "steps", "lr", "billions", "proxy"), [
-    # arXiv 2504.11393, appendix A, table 2: batch size, training steps, LR, tokens trained
-    ("datadecide_20m", 64, 14_584, 8.4e-3, 1.9, "30m"), ("datadecide_150m", 192, 38_157, 4.2e-3, 15.0, "150m"),
-    ("datadecide_300m", 320, 45_787, 3.3e-3, 30.0, "350m"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "sequences", "steps", "lr", "billions", "proxy"),
+    [
+        # arXiv 2504.11393, appendix A, table 2: batch size, training steps, LR, tokens trained
+        ("datadecide_20m", 64, 14_584, 8.4e-3, 1.9, "30m"),
+        ("datadecide_150m", 192, 38_157, 4.2e-3, 15.0, "150m"),
+        ("datadecide_300m", 320, 45_787, 3.3e-3, 30.0, "350m"),
+    ],
+)
 def test_datadecides_compose_to_the_table(
     name: str, sequences: int, steps: int, lr: float, billions: float, proxy: str
 ) -> None:

@@ -59,8 +59,10 @@ def test_the_script_runs_without_network_and_leaves_nothing(script: Path, tmp_pa
     (tmp_path / "sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in FOLDER.iterdir()}
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg",
-    }  # fmt: skip
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "Agg",
+    }
     run = subprocess.run(
         [sys.executable, script.name],
         cwd=FOLDER,

@@ -117,10 +117,17 @@ def test_an_estimand(
     check_estimand(load_estimand(named))
     (tmp_path / "pages.jsonl").write_text('{"text": "It rained."}\n')
     given = [
-        "study.name=own", "pool=files", "pool.paths=[pages.jsonl]", "recipe=c4", "design=full_factorial", "plan.probe=false",
-        "evaluate=heldout", "evaluate.heldout=pages.jsonl", "design.factors=[language,line_dedup]",
+        "study.name=own",
+        "pool=files",
+        "pool.paths=[pages.jsonl]",
+        "recipe=c4",
+        "design=full_factorial",
+        "plan.probe=false",
+        "evaluate=heldout",
+        "evaluate.heldout=pages.jsonl",
+        "design.factors=[language,line_dedup]",
         f"estimands=[main_effect,{named}]",
-    ]  # fmt: skip
+    ]
     assert main(["plan", *given]) == 0
     assert f"reported: main_effect, {named}" in capsys.readouterr().out
     assert main(["plan", *given[:-1], "estimands=[main_effect,mine/nowhere.py:WithoutBoth]"]) == 2
@@ -214,9 +221,14 @@ def test_a_view(own: Path, name: str, tmp_path: Path) -> None:
     pages = tmp_path / "pages.jsonl"
     pages.write_text("".join(json.dumps({"text": "word" * count}) + "\n" for count in (1, 2, 4)))
     overrides = [
-        "pool=files", f"pool.paths=[{pages}]", "recipe=c4", "evaluate=heldout", f"evaluate.heldout={pages}",
-        "workers=1", *(f"stages.{stage}.enabled=false" for stage in ("language", "c4_quality")),
-    ]  # fmt: skip
+        "pool=files",
+        f"pool.paths=[{pages}]",
+        "recipe=c4",
+        "evaluate=heldout",
+        f"evaluate.heldout={pages}",
+        "workers=1",
+        *(f"stages.{stage}.enabled=false" for stage in ("language", "c4_quality")),
+    ]
     asked = str(own / "lengths.py") if name == "file" else "views_of_mine.lengths"
     if name == "module":
         (tmp_path / "views_of_mine").mkdir()

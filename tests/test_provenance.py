@@ -32,8 +32,12 @@ def test_the_commit_is_that_of_the_repository_that_keeps_the_package(tmp_path: P
     git("add", "." if tracked else "analysis.py")
     git("commit", "-qm", "a")
     asked = subprocess.run(
-        [sys.executable, "-c", ASK], cwd=place, env={"PYTHONPATH": str(place), "PATH": "/usr/bin:/bin:/usr/local/bin"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", ASK],
+        cwd=place,
+        env={"PYTHONPATH": str(place), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     commit = git("rev-parse", "HEAD")
     assert asked.stdout.split()[0] == (commit if tracked else "None")

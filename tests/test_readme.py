@@ -119,13 +119,22 @@ def test_the_example_of_import_runs_as_printed(tmp_path: Path, monkeypatch: pyte
         folder = tmp_path / "out" / arm / f"seed-{seed}"
         folder.mkdir(parents=True)
         results = {"task": {"alias": "task", "acc,none": 0.5 + 0.1 * (arm == "full") + 0.01 * seed}}
-        page = {"results": results, "n-shot": {"task": 0}, "higher_is_better": {"task": {"acc": True}},
-                "versions": {"task": 1}, "configs": {"task": {"task": "task"}}}  # fmt: skip
+        page = {
+            "results": results,
+            "n-shot": {"task": 0},
+            "higher_is_better": {"task": {"acc": True}},
+            "versions": {"task": 1},
+            "configs": {"task": {"task": "task"}},
+        }
         (folder / "results_2024-01-01T00-00-00.000000.json").write_text(json.dumps(page))
     run = subprocess.run(
         ["bash", "-c", line.replace("ablate", f"{sys.executable} -m ablate", 1) + " study.name=theirs"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     assert run.returncode == 0, run.stderr
     assert "4 runs of 2 arms imported" in run.stdout
 

@@ -129,8 +129,13 @@ def test_every_page_of_docs_is_in_the_navigation() -> None:
     listed = {path for _, entries in pages.parts() for path in entries}
     assert {PurePosixPath("docs") / path.name for path in (ROOT / "docs").glob("*.md")} <= listed
     assert [caption for caption, _ in pages.parts()] == [
-        "Begin", "Do", "Look up", "Understand", "Results", "Take part",
-    ]  # fmt: skip
+        "Begin",
+        "Do",
+        "Look up",
+        "Understand",
+        "Results",
+        "Take part",
+    ]
 
 
 def test_links_of_the_pages_lead_to_files() -> None:
@@ -149,8 +154,15 @@ def test_links_are_moved_and_code_is_left() -> None:
 
 
 def test_the_contracts_are_those_that_contributing_names() -> None:
-    assert {"ablate.stages.base", "ablate.pool.source", "ablate.teacher.base", "ablate.classifier.student",
-            "ablate.tracking.tracker", "ablate.design.base", "ablate.estimand.base"} <= set(reference.contracts())  # fmt: skip
+    assert {
+        "ablate.stages.base",
+        "ablate.pool.source",
+        "ablate.teacher.base",
+        "ablate.classifier.student",
+        "ablate.tracking.tracker",
+        "ablate.design.base",
+        "ablate.estimand.base",
+    } <= set(reference.contracts())
 
 
 @pytest.mark.slow
@@ -173,8 +185,15 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     api = (html / "reference" / "python.html").read_text(encoding="utf-8") + (
         html / "reference" / "plugins.html"
     ).read_text(encoding="utf-8")
-    for name in ("ablate.open_study", "ablate.compare", "ablate.published", "ablate.opened.study.OpenedStudy.effects",
-                 "ablate.testing.check_stage", "ablate.stages.base.Filter", "ablate.estimand.base.Estimand"):  # fmt: skip
+    for name in (
+        "ablate.open_study",
+        "ablate.compare",
+        "ablate.published",
+        "ablate.opened.study.OpenedStudy.effects",
+        "ablate.testing.check_stage",
+        "ablate.stages.base.Filter",
+        "ablate.estimand.base.Estimand",
+    ):
         assert f'id="{name}"' in api, name
     fetched = re.compile(
         r'<(?:script|img|iframe)[^>]*src="(?:https?:)?//|<link[^>]*rel="stylesheet"[^>]*href="(?:https?:)?//'

@@ -43,14 +43,17 @@ def test_a_sum_is_that_of_the_files_bytes_in_the_form_of_xxh128sum(tmp_path: Pat
     assert not whole(tmp_path / "plain.txt"), "a file without a sum does not count as finished"
 
 
-@pytest.mark.parametrize("change", [
-    lambda path: path.write_bytes(b"{\"a\": 2}\n"),
-    lambda path: path.write_bytes(b""),
-    lambda path: path.write_bytes(path.read_bytes() + b" "),
-    lambda path: path.unlink(),
-    lambda path: sum_path(path).write_bytes(b""),
-    lambda path: sum_path(path).write_bytes(b"\xff" + sum_path(path).read_bytes()[1:]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(b'{"a": 2}\n'),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes() + b" "),
+        lambda path: path.unlink(),
+        lambda path: sum_path(path).write_bytes(b""),
+        lambda path: sum_path(path).write_bytes(b"\xff" + sum_path(path).read_bytes()[1:]),
+    ],
+)
 def test_what_is_not_as_it_was_written_is_named_and_made_again(
     tmp_path: Path, change: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,8 +108,9 @@ def test_a_kill_at_any_event_leaves_the_old_or_the_new_file_whole(tmp_path: Path
         versions = [f"version {events}", f"version {events} again"]
         before = path.read_text() if path.exists() else None
         codes = [
-            subprocess.run([sys.executable, "-c", KILLED, str(events), str(path), text]).returncode for text in versions
-        ]  # fmt: skip
+            subprocess.run([sys.executable, "-c", KILLED, str(events), str(path), text]).returncode
+            for text in versions
+        ]
         assert set(codes) <= {0, -signal.SIGKILL}
         done = codes == [0, 0]
         if path.exists():

@@ -55,10 +55,16 @@ def crawl_index_of(folder: Path) -> CrawlIndex:
     """An index of the two records of `b.warc`."""
     length = (folder / "b.warc").stat().st_size // 2
     rows = [
-        {"url": "https://a.example/", "url_host_name": "a.example", "content_digest": f"D{n}", "warc_filename": "b.warc",
-         "warc_record_offset": n * length, "warc_record_length": length}
+        {
+            "url": "https://a.example/",
+            "url_host_name": "a.example",
+            "content_digest": f"D{n}",
+            "warc_filename": "b.warc",
+            "warc_record_offset": n * length,
+            "warc_record_length": length,
+        }
         for n in range(2)
-    ]  # fmt: skip
+    ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "index.parquet")
     return CrawlIndex(paths=[str(folder / "index.parquet")], root=str(folder), rate=1.0)
 

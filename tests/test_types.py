@@ -158,7 +158,9 @@ def test_no_mapping_of_anything_crosses_the_border_of_a_package() -> None:
 
 def test_the_search_finds_what_it_is_for() -> None:
     """A field, a method's argument, a result and an alias, each within another type."""
-    tree = ast.parse("Row = dict[str, Any]\nclass A:\n    f: list[Row]\n    def m(self, x: Mapping[str, Any] | None) -> int: ...\n"
-                     "    def _p(self, x: dict[str, Any]): ...\ndef g() -> tuple[dict[str, Any], int]: ...\n")  # fmt: skip
+    tree = ast.parse(
+        "Row = dict[str, Any]\nclass A:\n    f: list[Row]\n    def m(self, x: Mapping[str, Any] | None) -> int: ...\n"
+        "    def _p(self, x: dict[str, Any]): ...\ndef g() -> tuple[dict[str, Any], int]: ...\n"
+    )
     found = [name for _, name, given in signatures(tree) if any(map(is_open, ast.walk(given)))]
     assert aliases(tree) == {"Row"} and found == ["A.m", "g"]

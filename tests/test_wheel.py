@@ -34,7 +34,12 @@ def test_a_wheel_works_away_from_the_repository(tmp_path: Path) -> None:
             assert packed == {path.name for path in folder.glob("*.yaml")}
     code = "import ablate, sys; from ablate.cli import main; print(ablate.__file__); sys.exit(main(['plan', 'study=demo', 'plan.probe=false']))"
     shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
-    ).stdout  # fmt: skip
+    ).stdout
     assert str(tmp_path / "site") in shown and "11 arms x 5 seeds = 55 runs" in shown

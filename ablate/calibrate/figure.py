@@ -44,9 +44,12 @@ def coverage(cells: Sequence[Cell], path: Path) -> None:
             axis.set_title(f"{n} seeds", fontsize=10)
             axis.set_xlim(50, 100)
         for label, colour, marker in (
-            ("held", HELPS, "o"), ("wider than needed", NONE, "o"), ("too narrow: not claimed", HURTS, "o"),
-            ("arms share seeds", INK, "o"), ("each arm its own", INK, "s"),
-        ):  # fmt: skip
+            ("held", HELPS, "o"),
+            ("wider than needed", NONE, "o"),
+            ("too narrow: not claimed", HURTS, "o"),
+            ("arms share seeds", INK, "o"),
+            ("each arm its own", INK, "s"),
+        ):
             axes[-1].plot([], [], marker, color=colour, markersize=4, label=label)
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
         figure.suptitle("Coverage of 95 % intervals; band 93.5 to 96.5 %", x=0.01, ha="left", weight="bold")
@@ -91,8 +94,10 @@ def trained(found: Mapping[str, Trained], path: Path) -> None:
                 axis.plot(
                     100 * float(np.mean([c.power for c in there])),
                     100 * float(np.mean([c.p_value <= 0.05 for c in there])),
-                    "o", color=(HELPS, HURTS, NONE)[number % 3], label=name if factor == there[0].factor and factor == one.contrasts[0].factor else None,
-                )  # fmt: skip
+                    "o",
+                    color=(HELPS, HURTS, NONE)[number % 3],
+                    label=name if factor == there[0].factor and factor == one.contrasts[0].factor else None,
+                )
         axis.set_title("detected against predicted", fontsize=10)
         axis.set_xlabel("predicted power, %")
         axis.set_ylabel("small studies with p <= 0.05, %")

@@ -86,13 +86,25 @@ class MissingTask:
             failed = int(np.isnan(table[1]).sum())
             noticed += failure_p(failed, self.seeds, 0, self.seeds) <= 0.05
         return Missing(
-            self.rate, self.lowest, self.seeds, self.studies, measured, covered, float(np.mean(off)), float(np.mean(worst)), noticed,
-        )  # fmt: skip
+            self.rate,
+            self.lowest,
+            self.seeds,
+            self.studies,
+            measured,
+            covered,
+            float(np.mean(off)),
+            float(np.mean(worst)),
+            noticed,
+        )
 
 
 def missing_tasks(seeds: Sequence[int], studies: int, seed: int = 0) -> list[MissingTask]:
     """Every cell among the numbers of seeds that are asked for."""
     return [
         MissingTask(rate, lowest, n, studies, seed)
-        for lowest in (False, True) for rate in RATES if rate or not lowest for n in SEEDS if n in seeds
-    ]  # fmt: skip
+        for lowest in (False, True)
+        for rate in RATES
+        if rate or not lowest
+        for n in SEEDS
+        if n in seeds
+    ]

@@ -82,9 +82,14 @@ def section(studies: Mapping[str, Study], seeds: int) -> list[str]:
 
 def _told(name: str, other: str, found: list[Against], seeds: int) -> str:
     cells = [
-        [a.factor, *(f"{e.estimate:+.4f} ± {e.seed_error:.4f}" for e in (a.near, a.truth)), f"{a.difference:+.1f}", str(a.covered)]
+        [
+            a.factor,
+            *(f"{e.estimate:+.4f} ± {e.seed_error:.4f}" for e in (a.near, a.truth)),
+            f"{a.difference:+.1f}",
+            str(a.covered),
+        ]
         for a in found
-    ]  # fmt: skip
+    ]
     rms = math.sqrt(np.mean([(a.near.estimate - a.truth.estimate) ** 2 for a in found]))
     own = math.sqrt(np.mean([a.near.seed_error**2 + a.truth.seed_error**2 for a in found]))
     total = Share(sum(a.covered.hits for a in found), sum(a.covered.n for a in found))

@@ -117,9 +117,19 @@ class NullTask:
             ever |= helps
             ever_claims |= helps | hurts
         return NullReports(
-            case.name, self.noise, self.looks, self.shared, self.shared != case.own_seeds, len(specs),
-            len({spec.estimand for spec in specs}), self.studies, int(helps.sum()), int((helps | hurts).sum()), int(ever.sum()), int(ever_claims.sum()),
-        )  # fmt: skip
+            case.name,
+            self.noise,
+            self.looks,
+            self.shared,
+            self.shared != case.own_seeds,
+            len(specs),
+            len({spec.estimand for spec in specs}),
+            self.studies,
+            int(helps.sum()),
+            int((helps | hurts).sum()),
+            int(ever.sum()),
+            int(ever_claims.sum()),
+        )
 
 
 def null_scores(
@@ -141,10 +151,20 @@ def looks_of(seeds: Sequence[int]) -> tuple[int, ...]:
         for number, n in enumerate(seeds)
     ]
     plan = Plan(
-        study="null", title="", question="", prediction="", design="single",
-        arms={"full": Arm(name="full", levels={}, config={})}, reference="full", factors=(),
-        seeds=tuple(range(seeds[-1])), contrasts=(), metrics=headline, stages=(), tracker={},
-    )  # fmt: skip
+        study="null",
+        title="",
+        question="",
+        prediction="",
+        design="single",
+        arms={"full": Arm(name="full", levels={}, config={})},
+        reference="full",
+        factors=(),
+        seeds=tuple(range(seeds[-1])),
+        contrasts=(),
+        metrics=headline,
+        stages=(),
+        tracker={},
+    )
     rule = Study(Path(), plan, {}, {}, history=standing(plan, entries)).looks
     return (seeds[-1],) if rule is None else rule.seeds
 
@@ -174,8 +194,15 @@ def words(
         for study, gain in np.argwhere(p <= 0.05):
             place = study, gain
             one = Estimate(
-                float(estimate[place]), np.nan, np.nan, tasks.shape[3], float(error[place]), float(df[place]), float(p[place]), "paired",
-            )  # fmt: skip
+                float(estimate[place]),
+                np.nan,
+                np.nan,
+                tasks.shape[3],
+                float(error[place]),
+                float(df[place]),
+                float(p[place]),
+                "paired",
+            )
             kind = verdict(one, p_adjusted=float(adjusted[place]), higher_is_better=True).kind
             if kind in said:
                 said[kind][study] = True
@@ -198,6 +225,10 @@ def null_tasks(noises: Sequence[str], seeds: Sequence[int], studies: int, seed: 
     designs = {case.name: case for case in reversed(shipped())}
     return [
         NullTask(case, noise, looks, shared, studies, seed)
-        for case in reversed(designs.values()) for shared in (True, False)
-        for noise in NOISES if noise in noises for looks in SEEDS if set(looks) <= set(seeds) and (len(looks) == 1 or noise == "equal")
-    ]  # fmt: skip
+        for case in reversed(designs.values())
+        for shared in (True, False)
+        for noise in NOISES
+        if noise in noises
+        for looks in SEEDS
+        if set(looks) <= set(seeds) and (len(looks) == 1 or noise == "equal")
+    ]

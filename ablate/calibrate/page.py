@@ -21,22 +21,38 @@ def write_trained(found: Mapping[str, Trained], folder: Path) -> str:
         "study", "factor", "estimate", "ci_low", "ci_high", "p_value", "truth", "truth_error", "covered", "power",
     )  # fmt: skip
     cells = (
-        (name, c.factor, c.estimate, c.ci_low, c.ci_high, c.p_value, c.truth, c.truth_error, c.covered, f"{c.power:.4f}")
-        for name, trained in found.items() for c in trained.contrasts
-    )  # fmt: skip
+        (
+            name,
+            c.factor,
+            c.estimate,
+            c.ci_low,
+            c.ci_high,
+            c.p_value,
+            c.truth,
+            c.truth_error,
+            c.covered,
+            f"{c.power:.4f}",
+        )
+        for name, trained in found.items()
+        for c in trained.contrasts
+    )
     write_text(folder / "contrasts.csv", csv_text(header, cells))
     rows = []
     for name, trained in found.items():
         planted = [c for c in trained.contrasts if c.planted]
         rows += [
             [name, f"coverage of 95 % intervals, {len(trained.contrasts)} gains", str(trained.coverage)],
-            ["", f"coverage, the {len(planted)} gains with a planted effect", str(Share(sum(c.covered for c in planted), len(planted)))],
+            [
+                "",
+                f"coverage, the {len(planted)} gains with a planted effect",
+                str(Share(sum(c.covered for c in planted), len(planted))),
+            ],
             ["", "A/A contrasts rejected at 5 %", str(trained.false_positives)],
             ["", "planted signs recovered", str(trained.signs)],
             ["", "planted effects detected at 5 %", str(trained.found)],
             ["", "their predicted power, mean", f"{100 * trained.predicted:.1f} %"],
             ["", "correlation between arms that share seeds", f"{trained.shared:.2f}"],
-        ]  # fmt: skip
+        ]
     text = (
         "Each study below is cut into small studies of three seeds; the truth of a gain is its mean over the study's "
         "other seeds, and the interval is widened for that mean's own error. An effect counts as planted where that "
@@ -45,9 +61,15 @@ def write_trained(found: Mapping[str, Trained], folder: Path) -> str:
         "study share its reference runs."
     )
     return "\n\n".join(
-        ["## Trained: real proxies", text, markdown(("study", "figure", "found"), rows, left=2),
-         "![Estimates from three seeds against the truth](trained.svg)", "Gains one by one:", _by_factor(found)]
-    )  # fmt: skip
+        [
+            "## Trained: real proxies",
+            text,
+            markdown(("study", "figure", "found"), rows, left=2),
+            "![Estimates from three seeds against the truth](trained.svg)",
+            "Gains one by one:",
+            _by_factor(found),
+        ]
+    )
 
 
 def _by_factor(found: Mapping[str, Trained]) -> str:
@@ -57,11 +79,17 @@ def _by_factor(found: Mapping[str, Trained]) -> str:
             there = [c for c in trained.contrasts if c.factor == factor]
             truth = float(np.mean([c.truth for c in there]))
             hits = sum(c.p_value <= 0.05 for c in there)
-            rows.append([
-                name, factor, f"{truth:+.4f}", f"{np.mean([c.truth_error for c in there]):.4f}",
-                str(Share(sum(c.covered for c in there), len(there))), str(Share(hits, len(there))),
-                f"{100 * float(np.mean([c.power for c in there])):.0f} %",
-            ])  # fmt: skip
+            rows.append(
+                [
+                    name,
+                    factor,
+                    f"{truth:+.4f}",
+                    f"{np.mean([c.truth_error for c in there]):.4f}",
+                    str(Share(sum(c.covered for c in there), len(there))),
+                    str(Share(hits, len(there))),
+                    f"{100 * float(np.mean([c.power for c in there])):.0f} %",
+                ]
+            )
     header = ("study", "stage", "gain, other seeds", "its error", "covered", "p <= 0.05", "predicted power")
     return markdown(header, rows, left=2)
 

@@ -160,23 +160,45 @@ def _seed_where_present(rng: np.random.Generator, runs: Runs) -> Floats:
 POPULATIONS: dict[str, Population] = {
     "equal": Population("equal normal noise", _normal(lambda runs: np.ones(len(runs.present))), assumed=True),
     "one_loud": Population("one arm with 10 times the variance", _normal(_last(10**0.5)), assumed=True),
-    "loud_reference": Population("the reference with 10 times the variance", _normal(lambda runs: np.where(runs.reference, 10**0.5, 1.0)), assumed=True),
-    "sd_1_to_10": Population("standard deviations from 1 to 10 over the arms", _normal(lambda runs: np.geomspace(1, 10, len(runs.present))), assumed=True),
+    "loud_reference": Population(
+        "the reference with 10 times the variance",
+        _normal(lambda runs: np.where(runs.reference, 10**0.5, 1.0)),
+        assumed=True,
+    ),
+    "sd_1_to_10": Population(
+        "standard deviations from 1 to 10 over the arms",
+        _normal(lambda runs: np.geomspace(1, 10, len(runs.present))),
+        assumed=True,
+    ),
     "one_very_loud": Population("one arm with 100 times the variance", _normal(_last(10.0))),
     "heavy_tails": Population("Student-t noise with 3 degrees of freedom", _heavy),
     "exponential": Population("exponential noise to the bad side, in all arms", _exponential),
-    "exponential_reference": Population("exponential noise to the bad side in the reference, others normal and 0.3 as loud", _skewed_reference(_minus_exponential)),
-    "lognormal_reference": Population("minus-lognormal noise in the reference, others normal and 0.3 as loud", _skewed_reference(_minus_lognormal)),
+    "exponential_reference": Population(
+        "exponential noise to the bad side in the reference, others normal and 0.3 as loud",
+        _skewed_reference(_minus_exponential),
+    ),
+    "lognormal_reference": Population(
+        "minus-lognormal noise in the reference, others normal and 0.3 as loud",
+        _skewed_reference(_minus_lognormal),
+    ),
     "bimodal_90_90": Population("a run has made a transition or not: 90 % in every arm", _bimodal(0.9, 0.9)),
     "bimodal_90_50": Population("... 90 % in the reference, 50 % in the others", _bimodal(0.9, 0.5)),
     "bimodal_80_20": Population("... 80 % in the reference, 20 % in the others", _bimodal(0.8, 0.2)),
     "bimodal_90_0": Population("... 90 % in the reference, none in the others", _bimodal(0.9, 0.0)),
     "bounded": Population("beta scores of mean 0.99 in every arm", _bounded(0.99, 0.99)),
-    "bounded_reference": Population("beta scores of mean 0.99 in the reference, 0.95 in the others", _bounded(0.99, 0.95)),
-    "every_stage_by_seed": Population("every stage's effect varies with the seed, by a quarter of a run's noise either way", _stages_by_seed(0.25, slice(None))),
-    "one_stage_by_seed": Population("one stage's effect varies with the seed, by half a run's noise either way", _stages_by_seed(0.5, slice(1))),
+    "bounded_reference": Population(
+        "beta scores of mean 0.99 in the reference, 0.95 in the others", _bounded(0.99, 0.95)
+    ),
+    "every_stage_by_seed": Population(
+        "every stage's effect varies with the seed, by a quarter of a run's noise either way",
+        _stages_by_seed(0.25, slice(None)),
+    ),
+    "one_stage_by_seed": Population(
+        "one stage's effect varies with the seed, by half a run's noise either way",
+        _stages_by_seed(0.5, slice(1)),
+    ),
     "seed_by_presence": Population("seeds move only arms that have the first stage", _seed_where_present),
-}  # fmt: skip
+}
 """Kinds of noise by name. Gains are drawn in units of a quiet arm's noise."""
 
 

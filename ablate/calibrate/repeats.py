@@ -107,10 +107,18 @@ class RepeatTask:
         hits, tries = (by_tenths(what, (effect * scales).ravel()) for what in (many, np.ones_like(many)))
         low, high = np.quantile(effect, [0.1, 0.9])
         return Repeats(
-            case.name, self.noise, self.seeds, shared, self.studies, len(weights),
-            by_tenths(called, effect), by_tenths(np.ones_like(called), effect), tuple(np.divide(hits, tries).tolist()),
-            by_tenths(called_alone(bound, *repeat), bound), float(high / low),
-        )  # fmt: skip
+            case.name,
+            self.noise,
+            self.seeds,
+            shared,
+            self.studies,
+            len(weights),
+            by_tenths(called, effect),
+            by_tenths(np.ones_like(called), effect),
+            tuple(np.divide(hits, tries).tolist()),
+            by_tenths(called_alone(bound, *repeat), bound),
+            float(high / low),
+        )
 
 
 def kept(shares: Sequence[float]) -> int:
@@ -150,5 +158,9 @@ def repeat_tasks(
     cases = [case for case in shipped() if case.usual]
     return [
         RepeatTask(case, noise, n, studies, seed)
-        for case in cases for noise in NOISES if noise in noises for n in SEEDS if n in seeds
-    ]  # fmt: skip
+        for case in cases
+        for noise in NOISES
+        if noise in noises
+        for n in SEEDS
+        if n in seeds
+    ]

@@ -62,9 +62,13 @@ class ShapeTask:
         tables = draw(self.noise, rng, Runs(self.studies, self.seeds, absent == 0.0, shared=True))
         found = [noise_shape(table) for table in tables]
         return Noticed(
-            self.noise, self.seeds, self.studies, sum(one.splits for one in found),
-            sum(bool(one.split_arms) for one in found), sum(one.leans for one in found),
-        )  # fmt: skip
+            self.noise,
+            self.seeds,
+            self.studies,
+            sum(one.splits for one in found),
+            sum(bool(one.split_arms) for one in found),
+            sum(one.leans for one in found),
+        )
 
 
 def shape_tasks(noises: Sequence[str], seeds: Sequence[int], studies: int, seed: int = 0) -> list[ShapeTask]:

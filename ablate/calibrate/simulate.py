@@ -131,8 +131,15 @@ def stream(*parts: Any) -> np.random.Generator:
 
 
 def simulate(
-    case: Case, noise: str, seeds: int, studies: int, *, interactions: bool = False, shared: bool = True, seed: int = 0
-) -> Cell:  # fmt: skip
+    case: Case,
+    noise: str,
+    seeds: int,
+    studies: int,
+    *,
+    interactions: bool = False,
+    shared: bool = True,
+    seed: int = 0,
+) -> Cell:
     """Simulate one cell.
 
     Args:
@@ -157,9 +164,21 @@ def simulate(
     # Holm lets something through when the smallest p-value passes the first step.
     claims = (p.min(axis=1) * p.shape[1] <= 0.05).sum()
     return Cell(
-        case.name, case.estimand, noise, interactions, shared, shared != case.own_seeds, seeds, len(arms), len(specs),
-        studies, tuple((off <= half).sum(axis=0).tolist()), int((p <= 0.05).sum()), int(claims), float(np.median(2 * half)),
-    )  # fmt: skip
+        case.name,
+        case.estimand,
+        noise,
+        interactions,
+        shared,
+        shared != case.own_seeds,
+        seeds,
+        len(arms),
+        len(specs),
+        studies,
+        tuple((off <= half).sum(axis=0).tolist()),
+        int((p <= 0.05).sum()),
+        int(claims),
+        float(np.median(2 * half)),
+    )
 
 
 def estimated(tables: Floats, weights: Floats, *, shared: bool) -> tuple[Floats, Floats, Floats]:
@@ -182,8 +201,14 @@ class Task:
     def __call__(self) -> Cell:
         """Simulate it."""
         return simulate(
-            self.case, self.noise, self.seeds, self.studies, interactions=self.interactions, shared=self.shared, seed=self.seed,
-        )  # fmt: skip
+            self.case,
+            self.noise,
+            self.seeds,
+            self.studies,
+            interactions=self.interactions,
+            shared=self.shared,
+            seed=self.seed,
+        )
 
 
 def tasks(noises: Sequence[str], seeds: Sequence[int], studies: int, seed: int = 0) -> list[Task]:

@@ -137,10 +137,19 @@ def check(study: Study, seeds: int = 3) -> Trained:
             sd, truth = float(outside.std(ddof=1)), float(outside.mean())
             # The truth has an error of its own; estimate minus truth has both.
             half = (e.ci_high - e.estimate) * math.sqrt(1 + len(group) / len(rest))
-            found.append(Contrast(
-                name, e.estimate, e.ci_low, e.ci_high, e.p_value, truth, sd / math.sqrt(len(rest)),
-                abs(e.estimate - truth) <= half, power(truth, sd / math.sqrt(seeds), e.df),
-            ))  # fmt: skip
+            found.append(
+                Contrast(
+                    name,
+                    e.estimate,
+                    e.ci_low,
+                    e.ci_high,
+                    e.p_value,
+                    truth,
+                    sd / math.sqrt(len(rest)),
+                    abs(e.estimate - truth) <= half,
+                    power(truth, sd / math.sqrt(seeds), e.df),
+                )
+            )
     aa = [p for row in table for p in aa_p_values(row, seeds)]
     return Trained(seeds, tuple(found), tuple(aa), seed_correlation(table).value)
 

@@ -105,10 +105,18 @@ class FastText(Student):
             labelled = [f"{LABEL}{target:g} {line}" for target, line in zip(targets, lines, strict=True)]
             data.write_text("\n".join(labelled) + "\n", encoding="utf-8")
             settings = {
-                "input": str(data), "dim": self.dim, "wordNgrams": self.ngram, "bucket": self.buckets,
-                "epoch": self.passes(lines), "lr": self.lr, "minCount": self.min_count, "loss": "softmax", "thread": 1,
-                "seed": seed, "verbose": 0,
-            }  # fmt: skip
+                "input": str(data),
+                "dim": self.dim,
+                "wordNgrams": self.ngram,
+                "bucket": self.buckets,
+                "epoch": self.passes(lines),
+                "lr": self.lr,
+                "minCount": self.min_count,
+                "loss": "softmax",
+                "thread": 1,
+                "seed": seed,
+                "verbose": 0,
+            }
             command = [sys.executable, "-c", TRAIN, json.dumps(settings), str(path)]
             done = subprocess.run(command, env=os.environ | ZEROED, capture_output=True, text=True)
         if done.returncode:

@@ -106,9 +106,19 @@ def _origin(
         order = f"by a hash of id and seed, as a run of order seed {order_seed} reads them in its first epoch"
     stages = [(stage.name, [step.identity() for step in stage.steps()]) for stage in prepared.stages]
     return Origin(
-        plan.study, arm.name, arm.levels, seed, str(prepared.draw), builder.pool.digest, prepared.info["key"],
-        prepared.info["content"], prepared.tokenizer.digest, stages, prepared.info["funnel"], order,
-    )  # fmt: skip
+        plan.study,
+        arm.name,
+        arm.levels,
+        seed,
+        str(prepared.draw),
+        builder.pool.digest,
+        prepared.info["key"],
+        prepared.info["content"],
+        prepared.tokenizer.digest,
+        stages,
+        prepared.info["funnel"],
+        order,
+    )
 
 
 def _script(arm: Arm, seed: int, asked: ExportConfig, folder: Path) -> int:

@@ -151,12 +151,20 @@ def decontamination(config: DictConfig) -> Decontamination:
 
 def _summary(made: Generation) -> dict[str, Any]:
     return {
-        "questions": made.asked, "answered": made.answered, "new_answers": made.new, "documents": len(made.rows),
-        "defects": made.defects(), "complete": made.complete, "stopped_by_max_cost": made.capped,
-        "input_tokens": made.input_tokens, "output_tokens": made.output_tokens,
-        "cost": None if math.isnan(made.cost) else made.cost, "answers_lost": made.lost,
-        "answers_without_usage": made.unmetered, "failures": made.failures,
-    }  # fmt: skip
+        "questions": made.asked,
+        "answered": made.answered,
+        "new_answers": made.new,
+        "documents": len(made.rows),
+        "defects": made.defects(),
+        "complete": made.complete,
+        "stopped_by_max_cost": made.capped,
+        "input_tokens": made.input_tokens,
+        "output_tokens": made.output_tokens,
+        "cost": None if math.isnan(made.cost) else made.cost,
+        "answers_lost": made.lost,
+        "answers_without_usage": made.unmetered,
+        "failures": made.failures,
+    }
 
 
 def _terminal(made: Generation) -> str:
@@ -164,14 +172,34 @@ def _terminal(made: Generation) -> str:
     rows = [
         ["questions", f"{made.asked:,}", ""],
         ["answered", f"{made.answered:,}", f"{made.new:,} of them new"],
-        *([["no answer", f"{made.asked - made.answered:,}",
-            "generate.max_cost is reached" if made.capped else next(iter(made.failures.values()), "")]]
-          if not made.complete else []),
-        ["documents", f"{len(made.rows):,}", f"{sum('defects' not in row for row in made.rows):,} without a recorded defect"],
+        *(
+            [
+                [
+                    "no answer",
+                    f"{made.asked - made.answered:,}",
+                    "generate.max_cost is reached" if made.capped else next(iter(made.failures.values()), ""),
+                ]
+            ]
+            if not made.complete
+            else []
+        ),
+        [
+            "documents",
+            f"{len(made.rows):,}",
+            f"{sum('defects' not in row for row in made.rows):,} without a recorded defect",
+        ],
         *([name, f"{count:,}", ""] for name, count in made.defects().items()),
         ["tokens read", f"{made.input_tokens:,}", ""],
         ["tokens written", f"{made.output_tokens:,}", ""],
-        *([["lost on the way", f"{made.lost:,}", "may have been charged for: counted at their most"]] if made.lost else []),
-        ["cost", cost, f"{made.unmetered:,} answers without usage counted at their most" if made.unmetered else ""],
-    ]  # fmt: skip
+        *(
+            [["lost on the way", f"{made.lost:,}", "may have been charged for: counted at their most"]]
+            if made.lost
+            else []
+        ),
+        [
+            "cost",
+            cost,
+            f"{made.unmetered:,} answers without usage counted at their most" if made.unmetered else "",
+        ],
+    ]
     return aligned(("generation", "count", ""), rows)

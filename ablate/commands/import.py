@@ -40,10 +40,18 @@ def main(config: DictConfig) -> int:
     asked, study = settings.results, settings.study
     found = _read(asked)
     write_study(
-        found, folder, name=study.name, title=study.title, question=study.question, primary=asked.primary,
-        aggregate=asked.aggregate, reference=asked.reference,
-        allow_missing=asked.allow_missing, replan=study.replan, estimands=settings.estimands,
-    )  # fmt: skip
+        found,
+        folder,
+        name=study.name,
+        title=study.title,
+        question=study.question,
+        primary=asked.primary,
+        aggregate=asked.aggregate,
+        reference=asked.reference,
+        allow_missing=asked.allow_missing,
+        replan=study.replan,
+        estimands=settings.estimands,
+    )
     imported = load_study(folder)
     rows = write_report(imported)
     print(f"{len(imported.records)} runs of {len(imported.arms)} arms imported")

@@ -111,16 +111,33 @@ def _terminal(summary: dict[str, Any]) -> str:
     rows = [
         ["documents", f"{summary['documents']:,}", ""],
         ["answered", f"{summary['answered']:,}", f"{summary['new_answers']:,} of them new"],
-        ["without a score", f"{summary['unparsed']:,}", "" if share is None else f"{100 * share:.1f} % of the answers"],
+        [
+            "without a score",
+            f"{summary['unparsed']:,}",
+            "" if share is None else f"{100 * share:.1f} % of the answers",
+        ],
         ["no answer", f"{summary['failed']:,}", next(iter(summary["failures"].values()), "")],
-        ["not asked", f"{summary['not_asked']:,}", "label.max_cost is reached" if summary["stopped_by_max_cost"] else ""],
+        [
+            "not asked",
+            f"{summary['not_asked']:,}",
+            "label.max_cost is reached" if summary["stopped_by_max_cost"] else "",
+        ],
         *([f"score {score}", f"{count:,}", ""] for score, count in summary["distribution"].items()),
-        *([["lost on the way", f"{summary['answers_lost']:,}", "may have been charged for: counted at their most"]]
-          if summary["answers_lost"] else []),
+        *(
+            [
+                [
+                    "lost on the way",
+                    f"{summary['answers_lost']:,}",
+                    "may have been charged for: counted at their most",
+                ]
+            ]
+            if summary["answers_lost"]
+            else []
+        ),
         ["tokens read", f"{summary['input_tokens']:,}", ""],
         ["tokens written", f"{summary['output_tokens']:,}", ""],
         ["cost", cost, ""],
-    ]  # fmt: skip
+    ]
     if summary["answers_without_usage"]:
         rows[-1][-1] = f"{summary['answers_without_usage']:,} answers without usage counted at their most"
     return aligned(("labels", "count", ""), rows)

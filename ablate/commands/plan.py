@@ -168,12 +168,14 @@ def _goal(plan: Plan, config: DictConfig) -> list[str]:
     rows = cheapest(plan.factors, noise.sd, config.goal.mde, designs)
     cells = [
         [
-            row["design"], row["estimand"],
+            row["design"],
+            row["estimand"],
             *("–" if row[name] is None else str(row[name]) for name in ("arms", "seeds", "runs")),
-            "–" if math.isnan(row["mde"]) else f"{row['mde']:.3g}", row.get("why", ""),
+            "–" if math.isnan(row["mde"]) else f"{row['mde']:.3g}",
+            row.get("why", ""),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     header = ("design", "what it reports", "arms", "seeds", "runs", "smallest effect", "")
     title = f"\ncheapest for an effect of {config.goal.mde:g} (called in 80 % of studies, after Holm; noise {noise.sd:.3g}):"
     note = "the gains of different designs are answers to different questions: docs/choosing_a_design.md"

@@ -51,9 +51,13 @@ def main(config: DictConfig) -> int:
     settings = settings_of(config)
     paper, write = settings.paper, writer(settings.format)
     asked = Asked(
-        metric=paper.metric, tasks=tuple(paper.tasks or ()), estimand=paper.estimand, bold=paper.bold,
-        published=settings.published, columns=tuple(paper.columns or ()),
-    )  # fmt: skip
+        metric=paper.metric,
+        tasks=tuple(paper.tasks or ()),
+        estimand=paper.estimand,
+        bold=paper.bold,
+        published=settings.published,
+        columns=tuple(paper.columns or ()),
+    )
     text = write(make_table(settings.table, open_study(folder_of(config)).summary, asked))
     if paper.out is None:
         print(text, end="")

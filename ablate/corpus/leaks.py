@@ -16,10 +16,17 @@ from ablate.fingerprint import digest
 from ablate.plain import Plain
 from ablate.stages.decontamination import Decontamination
 
-SCHEMA = pa.schema([
-    ("task", pa.string()), ("item", pa.string()), ("row", pa.int64()), ("key", pa.string()), ("url", pa.string()),
-    ("ngrams", pa.int64()), ("share", pa.float64()),
-])  # fmt: skip
+SCHEMA = pa.schema(
+    [
+        ("task", pa.string()),
+        ("item", pa.string()),
+        ("row", pa.int64()),
+        ("key", pa.string()),
+        ("url", pa.string()),
+        ("ngrams", pa.int64()),
+        ("share", pa.float64()),
+    ]
+)
 
 
 def leak_finder(config: Mapping[str, Any]) -> Decontamination | None:

@@ -191,11 +191,14 @@ class Division:
         counts = schedule.counts(-(-tokens // context))
         return tuple(
             ReadPart(
-                name=part.name, share=part.share, documents=int(part.members.size), unique_tokens=part.tokens,
+                name=part.name,
+                share=part.share,
+                documents=int(part.members.size),
+                unique_tokens=part.tokens,
                 tokens=int(count) * context,
             )
             for part, count in zip(self.parts, counts, strict=True)
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -169,9 +169,17 @@ class TokenStream:
     """
 
     def __init__(
-        self, ids: Sequence[np.ndarray], part: np.ndarray, start: np.ndarray, count: np.ndarray,
-        keys: np.ndarray, *, seed: int, context: int, subset: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        ids: Sequence[np.ndarray],
+        part: np.ndarray,
+        start: np.ndarray,
+        count: np.ndarray,
+        keys: np.ndarray,
+        *,
+        seed: int,
+        context: int,
+        subset: tuple[int, int] | None = None,
+    ) -> None:
         self._ids, self._part, self._start, self._count, self._keys = ids, part, start, count, keys
         self._seed, self.context, self.subset = seed, context, subset
         self.unique_tokens = int(count.sum())

@@ -65,17 +65,27 @@ class WrittenText:
             assert isinstance(ids, pa.LargeListArray)
             rows = [
                 {
-                    "text": text, "source": "synthetic/chain", TERM: MODEL_MADE, "teacher": "proxy", "weights": made.run,
-                    "generation": made.generation, "number": number, "finish_reason": "length" if cut else "stop",
+                    "text": text,
+                    "source": "synthetic/chain",
+                    TERM: MODEL_MADE,
+                    "teacher": "proxy",
+                    "weights": made.run,
+                    "generation": made.generation,
+                    "number": number,
+                    "finish_reason": "length" if cut else "stop",
                     **({"defects": "cut_off"} if cut else {}),
                 }
                 for number, (text, cut) in enumerate(zip(made.texts, made.cut, strict=True))
-            ]  # fmt: skip
+            ]
             about = {
-                "run": made.run, "generation": made.generation, "documents": len(rows), "tokens": int(counts.sum()),
-                "cut_off": sum(made.cut), "empty": sum(not text.strip() for text in made.texts),
+                "run": made.run,
+                "generation": made.generation,
+                "documents": len(rows),
+                "tokens": int(counts.sum()),
+                "cut_off": sum(made.cut),
+                "empty": sum(not text.strip() for text in made.texts),
                 "vocabulary": int(np.unique(ids.values.to_numpy()).size),
-            }  # fmt: skip
+            }
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             (place / DOCUMENTS).write_text(lines, encoding="utf-8")
             np.save(place / IDS, ids.values.to_numpy())
@@ -89,6 +99,11 @@ class WrittenText:
         counts = np.asarray(np.load(self.folder / COUNTS))
         keys = mix64(np.arange(counts.size, dtype=np.uint64), int(self.key[:15], 16))
         return TokenStream(
-            [np.load(self.folder / IDS)], np.zeros(counts.size, dtype=np.int64), np.cumsum(counts) - counts, counts, keys,
-            seed=seed, context=context,
-        )  # fmt: skip
+            [np.load(self.folder / IDS)],
+            np.zeros(counts.size, dtype=np.int64),
+            np.cumsum(counts) - counts,
+            counts,
+            keys,
+            seed=seed,
+            context=context,
+        )

@@ -184,11 +184,13 @@ def seed_ceiling(scores: ArrayLike) -> float:
     if n_arms < 2 or n_seeds < 2:
         return math.nan
     return float(
-        np.mean([
-            agreement(table[:, seed], np.delete(table, seed, axis=1).mean(axis=1)).accuracy
-            for seed in range(n_seeds)
-        ])
-    )  # fmt: skip
+        np.mean(
+            [
+                agreement(table[:, seed], np.delete(table, seed, axis=1).mean(axis=1)).accuracy
+                for seed in range(n_seeds)
+            ]
+        )
+    )
 
 
 def _pairs(one: Floats, two: Floats) -> tuple[Floats, Floats]:

@@ -69,9 +69,15 @@ class Looks:
 
 
 def needed_effects(
-    weights: ArrayLike, noise: ArrayLike, n_seeds: int, *, tests: int, alpha: float = 0.05, looks: Looks | None = None,
+    weights: ArrayLike,
+    noise: ArrayLike,
+    n_seeds: int,
+    *,
+    tests: int,
+    alpha: float = 0.05,
+    looks: Looks | None = None,
     unpaired: bool = False,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """Draw how large an effect must be to be called, by running the estimator on scores without effects.
 
     So whatever rule the estimator has for variances and degrees of freedom is counted in. An effect in one
@@ -106,9 +112,15 @@ def needed_effects(
 
 
 def detectable_effect(
-    scores: ArrayLike, weights: ArrayLike, *, tests: int, alpha: float = 0.05, power: float = 0.8,
-    looks: Looks | None = None, unpaired: bool = False,
-) -> Detectable:  # fmt: skip
+    scores: ArrayLike,
+    weights: ArrayLike,
+    *,
+    tests: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    looks: Looks | None = None,
+    unpaired: bool = False,
+) -> Detectable:
     """State the effect in one stage that a repeat of the study calls with the stated power.
 
     Args:
@@ -159,9 +171,16 @@ def detectable_effect(
 
 
 def forecast(
-    weights: ArrayLike, n_seeds: int, noise: float, *, tests: int | None = None, alpha: float = 0.05,
-    power: float = 0.8, looks: Looks | None = None, unpaired: bool = False,
-) -> float:  # fmt: skip
+    weights: ArrayLike,
+    n_seeds: int,
+    noise: float,
+    *,
+    tests: int | None = None,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    looks: Looks | None = None,
+    unpaired: bool = False,
+) -> float:
     """Forecast what a table of gains will see: the smallest effect in one stage that is called with the stated power.
 
     Args:

@@ -53,6 +53,4 @@ def equivalence(estimate: Estimate, margin: float, *, alpha: float = 0.05) -> Eq
     below = float(stdtr(df, -(estimate.estimate + margin) / error))
     half = float(stdtrit(df, 1 - alpha)) * error
     p_value = max(above, below)
-    return Equivalence(
-        margin, p_value, estimate.estimate - half, estimate.estimate + half, p_value <= alpha
-    )  # fmt: skip
+    return Equivalence(margin, p_value, estimate.estimate - half, estimate.estimate + half, p_value <= alpha)

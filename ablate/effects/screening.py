@@ -109,8 +109,13 @@ def screen(
         monotonicity(table, higher_is_better),
         math.nan if chance is None else signal_to_noise(table, noise),
         math.nan if chance is None else non_randomness(table, chance, higher_is_better),
-        signal, float(np.minimum(1.0, p * tests)), ordering_consistency(table), signal_and_noise(table), noise, chance is not None,
-    )  # fmt: skip
+        signal,
+        float(np.minimum(1.0, p * tests)),
+        ordering_consistency(table),
+        signal_and_noise(table),
+        noise,
+        chance is not None,
+    )
 
 
 def monotonicity(curves: Floats, higher_is_better: bool = True) -> float:

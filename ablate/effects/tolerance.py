@@ -90,9 +90,16 @@ def tolerable_dose(
     noise = float((rest**2).sum()) / df if df else math.nan
     alone = 1 - (1 - level) / (n_doses - 1)
     costs = tuple(
-        t_estimate(float(mean - means[0]), variance=2 * noise / n_seeds, df=df, n_seeds=n_seeds, method="pooled", level=alone)
+        t_estimate(
+            float(mean - means[0]),
+            variance=2 * noise / n_seeds,
+            df=df,
+            n_seeds=n_seeds,
+            method="pooled",
+            level=alone,
+        )
         for mean in means[1:]
-    )  # fmt: skip
+    )
     centred = x - x.mean()
     spread = float(centred @ centred)
     slope = float(centred @ means) / spread
@@ -102,12 +109,16 @@ def tolerable_dose(
     p_value = lack_of_fit(table, np.stack([np.ones_like(x), x], axis=1)).p_value
     dose = float(x[0]) + tolerance / slope if slope > 0 else math.nan
     refused = (
-        "one seed" if math.isnan(per_unit.ci_low)
-        else "lack of fit" if p_value < FITS
-        else "no cost" if per_unit.ci_high <= 0 or slope <= 0
-        else "beyond" if dose > x[-1]
+        "one seed"
+        if math.isnan(per_unit.ci_low)
+        else "lack of fit"
+        if p_value < FITS
+        else "no cost"
+        if per_unit.ci_high <= 0 or slope <= 0
+        else "beyond"
+        if dose > x[-1]
         else ""
-    )  # fmt: skip
+    )
     low = high = math.nan
     if refused in ("", "beyond", "no cost") and per_unit.ci_high > 0:
         low = float(x[0]) + tolerance / per_unit.ci_high
@@ -116,6 +127,13 @@ def tolerable_dose(
     safe = x[1:][np.logical_and.accumulate(below)]
     above = x[1:][[cost.ci_low > tolerance for cost in costs]]
     return Tolerable(
-        costs, per_unit, p_value, math.nan if refused else dose, low, high, refused,
-        float(safe[-1]) if safe.size else math.nan, float(above[0]) if above.size else math.nan,
-    )  # fmt: skip
+        costs,
+        per_unit,
+        p_value,
+        math.nan if refused else dose,
+        low,
+        high,
+        refused,
+        float(safe[-1]) if safe.size else math.nan,
+        float(above[0]) if above.size else math.nan,
+    )

@@ -153,11 +153,19 @@ def monotone_trend(scores: ArrayLike, values: ArrayLike, *, level: float = 0.95)
     size = noise * math.sqrt(1.0 / (place + 1) + 1.0 / (n_values - place - 1))
     half = float(np.quantile(largest, level, method="higher")) * size if largest.size else math.nan
     return Trend(
-        _p(largest, float(t.max())), _p(largest, float(-t.min())),
-        _p(by_luck, float(min(local.max(), -local.min()))), names[best],
-        Step(float(d[place]), float(d[place + 1]), float(high - low), float(high - low) - half, float(high - low) + half),
+        _p(largest, float(t.max())),
+        _p(largest, float(-t.min())),
+        _p(by_luck, float(min(local.max(), -local.min()))),
+        names[best],
+        Step(
+            float(d[place]),
+            float(d[place + 1]),
+            float(high - low),
+            float(high - low) - half,
+            float(high - low) + half,
+        ),
         len(names),
-    )  # fmt: skip
+    )
 
 
 def _p(largest: Floats, t: float) -> float:

@@ -54,7 +54,9 @@ def lines(estimand: str, arms: Arms, factors: Sequence[Factor]) -> list[Line]:
     short = [line.name for line in whole if len(line.arms) < 2 or 0 not in line.arms]
     if short or not whole:
         raise NotIdentified(
-            estimand, [f"generation 0 and another one of {name}" for name in short] or [f"arms at levels of {GENERATION!r}"],
+            estimand,
+            [f"generation 0 and another one of {name}" for name in short]
+            or [f"arms at levels of {GENERATION!r}"],
             "it is over generations, see design=chains",
-        )  # fmt: skip
+        )
     return whole

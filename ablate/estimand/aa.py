@@ -21,8 +21,6 @@ class AA(Estimand):
             raise NotIdentified("aa", ["a second replicate (design=aa)"])
         (factor,) = factors
         return [
-            ContrastSpec(
-                factor.name, arms[a][factor.name], arms[b][factor.name], "aa", {a: 1.0, b: -1.0}
-            )
+            ContrastSpec(factor.name, arms[a][factor.name], arms[b][factor.name], "aa", {a: 1.0, b: -1.0})
             for a, b in zip(names[::2], names[1::2], strict=False)
-        ]  # fmt: skip
+        ]

@@ -17,7 +17,13 @@ class AddOneIn(Estimand):
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the bare arm and one arm for each other level."""
         bare = assign(factors, full=False)
-        return differences("add_one_in", arms, factors, [
-            (factor, level, factor.bare, bare | {factor.name: level}, bare)
-            for factor in factors for level in factor.levels[:-1]
-        ])  # fmt: skip
+        return differences(
+            "add_one_in",
+            arms,
+            factors,
+            [
+                (factor, level, factor.bare, bare | {factor.name: level}, bare)
+                for factor in factors
+                for level in factor.levels[:-1]
+            ],
+        )

@@ -43,11 +43,9 @@ def aliases(arms: Arms, factors: Sequence[Factor]) -> Aliases:
     """
     model = linear_model(arms, factors)
     products = {
-        f"{one.name} x {other.name}": [
-            a * b for a in _columns(arms, one) for b in _columns(arms, other)
-        ]
+        f"{one.name} x {other.name}": [a * b for a in _columns(arms, one) for b in _columns(arms, other)]
         for one, other in combinations(factors, 2)
-    }  # fmt: skip
+    }
     main: dict[str, list[tuple[str, float]]] = {}
     for factor in factors:
         rows = [model.weights(((factor.name, level),)) for level in factor.levels[1:]]

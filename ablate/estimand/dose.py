@@ -17,7 +17,14 @@ class Dose(Estimand):
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the recipe's arm and one for each other value; levels must be numbers."""
         full = assign(factors, full=True)
-        return differences("dose", arms, factors, [
-            (factor, level, factor.full, full | {factor.name: level}, full)
-            for factor in factors for _, level in doses(factor) if level != factor.full
-        ])  # fmt: skip
+        return differences(
+            "dose",
+            arms,
+            factors,
+            [
+                (factor, level, factor.full, full | {factor.name: level}, full)
+                for factor in factors
+                for _, level in doses(factor)
+                if level != factor.full
+            ],
+        )

@@ -31,8 +31,15 @@ class DoseResponse(Estimand):
             for degree, what in ((1, "slope"), (2, "curvature")):
                 if len(values) > degree:
                     weights = polynomial(values, degree)[degree]
-                    specs.append(ContrastSpec(f"{factor.name} {what}", "+1", "0", "dose_response",
-                                              dict(zip(names, weights.tolist(), strict=True))))  # fmt: skip
+                    specs.append(
+                        ContrastSpec(
+                            f"{factor.name} {what}",
+                            "+1",
+                            "0",
+                            "dose_response",
+                            dict(zip(names, weights.tolist(), strict=True)),
+                        )
+                    )
         return specs
 
 

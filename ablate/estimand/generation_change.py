@@ -19,8 +19,12 @@ class GenerationChange(Estimand):
         """Needs generation 0 and another one of each chain."""
         return [
             ContrastSpec(
-                line.name, f"generation {last}", "generation 0", "generation_change",
+                line.name,
+                f"generation {last}",
+                "generation 0",
+                "generation_change",
                 {line.arms[last]: 1.0, line.arms[0]: -1.0},
             )
-            for line in lines("generation_change", arms, factors) for last in [max(line.arms)]
-        ]  # fmt: skip
+            for line in lines("generation_change", arms, factors)
+            for last in [max(line.arms)]
+        ]

@@ -33,14 +33,23 @@ class Interaction(Estimand):
                 for b in other.levels[1:]:
                     weights = model.weights(((one.name, a), (other.name, b)))
                     if weights is None:
-                        corners = [full, full | {one.name: a}, full | {other.name: b},
-                                   full | {one.name: a, other.name: b}]  # fmt: skip
+                        corners = [
+                            full,
+                            full | {one.name: a},
+                            full | {other.name: b},
+                            full | {one.name: a, other.name: b},
+                        ]
                         missing += [arm_name(c, factors) for c in corners if find(arms, c) is None]
                         continue
                     specs.append(
-                        ContrastSpec(f"{one.name} x {other.name}", _both(one.full, other.full),
-                                     _both(a, b), "interaction", weights)
-                    )  # fmt: skip
+                        ContrastSpec(
+                            f"{one.name} x {other.name}",
+                            _both(one.full, other.full),
+                            _both(a, b),
+                            "interaction",
+                            weights,
+                        )
+                    )
         if missing or not specs:
             raise NotIdentified(
                 "interaction", missing or ["a second factor"], "some pairs are mixed with one another"

@@ -17,7 +17,13 @@ class LeaveOneOut(Estimand):
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the full arm and one arm for each other level."""
         full = assign(factors, full=True)
-        return differences("leave_one_out", arms, factors, [
-            (factor, factor.full, level, full, full | {factor.name: level})
-            for factor in factors for level in factor.levels[1:]
-        ])  # fmt: skip
+        return differences(
+            "leave_one_out",
+            arms,
+            factors,
+            [
+                (factor, factor.full, level, full, full | {factor.name: level})
+                for factor in factors
+                for level in factor.levels[1:]
+            ],
+        )

@@ -86,9 +86,12 @@ def leaning(arms: Arms, factors: Sequence[Factor]) -> Leaning:
     specs = NearFull().contrasts(arms, factors)
     pairs = tuple((one.name, other.name) for one, other in combinations(factors, 2))
     bare = {factor.name: factor.bare for factor in factors}
-    both = np.array([
-        [float(all(levels[name] == bare[name] for name in pair)) for pair in pairs] for levels in arms.values()
-    ])  # fmt: skip
+    both = np.array(
+        [
+            [float(all(levels[name] == bare[name] for name in pair)) for pair in pairs]
+            for levels in arms.values()
+        ]
+    )
     weights = weight_matrix(specs, arms)
     own = np.array([[spec.factor in pair for pair in pairs] for spec in specs])
     return Leaning(pairs, own, weights @ both, both)

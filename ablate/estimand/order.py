@@ -38,13 +38,17 @@ class Order(Estimand):
                 f"{b}{BEFORE}{a}" for (a, b), column in zip(pairs, matrix.T[1:], strict=True) if column.all()
             ]
             raise NotIdentified(
-                "order", stuck or ["more orders (raise design.method.max_arms)"],
+                "order",
+                stuck or ["more orders (raise design.method.max_arms)"],
                 "some pairs of stages never change places independently",
-            )  # fmt: skip
+            )
         return [
             ContrastSpec(
-                f"{a} before {b}", f"{a}{BEFORE}{b}", f"{b}{BEFORE}{a}", "order",
+                f"{a} before {b}",
+                f"{a}{BEFORE}{b}",
+                f"{b}{BEFORE}{a}",
+                "order",
                 {arm: float(w) for arm, w in zip(orders, row, strict=True) if abs(w) > 1e-10},
             )
             for (a, b), row in zip(pairs, inverse[1:], strict=True)
-        ]  # fmt: skip
+        ]

@@ -44,9 +44,10 @@ class Shapley(Estimand):
                     steps.append(levels)
             present = list(arms.values())
             raise NotIdentified(
-                "shapley", [arm_name(step, factors) for step in steps if step not in present],
+                "shapley",
+                [arm_name(step, factors) for step in steps if step not in present],
                 "a share is an average over build orders, and fewer than two of them were run",
-            )  # fmt: skip
+            )
         specs = []
         for factor in factors:
             weights: dict[str, float] = defaultdict(float)

@@ -25,12 +25,14 @@ class SlopeContrast(Estimand):
             return []
         specs = [
             ContrastSpec("slope", line.name, base.name, "slope_contrast", _minus(line, base))
-            for factor in factors if factor.name != GENERATION
-            for line in known for base in known
+            for factor in factors
+            if factor.name != GENERATION
+            for line in known
+            for base in known
             if line.levels[factor.name] != factor.full
             and base.levels == {**line.levels, factor.name: factor.full}
             and list(line.arms) == list(base.arms)
-        ]  # fmt: skip
+        ]
         if not specs:
             raise NotIdentified("slope_contrast", ["a chain that differs from another in one factor"])
         return specs

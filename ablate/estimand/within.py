@@ -24,14 +24,22 @@ class Within(Estimand):
             others = [factor for factor in factors if factor is not setting]
             at = [
                 (factor, level, full | {setting.name: value}, value)
-                for value in setting.levels for factor in others for level in factor.levels[1:]
-            ]  # fmt: skip
+                for value in setting.levels
+                for factor in others
+                for level in factor.levels[1:]
+            ]
             if not others or any(find(arms, base) is None for _, _, base, _ in at):
                 continue
             try:
-                specs = differences("within", arms, factors, [
-                    (factor, factor.full, level, base, base | {factor.name: level}) for factor, level, base, _ in at
-                ])  # fmt: skip
+                specs = differences(
+                    "within",
+                    arms,
+                    factors,
+                    [
+                        (factor, factor.full, level, base, base | {factor.name: level})
+                        for factor, level, base, _ in at
+                    ],
+                )
             except NotIdentified as error:
                 refusal = refusal or error
                 continue

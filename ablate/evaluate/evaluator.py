@@ -352,10 +352,12 @@ def _table(tasks: Sequence[Part], items: list[dict[str, np.ndarray]]) -> pa.Tabl
             columns["value"].append(pa.array(values[there], pa.float64()))
     kinds = {"task": pa.string(), "item": pa.string(), "metric": pa.string(), "value": pa.float64()}
     joined = {name: pa.chunked_array(parts, kinds[name]).combine_chunks() for name, parts in columns.items()}
-    return pa.table({
-        name: column.dictionary_encode() if name in ("task", "metric") else column
-        for name, column in joined.items()
-    })  # fmt: skip
+    return pa.table(
+        {
+            name: column.dictionary_encode() if name in ("task", "metric") else column
+            for name, column in joined.items()
+        }
+    )
 
 
 def _repeated(text: str, count: int) -> pa.Array:

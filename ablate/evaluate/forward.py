@@ -104,9 +104,12 @@ class Llama:
         )
         k, v = k.flatten(0, 1), F.pad(v, (0, 0, 0, 2)).flatten(0, 1)
         made = (
-            self._paired(layer.q) * self.size**-0.5, torch.cat([self._paired(k), v]), layer.out,
-            torch.cat([layer.gate, layer.up]), layer.down,
-        )  # fmt: skip
+            self._paired(layer.q) * self.size**-0.5,
+            torch.cat([self._paired(k), v]),
+            layer.out,
+            torch.cat([layer.gate, layer.up]),
+            layer.down,
+        )
         return Layer(*(weight.t().contiguous() for weight in made))
 
     def _paired(self, weight: torch.Tensor) -> torch.Tensor:

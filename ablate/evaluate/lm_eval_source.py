@@ -54,8 +54,12 @@ def of_lm_eval(
         ConfigError, DataError: see `find_tasks`.
     """
     asked: dict[str, Plain] = {
-        "format": REMEMBERED, "name": name, "limit": limit, "examples": examples, "lm_eval": version("lm_eval"),
-    }  # fmt: skip
+        "format": REMEMBERED,
+        "name": name,
+        "limit": limit,
+        "examples": examples,
+        "lm_eval": version("lm_eval"),
+    }
     index = None if store is None else store.folder("tasks", digest(asked), asked) / "members.json"
     known = read_json(index) if index is not None and whole(index) else None
     if known is None or known["made_of"] != _contents(known["made_of"]):
@@ -70,9 +74,15 @@ def of_lm_eval(
 
 
 def _source(
-    name: str, label: str, *, examples: int | None, limit: int | None, of: str, key: str,
+    name: str,
+    label: str,
+    *,
+    examples: int | None,
+    limit: int | None,
+    of: str,
+    key: str,
     sizes: tuple[int, ...] = (),
-) -> TaskSource:  # fmt: skip
+) -> TaskSource:
     return TaskSource(
         name=label if examples is None else f"{label}@{examples}",
         digest=key,
@@ -357,9 +367,13 @@ def _content(place: str) -> Any:
 
 def _digest_of_folder(folder: Path, *, deep: bool = True) -> str:
     files = sorted(path for path in (folder.rglob("*") if deep else folder.glob("*")) if path.is_file())
-    return digest({
-        path.relative_to(folder).as_posix(): _digest_of_file(path) for path in files if path.suffix != ".pyc"
-    })  # fmt: skip
+    return digest(
+        {
+            path.relative_to(folder).as_posix(): _digest_of_file(path)
+            for path in files
+            if path.suffix != ".pyc"
+        }
+    )
 
 
 def _digest_of_file(path: Path) -> str:

@@ -215,8 +215,14 @@ def generate(
     order = sorted(range(len(requests)), key=lambda i: -len(prompts[i]))
     for first in range(0, len(order), ROWS_AT_ONCE):
         rows = order[first : first + ROWS_AT_ONCE]
-        made = _continue(model, tokenizer, [prompts[i] for i in rows], [lengths[i] for i in rows],
-                         [stops[i] for i in rows], eos)  # fmt: skip
+        made = _continue(
+            model,
+            tokenizer,
+            [prompts[i] for i in rows],
+            [lengths[i] for i in rows],
+            [stops[i] for i in rows],
+            eos,
+        )
         for row, text in zip(rows, made, strict=True):
             texts[row] = text
     return texts

@@ -82,8 +82,14 @@ class Trees:
 
         groups = [Group(group.first, group.chains, there(group.end)) for group in self.groups]
         return Trees(
-            there(self.token), there(self.depth), groups, there(self.predicts), there(self.row), there(self.target), self.owner
-        )  # fmt: skip
+            there(self.token),
+            there(self.depth),
+            groups,
+            there(self.predicts),
+            there(self.row),
+            there(self.target),
+            self.owner,
+        )
 
 
 def pack_trees(sequences: Sequences, nodes_at_once: int) -> Iterator[Trees]:
@@ -190,8 +196,13 @@ class MaskedLlama:
         return torch.zeros(seen.shape, device=end.device).masked_fill_(~seen, -torch.inf)[:, None]
 
     def _attend(
-        self, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, groups: list[Group], biases: list[torch.Tensor | None]
-    ) -> torch.Tensor:  # fmt: skip
+        self,
+        qkv: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        groups: list[Group],
+        biases: list[torch.Tensor | None],
+    ) -> torch.Tensor:
         turning = self.heads + self.kv_heads
         heads = qkv.view(len(qkv), turning + self.kv_heads, self.size)
         first, second = heads[:, :turning].chunk(2, -1)

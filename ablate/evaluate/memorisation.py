@@ -88,8 +88,11 @@ class Memorisation:
     def info(self) -> TaskInfo:
         """As the evaluator reports tasks."""
         return {
-            "chance": {}, "n_items": self.sequences, "digest": digest([1, self]), "higher_is_better": METRICS,
-        }  # fmt: skip
+            "chance": {},
+            "n_items": self.sequences,
+            "digest": digest([1, self]),
+            "higher_is_better": METRICS,
+        }
 
     def score(self, model: Any, trained: Trained, end: int) -> dict[str, np.ndarray]:
         """Share of copied tokens of each generated text.
@@ -117,10 +120,18 @@ class Memorisation:
             torch.manual_seed(self.seed)
             # End-of-text is a token like others here: a document may end and another begin.
             made = model.generate(
-                ids, attention_mask=torch.ones_like(ids), max_new_tokens=self.length, min_new_tokens=self.length,
-                do_sample=True, top_k=self.top_k, temperature=1.0, top_p=1.0, use_cache=True, pad_token_id=end,
+                ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=self.length,
+                min_new_tokens=self.length,
+                do_sample=True,
+                top_k=self.top_k,
+                temperature=1.0,
+                top_p=1.0,
+                use_cache=True,
+                pad_token_id=end,
                 eos_token_id=None,
-            )  # fmt: skip
+            )
         continued: np.ndarray = made[:, prompts.shape[1] :].cpu().numpy()
         return continued
 

@@ -40,9 +40,7 @@ class TaskScores:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def finite(
-    metric: str, value: Callable[[], Any], summary: dict[str, float], missing: dict[str, str]
-) -> None:  # fmt: skip
+def finite(metric: str, value: Callable[[], Any], summary: dict[str, float], missing: dict[str, str]) -> None:
     """Put a metric's value into `summary`, or into `missing` why it has none."""
     try:
         found = float(value())

@@ -229,7 +229,9 @@ def lay(sequences: Sequences, rows: np.ndarray, common: np.ndarray, begins: np.n
     token[path[new]], depth[path[new]] = tokens[at[new]], np.broadcast_to(column, new.shape)[new]
     wanted = inside & (column >= sequences.start[rows][:, None] - 1)
     target = tokens[at[wanted] + 1].astype(np.int64)
-    return Laid(token, depth, inside, path, new, began, n_new, wanted, target, np.repeat(rows, wanted.sum(axis=1)))  # fmt: skip
+    return Laid(
+        token, depth, inside, path, new, began, n_new, wanted, target, np.repeat(rows, wanted.sum(axis=1))
+    )
 
 
 def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packed:
@@ -263,11 +265,17 @@ def _forest(sequences: Sequences, rows: np.ndarray, common: np.ndarray) -> Packe
     asking = predicting | (np.arange(parent.size) < tiled)
     place: np.ndarray = np.cumsum(asking) - asking
     return Packed(
-        token, depth, predicts, np.flatnonzero(asking), place[predicts],
+        token,
+        depth,
+        predicts,
+        np.flatnonzero(asking),
+        place[predicts],
         [*masks, *_blocks(first, last + 1, below, np.arange(parent.size + 1))],
-        [*masks, *_blocks(first, last + 1, below, np.append(place, asking.sum()))], row[by_row],
-        laid.target[by_row], laid.owner[by_row],
-    )  # fmt: skip
+        [*masks, *_blocks(first, last + 1, below, np.append(place, asking.sum()))],
+        row[by_row],
+        laid.target[by_row],
+        laid.owner[by_row],
+    )
 
 
 def runs(sizes: np.ndarray, *, pad: int, call: int, pairs: int) -> Iterator[tuple[int, int]]:

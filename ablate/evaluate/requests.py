@@ -179,10 +179,19 @@ def heldout_requests(name: str, texts: Sequence[str], tokenizer: Any, store: Sto
         }
         count = np.arange(len(texts))
         return TaskRequests(
-            name, "heldout", info, {}, count.astype(str).astype(object), np.full(len(texts), -1),
-            Sequences.of([([], ids) for ids in encode_texts(tokenizer, texts)]), count, sizes, sizes, sizes,
+            name,
+            "heldout",
+            info,
+            {},
+            count.astype(str).astype(object),
+            np.full(len(texts), -1),
+            Sequences.of([([], ids) for ids in encode_texts(tokenizer, texts)]),
+            count,
+            sizes,
+            sizes,
+            sizes,
             np.zeros(len(texts), dtype=np.int64),
-        )  # fmt: skip
+        )
 
     made = _stored({"heldout": key}, name, build, tokenizer, store)
     assert made is not None
@@ -190,13 +199,20 @@ def heldout_requests(name: str, texts: Sequence[str], tokenizer: Any, store: Sto
 
 
 def _stored(
-    of: dict[str, Plain], name: str, build: Callable[[], TaskRequests | None], tokenizer: Any, store: Store | None
-) -> TaskRequests | None:  # fmt: skip
+    of: dict[str, Plain],
+    name: str,
+    build: Callable[[], TaskRequests | None],
+    tokenizer: Any,
+    store: Store | None,
+) -> TaskRequests | None:
     if store is None:
         return build()
     identity: dict[str, Plain] = {
-        "format": REQUESTS_FORMAT, **of, "tokenizer": tokenizer_digest(tokenizer), "lm_eval": version("lm_eval"),
-    }  # fmt: skip
+        "format": REQUESTS_FORMAT,
+        **of,
+        "tokenizer": tokenizer_digest(tokenizer),
+        "lm_eval": version("lm_eval"),
+    }
     folder = store.folder("requests", digest(identity), identity)
     about, arrays = folder / "task.json", folder / "requests.npz"
 
@@ -207,9 +223,16 @@ def _stored(
                 sequences = {field.name: getattr(made.sequences, field.name) for field in fields(Sequences)}
                 np.savez(file, **sequences, **{array: getattr(made, array) for array in ARRAYS})
         # Not the name: two tasks may have the same items.
-        described = None if made is None else {
-            "kind": made.kind, "info": made.info, "aggregations": made.aggregations, "ids": made.ids.tolist(),
-        }  # fmt: skip
+        described = (
+            None
+            if made is None
+            else {
+                "kind": made.kind,
+                "info": made.info,
+                "aggregations": made.aggregations,
+                "ids": made.ids.tolist(),
+            }
+        )
         write_json(about, described, seal=True)
 
     once(f"rendering the requests of {name}", make, arrays, about)
@@ -252,11 +275,19 @@ def _build(source: TaskSource, tokenizer: Any) -> TaskRequests | None:
         n_chars = np.asarray([len(choice) for choice in choices], dtype=np.int64)
         n_bytes = np.asarray([len(choice.encode()) for choice in choices], dtype=np.int64)
     return TaskRequests(
-        name=source.name, kind=kind, info=info_of(source, built), aggregations=aggregations,
-        ids=np.asarray(built.ids, dtype=object), gold=gold, sequences=sequences,
-        doc=doc, n_chars=n_chars, n_bytes=n_bytes, n_words=n_words,
+        name=source.name,
+        kind=kind,
+        info=info_of(source, built),
+        aggregations=aggregations,
+        ids=np.asarray(built.ids, dtype=object),
+        gold=gold,
+        sequences=sequences,
+        doc=doc,
+        n_chars=n_chars,
+        n_bytes=n_bytes,
+        n_words=n_words,
         ending_bytes=np.asarray([len(ending.encode()) for ending in endings], dtype=np.int64),
-    )  # fmt: skip
+    )
 
 
 def info_of(source: TaskSource, built: Built) -> TaskInfo:
@@ -275,9 +306,12 @@ def info_of(source: TaskSource, built: Built) -> TaskInfo:
     elif task.OUTPUT_TYPE == "generate_until":
         chance = {name: 0.0 for name in ("exact_match", "acc", "f1", "em", "contains") if name in better}
     return {
-        "chance": chance, "n_items": len(built.documents), "examples": built.examples, "digest": source.digest,
+        "chance": chance,
+        "n_items": len(built.documents),
+        "examples": built.examples,
+        "digest": source.digest,
         "higher_is_better": better,
-    }  # fmt: skip
+    }
 
 
 def aggregations_of(task: Any) -> dict[str, str] | None:

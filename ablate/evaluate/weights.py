@@ -41,7 +41,9 @@ class Weights:
 
     def __init__(self, model: Any) -> None:
         config = model.config
-        self._state = {name.replace("_orig_mod.", ""): p.detach().float() for name, p in model.state_dict().items()}  # fmt: skip
+        self._state = {
+            name.replace("_orig_mod.", ""): p.detach().float() for name, p in model.state_dict().items()
+        }
         self._count = config.num_hidden_layers
         _check(config.model_type, config.to_dict(), self._state)
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads

@@ -15,10 +15,17 @@ import pyarrow as pa
 from ablate.errors import ConfigError, nearest
 from ablate.user_file import run_file
 
-SCHEMA = pa.schema([
-    ("id", pa.string()), ("text", pa.large_string()), ("url", pa.string()), ("source", pa.string()),
-    ("language", pa.string()), ("kind", pa.string()), ("metadata", pa.string()),
-])  # fmt: skip
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("url", pa.string()),
+        ("source", pa.string()),
+        ("language", pa.string()),
+        ("kind", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
 """Columns of exported texts; `metadata` is a JSON object."""
 DATA = "data"
 """Folder of the documents in an export."""

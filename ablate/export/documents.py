@@ -87,13 +87,23 @@ def export(
     builder.annotations.close()
     cuts = cut(sizes[places], int(asked.shard_mb * 1e6))
     identity: dict[str, Plain] = {
-        "export": 1, "corpus": origin.corpus, "content": origin.content, "tokenizer": origin.tokenizer,
-        "format": asked.format, "order_seed": order_seed, "shards": len(cuts) - 1, "shard_mb": asked.shard_mb,
-    }  # fmt: skip
+        "export": 1,
+        "corpus": origin.corpus,
+        "content": origin.content,
+        "tokenizer": origin.tokenizer,
+        "format": asked.format,
+        "order_seed": order_seed,
+        "shards": len(cuts) - 1,
+        "shard_mb": asked.shard_mb,
+    }
     corpus = Corpus(
-        builder.pool.folder, builder.store.root, prepared.key, prepared.version.key, prepared.version.segments,
+        builder.pool.folder,
+        builder.store.root,
+        prepared.key,
+        prepared.version.key,
+        prepared.version.segments,
         prepared.tokenizer,
-    )  # fmt: skip
+    )
     stem = "tokens" if isinstance(format, TokenFormat) else "train"
     tasks = [
         Task(
@@ -198,13 +208,18 @@ def _as_listed(task: Task, sums: dict[str, str]) -> bool:
 def _about(origin: Origin, folder: Path, tokens: int, tasks: Sequence[Task]) -> dict[str, object]:
     files = [
         {
-            "file": path.relative_to(folder).as_posix(), "documents": int(task.rows.size), "bytes": path.stat().st_size,
+            "file": path.relative_to(folder).as_posix(),
+            "documents": int(task.rows.size),
+            "bytes": path.stat().st_size,
             "xxh3_128": content_sum(path),
         }
         for task in tasks
         for path in task.paths
-    ]  # fmt: skip
+    ]
     return {
-        "documents": sum(task.rows.size for task in tasks), "tokens": tokens, **asdict(origin),
-        "provenance": provenance(), "files": files,
-    }  # fmt: skip
+        "documents": sum(task.rows.size for task in tasks),
+        "tokens": tokens,
+        **asdict(origin),
+        "provenance": provenance(),
+        "files": files,
+    }

@@ -93,7 +93,14 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int, off: S
         "pool:",
         *pool,
         "stages:",
-        *(["  extraction:", "    method: resiliparse            # many times faster than trafilatura, about as good"] if found.has_pages else []),
+        *(
+            [
+                "  extraction:",
+                "    method: resiliparse            # many times faster than trafilatura, about as good",
+            ]
+            if found.has_pages
+            else []
+        ),
         "  language:",
         f"    languages: [{language}]                # what most of the sample is in",
         *(_off("language")[1:] if "language" in off else []),
@@ -101,7 +108,8 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int, off: S
         "tokenizer:",
         f"  vocab_size: {1024 if small else 4096}",
         "train:",
-        f"  tokens: {tokens}                 # the budget of a run" + ("; small, since the files are" if small else ""),
+        f"  tokens: {tokens}                 # the budget of a run"
+        + ("; small, since the files are" if small else ""),
         f"  batch_tokens: {BATCH}",
         "  lr: 0.004",
         "  evaluations: [0.25, 0.5, 0.75, 1.0]",
@@ -110,7 +118,7 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int, off: S
         f"  heldout: {_quoted(str(heldout.resolve()))}   # {len(kept)} documents of the folder, which the pool leaves out",
         "design:",
         f"  factors: [{', '.join(factors)}]",
-    ]  # fmt: skip
+    ]
     texts = [
         {"text": one.text, "url": one.document.url, "document": document_digest(one.document.text)}
         for one in kept

@@ -214,9 +214,12 @@ def source_of(part: Part, paths: Sequence[str]) -> Files | Warc:
     if part.columns is None:
         return Files(paths=paths)
     return Files(
-        paths=paths, text_column=part.columns.text, url_column=part.columns.url or "url",
-        language_column=part.columns.language or "language", kind="html" if part.html else "text",
-    )  # fmt: skip
+        paths=paths,
+        text_column=part.columns.text,
+        url_column=part.columns.url or "url",
+        language_column=part.columns.language or "language",
+        kind="html" if part.html else "text",
+    )
 
 
 def _told(documents: Sequence[Document]) -> list[Sampled]:

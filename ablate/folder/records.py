@@ -109,8 +109,9 @@ def columns_of(rows: Sequence[Row]) -> Columns | None:
         if not named or lengths[named] < SHORTEST:
             return None
     url, language = (
-        next((name for name in known if any(field_of(row, name) for row in rows)), "") for known in (URLS, LANGUAGES)
-    )  # fmt: skip
+        next((name for name in known if any(field_of(row, name) for row in rows)), "")
+        for known in (URLS, LANGUAGES)
+    )
     others: dict[str, list[object]] = {}
     for row in rows:
         for name, value in scalars(row, (named, url, language, "source")).items():

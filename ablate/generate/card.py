@@ -51,12 +51,19 @@ def croissant(made: Generation, identity: dict[str, Any], written: str, name: st
         "description": f"{len(made.rows)} documents that {teacher} wrote by the recipe {identity['recipe']}; broken ones among "
         "them, with their defects.",
         "digitalSourceType": [f"https://schema.org/{term}" for term in terms],
-        "prov:wasGeneratedBy": {"@type": "prov:Activity", "sc:name": f"ablate generate, recipe {identity['recipe']}"},
+        "prov:wasGeneratedBy": {
+            "@type": "prov:Activity",
+            "sc:name": f"ablate generate, recipe {identity['recipe']}",
+        },
         "prov:wasAttributedTo": {"@type": "prov:SoftwareAgent", "sc:name": teacher},
         "distribution": [
             {
-                "@type": "cr:FileObject", "@id": FILE, "name": FILE, "contentUrl": FILE,
-                "encodingFormat": "application/jsonlines", "sha256": hashlib.sha256(written.encode()).hexdigest(),
+                "@type": "cr:FileObject",
+                "@id": FILE,
+                "name": FILE,
+                "contentUrl": FILE,
+                "encodingFormat": "application/jsonlines",
+                "sha256": hashlib.sha256(written.encode()).hexdigest(),
             }
         ],
         "recordSet": [
@@ -66,7 +73,10 @@ def croissant(made: Generation, identity: dict[str, Any], written: str, name: st
                 "name": "documents",
                 "field": [
                     {
-                        "@type": "cr:Field", "@id": f"documents/{column}", "name": column, "description": said[column],
+                        "@type": "cr:Field",
+                        "@id": f"documents/{column}",
+                        "name": column,
+                        "description": said[column],
                         "dataType": NUMBERS.get(column, "sc:Text"),
                         "source": {"fileObject": {"@id": FILE}, "extract": {"column": column}},
                     }
@@ -74,7 +84,7 @@ def croissant(made: Generation, identity: dict[str, Any], written: str, name: st
                 ],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def card(made: Generation, identity: dict[str, Any], name: str) -> str:

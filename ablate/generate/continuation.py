@@ -51,6 +51,12 @@ class Continuation(OneByOne):
         if self.with_start and text and answer.finish_reason != REFUSED:
             text = f"{shown[0].text} {text}"
         return Draft(
-            text, made.question, number, finish_reason=made.finish_reason, defects=kept, seeds=made.seeds,
-            shown=made.shown, compared=made.compared,
-        )  # fmt: skip
+            text,
+            made.question,
+            number,
+            finish_reason=made.finish_reason,
+            defects=kept,
+            seeds=made.seeds,
+            shown=made.shown,
+            compared=made.compared,
+        )

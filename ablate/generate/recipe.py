@@ -148,10 +148,16 @@ class Recipe(ABC):
         seed = self.seed * SEEDS_APART + number
         asked = Question(
             key="", text=text, max_tokens=self.max_tokens, sampling=self.sampling, seed=seed, form=self.form
-        )  # fmt: skip
+        )
         asked = replace(asked, **changes)
-        name = digest({"text": text, "seed": seed, **{k: v for k, v in changes.items() if k != "sampling"},
-                       **({"sampling": changes["sampling"].given()} if "sampling" in changes else {})})  # fmt: skip
+        name = digest(
+            {
+                "text": text,
+                "seed": seed,
+                **{k: v for k, v in changes.items() if k != "sampling"},
+                **({"sampling": changes["sampling"].given()} if "sampling" in changes else {}),
+            }
+        )
         return replace(asked, key=name)
 
 
@@ -176,9 +182,15 @@ class OneByOne(Recipe):
         """The document of an answer."""
         text = answer.text.strip()
         return Draft(
-            text, question.key, number, finish_reason=answer.finish_reason, defects=defects(question, answer),
-            seeds=tuple(seed.key for seed in shown), shown=tuple(seed.text for seed in shown), compared=text,
-        )  # fmt: skip
+            text,
+            question.key,
+            number,
+            finish_reason=answer.finish_reason,
+            defects=defects(question, answer),
+            seeds=tuple(seed.key for seed in shown),
+            shown=tuple(seed.text for seed in shown),
+            compared=text,
+        )
 
     def drawn(self, number: int, seeds: Sequence[Seed]) -> Seed:
         """The seed of question `number`: each once in their own order, then again and again in orders that are drawn."""

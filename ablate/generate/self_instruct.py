@@ -118,9 +118,14 @@ class SelfInstruct(Recipe):
     ) -> list[Draft]:
         """Every instruction of an answer; of one that was cut off, all are. They are compared with all seeds, shown or not."""
         whole = Draft(
-            answer.text.strip(), question.key, number, round=round_, finish_reason=answer.finish_reason,
-            seeds=tuple(one.key for one in shown), shown=tuple({one.text: None for one in (*seeds, *shown)}),
-        )  # fmt: skip
+            answer.text.strip(),
+            question.key,
+            number,
+            round=round_,
+            finish_reason=answer.finish_reason,
+            seeds=tuple(one.key for one in shown),
+            shown=tuple({one.text: None for one in (*seeds, *shown)}),
+        )
         if answer.finish_reason == REFUSED:
             return [replace(whole, defects=("refused",))]
         if not whole.text:
@@ -135,19 +140,26 @@ class SelfInstruct(Recipe):
         """Documents of the instructions that are kept: one for each instance."""
         greedy = Sampling(temperature=0.0)
         asked = [
-            self.question(fill(self.texts["kind"], task=one.text).rstrip("\n"), one.number, max_tokens=3, sampling=greedy)
+            self.question(
+                fill(self.texts["kind"], task=one.text).rstrip("\n"),
+                one.number,
+                max_tokens=3,
+                sampling=greedy,
+            )
             for one in kept
-        ]  # fmt: skip
+        ]
         kinds = yield asked
         drawn = Sampling(temperature=0.0, presence_penalty=1.5, stop=tuple(self.texts["stop"]))
         labels = [answer is not None and answer.text.strip().lower().startswith("yes") for answer in kinds]
         wanted = [
             self.question(
-                fill(self.texts["labels" if is_label else "instances"], task=one.text).rstrip("\n"), one.number,
-                max_tokens=self.label_tokens if is_label else self.instance_tokens, sampling=drawn,
+                fill(self.texts["labels" if is_label else "instances"], task=one.text).rstrip("\n"),
+                one.number,
+                max_tokens=self.label_tokens if is_label else self.instance_tokens,
+                sampling=drawn,
             )
             for one, is_label in zip(kept, labels, strict=True)
-        ]  # fmt: skip
+        ]
         answers = yield wanted
         made: list[Draft] = []
         for one, is_label, answer in zip(kept, labels, answers, strict=True):
@@ -166,9 +178,12 @@ class SelfInstruct(Recipe):
             cut = ("cut_off",) if answer.finish_reason == LENGTH and place == len(found) - 1 else ()
             documents.append(
                 replace(
-                    one, text=self._text(one, place, instance), finish_reason=answer.finish_reason, defects=(*cut, *broken)
+                    one,
+                    text=self._text(one, place, instance),
+                    finish_reason=answer.finish_reason,
+                    defects=(*cut, *broken),
                 )
-            )  # fmt: skip
+            )
         return documents
 
     def _text(self, one: Draft, place: int, instance: Instance) -> str:

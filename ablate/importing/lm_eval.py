@@ -29,9 +29,12 @@ DATED = re.compile(r"_\d{4}-\d\d-\d\dT[\d.+-]+$")
 
 
 def read_lm_eval(
-    paths: Sequence[str], pattern: str, mapping: Path | None, tasks: Sequence[str] | None,
+    paths: Sequence[str],
+    pattern: str,
+    mapping: Path | None,
+    tasks: Sequence[str] | None,
     better: Mapping[str, bool],
-) -> Results:  # fmt: skip
+) -> Results:
     """Read folders of lm-eval's output (`--output_path`, with `--log_samples` for items).
 
     Args:
@@ -143,9 +146,11 @@ def _mapped(mapping: Path) -> list[Found]:
 
 
 def _read_run(
-    files: Sequence[Path], tasks: Sequence[str] | None, better: Mapping[str, bool],
+    files: Sequence[Path],
+    tasks: Sequence[str] | None,
+    better: Mapping[str, bool],
     facts: dict[str, tuple[dict[str, Any], Path]],
-) -> tuple[dict[str, dict[str, float]], pa.Table | None, dict[tuple[str, str], str]]:  # fmt: skip
+) -> tuple[dict[str, dict[str, float]], pa.Table | None, dict[tuple[str, str], str]]:
     """Scores and items of one run, and why scores are none; adds to, and checks against, what other runs say."""
     scores: dict[str, dict[str, float]] = {}
     lost: dict[tuple[str, str], str] = {}
@@ -240,9 +245,12 @@ def _is_finite(value: Any) -> bool:
 
 
 def _facts(
-    content: Mapping[str, Any], task: str, metrics: Sequence[str], scored: Sequence[dict[str, float]],
+    content: Mapping[str, Any],
+    task: str,
+    metrics: Sequence[str],
+    scored: Sequence[dict[str, float]],
     better: Mapping[str, bool],
-) -> tuple[dict[str, Any], dict[str, float]]:  # fmt: skip
+) -> tuple[dict[str, Any], dict[str, float]]:
     """What must hold for every run of a task, and smooth scores when the samples allow them."""
     said = {**content.get("higher_is_better", {}).get(task, {})}
     ways = {
@@ -259,9 +267,13 @@ def _facts(
     effective = content.get("n-samples", {}).get(task, {}).get("effective")
     hashes = content.get("task_hashes", {}).get(task, "")
     fact = {
-        "chance": chance, "n_items": effective, "digest": str(hashes)[:12], "better": ways,
-        "version": content.get("versions", {}).get(task), "few-shot": content.get("n-shot", {}).get(task),
-    }  # fmt: skip
+        "chance": chance,
+        "n_items": effective,
+        "digest": str(hashes)[:12],
+        "better": ways,
+        "version": content.get("versions", {}).get(task),
+        "few-shot": content.get("n-shot", {}).get(task),
+    }
     return fact, smooth
 
 
@@ -326,9 +338,11 @@ def _smooth(
     scored = []
     for one, gold in zip(choices, golds or [], strict=False):
         shifted = np.exp(one.lls - one.lls.max())
-        scored.append({
-            "prob": float(shifted[gold] / shifted.sum()),
-            "bpb": bits_per_byte(float(one.lls[gold]), one.endings[gold]),
-            "choices": float(one.lls.size),
-        })  # fmt: skip
+        scored.append(
+            {
+                "prob": float(shifted[gold] / shifted.sum()),
+                "bpb": bits_per_byte(float(one.lls[gold]), one.endings[gold]),
+                "choices": float(one.lls.size),
+            }
+        )
     return scored

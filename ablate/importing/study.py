@@ -19,10 +19,19 @@ from ablate.study.schema import Arm, Headline, Plan
 
 
 def write_study(
-    found: Results, folder: Path, *, name: str, title: str, question: str, primary: str | None,
-    aggregate: Sequence[str] | None, reference: str | None, allow_missing: bool, replan: bool,
+    found: Results,
+    folder: Path,
+    *,
+    name: str,
+    title: str,
+    question: str,
+    primary: str | None,
+    aggregate: Sequence[str] | None,
+    reference: str | None,
+    allow_missing: bool,
+    replan: bool,
     estimands: Sequence[str] | None = None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """Write `plan.json` and the records; returns the plan.
 
     Args:

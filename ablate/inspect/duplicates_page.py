@@ -84,24 +84,36 @@ def bin_cells(bins: Sequence[Bin]) -> list[list[str]]:
     """Cells of the table by similarity; empty ranges are left out."""
     return [
         [
-            b.name, f"{b.share.total:,}", f"{b.share.hits:,}", percent(b.share.value, 2), between(*b.share.interval),
-            percent(b.expected, 2), "",
+            b.name,
+            f"{b.share.total:,}",
+            f"{b.share.hits:,}",
+            percent(b.share.value, 2),
+            between(*b.share.interval),
+            percent(b.expected, 2),
+            "",
         ]
         for b in bins
         if b.share.total
-    ]  # fmt: skip
+    ]
 
 
 def agreement_cells(agreements: Sequence[Agreement]) -> list[list[str]]:
     """Cells of the table by threshold."""
     return [
         [
-            unsigned(a.threshold, 2), f"{a.recall.total:,}", _share(a.precision), _share(a.recall),
-            percent(a.expected_recall), _share(a.cluster_precision), _share(a.cluster_recall), f"{a.removed:,}",
-            f"{a.truly:,}", "",
+            unsigned(a.threshold, 2),
+            f"{a.recall.total:,}",
+            _share(a.precision),
+            _share(a.recall),
+            percent(a.expected_recall),
+            _share(a.cluster_precision),
+            _share(a.cluster_recall),
+            f"{a.removed:,}",
+            f"{a.truly:,}",
+            "",
         ]
         for a in agreements
-    ]  # fmt: skip
+    ]
 
 
 def duplicates_page(
@@ -126,9 +138,12 @@ def duplicates_page(
         pairs = list(some)
         parts.append(f"**From {pairs[0].stratum:g}**: {_stratum(pairs[0])}")
         rows = [
-            [unsigned(pair.similarity, 3), *(f"{_address(u)}<br>{escape(t)}" for u, t in zip(pair.urls, pair.texts, strict=True))]
+            [
+                unsigned(pair.similarity, 3),
+                *(f"{_address(u)}<br>{escape(t)}" for u, t in zip(pair.urls, pair.texts, strict=True)),
+            ]
             for pair in pairs
-        ]  # fmt: skip
+        ]
         parts.append(markdown(("Jaccard", "one", "other"), rows, left=3))
     parts += ["## How to read this", READING, "## To make it again"]
     parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items()))

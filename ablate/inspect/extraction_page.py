@@ -37,10 +37,16 @@ def table(scored: Scored, resamples: int) -> list[dict[str, object]]:
         for method, scores in scored.scores.items():
             for name in SCORES if has_text else SEGMENTS:
                 mean = Mean.of([getattr(scores[place], name) for place in places], resamples)
-                rows.append({
-                    "kind": kind, "language": language, "method": method, "score": name, "pages": len(places),
-                    "mean": mean,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "kind": kind,
+                        "language": language,
+                        "method": method,
+                        "score": name,
+                        "pages": len(places),
+                        "mean": mean,
+                    }
+                )
     return rows
 
 

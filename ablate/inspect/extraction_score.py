@@ -84,11 +84,14 @@ def read_segments(path: Path) -> list[Gold]:
     """
     return [
         Gold(
-            str(row["url"]), str(row.get("segment_kind") or ""), str(row.get("language") or ""),
-            present=tuple(row["with"]), absent=tuple(row["without"]),
+            str(row["url"]),
+            str(row.get("segment_kind") or ""),
+            str(row.get("language") or ""),
+            present=tuple(row["with"]),
+            absent=tuple(row["without"]),
         )
         for row in _rows(path, "inspect.segments", "url", "with", "without")
-    ]  # fmt: skip
+    ]
 
 
 def _rows(path: Path, key: str, *fields: str) -> list[Mapping[str, Any]]:

@@ -93,11 +93,17 @@ def lead_table(found: Sequence[Retention]) -> str:
     """Named groups, as Markdown."""
     cells = [
         [
-            f"{line.column}: {escape(line.group)}", f"{line.before:,}", f"{line.kept:,}", percent(line.share),
-            between(line.low, line.high), unsigned(line.ratio, 2), p_text(line.p_adjusted), "",
+            f"{line.column}: {escape(line.group)}",
+            f"{line.before:,}",
+            f"{line.kept:,}",
+            percent(line.share),
+            between(line.low, line.high),
+            unsigned(line.ratio, 2),
+            p_text(line.p_adjusted),
+            "",
         ]
         for line in found[:NAMED]
-    ]  # fmt: skip
+    ]
     more = f"\n\n{len(found) - NAMED:,} more in `audit.csv`." if len(found) > NAMED else ""
     return markdown(LEAD_HEADER, cells) + more
 

@@ -162,9 +162,19 @@ def retention(stage: str, column: str, grouping: Grouping, keep: np.ndarray, lea
     low, high = wilson(k, n)
     overall = total_kept / total if total else float("nan")
     return [
-        Retention(stage, column, name, int(n[i]), int(k[i]), float(low[i]), float(high[i]), overall, float(p_values[i]))
+        Retention(
+            stage,
+            column,
+            name,
+            int(n[i]),
+            int(k[i]),
+            float(low[i]),
+            float(high[i]),
+            overall,
+            float(p_values[i]),
+        )
         for i, name in enumerate(names)
-    ]  # fmt: skip
+    ]
 
 
 def adjust(lines: Sequence[Retention]) -> list[Retention]:

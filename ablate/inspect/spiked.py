@@ -120,7 +120,7 @@ def _of_stage(
         )
         yield Outcome(
             outcome.stage, kind, strength, Share(int(gone.sum()), int(mine.sum())), pieces, n_before, n_after
-        )  # fmt: skip
+        )
 
 
 def _pieces(outcome: StageOutcome, planting: Planting, annotations: Annotations, rows: np.ndarray) -> Share:

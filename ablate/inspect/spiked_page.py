@@ -47,14 +47,23 @@ def _cells(found: Sequence[Outcome]) -> list[list[str]]:
     rows = []
     for one in whole:
         mine = [
-            other for other in found
-            if (other.kind, other.strength) == (one.kind, one.strength) and other.stage != WHOLE and other.removed.hits
-        ]  # fmt: skip
+            other
+            for other in found
+            if (other.kind, other.strength) == (one.kind, one.strength)
+            and other.stage != WHOLE
+            and other.removed.hits
+        ]
         most = sorted(mine, key=lambda other: -other.removed.hits)[:2]
-        rows.append([
-            _name(one, several), f"{one.removed.total:,}", percent(one.removed.value), between(*one.removed.interval),
-            ", ".join(f"{other.stage} {other.removed.hits:,}" for other in most) or "none", _of(one.gone),
-        ])  # fmt: skip
+        rows.append(
+            [
+                _name(one, several),
+                f"{one.removed.total:,}",
+                percent(one.removed.value),
+                between(*one.removed.interval),
+                ", ".join(f"{other.stage} {other.removed.hits:,}" for other in most) or "none",
+                _of(one.gone),
+            ]
+        )
     return rows
 
 
@@ -124,10 +133,15 @@ def _stage(found: Sequence[Outcome]) -> list[str]:
     )
     rows = [
         [
-            _name(one, several), f"{one.removed.total:,}", f"{one.removed.hits:,}", percent(one.removed.value),
-            between(*one.removed.interval), _of(one.gone), between(*one.gone.interval),
+            _name(one, several),
+            f"{one.removed.total:,}",
+            f"{one.removed.hits:,}",
+            percent(one.removed.value),
+            between(*one.removed.interval),
+            _of(one.gone),
+            between(*one.gone.interval),
             percent(one.n_after / one.n_before) if one.n_before else "–",
         ]
         for one in shown
-    ]  # fmt: skip
+    ]
     return [said, markdown(STAGE_HEADER, rows, remark=False)]

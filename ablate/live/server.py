@@ -119,7 +119,11 @@ class _Answer(BaseHTTPRequestHandler):
     def _send(self, status: int, kind: str, text: str, tag: str = "") -> None:
         body = text.encode()
         self.send_response(status)
-        for name, value in {**HEADERS, "Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(body))}.items():  # fmt: skip
+        for name, value in {
+            **HEADERS,
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Length": str(len(body)),
+        }.items():
             self.send_header(name, value)
         if tag:
             self.send_header("ETag", tag)

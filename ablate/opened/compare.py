@@ -41,10 +41,26 @@ def compare(studies: Sequence[OpenedStudy | str | Path]) -> pd.DataFrame:
         )
         shown = study.effects(task=study.summary.head.headline, metric=study.primary)
         for row in shown.itertuples():
-            rows.append((
-                name, row.stage, row.factor, row.level, row.versus, row.estimand, row.task, row.metric, row.turned, row.turned_low,
-                row.turned_high, row.n_seeds, row.kind, row.verdict, not differs, "; ".join(differs),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    name,
+                    row.stage,
+                    row.factor,
+                    row.level,
+                    row.versus,
+                    row.estimand,
+                    row.task,
+                    row.metric,
+                    row.turned,
+                    row.turned_low,
+                    row.turned_high,
+                    row.n_seeds,
+                    row.kind,
+                    row.verdict,
+                    not differs,
+                    "; ".join(differs),
+                )
+            )
     found = pd.DataFrame.from_records(rows, columns=list(COLUMNS))
     order = {stage: number for number, stage in enumerate(dict.fromkeys(found["stage"]))}
     return found.sort_values("stage", key=lambda column: column.map(order), kind="stable").reset_index(

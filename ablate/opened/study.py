@@ -144,9 +144,16 @@ class OpenedStudy:
             if row.status == "done" and path.exists():
                 found = pd.read_parquet(path)
                 found = found[(found["task"].astype(str) == task) & (found["metric"].astype(str) == metric)]
-                parts.append(pd.DataFrame({
-                    "arm": row.arm, "seed": row.seed, "item": found["item"].to_numpy(), "score": found["value"].to_numpy()
-                }))  # fmt: skip
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "arm": row.arm,
+                            "seed": row.seed,
+                            "item": found["item"].to_numpy(),
+                            "score": found["value"].to_numpy(),
+                        }
+                    )
+                )
         if not parts:
             raise DataError(
                 f"{self.folder} holds no items: they lie in the folder of the study, runs/<arm>/seed-<n>/items.parquet, where "
@@ -164,9 +171,16 @@ class OpenedStudy:
         return Path(path)
 
     def table(
-        self, kind: str, format: str | None = None, *, metric: str | None = None, tasks: Sequence[str] = (),
-        estimand: str | None = None, bold: str = "group", published: str | None = None,
-    ) -> Table | str:  # fmt: skip
+        self,
+        kind: str,
+        format: str | None = None,
+        *,
+        metric: str | None = None,
+        tasks: Sequence[str] = (),
+        estimand: str | None = None,
+        bold: str = "group",
+        published: str | None = None,
+    ) -> Table | str:
         """Make a table for a paper.
 
         Args:

@@ -58,10 +58,15 @@ SCHEMA = pa.schema(
 TRUTH = "truth.parquet"
 """File of a pool with planted defects: one row for each document, in order. It is no column of the shards, which are
 all that stages are given to read."""
-TRUTH_SCHEMA = pa.schema([
-    ("origin", pa.int64()), ("kind", pa.string()), ("rank", pa.int64()), ("strength", pa.float64()),
-    ("pieces", pa.list_(pa.string())),
-])  # fmt: skip
+TRUTH_SCHEMA = pa.schema(
+    [
+        ("origin", pa.int64()),
+        ("kind", pa.string()),
+        ("rank", pa.int64()),
+        ("strength", pa.float64()),
+        ("pieces", pa.list_(pa.string())),
+    ]
+)
 
 
 class Summary(TypedDict):

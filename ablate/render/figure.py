@@ -18,12 +18,23 @@ HELPS, HURTS, NONE, INK, PALE = "#0072b2", "#d55e00", "#9a9a9a", "#222222", "#dd
 """Okabe & Ito's palette: told apart with any colour vision."""
 LINES = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 STYLE: Any = {
-    "svg.hashsalt": "ablate", "font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": INK, "ytick.color": INK, "svg.fonttype": "path", "axes.titleweight": "bold",
-    "axes.titlesize": 11, "axes.titlelocation": "left", "figure.facecolor": "white",
+    "svg.hashsalt": "ablate",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.fonttype": "path",
+    "axes.titleweight": "bold",
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "figure.facecolor": "white",
     "text.parse_math": False,  # a `$` in a title, an arm or a level is a dollar
-}  # fmt: skip
+}
 
 
 def empty_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -55,11 +55,19 @@ def funnel_cells(lines: Sequence[FunnelRow]) -> list[list[str]]:
             for name, count in sorted(line["dropped"].items(), key=lambda e: (-e[1], e[0]))
         )
         found = ", ".join(f"{name} {count:,}" for name, count in line.get("found", {}).items())
-        cells.append([
-            line["stage"], f"{line['documents']:,}", share[0], f"{line['bytes'] / 1e6:,.2f}", share[1],
-            "–" if line["tokens"] is None else f"{line['tokens']:,}", f"{line['changed']:,}", found or "–",
-            reasons or "–",
-        ])  # fmt: skip
+        cells.append(
+            [
+                line["stage"],
+                f"{line['documents']:,}",
+                share[0],
+                f"{line['bytes'] / 1e6:,.2f}",
+                share[1],
+                "–" if line["tokens"] is None else f"{line['tokens']:,}",
+                f"{line['changed']:,}",
+                found or "–",
+                reasons or "–",
+            ]
+        )
     return cells
 
 

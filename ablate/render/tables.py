@@ -67,11 +67,35 @@ def interval(low: float, high: float) -> str:
 
 
 LATEX = {
-    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$", "[": "{[}", "]": "{]}", "*": "{*}",
-    "±": "$\\pm$", "×": "$\\times$", "°": "$^{\\circ}$", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "→": "$\\rightarrow$",
-    "≤": "$\\leq$", "≥": "$\\geq$", "−": "$-$", "–": "\\textendash{}", "—": "\\textemdash{}", "✓": "$\\surd$", "…": "\\ldots{}", "‘": "`", "’": "'", "“": "``",
-    "”": "''", '"': "\\char34{}", **{character: f"\\{character}" for character in "&%$#_{}"},
-}  # fmt: skip
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "±": "$\\pm$",
+    "×": "$\\times$",
+    "°": "$^{\\circ}$",
+    "↑": "$\\uparrow$",
+    "↓": "$\\downarrow$",
+    "→": "$\\rightarrow$",
+    "≤": "$\\leq$",
+    "≥": "$\\geq$",
+    "−": "$-$",
+    "–": "\\textendash{}",
+    "—": "\\textemdash{}",
+    "✓": "$\\surd$",
+    "…": "\\ldots{}",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    '"': "\\char34{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
 LAST_LATIN = "\u017f"
 """Letters up to here are in the fonts that LaTeX comes with."""
 

@@ -101,8 +101,14 @@ def _withheld(row: Decision) -> Decision:
     """A row with its estimates and nothing that would say whether they are more than chance."""
     none = math.nan
     return replace(
-        row, ci_low=none, ci_high=none, spearman_low=none, spearman_high=none, clear_pairs=None, clear_accuracy=none
-    )  # fmt: skip
+        row,
+        ci_low=none,
+        ci_high=none,
+        spearman_low=none,
+        spearman_high=none,
+        clear_pairs=None,
+        clear_accuracy=none,
+    )
 
 
 def _row(
@@ -129,9 +135,14 @@ def compared(
         means = seed_means(proxy), seed_means(target)
         found, among = agreement(*means), agreement(*means, pairs=clear_pairs(target))
     return Decision(
-        **vars(found), cheap=cheap, task=task, metric=metric, clear_pairs=among.n_pairs, clear_accuracy=among.accuracy,
+        **vars(found),
+        cheap=cheap,
+        task=task,
+        metric=metric,
+        clear_pairs=among.n_pairs,
+        clear_accuracy=among.accuracy,
         seed_ceiling=seed_ceiling(target),
-    )  # fmt: skip
+    )
 
 
 def to_csv(rows: Sequence[Decision]) -> str:
@@ -143,13 +154,19 @@ def cells(rows: Sequence[Decision]) -> list[list[str]]:
     """Cells under `HEADER`."""
     return [
         [
-            row.cheap, row.task, str(row.n_pairs), _share(row.accuracy),
-            f"{_share(row.ci_low)} to {_share(row.ci_high)}", "–" if row.clear_pairs is None else str(row.clear_pairs),
-            _share(row.clear_accuracy), _plain(row.spearman),
-            f"{_plain(row.spearman_low)} to {_plain(row.spearman_high)}", _share(row.seed_ceiling),
+            row.cheap,
+            row.task,
+            str(row.n_pairs),
+            _share(row.accuracy),
+            f"{_share(row.ci_low)} to {_share(row.ci_high)}",
+            "–" if row.clear_pairs is None else str(row.clear_pairs),
+            _share(row.clear_accuracy),
+            _plain(row.spearman),
+            f"{_plain(row.spearman_low)} to {_plain(row.spearman_high)}",
+            _share(row.seed_ceiling),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _share(value: float) -> str:

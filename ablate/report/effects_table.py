@@ -58,9 +58,18 @@ def _withheld(row: Row, study: Study) -> Row:
     said = f": {planned - len(study.waiting)} of {planned} runs"
     none = math.nan
     return replace(
-        row, ci_low=none, ci_high=none, ci_low_items=none, ci_high_items=none, seed_error=none, item_error=none, p_value=none, p_adjusted=none,
-        detectable=Detectable(none, none, none, none, row.tests), verdict=Verdict(Kind.INCOMPLETE, said),
-    )  # fmt: skip
+        row,
+        ci_low=none,
+        ci_high=none,
+        ci_low_items=none,
+        ci_high_items=none,
+        seed_error=none,
+        item_error=none,
+        p_value=none,
+        p_adjusted=none,
+        detectable=Detectable(none, none, none, none, row.tests),
+        verdict=Verdict(Kind.INCOMPLETE, said),
+    )
 
 
 def _alpha(study: Study) -> float:
@@ -238,9 +247,9 @@ def _adjust(gains: Sequence[_Gain], study: Study) -> list[_Corrected]:
             (tasks if gain.found.task in members else lead).append(place)
     by_name = [_named(study, gains[place].found.task, gains[place].contrast.factor) for place in tasks]
     lead += [place for place, named in zip(tasks, by_name, strict=True) if named]
-    gated = np.array([
-        math.nan if named else gains[place].p_tested for place, named in zip(tasks, by_name, strict=True)
-    ])  # fmt: skip
+    gated = np.array(
+        [math.nan if named else gains[place].p_tested for place, named in zip(tasks, by_name, strict=True)]
+    )
     by_gain = np.full((len(lead), len(members) if tasks else 0), np.nan)
     if tasks:
         count = len(tasks) // len(members)
@@ -270,9 +279,13 @@ def _see(gains: Sequence[_Gain], corrected: Sequence[_Corrected], study: Study) 
     for (_, _, _, tests), table in tables.items():
         contrasts = [gains[place].contrast for place in table]
         found = detectable_effect(
-            gains[table[0]].found.scores, weight_matrix(contrasts, study.arms), tests=tests, alpha=_alpha(study),
-            looks=study.looks, unpaired=all(study.method(one.weights) == "unpaired" for one in contrasts),
-        )  # fmt: skip
+            gains[table[0]].found.scores,
+            weight_matrix(contrasts, study.arms),
+            tests=tests,
+            alpha=_alpha(study),
+            looks=study.looks,
+            unpaired=all(study.method(one.weights) == "unpaired" for one in contrasts),
+        )
         for place in table:
             seen[place] = found
     return seen
@@ -284,12 +297,28 @@ def _row(gain: _Gain, corrected: _Corrected, seen: Detectable, study: Study) -> 
     correction = Correction.HOLM if gain.claim else Correction.BH
     better, failed = study.metrics[gain.metric], _failed(study, contrast.weights)
     return Row(
-        **vars(estimate), number=number, factor=contrast.factor, level=contrast.level, versus=contrast.versus,
-        estimand=contrast.estimand, weights=contrast.weights, task=found.task, metric=gain.metric, higher_is_better=better,
-        item_error=found.errors[number], ci_low_items=low, ci_high_items=high, noise_floor=gain.floor, correction=correction,
-        tests=corrected.tests, p_adjusted=corrected.p, detectable=seen, runs_failed=failed, at_end=at_end(study.plan, contrast.weights),
+        **vars(estimate),
+        number=number,
+        factor=contrast.factor,
+        level=contrast.level,
+        versus=contrast.versus,
+        estimand=contrast.estimand,
+        weights=contrast.weights,
+        task=found.task,
+        metric=gain.metric,
+        higher_is_better=better,
+        item_error=found.errors[number],
+        ci_low_items=low,
+        ci_high_items=high,
+        noise_floor=gain.floor,
+        correction=correction,
+        tests=corrected.tests,
+        p_adjusted=corrected.p,
+        detectable=seen,
+        runs_failed=failed,
+        at_end=at_end(study.plan, contrast.weights),
         verdict=_verdict(gain, corrected.p, correction, failed, study),
-    )  # fmt: skip
+    )
 
 
 def _verdict(gain: _Gain, p_adjusted: float, correction: Correction, failed: str, study: Study) -> Verdict:
@@ -299,9 +328,14 @@ def _verdict(gain: _Gain, p_adjusted: float, correction: Correction, failed: str
     if gone:
         return Verdict(Kind.FAILED, f": {', '.join(gone)} failed")
     found = verdict(
-        gain.estimate, p_adjusted=p_adjusted, higher_is_better=study.metrics[gain.metric], claim=gain.claim,
-        alpha=_alpha(study), noise_floor=gain.floor, correction=correction,
-    )  # fmt: skip
+        gain.estimate,
+        p_adjusted=p_adjusted,
+        higher_is_better=study.metrics[gain.metric],
+        claim=gain.claim,
+        alpha=_alpha(study),
+        noise_floor=gain.floor,
+        correction=correction,
+    )
     return Verdict(found.kind, f"{found.remark}; runs missing: {failed}") if failed else found
 
 

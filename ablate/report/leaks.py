@@ -87,10 +87,21 @@ def splits(study: Study) -> list[Split]:
                 mine = sum(name in given[arm].get(task, set()) for name in names)
                 clean, clean_error = _mean_error(values[:, ~mask])
                 bad, bad_error = _mean_error(values[:, mask])
-                found.append(Split(
-                    task, metric, arm, mask.size, mine, int(mask.sum()), _mean_error(values)[0], clean, clean_error,
-                    bad, bad_error,
-                ))  # fmt: skip
+                found.append(
+                    Split(
+                        task,
+                        metric,
+                        arm,
+                        mask.size,
+                        mine,
+                        int(mask.sum()),
+                        _mean_error(values)[0],
+                        clean,
+                        clean_error,
+                        bad,
+                        bad_error,
+                    )
+                )
     return found
 
 
@@ -130,12 +141,17 @@ def section(study: Study) -> list[str]:
     )
     cells = [
         [
-            split.task, split.arm, f"{split.given_away:,} of {split.n_items:,}", f"{split.n_items - split.n_leaked:,}",
-            _shown(split.clean, split.clean_error), f"{split.n_leaked:,}", _shown(split.leaked, split.leaked_error),
+            split.task,
+            split.arm,
+            f"{split.given_away:,} of {split.n_items:,}",
+            f"{split.n_items - split.n_leaked:,}",
+            _shown(split.clean, split.clean_error),
+            f"{split.n_leaked:,}",
+            _shown(split.leaked, split.leaked_error),
             signed(split.inflation),
         ]
         for split in found
-    ]  # fmt: skip
+    ]
     return [text, markdown(header, cells, left=2)]
 
 

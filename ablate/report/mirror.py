@@ -66,13 +66,24 @@ def report_of(study: Study) -> TrackedRun:
         if (study.folder / name).exists():
             texts[name] = (study.folder / name).read_text(encoding="utf-8")
     return TrackedRun(
-        id=digest([plan.study, "report"])[:16], study=plan.study, name="report", group=f"{plan.study}/report",
-        kind=REPORT, status=DONE, tags=(plan.study, plan.design), notes=plan.question,
-        config={"study": plan.study, "design": plan.design, "prediction": plan.prediction, "plan": plan.digest},
+        id=digest([plan.study, "report"])[:16],
+        study=plan.study,
+        name="report",
+        group=f"{plan.study}/report",
+        kind=REPORT,
+        status=DONE,
+        tags=(plan.study, plan.design),
+        notes=plan.question,
+        config={
+            "study": plan.study,
+            "design": plan.design,
+            "prediction": plan.prediction,
+            "plan": plan.digest,
+        },
         summary={"runs": len(study.records), "planned": len(plan.runs), "complete": summary.head.complete},
         tables=(Table(name="effects", columns=tuple(map(str, effects.columns)), rows=rows),),
         files=tuple(Attached(name=name, kind="report", text=text) for name, text in texts.items()),
-    )  # fmt: skip
+    )
 
 
 def _value(value: Any) -> Value:

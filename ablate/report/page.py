@@ -183,12 +183,14 @@ def _scores_missing(study: Study) -> str:
         return ""
     cells = [
         [
-            task, metric + (" (primary)" if metric == study.primary else ""), f"{len(runs)} of {len(study.records)}",
+            task,
+            metric + (" (primary)" if metric == study.primary else ""),
+            f"{len(runs)} of {len(study.records)}",
             ", ".join(f"{arm}/{seed}" for arm, seed in list(runs)[:3]) + (", ..." if len(runs) > 3 else ""),
             next(iter(runs.values())),
         ]
         for (task, metric), runs in sorted(why.items())
-    ]  # fmt: skip
+    ]
     return (
         "These have no value at the end of training: neither has a contrast of these runs, nor an aggregate over "
         "the task, which would be another quantity without it.\n\n"
@@ -287,10 +289,17 @@ def _noise(study: Study) -> list[str]:
     for found in noise_table(study):
         metric, task, floor, spread = found.metric, found.task, found.floor, found.range_of_arms
         ratio = spread / floor.seed_sd if floor.seed_sd > 0 else math.nan
-        cells.append([
-            metric, task, unsigned(floor.seed_sd), f"[{unsigned(floor.ci_low)}, {unsigned(floor.ci_high)}]",
-            unsigned(spread), "–" if math.isnan(ratio) else f"{ratio:.1f}", p_text(floor.homogeneity_p),
-        ])  # fmt: skip
+        cells.append(
+            [
+                metric,
+                task,
+                unsigned(floor.seed_sd),
+                f"[{unsigned(floor.ci_low)}, {unsigned(floor.ci_high)}]",
+                unsigned(spread),
+                "–" if math.isnan(ratio) else f"{ratio:.1f}",
+                p_text(floor.homogeneity_p),
+            ]
+        )
         if task == AGGREGATE:
             continue
         known = study.chances([task], metric)
@@ -356,11 +365,20 @@ def _corpora(study: Study) -> list[str]:
         )
         most = max(corpus.epochs for corpus in corpora)
         note = repeats_too_often(most)
-        cells.append([
-            arm, *(_span([getattr(corpus, name) for corpus in corpora], ",") for name in ("documents", "unique_tokens")),
-            _span([n for record in records if (n := record.own_tokens) is not None], ","), _span([corpus.epochs for corpus in corpora], ".2f"),
-            _span([corpus.effective_tokens for corpus in corpora], ",.0f"), shown, note,
-        ])  # fmt: skip
+        cells.append(
+            [
+                arm,
+                *(
+                    _span([getattr(corpus, name) for corpus in corpora], ",")
+                    for name in ("documents", "unique_tokens")
+                ),
+                _span([n for record in records if (n := record.own_tokens) is not None], ","),
+                _span([corpus.epochs for corpus in corpora], ".2f"),
+                _span([corpus.effective_tokens for corpus in corpora], ",.0f"),
+                shown,
+                note,
+            ]
+        )
     text = (
         "Worth in fresh tokens: repetition-adjusted (Muennighoff et al. 2023). Copies per cluster: how many members "
         "of a near-duplicate cluster the budget really met (FineWeb, appendix E.2); first finished seed."
@@ -393,11 +411,18 @@ def _mixtures(study: Study) -> list[str]:
         for read in zip(*[corpus.mixture for corpus in corpora if corpus.mixture], strict=True):
             epochs = [part.epochs for part in read]
             repeats = max(epochs) > WARN_EPOCHS
-            cells.append([
-                arm, read[0].name, f"{read[0].share:.4g}", _span([part.unique_tokens for part in read], ","), _span([part.tokens for part in read], ","),
-                _span(epochs, ".2f"), _span([part.effective_tokens for part in read], ",.0f"),
-                f"repeats more than {WARN_EPOCHS:g} times" if repeats else "",
-            ])  # fmt: skip
+            cells.append(
+                [
+                    arm,
+                    read[0].name,
+                    f"{read[0].share:.4g}",
+                    _span([part.unique_tokens for part in read], ","),
+                    _span([part.tokens for part in read], ","),
+                    _span(epochs, ".2f"),
+                    _span([part.effective_tokens for part in read], ",.0f"),
+                    f"repeats more than {WARN_EPOCHS:g} times" if repeats else "",
+                ]
+            )
             often += [f"`{arm}` reads `{read[0].name}` {max(epochs):.1f} times"] if repeats else []
     if not cells:
         return []
@@ -432,9 +457,18 @@ def _span(values: Sequence[float], form: str) -> str:
 def _tasks(study: Study, rows: Sequence[Row]) -> list[str]:
     chosen = [row for row in rows if row.metric == study.primary and row.task != AGGREGATE]
     cells = [
-        [row.task, row.name, signed(row.estimate), interval(row.ci_low, row.ci_high), unsigned(row.item_error), interval(row.ci_low_items, row.ci_high_items), p_text(row.p_adjusted), str(row.verdict)]
+        [
+            row.task,
+            row.name,
+            signed(row.estimate),
+            interval(row.ci_low, row.ci_high),
+            unsigned(row.item_error),
+            interval(row.ci_low_items, row.ci_high_items),
+            p_text(row.p_adjusted),
+            str(row.verdict),
+        ]
         for row in chosen
-    ]  # fmt: skip
+    ]
     header = (
         "task",
         "stage",

@@ -83,14 +83,24 @@ def _effects(study: Study, planned: Mapping[str, float | None]) -> list[list[str
     for kind, effect in planned.items():
         foreseen = math.nan if effect is None else effect
         there = met.get(kind)
-        cells.append(_line(
-            f"smallest effect, {kind}", foreseen, math.nan if there is None else there, "",
-            "by the plan's formula, at the noise that was met; after the correction",
-        ))  # fmt: skip
-        cells.append(_line(
-            "  as the report states it", foreseen, typical([row.detectable.effect for row in rows if row.estimand == kind]), "",
-            "arms that are the same runs are not tested; larger where the noise is known from few runs",
-        ))  # fmt: skip
+        cells.append(
+            _line(
+                f"smallest effect, {kind}",
+                foreseen,
+                math.nan if there is None else there,
+                "",
+                "by the plan's formula, at the noise that was met; after the correction",
+            )
+        )
+        cells.append(
+            _line(
+                "  as the report states it",
+                foreseen,
+                typical([row.detectable.effect for row in rows if row.estimand == kind]),
+                "",
+                "arms that are the same runs are not tested; larger where the noise is known from few runs",
+            )
+        )
     return cells
 
 

@@ -95,17 +95,38 @@ class Row(Estimate):
 
 Column = Callable[[Row], object]
 COLUMNS: Mapping[str, Column] = {
-    **{name: attrgetter(name) for name in (
-        "factor", "level", "versus", "estimand", "task", "metric", "higher_is_better", "estimate", "ci_low",
-        "ci_high", "ci_low_items", "ci_high_items", "n_seeds", "seed_error", "item_error", "p_value", "p_adjusted",
-    )},
+    **{
+        name: attrgetter(name)
+        for name in (
+            "factor",
+            "level",
+            "versus",
+            "estimand",
+            "task",
+            "metric",
+            "higher_is_better",
+            "estimate",
+            "ci_low",
+            "ci_high",
+            "ci_low_items",
+            "ci_high_items",
+            "n_seeds",
+            "seed_error",
+            "item_error",
+            "p_value",
+            "p_adjusted",
+        )
+    },
     "verdict": lambda row: str(row.verdict),
     "mde": lambda row: row.detectable.effect,
     "mde_upper": lambda row: row.detectable.upper,
-    "tests": attrgetter("tests"), "df": attrgetter("df"), "method": attrgetter("method"),
+    "tests": attrgetter("tests"),
+    "df": attrgetter("df"),
+    "method": attrgetter("method"),
     "correction": lambda row: row.correction.value,
-    "noise_floor": attrgetter("noise_floor"), "runs_failed": attrgetter("runs_failed"),
-}  # fmt: skip
+    "noise_floor": attrgetter("noise_floor"),
+    "runs_failed": attrgetter("runs_failed"),
+}
 """Column of `effects.csv` -> its value in a row."""
 
 

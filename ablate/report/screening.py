@@ -43,11 +43,21 @@ def section(study: Study) -> list[str]:
     )
     rows = []
     for (task, metric), found in sorted(study.screened.items(), key=lambda e: _order(study, *e[0])):
-        rows.append([
-            metric, task, unsigned(found.monotonicity, 2), unsigned(found.snr, 1), unsigned(found.non_random, 1),
-            unsigned(found.signal, 1), p_text(found.signal_p), unsigned(found.ordering, 2), unsigned(found.signal_noise, 1), unsigned(study.checkpoint_sd(task, metric)),
-            told(found),
-        ])  # fmt: skip
+        rows.append(
+            [
+                metric,
+                task,
+                unsigned(found.monotonicity, 2),
+                unsigned(found.snr, 1),
+                unsigned(found.non_random, 1),
+                unsigned(found.signal, 1),
+                p_text(found.signal_p),
+                unsigned(found.ordering, 2),
+                unsigned(found.signal_noise, 1),
+                unsigned(study.checkpoint_sd(task, metric)),
+                told(found),
+            ]
+        )
     parts = [text, markdown(HEADER, rows, left=2)]
     names = ", ".join(f"{task} ({metric})" for task, metric in believed)
     parts.append(f"**Believed at this scale:** {names or 'none'}. Every number is in `screening.csv`.")
@@ -85,8 +95,17 @@ def table(study: Study) -> list[list[Any]]:
     rows = []
     for (task, metric), found in sorted(study.screened.items(), key=lambda e: _order(study, *e[0])):
         values = asdict(found)
-        rows.append([
-            task, metric, "no" if found.failed else "yes", "; ".join(found.failed), *(values[name] for name in NUMBERS),
-            study.tasks[task].chance.get(metric), study.points, len(study.ranked), len(study.seeds),
-        ])  # fmt: skip
+        rows.append(
+            [
+                task,
+                metric,
+                "no" if found.failed else "yes",
+                "; ".join(found.failed),
+                *(values[name] for name in NUMBERS),
+                study.tasks[task].chance.get(metric),
+                study.points,
+                len(study.ranked),
+                len(study.seeds),
+            ]
+        )
     return rows

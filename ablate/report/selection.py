@@ -120,16 +120,26 @@ def _sizes(study: Study, found: Sequence[Split]) -> list[str]:
         if not all(corpora):
             cells.append([split.stage, *["missing"] * 7])
             continue
-        stage, control, bare = ([np.mean([getattr(c, key) for c in some.values()]) for key in ("unique_tokens", "epochs")] for some in corpora)  # fmt: skip
+        stage, control, bare = (
+            [np.mean([getattr(c, key) for c in some.values()]) for key in ("unique_tokens", "epochs")]
+            for some in corpora
+        )
         apart = [
             corpus.unique_tokens / corpora[0][seed].unique_tokens - 1
-            for seed, corpus in corpora[1].items() if seed in corpora[0]
-        ]  # fmt: skip
+            for seed, corpus in corpora[1].items()
+            if seed in corpora[0]
+        ]
         worst = f"{100 * max(apart, key=abs):+.2f} %" if apart else "–"
-        cells.append([
-            split.stage, f"{bare[0]:,.0f}", f"{stage[0]:,.0f}", f"{control[0]:,.0f}", worst,
-            *(f"{arm[1]:.2f}" for arm in (bare, stage, control)),
-        ])  # fmt: skip
+        cells.append(
+            [
+                split.stage,
+                f"{bare[0]:,.0f}",
+                f"{stage[0]:,.0f}",
+                f"{control[0]:,.0f}",
+                worst,
+                *(f"{arm[1]:.2f}" for arm in (bare, stage, control)),
+            ]
+        )
         lines = next(iter(corpora[1].values())).funnel
         if lines[-1]["stage"] == SizeMatchedRemoval.name:
             funnel.append([split.arms[1], *funnel_cells(lines)[-1][1:]])
@@ -164,9 +174,10 @@ def _idle(study: Study, found: Sequence[Split]) -> list[str]:
     if _match(study) != "tokens":
         return []
     idle = [
-        split.stage for split in found
+        split.stage
+        for split in found
         if all(corpus.epochs <= 1 for arm in split.arms[1:] for corpus in _corpora(study, arm).values())
-    ]  # fmt: skip
+    ]
     if not idle:
         return []
     return [

@@ -53,8 +53,16 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
         arms=_arms(study),
         metrics=_table(
             ("task", "metric", "higher_is_better", "chance", "n_items", "examples", "digest"),
-            ([task, metric, study.tasks[task].higher_is_better[metric], study.tasks[task].chance.get(metric),
-              *(getattr(study.tasks[task], name) for name in ("n_items", "examples", "digest"))] for task, metric in metrics),
+            (
+                [
+                    task,
+                    metric,
+                    study.tasks[task].higher_is_better[metric],
+                    study.tasks[task].chance.get(metric),
+                    *(getattr(study.tasks[task], name) for name in ("n_items", "examples", "digest")),
+                ]
+                for task, metric in metrics
+            ),
         ),
         aggregates={metric: study.aggregated(metric) for metric in study.metrics},
         contrasts=_contrasts(study),
@@ -68,16 +76,38 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
         screening=_screening(study),
         noise=_table(
             ("metric", "task", "seed_sd", "ci_low", "ci_high", "range_of_arms", "homogeneity_p"),
-            ([one.metric, one.task, *_reals((one.floor.seed_sd, one.floor.ci_low, one.floor.ci_high, one.range_of_arms,
-              one.floor.homogeneity_p))] for one in (() if study.waiting else noise_table(study))),
+            (
+                [
+                    one.metric,
+                    one.task,
+                    *_reals(
+                        (
+                            one.floor.seed_sd,
+                            one.floor.ci_low,
+                            one.floor.ci_high,
+                            one.range_of_arms,
+                            one.floor.homogeneity_p,
+                        )
+                    ),
+                ]
+                for one in (() if study.waiting else noise_table(study))
+            ),
         ),
-        decisions=_table(decision.COLUMNS, ([_real(getattr(row, name)) for name in decision.COLUMNS]
-                         for row in (() if study.waiting else decision.by_budget(study)))),
-        leaks=_table(leaks.COLUMNS, ([_real(getattr(one, name), SCORE) for name in LEAKS] for one in leaks.splits(study))),
+        decisions=_table(
+            decision.COLUMNS,
+            (
+                [_real(getattr(row, name)) for name in decision.COLUMNS]
+                for row in (() if study.waiting else decision.by_budget(study))
+            ),
+        ),
+        leaks=_table(
+            leaks.COLUMNS,
+            ([_real(getattr(one, name), SCORE) for name in LEAKS] for one in leaks.splits(study)),
+        ),
         cost=_cost(study, runs),
         curation=_curation(study),
         provenance=_provenance(study),
-    )  # fmt: skip
+    )
 
 
 LEAKS = (
@@ -118,12 +148,23 @@ def _head(study: Study, rows: Sequence[Row]) -> Head:
     plan = study.plan
     lead = headline(rows, study)
     return Head(
-        name=plan.study, title=plan.title, question=plan.question, prediction=plan.prediction,
-        design=plan.design, digest=plan.digest, records=state_of(study.folder), reference=plan.reference,
-        primary=study.primary, headline=lead[0].task if lead else next(iter(study.headline_tasks), ""),
-        aggregate=study.aggregate if isinstance(study.aggregate, str) else tuple(study.aggregate), seeds=tuple(study.seeds), stages=plan.stages, sequential=plan.sequential is not None,
-        complete=not study.waiting, imported=plan.imported or (),
-    )  # fmt: skip
+        name=plan.study,
+        title=plan.title,
+        question=plan.question,
+        prediction=plan.prediction,
+        design=plan.design,
+        digest=plan.digest,
+        records=state_of(study.folder),
+        reference=plan.reference,
+        primary=study.primary,
+        headline=lead[0].task if lead else next(iter(study.headline_tasks), ""),
+        aggregate=study.aggregate if isinstance(study.aggregate, str) else tuple(study.aggregate),
+        seeds=tuple(study.seeds),
+        stages=plan.stages,
+        sequential=plan.sequential is not None,
+        complete=not study.waiting,
+        imported=plan.imported or (),
+    )
 
 
 def _words(study: Study, rows: Sequence[Row]) -> dict[str, str]:
@@ -135,7 +176,7 @@ def _words(study: Study, rows: Sequence[Row]) -> dict[str, str]:
     }
     if study.records and rows and not study.waiting:
         told["in_short"] = in_short(study, rows)
-    return {name: text for name, text in told.items() if text}  # fmt: skip
+    return {name: text for name, text in told.items() if text}
 
 
 def _arms(study: Study) -> Columns:
@@ -152,9 +193,14 @@ def _arms(study: Study) -> Columns:
 def _contrasts(study: Study) -> Columns:
     names = ("factor", "level", "versus", "estimand")
     rows = [
-        [one.name, *(getattr(one, name) for name in names), dict(one.weights), number < len(study.plan.contrasts)]
+        [
+            one.name,
+            *(getattr(one, name) for name in names),
+            dict(one.weights),
+            number < len(study.plan.contrasts),
+        ]
         for number, one in enumerate(study.contrasts)
-    ]  # fmt: skip
+    ]
     return _table(("stage", *names, "weights", "planned"), rows)
 
 
@@ -197,10 +243,22 @@ def _runs(study: Study, runs: Sequence[Run], points: Sequence[tuple[int, ...]]) 
             continue
         grid = points.index(_grid(record)) if record.curve else None
         corpus, model = record.corpus, record.model
-        rows.append([
-            arm, seed, where, "done", None, None, record.run, grid, record.train.tokens,
-            _real(corpus and corpus.epochs), model.parameters if model else None, model.flops if model else None,
-        ])  # fmt: skip
+        rows.append(
+            [
+                arm,
+                seed,
+                where,
+                "done",
+                None,
+                None,
+                record.run,
+                grid,
+                record.train.tokens,
+                _real(corpus and corpus.epochs),
+                model.parameters if model else None,
+                model.flops if model else None,
+            ]
+        )
     return _table(names, rows)
 
 
@@ -281,9 +339,14 @@ def _effects(study: Study, rows: Sequence[Row]) -> Columns:
         (weights,) = weight_matrix([row], study.arms)
         values = {name: _real(value(row)) for name, value in shown.items()}
         values |= {"mde_noise": _real(row.detectable.noise), "mde_df": _real(row.detectable.df)}
-        found.append([
-            row.number, *values.values(), row.verdict.kind.name.lower(), _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
-        ])  # fmt: skip
+        found.append(
+            [
+                row.number,
+                *values.values(),
+                row.verdict.kind.name.lower(),
+                _reals((weights[weights != 0] @ scores[weights != 0]).tolist()),
+            ]
+        )
     return _table(("contrast", *shown, "mde_noise", "mde_df", "kind", "by_seed"), found)
 
 
@@ -295,14 +358,33 @@ def _corpora(study: Study) -> Columns:
             if (corpus := record.corpus) is None:
                 continue
             copies = corpus.copies
-            rows.append([
-                arm, record.seed, corpus.key, *(getattr(corpus, name) for name in names), record.own_tokens,
-                _real(corpus.epochs), _real(corpus.effective_tokens), _real(copies and copies.mean), copies and copies.max,
-            ])  # fmt: skip
+            rows.append(
+                [
+                    arm,
+                    record.seed,
+                    corpus.key,
+                    *(getattr(corpus, name) for name in names),
+                    record.own_tokens,
+                    _real(corpus.epochs),
+                    _real(corpus.effective_tokens),
+                    _real(copies and copies.mean),
+                    copies and copies.max,
+                ]
+            )
     return _table(
-        ("arm", "seed", "key", *names, "trained_tokens", "epochs", "effective_tokens", "copies_mean", "copies_max"),
+        (
+            "arm",
+            "seed",
+            "key",
+            *names,
+            "trained_tokens",
+            "epochs",
+            "effective_tokens",
+            "copies_mean",
+            "copies_max",
+        ),
         rows,
-    )  # fmt: skip
+    )
 
 
 def _funnel(study: Study) -> Columns:
@@ -344,7 +426,7 @@ def _cost(study: Study, runs: Sequence[Run]) -> Columns:
         if record:
             flops = record.model.flops if record.model else None
             rows.append([arm, seed, record.own_tokens, flops, *(record.cost.get(name) for name in names)])
-    return _table(("arm", "seed", "tokens", "flops", *names), rows)  # fmt: skip
+    return _table(("arm", "seed", "tokens", "flops", *names), rows)
 
 
 def _curation(study: Study) -> Columns:

@@ -20,11 +20,17 @@ def effect_cells(rows: Sequence[Row]) -> list[list[str]]:
     """Cells of the gains table."""
     return [
         [
-            row.name, signed(row.estimate), interval(row.ci_low, row.ci_high), unsigned(row.seed_error),
-            unsigned(row.item_error), p_text(row.p_value), p_text(row.p_adjusted), str(row.verdict),
+            row.name,
+            signed(row.estimate),
+            interval(row.ci_low, row.ci_high),
+            unsigned(row.seed_error),
+            unsigned(row.item_error),
+            p_text(row.p_value),
+            p_text(row.p_adjusted),
+            str(row.verdict),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 BITS_HEADER = ("bits per byte", "95 % interval", "in bits per byte")

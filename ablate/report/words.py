@@ -70,11 +70,11 @@ def reading(study: Study) -> str:
 def _retraining(study: Study) -> str:
     """Where the intervals come from."""
     if study.plan.pairing == UNPAIRED and study.looks is None:
-        return (
-            "runs of different arms count as independent samples (Welch), "
-            + ("although they share their seeds, so it is too wide where seeds do something to all arms alike."
-               if study.shares_seeds else "as every arm has seeds of its own (initial weights and data order).")
-        )  # fmt: skip
+        return "runs of different arms count as independent samples (Welch), " + (
+            "although they share their seeds, so it is too wide where seeds do something to all arms alike."
+            if study.shares_seeds
+            else "as every arm has seeds of its own (initial weights and data order)."
+        )
     return (
         "it comes from differences between runs that share a seed (initial weights "
         "and data order), with each gain's own variance, steadied by the "

@@ -129,11 +129,15 @@ class References:
         pairs = []
         for n, entry, at, grams in self._matches(text):
             offsets = np.arange(n)
-            pairs.append(np.stack([
-                np.repeat(grams.reference[entry], n),
-                (grams.place[entry][:, None] + offsets).ravel(),
-                np.repeat(at, n),
-            ]))  # fmt: skip
+            pairs.append(
+                np.stack(
+                    [
+                        np.repeat(grams.reference[entry], n),
+                        (grams.place[entry][:, None] + offsets).ravel(),
+                        np.repeat(at, n),
+                    ]
+                )
+            )
         if not pairs:
             return []
         reference, place, at = np.concatenate(pairs, axis=1)

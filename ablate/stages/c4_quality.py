@@ -55,10 +55,15 @@ class C4Quality(Stage):
     def steps(self) -> tuple[Step, ...]:
         """Lines first; lines that condemn the document are left for the document rules to see."""
         lines = C4Lines(
-            terminal_punctuation=self.terminal_punctuation, min_words_per_line=self.min_words_per_line,
-            max_word_length=self.max_word_length, citations=self.citations, javascript=self.javascript,
-            policy=self.policy, curly_bracket=self.curly_bracket, lorem_ipsum=self.lorem_ipsum,
-        )  # fmt: skip
+            terminal_punctuation=self.terminal_punctuation,
+            min_words_per_line=self.min_words_per_line,
+            max_word_length=self.max_word_length,
+            citations=self.citations,
+            javascript=self.javascript,
+            policy=self.policy,
+            curly_bracket=self.curly_bracket,
+            lorem_ipsum=self.lorem_ipsum,
+        )
         documents = C4Documents(
             curly_bracket=self.curly_bracket, lorem_ipsum=self.lorem_ipsum, min_sentences=self.min_sentences
         )

@@ -118,9 +118,12 @@ class ForeignProcess:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         try:
             self._process = subprocess.Popen(
-                [asked.python or sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=self._said, env=environment,
-            )  # fmt: skip
+                [asked.python or sys.executable, str(WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                env=environment,
+            )
         except OSError as error:
             self._said.close()
             raise ConfigError(
@@ -129,10 +132,16 @@ class ForeignProcess:
             ) from error
         self._unread = b""
         texts = SAMPLE if asked.column == "text" else ADDRESSES
-        self._write({
-            "protocol": PROTOCOL, "library": asked.library, "class_path": asked.class_path,
-            "init_args": json.loads(asked.init_args), "column": asked.column, "texts": texts,
-        })  # fmt: skip
+        self._write(
+            {
+                "protocol": PROTOCOL,
+                "library": asked.library,
+                "class_path": asked.class_path,
+                "init_args": json.loads(asked.init_args),
+                "column": asked.column,
+                "texts": texts,
+            }
+        )
         hello = self._read(START_S)
         if hello is None:
             self.stop()

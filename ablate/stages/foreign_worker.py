@@ -226,8 +226,17 @@ def main() -> None:
         kind, ask = LIBRARIES[asked["library"]](cls, asked["init_args"], asked["column"])
         answers = [one(ask, text, file) for text in asked["texts"]]
         files, source = sources(cls)
-        tell({"protocol": PROTOCOL, "kind": kind, "answers": answers, "versions": loaded(), "files": files,
-              "source": source, "python": f"{sys.version_info.major}.{sys.version_info.minor}"})  # fmt: skip
+        tell(
+            {
+                "protocol": PROTOCOL,
+                "kind": kind,
+                "answers": answers,
+                "versions": loaded(),
+                "files": files,
+                "source": source,
+                "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+            }
+        )
     except (Exception, SystemExit) as error:
         tell({"protocol": PROTOCOL, "error": said(error, file)})
         return

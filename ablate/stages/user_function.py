@@ -157,9 +157,13 @@ def _package_digest(name: str, path: Path) -> str:
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
         return file_digest(path)
-    return digest({
-        file.relative_to(folder).as_posix(): file_digest(file) for folder in folders for file in sorted(Path(folder).rglob("*.py"))
-    })  # fmt: skip
+    return digest(
+        {
+            file.relative_to(folder).as_posix(): file_digest(file)
+            for folder in folders
+            for file in sorted(Path(folder).rglob("*.py"))
+        }
+    )
 
 
 # Before anything is measured --------------------------------------------------------------------------------
@@ -207,9 +211,13 @@ def _check_twice(function: Function) -> None:
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     told = subprocess.run(
         [sys.executable, "-m", "ablate.stages.user_function", function.named, str(int(function.batched))],
-        input=json.dumps(SAMPLE), capture_output=True, check=False, text=True, encoding="utf-8",
+        input=json.dumps(SAMPLE),
+        capture_output=True,
+        check=False,
+        text=True,
+        encoding="utf-8",
         env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+    )
     if told.returncode:
         said = (told.stderr.strip().splitlines() or ["no message"])[-1]
         raise ConfigError(

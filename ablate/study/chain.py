@@ -128,9 +128,15 @@ class Chain:
         drawn: dict[str, Plain] = {
             name: getattr(self, name) for name in ("temperature", "top_k", "top_p", "max_tokens")
         }
-        return digest({
-            "format": TEXT_FORMAT, "sampler": SAMPLER, "run": run, "documents": self.documents or documents, **drawn,
-        })  # fmt: skip
+        return digest(
+            {
+                "format": TEXT_FORMAT,
+                "sampler": SAMPLER,
+                "run": run,
+                "documents": self.documents or documents,
+                **drawn,
+            }
+        )
 
     def reads(self, name: Callable[[Plain], str], documents: int) -> Plain:
         """What names what this generation reads: sources and shares; texts by their keys.
@@ -186,9 +192,12 @@ def write(
         count, end = chain.documents or documents, tokenizer.eos_token_id
         most = chain.max_tokens or sampler.context
         made = sampler.sample(
-            [[end]] * count, row_seeds(int(run.run[:15], 16), range(count)), tokens=most, end=end,
+            [[end]] * count,
+            row_seeds(int(run.run[:15], 16), range(count)),
+            tokens=most,
+            end=end,
             decoding=Decoding(temperature=chain.temperature, top_k=chain.top_k, top_p=chain.top_p),
-        )  # fmt: skip
+        )
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in made]
         return Writing(texts, [len(ids) == most for ids in made], run.run, generation)
 

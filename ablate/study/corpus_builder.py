@@ -279,12 +279,16 @@ class CorpusBuilder:
         read = None if subset is None else prepared.division.read(subset[1], context)
         streams = [
             self._stream(
-                prepared, prepared.rows[part.members], seed, context,
+                prepared,
+                prepared.rows[part.members],
+                seed,
+                context,
                 (subset[0], read[number].tokens) if subset and read else None,
             )
-            if part.weight else None
+            if part.weight
+            else None
             for number, part in enumerate(parts)
-        ]  # fmt: skip
+        ]
         return MixtureStream(streams, prepared.division, context)
 
     def _stream(
@@ -293,10 +297,15 @@ class CorpusBuilder:
         return self.mended(
             prepared,
             lambda: open_stream(
-                self.annotations, prepared.tokenizer, prepared.version, rows,
-                seed=seed, context=context, subset=subset,
+                self.annotations,
+                prepared.tokenizer,
+                prepared.version,
+                rows,
+                seed=seed,
+                context=context,
+                subset=subset,
             ),
-        )  # fmt: skip
+        )
 
     def groups(self, prepared: Prepared, step: Relation) -> Groups:
         """Which documents of an arm's text version belong together according to `step`."""

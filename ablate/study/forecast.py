@@ -36,10 +36,14 @@ def detectable(plan: Plan, noise: float) -> dict[str, float | None]:
     rule, found = plan.sequential, dict[str, float | None]()
     for kind in dict.fromkeys(kinds):
         effect = forecast(
-            matrix[[k == kind for k in kinds]], len(plan.seeds), noise, tests=planned_tests(plan),
-            alpha=rule.alpha if rule else 0.05, unpaired=plan.pairing == UNPAIRED,
+            matrix[[k == kind for k in kinds]],
+            len(plan.seeds),
+            noise,
+            tests=planned_tests(plan),
+            alpha=rule.alpha if rule else 0.05,
+            unpaired=plan.pairing == UNPAIRED,
             looks=Looks(rule.looks, rule.spending) if rule else None,
-        )  # fmt: skip
+        )
         found[kind] = None if math.isnan(effect) else effect
     return found
 

@@ -132,8 +132,12 @@ def open_launcher(
     if queue:
         spare_accounting()
     detached = DetachedJobs(
-        folder=jobs, study=study, call=lambda batch: call(batch.groups, batch.step, batch), queue=queue, say=say,
-    )  # fmt: skip
+        folder=jobs,
+        study=study,
+        call=lambda batch: call(batch.groups, batch.step, batch),
+        queue=queue,
+        say=say,
+    )
     return Launcher(launch_here, detached)
 
 

@@ -79,7 +79,9 @@ def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callabl
         for threads in sorted({fewest, *(2**n for n in range(1, cores.bit_length()) if 2**n > fewest)}):
             processes = min(cores // threads, runs, _fit_memory())
             if processes > 1 and (train.threads is None or threads == train.threads):
-                tried.append(_concurrent(proxy, train, vocab_size, Layout(processes, threads, alone.stacked_runs)))  # fmt: skip
+                tried.append(
+                    _concurrent(proxy, train, vocab_size, Layout(processes, threads, alone.stacked_runs))
+                )
     best = max(tried, key=_speed)
     for stacked in LOCKSTEP if train.stacked_runs is None else ():
         if stacked * best.processes > runs:

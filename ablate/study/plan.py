@@ -246,9 +246,11 @@ def make_plan(composed: Any) -> Plan:
     Raises:
         ConfigError: for anything that could not run.
     """
-    composed = {key: value for key, value in composed.items() if key != "hydra"} if isinstance(
-        composed, Mapping
-    ) else {key: composed[key] for key in composed if key != "hydra"}  # fmt: skip
+    composed = (
+        {key: value for key, value in composed.items() if key != "hydra"}
+        if isinstance(composed, Mapping)
+        else {key: composed[key] for key in composed if key != "hydra"}
+    )
     config = {key: plain(value) for key, value in composed.items()}
     config[CHAIN] = completed(config.get(CHAIN))
     seeds: list[int] = config["seeds"]
@@ -397,9 +399,13 @@ def _controlled(
             f"design={config['design']['name']} are not. Use one of {', '.join(splitting())}"
         )
     removing = {
-        entry.name for entry in levels
-        if entry.stage and make(config["stages"][entry.stage], f"stages.{entry.stage}", leave_out=RESERVED).removes_documents()
-    }  # fmt: skip
+        entry.name
+        for entry in levels
+        if entry.stage
+        and make(
+            config["stages"][entry.stage], f"stages.{entry.stage}", leave_out=RESERVED
+        ).removes_documents()
+    }
     if not removing:
         raise ConfigError(
             f"{name}: no factor of this study is a stage that removes documents, on against off "

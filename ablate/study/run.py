@@ -151,8 +151,12 @@ def _namer(
     train = {name: value for name, value in identified(config["train"]).items() if name not in without}
     weights, order, subset = run_seeds(config, seed)
     same = {
-        "format": RUN_FORMAT, "content": prepared.info["content"], "tokenizer": prepared.tokenizer.digest,
-        "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": train,
+        "format": RUN_FORMAT,
+        "content": prepared.info["content"],
+        "tokenizer": prepared.tokenizer.digest,
+        "libraries": library_versions(LIBRARIES),
+        "proxy": identified(config["proxy"]),
+        "train": train,
         "primary": config["evaluate"]["primary"],
         "seed": weights if weights == order else [weights, order],
         **({} if subset is None else {"subset": subset}),
@@ -160,7 +164,7 @@ def _namer(
         "tokens": budget_tokens(config, prepared),
         **({"mixture": mixture.weights} if (mixture := Mixture.of(config)) else {}),
         "evaluate": evaluator_of(config, prepared.tokenizer, store).digest,
-    }  # fmt: skip
+    }
     return lambda reads: digest({**same, **({} if reads is None else {"chain": reads})})
 
 
@@ -494,16 +498,22 @@ class _Opening:
         return store.root / "runs" / run_key(config, prepared, store, seed, origin)
 
     def _chained(
-        self, name: RunName, config: Mapping[str, Any], chain: Chain, prepared: Prepared, real: TokenStream,
+        self,
+        name: RunName,
+        config: Mapping[str, Any],
+        chain: Chain,
+        prepared: Prepared,
+        real: TokenStream,
         origin: Origin | None,
-    ) -> tuple[TokenStream | MixtureStream, Division]:  # fmt: skip
+    ) -> tuple[TokenStream | MixtureStream, Division]:
         """What a generation reads, written first where it is not there."""
         documents, store = int(prepared.info["documents"]), self.builder.store
         keys = chain.text_keys(_namer(config, prepared, store, name[1], origin), documents)
         texts = {
             generation: text_at(store, keys[generation])
-            for generation in chain.shares if isinstance(generation, int)
-        }  # fmt: skip
+            for generation in chain.shares
+            if isinstance(generation, int)
+        }
         for generation, text in texts.items():
             if not text.there:
                 earlier = {key: value for key, value in config.items() if key != CHAIN}
@@ -514,8 +524,13 @@ class _Opening:
         return read(chain, real, texts, seed=order, documents=documents)
 
     def _with_weights(
-        self, name: RunName, config: Mapping[str, Any], prepared: Prepared, origin: Origin | None, generation: int
-    ) -> Kept:  # fmt: skip
+        self,
+        name: RunName,
+        config: Mapping[str, Any],
+        prepared: Prepared,
+        origin: Origin | None,
+        generation: int,
+    ) -> Kept:
         """The run of an earlier generation; where its weights are lost, or it was never done, it is trained now."""
         result = self._result(config, prepared, name[1], origin)
         if not is_kept(result):
@@ -634,15 +649,21 @@ def _train(
             outcomes = train_stacked(
                 [
                     Run(
-                        stream=run.stream, seed=run_seeds(run.config, run.name[1]).weights, folder=run.result,
-                        evaluate=recorder.evaluate if recorder else lambda *_: None, log=recorder.log if recorder else None,
-                        resume_key=run.result.name, start=run.origin.load if run.origin else None,
+                        stream=run.stream,
+                        seed=run_seeds(run.config, run.name[1]).weights,
+                        folder=run.result,
+                        evaluate=recorder.evaluate if recorder else lambda *_: None,
+                        log=recorder.log if recorder else None,
+                        resume_key=run.result.name,
+                        start=run.origin.load if run.origin else None,
                     )
                     for run, recorder in zip(group, desks, strict=True)
                 ],
-                proxy=make(config["proxy"], "proxy"), config=settings, tokens=group[0].tokens,
+                proxy=make(config["proxy"], "proxy"),
+                config=settings,
+                tokens=group[0].tokens,
                 vocab_size=origins.vocab_size(group[0].origin, tokenizer),
-            )  # fmt: skip
+            )
         run_s = (time.monotonic() - started) / len(group)
         for run, outcome, recorder in zip(group, outcomes, desks, strict=True):
             with catch(failures, run.name):
@@ -741,8 +762,10 @@ class _RunRecorder:
             {
                 "model": {"parameters": outcome.parameters, "flops": outcome.flops},
                 "train": {
-                    "tokens": outcome.tokens, "steps": outcome.steps,
-                    "final_loss": outcome.final_loss, "losses": outcome.losses,
+                    "tokens": outcome.tokens,
+                    "steps": outcome.steps,
+                    "final_loss": outcome.final_loss,
+                    "losses": outcome.losses,
                 },
                 "tasks": self.evaluator.info,
                 "scores": curve[-1]["scores"],
@@ -752,7 +775,7 @@ class _RunRecorder:
                 "provenance": provenance(),
             },
             seal=True,
-        )  # fmt: skip
+        )
         checkpoint.remove(self.result)
 
 

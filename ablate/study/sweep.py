@@ -53,9 +53,12 @@ SWEEPS = "sweeps.jsonl"
 
 
 def sweep(
-    study: Path, store: Store, composed: DictConfig, say: Say,
+    study: Path,
+    store: Store,
+    composed: DictConfig,
+    say: Say,
     wanted: Sequence[tuple[str, int]] | None = None,
-) -> dict[tuple[str, int], str]:  # fmt: skip
+) -> dict[tuple[str, int], str]:
     """Do every run of the frozen plan that has no record yet, or every one of those `wanted`.
 
     A record of texts, tasks or libraries that are not those of today is none: its run is done again.
@@ -158,10 +161,15 @@ def _build_elsewhere(
     if not built.exists():
         say("a job builds the corpora")
         Rescue[RunName](
-            start=lambda runs: detached.run(runs, Step.CORPORA, lambda some: [some], lambda _: built.exists()),
-            ended=lambda _: built.exists(), suspected=lambda run: detached.began(run, Step.CORPORA),
-            lost=lambda _, problem: problems.append(problem), say=say, apart=False,
-        ).run(wanted)  # fmt: skip
+            start=lambda runs: detached.run(
+                runs, Step.CORPORA, lambda some: [some], lambda _: built.exists()
+            ),
+            ended=lambda _: built.exists(),
+            suspected=lambda run: detached.began(run, Step.CORPORA),
+            lost=lambda _, problem: problems.append(problem),
+            say=say,
+            apart=False,
+        ).run(wanted)
     if problems:
         raise AblateError(
             f"no job could build the corpora: {explain(problems[0])}. What was built is kept; logs of jobs are below "
@@ -191,9 +199,13 @@ def _reason(study: Path, arm: str, seed: int) -> str:
 
 
 def _prepare(
-    plan: Plan, builder: CorpusBuilder, study: Path, pending: list[tuple[str, int]], say: Say,
+    plan: Plan,
+    builder: CorpusBuilder,
+    study: Path,
+    pending: list[tuple[str, int]],
+    say: Say,
     failures: dict[tuple[str, int], str],
-) -> Pending:  # fmt: skip
+) -> Pending:
     """Build the corpus of each pending run, and say which runs differ from one another and what they come from."""
     distinct: dict[str, RunName] = {}
     trunks: dict[RunName, Trunk] = {}
@@ -261,7 +273,7 @@ def waves(plan: Plan, runs: Sequence[RunName]) -> list[list[RunName]]:
 
 def _drop_orphans(
     wave: Sequence[RunName], pending: Pending, study: Path, failures: dict[RunName, str]
-) -> None:  # fmt: skip
+) -> None:
     """Take runs out whose generation before has just failed: it would fail again in each of them."""
     for run in wave:
         parent = pending.names.get(pending.parents.get(run, ""))
@@ -297,9 +309,12 @@ def _repeats(config: Mapping[str, Any], prepared: Prepared) -> str:
 
 
 def _train_trunks(
-    trunks: Mapping[RunName, Trunk], launch: Callable[..., None], study: Path, say: Say,
+    trunks: Mapping[RunName, Trunk],
+    launch: Callable[..., None],
+    study: Path,
+    say: Say,
     failures: dict[RunName, str],
-) -> None:  # fmt: skip
+) -> None:
     """Train what is missing of the trunks that runs branch off; runs whose trunk failed have failed with it."""
     missing = {trunk.key: run for run, trunk in trunks.items() if not trunk.there}
     for run in missing.values():

@@ -67,8 +67,14 @@ def joined(training: Iterable[Point], curve: Iterable[tuple[int, Scores]]) -> tu
 
 
 def tracked_run(
-    plan: Plan, arm: str, seed: int, *, points: Sequence[Point] = (), record: Record | None = None, error: str = ""
-) -> TrackedRun:  # fmt: skip
+    plan: Plan,
+    arm: str,
+    seed: int,
+    *,
+    points: Sequence[Point] = (),
+    record: Record | None = None,
+    error: str = "",
+) -> TrackedRun:
     """Return a run as trackers show it; it trains where it has neither a record nor an error.
 
     Args:
@@ -79,26 +85,41 @@ def tracked_run(
     levels = plan.arms[arm].levels
     identity = digest([plan.study, arm, seed, identified(plan.arms[arm].config, Config)])
     config: dict[str, Value] = {
-        **_differing(plan, arm), "arm": arm, "seed": seed,
+        **_differing(plan, arm),
+        "arm": arm,
+        "seed": seed,
         **{f"level.{factor}": _value(level) for factor, level in levels.items()},
-        "study": plan.study, "design": plan.design, "reference": plan.reference,
-        "primary": plan.metrics.primary, "plan": plan.digest,
-    }  # fmt: skip
+        "study": plan.study,
+        "design": plan.design,
+        "reference": plan.reference,
+        "primary": plan.metrics.primary,
+        "plan": plan.digest,
+    }
     files = [Attached(name="config.json", kind="config", text=_text(plan.arms[arm].config))]
     if record and record.corpus:
         corpus = record.corpus
         manifest = {
-            "key": corpus.key, "documents": corpus.documents, "bytes": corpus.bytes,
-            "unique_tokens": corpus.unique_tokens, "funnel": corpus.funnel,
-        }  # fmt: skip
+            "key": corpus.key,
+            "documents": corpus.documents,
+            "bytes": corpus.bytes,
+            "unique_tokens": corpus.unique_tokens,
+            "funnel": corpus.funnel,
+        }
         files.append(Attached(name="corpus.json", kind="corpus", text=_text(manifest)))
     return TrackedRun(
-        id=identity[:16], study=plan.study, name=f"{arm}-seed{seed}", group=f"{plan.study}/{arm}", kind=TRAIN,
+        id=identity[:16],
+        study=plan.study,
+        name=f"{arm}-seed{seed}",
+        group=f"{plan.study}/{arm}",
+        kind=TRAIN,
         status=DONE if record else FAILED if error else RUNNING,
         tags=(plan.study, plan.design, *(("reference",) if arm == plan.reference else ())),
-        notes=plan.question, config=config, points=tuple(points),
-        summary=_summary(record) if record else {"error": error} if error else {}, files=tuple(files),
-    )  # fmt: skip
+        notes=plan.question,
+        config=config,
+        points=tuple(points),
+        summary=_summary(record) if record else {"error": error} if error else {},
+        files=tuple(files),
+    )
 
 
 def tracked(plan: Plan, study: Path, arm: str, seed: int) -> TrackedRun | None:

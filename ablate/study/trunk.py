@@ -167,19 +167,32 @@ class Origins:
         steps = check_budget(settings.tokens, settings, context)
         of_trunk, reference = settings.of_trunk(steps), self._reference(config, seed)
         recipe = {name: v for name, v in identified(config["train"]).items() if name not in NOT_OF_TRUNKS}
-        key = digest({
-            "trunk": TRUNK_FORMAT, "content": reference.info["content"], "tokenizer": reference.tokenizer.digest,
-            "libraries": library_versions(LIBRARIES), "proxy": identified(config["proxy"]), "train": recipe,
-            "steps": settings.trunk_steps(steps), "warmup": warmup_steps(steps, settings.warmup_fraction),
-            "seed": weights if weights == order else [weights, order],
-        })  # fmt: skip
+        key = digest(
+            {
+                "trunk": TRUNK_FORMAT,
+                "content": reference.info["content"],
+                "tokenizer": reference.tokenizer.digest,
+                "libraries": library_versions(LIBRARIES),
+                "proxy": identified(config["proxy"]),
+                "train": recipe,
+                "steps": settings.trunk_steps(steps),
+                "warmup": warmup_steps(steps, settings.warmup_fraction),
+                "seed": weights if weights == order else [weights, order],
+            }
+        )
         place = (reference.key, order, context)
         if place not in self._streams:
             self._streams[place] = self._builder.stream(reference, seed=order, context=context)
         return Trunk(
-            key, self._builder.store.root / "trunks" / key, config, of_trunk, seed, weights,
-            self._streams[place], _entries(reference.tokenizer.folder),
-        )  # fmt: skip
+            key,
+            self._builder.store.root / "trunks" / key,
+            config,
+            of_trunk,
+            seed,
+            weights,
+            self._streams[place],
+            _entries(reference.tokenizer.folder),
+        )
 
 
 def train_trunks(trunks: Sequence[Trunk], threads: int | None = None) -> dict[str, Exception]:
@@ -221,15 +234,20 @@ def _train(group: list[Trunk], threads: int | None) -> None:
             outcomes: Sequence[Any] = train_stacked(
                 [
                     Run(
-                        stream=trunk.stream, seed=trunk.weights, folder=trunk.folder, evaluate=lambda *_: None,
+                        stream=trunk.stream,
+                        seed=trunk.weights,
+                        folder=trunk.folder,
+                        evaluate=lambda *_: None,
                         log=lambda entry, log=log: print(json.dumps(entry), file=log, flush=True),  # type: ignore[misc]
                         resume_key=trunk.key,
                     )
                     for trunk, log in zip(group, logs, strict=True)
                 ],
-                proxy=make(first.config["proxy"], "proxy"), config=settings, vocab_size=first.vocab_size,
+                proxy=make(first.config["proxy"], "proxy"),
+                config=settings,
+                vocab_size=first.vocab_size,
                 tokens=settings.tokens,
-            )  # fmt: skip
+            )
         except Exception as error:
             outcomes = [error] * len(group)
         run_s = (time.monotonic() - started) / len(group)
@@ -237,11 +255,20 @@ def _train(group: list[Trunk], threads: int | None) -> None:
             try:
                 if isinstance(outcome, Exception):
                     raise outcome
-                write_json(trunk.folder / "trunk.json", {
-                    "tokens": outcome.tokens, "steps": outcome.steps, "epochs": outcome.tokens / trunk.stream.unique_tokens,
-                    "flops": outcome.flops, "final_loss": outcome.final_loss, "losses": outcome.losses,
-                    "cost": {**outcome.cost, "run_s": run_s}, "provenance": provenance(),
-                }, seal=True)  # fmt: skip
+                write_json(
+                    trunk.folder / "trunk.json",
+                    {
+                        "tokens": outcome.tokens,
+                        "steps": outcome.steps,
+                        "epochs": outcome.tokens / trunk.stream.unique_tokens,
+                        "flops": outcome.flops,
+                        "final_loss": outcome.final_loss,
+                        "losses": outcome.losses,
+                        "cost": {**outcome.cost, "run_s": run_s},
+                        "provenance": provenance(),
+                    },
+                    seal=True,
+                )
             except Exception as error:
                 log.write("".join(traceback.format_exception(error)))
                 note_failure(trunk, error)

@@ -37,8 +37,10 @@ def scores(summary: Summary, task: str | None = None, *, metric: str | None = No
     """
     known = {
         (t, m): (chance, better)
-        for t, m, chance, better in zip(*(summary.metrics[name] for name in ("task", "metric", "chance", "higher_is_better")), strict=True)
-    }  # fmt: skip
+        for t, m, chance, better in zip(
+            *(summary.metrics[name] for name in ("task", "metric", "chance", "higher_is_better")), strict=True
+        )
+    }
     direction = {m: better for (_, m), (_, better) in known.items()}
     rows = []
     chosen = _chosen(summary, task=task, metric=metric)
@@ -240,13 +242,17 @@ COLUMNS: dict[str, dict[str, str]] = {
 """Frame -> column -> what it is, and its unit."""
 
 FILES: dict[str, tuple[Callable[[Summary], pd.DataFrame], tuple[str, ...], int | None]] = {
-    "effects.csv": (effects, ("stage", "contrast", "mde_noise", "mde_df", "kind", "turned", "turned_low", "turned_high"), 6),
+    "effects.csv": (
+        effects,
+        ("stage", "contrast", "mde_noise", "mde_df", "kind", "turned", "turned_low", "turned_high"),
+        6,
+    ),
     "scores.csv": (curves, (), 8),
     "screening.csv": (screening, ("checkpoint_sd",), 6),
     "leaks.csv": (leaks, (), 8),
     "cost.csv": (cost, (), EXACT),
     "decisions.csv": (decisions, (), 6),
-}  # fmt: skip
+}
 """File of a report -> the frame that it is, columns that it does without, and digits of its numbers."""
 
 

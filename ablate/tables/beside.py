@@ -81,9 +81,12 @@ def columns() -> list[Column]:
     """Heads of what is published."""
     over = "published"
     return [
-        Column(head="value", over=over), Column(head="gain", over=over), Column(head="metric", words=True, over=over),
-        Column(head="removed", unit="%", over=over), Column(head="agreement", words=True, over=over),
-    ]  # fmt: skip
+        Column(head="value", over=over),
+        Column(head="gain", over=over),
+        Column(head="metric", words=True, over=over),
+        Column(head="removed", unit="%", over=over),
+        Column(head="agreement", words=True, over=over),
+    ]
 
 
 def beside_columns(
@@ -114,4 +117,4 @@ def notes(theirs: Published) -> list[str]:
     ]
     if not said:
         told.append("The source gives no noise and none is stated, so no published gain counts as holding.")
-    return told  # fmt: skip
+    return told

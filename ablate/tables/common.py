@@ -137,9 +137,13 @@ def _turned(row: Row, summary: Summary) -> Row:
     low, high = ends if sign > 0 else ends[::-1]
     estimate = row["estimate"]
     return {
-        **row, "stage": summary.contrasts["stage"][row["contrast"]], "weights": summary.contrasts["weights"][row["contrast"]],
-        "turned": None if estimate is None else sign * estimate, "turned_low": low, "turned_high": high,
-    }  # fmt: skip
+        **row,
+        "stage": summary.contrasts["stage"][row["contrast"]],
+        "weights": summary.contrasts["weights"][row["contrast"]],
+        "turned": None if estimate is None else sign * estimate,
+        "turned_low": low,
+        "turned_high": high,
+    }
 
 
 def mark(row: Row) -> str:
@@ -153,8 +157,13 @@ def gain(row: Row, *, error: bool = True) -> Cell:
         return Cell(value=0.0, decimals=0)
     spread = row["seed_error"]
     return number(
-        row["turned"], error=spread if error else None, decimals=decimals_of(spread), signed=True, n=row["n_seeds"], mark=mark(row)
-    )  # fmt: skip
+        row["turned"],
+        error=spread if error else None,
+        decimals=decimals_of(spread),
+        signed=True,
+        n=row["n_seeds"],
+        mark=mark(row),
+    )
 
 
 def removed(summary: Summary, arm: str | None = None) -> dict[str, float]:

@@ -74,9 +74,16 @@ def text(shown: object, *, note: str = "") -> Cell:
 
 
 def number(
-    value: float | None, *, error: float | None = None, decimals: int | None = None, signed: bool = False, n: int | None = None,
-    mark: str = "", bold: bool = False, note: str = "",
-) -> Cell:  # fmt: skip
+    value: float | None,
+    *,
+    error: float | None = None,
+    decimals: int | None = None,
+    signed: bool = False,
+    n: int | None = None,
+    mark: str = "",
+    bold: bool = False,
+    note: str = "",
+) -> Cell:
     """A cell of a number, a dash where it was not measured.
 
     Args:
@@ -89,8 +96,15 @@ def number(
     known = error is not None and math.isfinite(error)
     places = decimals if decimals is not None else decimals_of(error) if known and error else 4
     return Cell(
-        value=value, error=error if known else None, decimals=places, signed=signed, n=n, mark=mark, bold=bold, note=note
-    )  # fmt: skip
+        value=value,
+        error=error if known else None,
+        decimals=places,
+        signed=signed,
+        n=n,
+        mark=mark,
+        bold=bold,
+        note=note,
+    )
 
 
 def interval(*, low: float | None, high: float | None, decimals: int = 4, signed: bool = True) -> Cell:

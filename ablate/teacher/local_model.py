@@ -116,8 +116,12 @@ class LocalModel(OnThisMachine):
             stopping.append(_StopAt(tokenizer, sampling.stop, width))
         with self._alone, torch.inference_mode(), _greedy(model):
             made = model.generate(
-                **inputs, max_new_tokens=most, do_sample=False, logits_processor=drawing, stopping_criteria=stopping
-            )  # fmt: skip
+                **inputs,
+                max_new_tokens=most,
+                do_sample=False,
+                logits_processor=drawing,
+                stopping_criteria=stopping,
+            )
         return [
             self._answer(row.tolist(), sampling, int(read))
             for row, read in zip(made[:, width:], inputs["attention_mask"].sum(dim=1), strict=True)
@@ -154,7 +158,10 @@ class LocalModel(OnThisMachine):
 @contextmanager
 def _greedy(model: Any) -> Iterator[None]:
     """For the block, take none of the generation settings that came with a model: all of ours are said."""
-    kept = {name: getattr(model.generation_config, name, None) for name in ("temperature", "top_p", "top_k", "repetition_penalty")}  # fmt: skip
+    kept = {
+        name: getattr(model.generation_config, name, None)
+        for name in ("temperature", "top_p", "top_k", "repetition_penalty")
+    }
     try:
         for name in kept:
             setattr(model.generation_config, name, None)
@@ -205,9 +212,12 @@ class _Draw:
             share = ordered.softmax(dim=1)
             outside = share.cumsum(dim=1) - share >= sampling.top_p
             logits = logits.masked_fill(outside.scatter(1, order, outside), -torch.inf)
-        uniform = torch.stack([
-            torch.rand(logits.shape[1], generator=generator, dtype=torch.float64) for generator in self.generators
-        ])  # fmt: skip
+        uniform = torch.stack(
+            [
+                torch.rand(logits.shape[1], generator=generator, dtype=torch.float64)
+                for generator in self.generators
+            ]
+        )
         noise = -(-uniform.clamp_min(1e-300).log()).log()
         return logits + noise.to(logits.device, logits.dtype)
 

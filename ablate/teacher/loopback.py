@@ -46,9 +46,13 @@ class _Handler(BaseHTTPRequestHandler):
             form: Form = "chat" if self.path.endswith("/chat/completions") else "completion"
             text = asked["messages"][-1]["content"] if form == "chat" else asked["prompt"]
             question = Question(
-                key="", text=text, max_tokens=int(asked.get("max_tokens", 1000)), seed=asked.get("seed"), form=form,
+                key="",
+                text=text,
+                max_tokens=int(asked.get("max_tokens", 1000)),
+                seed=asked.get("seed"),
+                form=form,
                 sampling=Sampling(temperature=asked.get("temperature")),
-            )  # fmt: skip
+            )
             (answer,) = self.server.teacher.ask([question])
         except Exception as error:
             self._send(400, {"error": {"message": f"{type(error).__name__}: {error}"}})

@@ -92,10 +92,23 @@ def usual_texts() -> list[str]:
     ]
     pages = [f"<html><body><nav><a href='/'>Home</a></nav><p>{text}</p></body></html>" for text in prose]
     return [
-        "", " \n\t ", ".", "word", "word " * 40, "a\n" * 12, "one two\n\none two\n\nthree", *lines[::9], *prose,
-        "\n".join(lines), "\n\n".join(lines[::7]), "\n".join([LETTERS] * 6), "\r\n".join([*lines[20:30], *lines[25:35]]),
-        *drawn, "".join(WORDS[-9:]), *pages,
-    ]  # fmt: skip
+        "",
+        " \n\t ",
+        ".",
+        "word",
+        "word " * 40,
+        "a\n" * 12,
+        "one two\n\none two\n\nthree",
+        *lines[::9],
+        *prose,
+        "\n".join(lines),
+        "\n\n".join(lines[::7]),
+        "\n".join([LETTERS] * 6),
+        "\r\n".join([*lines[20:30], *lines[25:35]]),
+        *drawn,
+        "".join(WORDS[-9:]),
+        *pages,
+    ]
 
 
 def usual_addresses() -> list[str]:

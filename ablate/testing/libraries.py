@@ -33,9 +33,11 @@ def check_libraries(step: Stage, texts: Sequence[str]) -> None:
     """
     own = type(step).__module__.partition(".")[0]
     told = subprocess.run(
-        [sys.executable, "-m", "ablate.testing.libraries"], input=pickle.dumps((sys.path, own, pickle.dumps(step), list(texts))),
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "ablate.testing.libraries"],
+        input=pickle.dumps((sys.path, own, pickle.dumps(step), list(texts))),
+        capture_output=True,
+        check=False,
+    )
     if told.returncode:
         raise ContractError(
             f"{type(step).__name__} cannot work in another process, where a worker would have to run it:\n"

@@ -273,9 +273,12 @@ def _check_drawn(stage: Stage, values: Mapping[str, Sequence[object]] | None, ex
         hidden += [(where, one, two) for one, two, name in pairs if same(two.slow_identity(), name)]
 
     @hypothesis.settings(
-        max_examples=examples, deadline=None, database=None, derandomize=True,
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
         suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
+    )
     @hypothesis.given(strategy, hypothesis.strategies.randoms(use_true_random=False))
     def drawn(texts: list[str], chance: Random) -> None:
         for step in steps:

@@ -63,17 +63,37 @@ def made_study(
         for row in _effects(scores[place, :, :, -1], stages, names[place], complete=not waiting)
     ]
     metrics = [
-        {"task": task, "metric": METRIC, "higher_is_better": False, "chance": None, "n_items": 500, "examples": 0, "digest": "0" * 16}
+        {
+            "task": task,
+            "metric": METRIC,
+            "higher_is_better": False,
+            "chance": None,
+            "n_items": 500,
+            "examples": 0,
+            "digest": "0" * 16,
+        }
         for task in tasks
-    ]  # fmt: skip
+    ]
     kept = np.linspace(1.0, 0.3, len(stages) + 1)
     return {
         "schema": SCHEMA,
         "head": {
-            "name": name, "title": f"A made study: {name}", "question": "What is each stage worth?", "prediction": "",
-            "design": "leave_one_out", "digest": "0" * 16, "records": "0" * 16, "reference": "full", "primary": METRIC, "headline": AGGREGATE,
-            "aggregate": "all", "seeds": list(range(seeds)), "stages": list(stages), "sequential": False,
-            "complete": not waiting, "imported": [],
+            "name": name,
+            "title": f"A made study: {name}",
+            "question": "What is each stage worth?",
+            "prediction": "",
+            "design": "leave_one_out",
+            "digest": "0" * 16,
+            "records": "0" * 16,
+            "reference": "full",
+            "primary": METRIC,
+            "headline": AGGREGATE,
+            "aggregate": "all",
+            "seeds": list(range(seeds)),
+            "stages": list(stages),
+            "sequential": False,
+            "complete": not waiting,
+            "imported": [],
         },
         "words": {"in_short": f"**{len(stages)} stages** were left out in turn."},
         "factors": {stage: ["on", "off"] for stage in stages},
@@ -85,50 +105,99 @@ def made_study(
         "metrics": _columns(metrics),
         "aggregates": {METRIC: list(tasks)},
         "contrasts": {
-            "stage": list(stages), "factor": list(stages), "level": ["on"] * len(stages), "versus": ["off"] * len(stages),
+            "stage": list(stages),
+            "factor": list(stages),
+            "level": ["on"] * len(stages),
+            "versus": ["off"] * len(stages),
             "estimand": ["leave_one_out"] * len(stages),
-            "weights": [{"full": 1.0, f"without_{stage}": -1.0} for stage in stages], "planned": [True] * len(stages),
+            "weights": [{"full": 1.0, f"without_{stage}": -1.0} for stage in stages],
+            "planned": [True] * len(stages),
         },
         "runs": {
-            "arm": [arm for arm, _ in runs], "seed": [seed for _, seed in runs], "status": status,
-            "why": [lost.get(run) for run in runs], "log": ["step 1\nstep 2\n" if run in lost else None for run in runs],
+            "arm": [arm for arm, _ in runs],
+            "seed": [seed for _, seed in runs],
+            "status": status,
+            "why": [lost.get(run) for run in runs],
+            "log": ["step 1\nstep 2\n" if run in lost else None for run in runs],
             "run": [f"{number:016x}" if done else None for number, done in enumerate(there)],
-            "points": [0 if done else None for done in there], "tokens": [TOKENS if done else None for done in there],
-            "epochs": [1.0 if done else None for done in there], "parameters": [1_000_000 if done else None for done in there],
-            "folder": [f"runs/{number}" for number in range(len(runs))], "flops": [1e12 if done else None for done in there],
+            "points": [0 if done else None for done in there],
+            "tokens": [TOKENS if done else None for done in there],
+            "epochs": [1.0 if done else None for done in there],
+            "parameters": [1_000_000 if done else None for done in there],
+            "folder": [f"runs/{number}" for number in range(len(runs))],
+            "flops": [1e12 if done else None for done in there],
         },
         "points": [[round(TOKENS * (number + 1) / points) for number in range(points)]],
         "scores": {
-            "task": names, "metric": [METRIC] * len(names),
+            "task": names,
+            "metric": [METRIC] * len(names),
             "end": [[_number(value, 8) for value in table[:, :, -1].ravel()] for table in scores],
             "curve": [
-                [[_number(value, 8) for value in run] if done else None for run, done in zip(table.reshape(-1, points), there, strict=True)]
+                [
+                    [_number(value, 8) for value in run] if done else None
+                    for run, done in zip(table.reshape(-1, points), there, strict=True)
+                ]
                 for table in scores
             ],
         },
         "effects": _columns(effects),
         "corpora": {},
-        "funnel": _columns([
-            {"arm": "full", "stage": stage, "documents": int(10_000 * kept[n]), "bytes": int(5e7 * kept[n]), "tokens": int(1e7 * kept[n] ** 1.2), "changed": 0}
-            for n, stage in enumerate(["input", *stages])
-        ]),
-        "dropped": _columns([
-            {"arm": "full", "stage": stage, "what": "dropped", "reason": f"{stage}: too short", "count": 7} for stage in stages
-        ]),
+        "funnel": _columns(
+            [
+                {
+                    "arm": "full",
+                    "stage": stage,
+                    "documents": int(10_000 * kept[n]),
+                    "bytes": int(5e7 * kept[n]),
+                    "tokens": int(1e7 * kept[n] ** 1.2),
+                    "changed": 0,
+                }
+                for n, stage in enumerate(["input", *stages])
+            ]
+        ),
+        "dropped": _columns(
+            [
+                {
+                    "arm": "full",
+                    "stage": stage,
+                    "what": "dropped",
+                    "reason": f"{stage}: too short",
+                    "count": 7,
+                }
+                for stage in stages
+            ]
+        ),
         "screening": {},
-        "noise": _columns([
-            {"metric": METRIC, "task": task, "seed_sd": 0.02, "ci_low": 0.015, "ci_high": 0.03, "range_of_arms": 0.1, "homogeneity_p": 0.5}
-            for task in names
-        ]),
+        "noise": _columns(
+            [
+                {
+                    "metric": METRIC,
+                    "task": task,
+                    "seed_sd": 0.02,
+                    "ci_low": 0.015,
+                    "ci_high": 0.03,
+                    "range_of_arms": 0.1,
+                    "homogeneity_p": 0.5,
+                }
+                for task in names
+            ]
+        ),
         "decisions": {},
         "leaks": {},
         "cost": {},
-        "curation": _columns([{"stage": stage, "cpu_s": 1.0 + n, "kept": 0.9} for n, stage in enumerate(stages)]),
+        "curation": _columns(
+            [{"stage": stage, "cpu_s": 1.0 + n, "kept": 0.9} for n, stage in enumerate(stages)]
+        ),
         "provenance": {
-            "commit": [None], "dirty": [False], "python": ["3.11"], "platform": [host], "cores": [2],
-            "versions": [{"ablate": "0"}], "runs": [sum(there)],
+            "commit": [None],
+            "dirty": [False],
+            "python": ["3.11"],
+            "platform": [host],
+            "cores": [2],
+            "versions": [{"ablate": "0"}],
+            "runs": [sum(there)],
         },
-    }  # fmt: skip
+    }
 
 
 def _effects(end: np.ndarray, stages: Sequence[str], task: str, *, complete: bool) -> list[dict[str, Any]]:
@@ -148,22 +217,59 @@ def _effects(end: np.ndarray, stages: Sequence[str], task: str, *, complete: boo
             float(np.atleast_1d(adjusted)[number]),
         )
         way = "help" if mean < 0 else "hurt"
-        kind = "no_runs" if test is None else f"{way}s" if corrected < CLAIMED else f"suggests_{way}" if p < CLAIMED else "none_seen"  # fmt: skip
+        kind = (
+            "no_runs"
+            if test is None
+            else f"{way}s"
+            if corrected < CLAIMED
+            else f"suggests_{way}"
+            if p < CLAIMED
+            else "none_seen"
+        )
         said = {"none_seen": "no effect seen", "no_runs": "not measured: runs missing"}.get(
             kind, kind.replace("_", " ")
         )
         hidden = not complete
-        rows.append({
-            "contrast": number, "factor": stage, "level": "on", "versus": "off", "estimand": "leave_one_out", "task": task,
-            "metric": METRIC, "higher_is_better": False, "estimate": _number(mean),
-            **{key: None if hidden else _number(value) for key, value in {
-                "ci_low": low, "ci_high": high, "ci_low_items": low, "ci_high_items": high, "seed_error": error, "p_value": p,
-                "p_adjusted": corrected, "mde": 4 * error, "mde_upper": 5 * error}.items()},
-            "n_seeds": int(row.size), "item_error": 0.001, "df": float(row.size - 1), "method": "paired", "correction": "Holm",
-            "tests": len(stages), "kind": "incomplete" if hidden else kind,
-            "verdict": "no verdict before the plan is complete" if hidden else said, "mde_noise": 0.02, "mde_df": 10.0,
-            "noise_floor": 0.02, "runs_failed": "", "by_seed": [_number(value) for value in differences[number]],
-        })  # fmt: skip
+        rows.append(
+            {
+                "contrast": number,
+                "factor": stage,
+                "level": "on",
+                "versus": "off",
+                "estimand": "leave_one_out",
+                "task": task,
+                "metric": METRIC,
+                "higher_is_better": False,
+                "estimate": _number(mean),
+                **{
+                    key: None if hidden else _number(value)
+                    for key, value in {
+                        "ci_low": low,
+                        "ci_high": high,
+                        "ci_low_items": low,
+                        "ci_high_items": high,
+                        "seed_error": error,
+                        "p_value": p,
+                        "p_adjusted": corrected,
+                        "mde": 4 * error,
+                        "mde_upper": 5 * error,
+                    }.items()
+                },
+                "n_seeds": int(row.size),
+                "item_error": 0.001,
+                "df": float(row.size - 1),
+                "method": "paired",
+                "correction": "Holm",
+                "tests": len(stages),
+                "kind": "incomplete" if hidden else kind,
+                "verdict": "no verdict before the plan is complete" if hidden else said,
+                "mde_noise": 0.02,
+                "mde_df": 10.0,
+                "noise_floor": 0.02,
+                "runs_failed": "",
+                "by_seed": [_number(value) for value in differences[number]],
+            }
+        )
     return rows
 
 

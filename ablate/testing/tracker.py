@@ -19,22 +19,38 @@ def example(arm: str, seed: int, *, status: str = DONE, points: int = 3) -> Trac
         for n in range(1, points + 1)
     ]
     return TrackedRun(
-        id=f"check-{arm}-{seed}", study="check", name=f"{arm}-seed{seed}", group=f"check/{arm}", kind=TRAIN,
-        status=status, tags=("check",), notes="Why?", config={"stages.language.enabled": None, "arm": arm, "seed": seed},
-        points=tuple(known), summary={} if status == RUNNING else {"facts/acc": 0.75},
+        id=f"check-{arm}-{seed}",
+        study="check",
+        name=f"{arm}-seed{seed}",
+        group=f"check/{arm}",
+        kind=TRAIN,
+        status=status,
+        tags=("check",),
+        notes="Why?",
+        config={"stages.language.enabled": None, "arm": arm, "seed": seed},
+        points=tuple(known),
+        summary={} if status == RUNNING else {"facts/acc": 0.75},
         files=(Attached(name="corpus.json", kind="corpus", text="{}"),),
-    )  # fmt: skip
+    )
 
 
 def report() -> TrackedRun:
     """The report of that study: a table with a missing value, and a page."""
     rows = (("language", 0.125, "helps"), ("url_filter", None, ""))
     return TrackedRun(
-        id="check-report", study="check", name="report", group="check/report", kind=REPORT, status=DONE, tags=(),
-        notes="", config={}, summary={},
+        id="check-report",
+        study="check",
+        name="report",
+        group="check/report",
+        kind=REPORT,
+        status=DONE,
+        tags=(),
+        notes="",
+        config={},
+        summary={},
         tables=(Table(name="effects", columns=("factor", "estimate", "verdict"), rows=rows),),
         files=(Attached(name="report.html", kind="report", text="<p>a page</p>"),),
-    )  # fmt: skip
+    )
 
 
 def check_tracker(make: Callable[[], Tracker], runs: Callable[[], Sequence[str]] | None = None) -> None:

@@ -30,10 +30,18 @@ def _is_letter(code: int) -> bool:
 
 _LATIN = {code for block in LATIN_BLOCKS for code in range(*block) if _is_letter(code)}
 LATIN = "A-Za-z" + ranges(sorted(_LATIN))
-OTHER = ranges([
-    code for code in (*range(0x370, 0x10000), *range(0x10000, 0x14700), *range(0x1E000, 0x1F000), *range(0x20000, 0x34000))
-    if code not in _LATIN and code not in WIDE and _is_letter(code)
-])  # fmt: skip
+OTHER = ranges(
+    [
+        code
+        for code in (
+            *range(0x370, 0x10000),
+            *range(0x10000, 0x14700),
+            *range(0x1E000, 0x1F000),
+            *range(0x20000, 0x34000),
+        )
+        if code not in _LATIN and code not in WIDE and _is_letter(code)
+    ]
+)
 """Letters and combining marks of every script but Latin."""
 WORD = re.compile(rf"(?:[^\W_]|[{IGNORED_SET}{SIGN_SET}])+")
 """A word: letters and digits, with the marks that stand on them."""

@@ -16,23 +16,60 @@ HAN, KANA, SOUTH_EAST = 1.5, 3.0, 4.0
 of Human Rights has in Chinese (1.5), Japanese (2.1, of which half kana), Thai, Lao, Khmer and Burmese (3.5 to 4.4)
 for each of its English words."""
 UNSPACED = (
-    *((first, end, HAN) for first, end in (
-        (0x3005, 0x3008), (0x3021, 0x302A), (0x3038, 0x303D), (0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00),
-        (0x16FE0, 0x16FE4), (0x20000, 0x34000),  # Han
-        (0x3100, 0x3130), (0x31A0, 0x31C0),  # Bopomofo
-        (0xA000, 0xA4D0), (0x17000, 0x18D80), (0x1B170, 0x1B300),  # Yi; Tangut and Khitan; Nushu
-    )),
-    *((first, end, KANA) for first, end in (
-        (0x3031, 0x3036), (0x3041, 0x3100), (0x31F0, 0x3200), (0xFF66, 0xFFA0), (0x1AFF0, 0x1B170),
-    )),
-    *((first, end, SOUTH_EAST) for first, end in (
-        (0x0E00, 0x0F00), (0x1780, 0x1800), (0x19E0, 0x1A00),  # Thai and Lao; Khmer
-        (0x1000, 0x10A0), (0xA9E0, 0xAA00), (0xAA60, 0xAA80), (0x116D0, 0x11700),  # Burmese
-        (0x1950, 0x19E0), (0x1A20, 0x1AB0), (0xAA80, 0xAAE0), (0x11700, 0x11750),  # Tai Le to Tai Viet; Ahom
-        (0x1B00, 0x1B80), (0x1BC0, 0x1C00), (0xA980, 0xA9E0), (0xAA00, 0xAA60),  # Balinese, Batak, Javanese, Cham
-        (0x11000, 0x11080), (0x11300, 0x11400), (0x11900, 0x11960), (0x11EE0, 0x11F60), (0x16100, 0x16140),
-    )),
-)  # fmt: skip
+    *(
+        (first, end, HAN)
+        for first, end in (
+            (0x3005, 0x3008),
+            (0x3021, 0x302A),
+            (0x3038, 0x303D),
+            (0x3400, 0x4DC0),
+            (0x4E00, 0xA000),
+            (0xF900, 0xFB00),
+            (0x16FE0, 0x16FE4),
+            (0x20000, 0x34000),  # Han
+            (0x3100, 0x3130),
+            (0x31A0, 0x31C0),  # Bopomofo
+            (0xA000, 0xA4D0),
+            (0x17000, 0x18D80),
+            (0x1B170, 0x1B300),  # Yi; Tangut and Khitan; Nushu
+        )
+    ),
+    *(
+        (first, end, KANA)
+        for first, end in (
+            (0x3031, 0x3036),
+            (0x3041, 0x3100),
+            (0x31F0, 0x3200),
+            (0xFF66, 0xFFA0),
+            (0x1AFF0, 0x1B170),
+        )
+    ),
+    *(
+        (first, end, SOUTH_EAST)
+        for first, end in (
+            (0x0E00, 0x0F00),
+            (0x1780, 0x1800),
+            (0x19E0, 0x1A00),  # Thai and Lao; Khmer
+            (0x1000, 0x10A0),
+            (0xA9E0, 0xAA00),
+            (0xAA60, 0xAA80),
+            (0x116D0, 0x11700),  # Burmese
+            (0x1950, 0x19E0),
+            (0x1A20, 0x1AB0),
+            (0xAA80, 0xAAE0),
+            (0x11700, 0x11750),  # Tai Le to Tai Viet; Ahom
+            (0x1B00, 0x1B80),
+            (0x1BC0, 0x1C00),
+            (0xA980, 0xA9E0),
+            (0xAA00, 0xAA60),  # Balinese, Batak, Javanese, Cham
+            (0x11000, 0x11080),
+            (0x11300, 0x11400),
+            (0x11900, 0x11960),
+            (0x11EE0, 0x11F60),
+            (0x16100, 0x16140),
+        )
+    ),
+)
 """(first, end, characters to a word) of the scripts that are written without blanks between words: `Line_Break` SA, AK
 or AS, ideographs and kana. Tibetan is not among them, for its tsheg parts syllables as a blank does."""
 POINTS = (

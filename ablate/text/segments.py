@@ -28,17 +28,47 @@ RUN = re.compile(rf"[\w{IGNORED_SET}{SIGN_SET}]+|[^\w\s]")
 TERMINALS = frozenset(
     "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓⹔。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"
     + "".join(
-        map(chr, chain.from_iterable(range(*ends) for ends in (
-            (0x10A56, 0x10A58), (0x10F55, 0x10F5A), (0x10F86, 0x10F8A), (0x11047, 0x11049), (0x110BE, 0x110C2),
-            (0x11141, 0x11144), (0x111C5, 0x111C7), (0x111CD, 0x111CE), (0x111DE, 0x111E0), (0x11238, 0x1123A),
-            (0x1123B, 0x1123D), (0x112A9, 0x112AA), (0x1144B, 0x1144D), (0x115C2, 0x115C4), (0x115C9, 0x115D8),
-            (0x11641, 0x11643), (0x1173C, 0x1173F), (0x11944, 0x11945), (0x11946, 0x11947), (0x11A42, 0x11A44),
-            (0x11A9B, 0x11A9D), (0x11C41, 0x11C43), (0x11EF7, 0x11EF9), (0x11F43, 0x11F45), (0x16A6E, 0x16A70),
-            (0x16AF5, 0x16AF6), (0x16B37, 0x16B39), (0x16B44, 0x16B45), (0x16E98, 0x16E99), (0x1BC9F, 0x1BCA0),
-            (0x1DA88, 0x1DA89),
-        )))
+        map(
+            chr,
+            chain.from_iterable(
+                range(*ends)
+                for ends in (
+                    (0x10A56, 0x10A58),
+                    (0x10F55, 0x10F5A),
+                    (0x10F86, 0x10F8A),
+                    (0x11047, 0x11049),
+                    (0x110BE, 0x110C2),
+                    (0x11141, 0x11144),
+                    (0x111C5, 0x111C7),
+                    (0x111CD, 0x111CE),
+                    (0x111DE, 0x111E0),
+                    (0x11238, 0x1123A),
+                    (0x1123B, 0x1123D),
+                    (0x112A9, 0x112AA),
+                    (0x1144B, 0x1144D),
+                    (0x115C2, 0x115C4),
+                    (0x115C9, 0x115D8),
+                    (0x11641, 0x11643),
+                    (0x1173C, 0x1173F),
+                    (0x11944, 0x11945),
+                    (0x11946, 0x11947),
+                    (0x11A42, 0x11A44),
+                    (0x11A9B, 0x11A9D),
+                    (0x11C41, 0x11C43),
+                    (0x11EF7, 0x11EF9),
+                    (0x11F43, 0x11F45),
+                    (0x16A6E, 0x16A70),
+                    (0x16AF5, 0x16AF6),
+                    (0x16B37, 0x16B39),
+                    (0x16B44, 0x16B45),
+                    (0x16E98, 0x16E99),
+                    (0x1BC9F, 0x1BCA0),
+                    (0x1DA88, 0x1DA89),
+                )
+            ),
+        )
     )
-)  # fmt: skip
+)
 """Unicode's sentence terminals, as the reference implementations use them; quotes do not count."""
 SYMBOLS = TERMINALS | frozenset(
     "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"

@@ -138,9 +138,14 @@ def equal_pieces(
 
 
 def _windows(
-    rows: np.ndarray, n_pool: int, counts: np.ndarray, width: int,
-    index: np.ndarray, start: np.ndarray, label: np.ndarray,
-) -> Windows:  # fmt: skip
+    rows: np.ndarray,
+    n_pool: int,
+    counts: np.ndarray,
+    width: int,
+    index: np.ndarray,
+    start: np.ndarray,
+    label: np.ndarray,
+) -> Windows:
     n_pieces = np.zeros(n_pool, dtype=np.int64)
     n_pieces[rows] = counts
     order = np.lexsort((start, index, label))

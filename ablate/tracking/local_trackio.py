@@ -121,9 +121,14 @@ class Trackio:
             }
             config |= {"content": run.content}
         return trackio.init(
-            project=self.project, name=f"{run.study}/{run.name}", group=run.group, config={**config, "id": run.id},
-            embed=False, auto_log_cpu=False, auto_log_gpu=False,
-        )  # fmt: skip
+            project=self.project,
+            name=f"{run.study}/{run.name}",
+            group=run.group,
+            config={**config, "id": run.id},
+            embed=False,
+            auto_log_cpu=False,
+            auto_log_gpu=False,
+        )
 
     def _write(self, run: TrackedRun) -> None:
         import trackio

@@ -119,11 +119,22 @@ class Wandb:
         Path(self.dir).mkdir(parents=True, exist_ok=True)
         settings = wandb.Settings(silent=True, init_timeout=self.limit_s, finish_timeout=self.limit_s)
         shown = wandb.init(
-            project=self.project, entity=self.entity, mode=mode, dir=self.dir, id=run.id, group=shortened(run.group, 128),
-            name=shortened(run.name, 128), job_type=run.kind, tags=[shortened(tag, 64) for tag in run.tags if tag],
-            notes=run.notes, config=dict(run.config), settings=settings, reinit="create_new",
-            resume="allow" if self.mode == "online" else None, save_code=False,
-        )  # fmt: skip
+            project=self.project,
+            entity=self.entity,
+            mode=mode,
+            dir=self.dir,
+            id=run.id,
+            group=shortened(run.group, 128),
+            name=shortened(run.name, 128),
+            job_type=run.kind,
+            tags=[shortened(tag, 64) for tag in run.tags if tag],
+            notes=run.notes,
+            config=dict(run.config),
+            settings=settings,
+            reinit="create_new",
+            resume="allow" if self.mode == "online" else None,
+            save_code=False,
+        )
         _IN_THIS_PROCESS[run.id] = shown
         shown.define_metric("tokens", hidden=True)
         shown.define_metric("*", step_metric="tokens")
@@ -137,9 +148,9 @@ class Wandb:
         shown.summary.update({"status": run.status, **run.summary})
         for table in run.tables:
             rows = [list(row) for row in table.rows]
-            shown.log({
-                table.name: wandb.Table(columns=list(table.columns), data=rows, allow_mixed_types=True)
-            })  # fmt: skip
+            shown.log(
+                {table.name: wandb.Table(columns=list(table.columns), data=rows, allow_mixed_types=True)}
+            )
         for kind in dict.fromkeys(file.kind for file in run.files):
             artifact = wandb.Artifact(f"{kind}-{run.id}", type=kind)
             for file in run.files:

@@ -145,18 +145,27 @@ class TrainConfig:
         """How the trunk of runs of `steps` trains: as such a run does up to there, never evaluated."""
         trunk, warmup = self.trunk_steps(steps), warmup_steps(steps, self.warmup_fraction)
         return replace(
-            self, tokens=trunk * self.batch_tokens, schedule="constant", evaluations=(1.0,), branch_from=None,
+            self,
+            tokens=trunk * self.batch_tokens,
+            schedule="constant",
+            evaluations=(1.0,),
+            branch_from=None,
             branch_at=None,
-            warmup_fraction=(warmup - 0.25) / trunk,  # below 1 where all of it is warm-up; rounds to `warmup` steps
-        )  # fmt: skip
+            warmup_fraction=(warmup - 0.25)
+            / trunk,  # below 1 where all of it is warm-up; rounds to `warmup` steps
+        )
 
     def lr_at(self, step: int, steps: int) -> float:
         """Learning rate of step `step` (from 0) of `steps`."""
         schedule, floor = ("linear", 0.0) if self.branch_from else (self.schedule, self.min_lr_ratio)
         return self.lr * lr_factor(
-            step, steps, schedule=schedule, warmup_fraction=self.warmup_fraction, min_ratio=floor,
+            step,
+            steps,
+            schedule=schedule,
+            warmup_fraction=self.warmup_fraction,
+            min_ratio=floor,
             hold=self.trunk_steps(steps),
-        )  # fmt: skip
+        )
 
 
 def pick_device(name: str) -> torch.device:

@@ -34,8 +34,9 @@ def keep(model: LlamaForCausalLM, tokenizer: Path, run: Path) -> None:
     # Training holds all of them in one array, which safetensors would take for one shared tensor.
     weights = {
         name: value.detach().to("cpu", torch.float32).clone()
-        for name, value in model.state_dict().items() if name not in tied
-    }  # fmt: skip
+        for name, value in model.state_dict().items()
+        if name not in tied
+    }
 
     def write(place: Path) -> None:
         for path in tokenizer.iterdir():

@@ -210,7 +210,10 @@ def train_stacked(
     recipe = {name: value for name, value in naming_fields(config).items() if name != "tokens"}
     precision = pick_precision(config.precision, device)  # `auto` may mean another one elsewhere
     recipe["precision"] = precision
-    run_states = [_RunState(run, digest([naming_fields(proxy), recipe, vocab_size, run.seed, steps, run.resume_key])) for run in runs]  # fmt: skip
+    run_states = [
+        _RunState(run, digest([naming_fields(proxy), recipe, vocab_size, run.seed, steps, run.resume_key]))
+        for run in runs
+    ]
     with ExitStack() as stack:
         stack.enter_context(_threads(config.threads))
         stack.enter_context(_process_group(device))
@@ -241,7 +244,10 @@ def measure_speed(
     with _threads(config.threads):
         shape = (stacked_runs, config.batch_tokens // proxy.context, proxy.context + 1)
         tokens = torch.randint(0, vocab_size, shape, generator=torch.Generator().manual_seed(0)).to(device)
-        runs = [Run(stream=_Nothing(), seed=seed, folder=Path(), evaluate=lambda *_: None) for seed in range(stacked_runs)]  # fmt: skip
+        runs = [
+            Run(stream=_Nothing(), seed=seed, folder=Path(), evaluate=lambda *_: None)
+            for seed in range(stacked_runs)
+        ]
         precision = pick_precision(config.precision, device)
         training = _Training(
             [_RunState(run, "") for run in runs], proxy, config, vocab_size, 1000, device, precision
@@ -295,7 +301,11 @@ class _RunState:
     def fail(self, reason: str, step: int, message: str) -> None:
         path = self.run.folder / checkpoint.NAME
         good = None if self.good_step is None else {"path": str(path), "step": self.good_step}
-        kept = "no checkpoint was kept before it" if good is None else f"last good checkpoint: step {self.good_step}, {path}"  # fmt: skip
+        kept = (
+            "no checkpoint was kept before it"
+            if good is None
+            else f"last good checkpoint: step {self.good_step}, {path}"
+        )
         self.failure = self.failure or TrainingError(
             f"{message} ({kept})", reason=reason, step=step, checkpoint=good
         )
@@ -311,9 +321,15 @@ class _Training:
     """Runs that are at the same step, trained to the end."""
 
     def __init__(
-        self, run_states: list[_RunState], proxy: ProxyConfig, config: TrainConfig, vocab_size: int, steps: int,
-        device: torch.device, precision: str,
-    ) -> None:  # fmt: skip
+        self,
+        run_states: list[_RunState],
+        proxy: ProxyConfig,
+        config: TrainConfig,
+        vocab_size: int,
+        steps: int,
+        device: torch.device,
+        precision: str,
+    ) -> None:
         self.run_states, self.config, self.steps, self.device = run_states, config, steps, device
         self.proxy, self.context, self.vocab_size = proxy, proxy.context, vocab_size
         self.precision, self.dtype = precision, torch.bfloat16 if precision == "bf16" else torch.float32
@@ -333,10 +349,15 @@ class _Training:
         self.flops = training_flops(self.weights.models[0], 1, proxy.context)  # of a token
         self.parameters = [torch.nn.Parameter(part) for part in self.weights.parts]
         self.optimizer = torch.optim.AdamW(
-            [{"params": [part], "weight_decay": decay}
-             for part, decay in zip(self.parameters, (config.weight_decay, 0.0), strict=True)],
-            lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=device.type != "mps",
-        )  # fmt: skip
+            [
+                {"params": [part], "weight_decay": decay}
+                for part, decay in zip(self.parameters, (config.weight_decay, 0.0), strict=True)
+            ],
+            lr=config.lr,
+            betas=(config.beta1, config.beta2),
+            eps=config.eps,
+            fused=device.type != "mps",
+        )
         compiled = pick_compile(config.compile, device, self.flops * steps * config.batch_tokens)
         self.loss = _loss_of(proxy, vocab_size, device, self.dtype, compiled)
         self.captured: dict[tuple[int, ...], Captured] = {}
@@ -451,10 +472,11 @@ class _Training:
                 if self.pieces >= self.share:
                     for _, run_state in self.alive:
                         run_state.fail(
-                            "out_of_memory", step + 1,
+                            "out_of_memory",
+                            step + 1,
                             f"step {step + 1} of {self.steps}: not even one sequence of {self.context} tokens "
                             f"of {len(self.run_states)} runs fits the memory. Choose a smaller proxy, or proxy.context",
-                        )  # fmt: skip
+                        )
                     zeros = torch.zeros(len(self.run_states), device=self.device)
                     return zeros, [torch.zeros_like(part) for part in self.parameters]
             self.pieces = min(2 * self.pieces, self.share)
@@ -493,21 +515,23 @@ class _Training:
             for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), first):
                 if not (math.isfinite(loss) and math.isfinite(norm)):
                     run_state.fail(
-                        "not_finite", step,
+                        "not_finite",
+                        step,
                         f"step {step} of {self.steps}: the loss is {loss} and the gradient norm {norm}; "
                         "both must be finite. Lower train.lr, lengthen train.warmup_fraction or choose "
                         "train.precision=fp32",
-                    )  # fmt: skip
+                    )
                     break
             else:
                 mean = sum(losses) / len(losses)
                 if mean > limit:
                     run_state.fail(
-                        "diverged", self.step,
+                        "diverged",
+                        self.step,
                         f"step {self.step} of {self.steps}: the loss is {mean:.2f}, and guessing every token "
                         f"alike gives {limit - DIVERGED:.2f}; the run has diverged. Lower train.lr or lengthen "
                         "train.warmup_fraction",
-                    )  # fmt: skip
+                    )
             run_state.losses += losses
             run_state.norm, run_state.trained_s = norms[-1], trained_s
             if run_state.run.log and self.rank == 0 and not run_state.failure:
@@ -518,10 +542,13 @@ class _Training:
         tokens = self.step * self.config.batch_tokens
         own = tokens - run_state.began * self.config.batch_tokens
         return {
-            "step": self.step, "tokens": tokens, "loss": round(run_state.losses[-1], 5),
-            "lr": self.optimizer.param_groups[0]["lr"], "grad_norm": round(run_state.norm, 4),
+            "step": self.step,
+            "tokens": tokens,
+            "loss": round(run_state.losses[-1], 5),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "grad_norm": round(run_state.norm, 4),
             "tokens_per_s": round(own / max(1e-9, run_state.trained_s)),
-        }  # fmt: skip
+        }
 
     def _evaluate(self) -> None:
         """Each run's own evaluation, by the first process; scores are computed in fp32 on a CPU."""
@@ -551,14 +578,24 @@ class _Training:
         if self.rank == 0:
             for number, run_state in self.alive:
                 with run_state.guard():
-                    checkpoint.save(run_state.run.folder, run_state.identity, {
-                        "step": self.step, "began": run_state.began, "losses": run_state.losses, "trained_s": run_state.trained_s,
-                        "weights": [part[number].clone() for part in self.weights.parts],
-                        "moments": [
-                            [self.optimizer.state[part][name][number].clone() for name in ("exp_avg", "exp_avg_sq")]
-                            for part in self.parameters
-                        ],
-                    })  # fmt: skip
+                    checkpoint.save(
+                        run_state.run.folder,
+                        run_state.identity,
+                        {
+                            "step": self.step,
+                            "began": run_state.began,
+                            "losses": run_state.losses,
+                            "trained_s": run_state.trained_s,
+                            "weights": [part[number].clone() for part in self.weights.parts],
+                            "moments": [
+                                [
+                                    self.optimizer.state[part][name][number].clone()
+                                    for name in ("exp_avg", "exp_avg_sq")
+                                ]
+                                for part in self.parameters
+                            ],
+                        },
+                    )
                     run_state.good_step = self.step
 
     def _restore(self, number: int, state: checkpoint.State) -> None:
@@ -584,15 +621,25 @@ class _Training:
         train_s = max(1e-9, run_state.trained_s / len(self.run_states))
         peak = peak_flops(self.device, self.precision)
         cost: Cost = {
-            "train_s": train_s, "tokens_per_s": own / train_s,
+            "train_s": train_s,
+            "tokens_per_s": own / train_s,
             "share_of_peak": None if peak is None else flops / train_s / peak / self.world,
-            "peak_memory_bytes": peak_memory_bytes(self.device), "device": self._device_name(),
-            "precision": self.precision, "threads": torch.get_num_threads(), "processes": self.world,
+            "peak_memory_bytes": peak_memory_bytes(self.device),
+            "device": self._device_name(),
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "processes": self.world,
             "together": len(self.run_states),
-        }  # fmt: skip
+        }
         return TrainResult(
-            tokens, self.steps, float(np.mean(tail)), curve[every - 1 :: every], count_parameters(model), flops, cost
-        )  # fmt: skip
+            tokens,
+            self.steps,
+            float(np.mean(tail)),
+            curve[every - 1 :: every],
+            count_parameters(model),
+            flops,
+            cost,
+        )
 
     def _device_name(self) -> str:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type

@@ -102,7 +102,13 @@ def _folder(name: str) -> Path:
 
     repository, _, revision = name.partition("@")
     try:
-        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=["*.json", "*.safetensors", "tokenizer*"]))  # fmt: skip
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision or None,
+                allow_patterns=["*.json", "*.safetensors", "tokenizer*"],
+            )
+        )
     except Exception as error:  # of the network, the hub, the name
         raise DataError(
             f"{WHERE}={name}: no such folder, and the hub does not give it either ({type(error).__name__}: "

@@ -64,14 +64,22 @@ class ProxyConfig:
         from transformers import LlamaConfig
 
         return LlamaConfig(
-            vocab_size=vocab_size, hidden_size=self.hidden_size, num_hidden_layers=self.layers,
-            num_attention_heads=self.heads, num_key_value_heads=self.kv_heads or self.heads,
-            intermediate_size=self.intermediate_size, max_position_embeddings=self.context,
-            tie_word_embeddings=self.tie_embeddings, initializer_range=0.02, use_cache=False,
+            vocab_size=vocab_size,
+            hidden_size=self.hidden_size,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=self.kv_heads or self.heads,
+            intermediate_size=self.intermediate_size,
+            max_position_embeddings=self.context,
+            tie_word_embeddings=self.tie_embeddings,
+            initializer_range=0.02,
+            use_cache=False,
             rms_norm_eps=self.norm_eps,
             rope_parameters={"rope_type": "default", "rope_theta": self.rope_theta},
-            bos_token_id=0, eos_token_id=0, attn_implementation="sdpa",  # type: ignore[call-arg]
-        )  # fmt: skip
+            bos_token_id=0,
+            eos_token_id=0,
+            attn_implementation="sdpa",  # type: ignore[call-arg]
+        )
 
 
 def build_model(proxy: ProxyConfig, vocab_size: int, seed: int) -> LlamaForCausalLM:

@@ -117,14 +117,24 @@ class StackedLoss:
     """
 
     def __init__(
-        self, proxy: ProxyConfig, vocab_size: int, device: torch.device, dtype: torch.dtype, compiled: bool = False
-    ) -> None:  # fmt: skip
+        self,
+        proxy: ProxyConfig,
+        vocab_size: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        compiled: bool = False,
+    ) -> None:
         self.proxy, self.dtype, self.eps = proxy, dtype, proxy.llama(vocab_size).rms_norm_eps
         self.heads, self.kv_heads = proxy.heads, proxy.kv_heads or proxy.heads
         self.head = proxy.hidden_size // proxy.heads
         width, inner = proxy.hidden_size, proxy.intermediate_size
         self.turning = (self.heads + self.kv_heads) * self.head
-        layer = [(self.turning + self.kv_heads * self.head, width), (width, width), (2 * inner, width), (width, inner)]  # fmt: skip
+        layer = [
+            (self.turning + self.kv_heads * self.head, width),
+            (width, width),
+            (2 * inner, width),
+            (width, inner),
+        ]
         self.tables = 1 if proxy.tie_embeddings else 2
         self.shapes = [(vocab_size, width)] * self.tables + layer * proxy.layers
         turn = rotary_table(proxy.context, self.head, proxy.rope_theta, device)
@@ -180,7 +190,15 @@ class StackedLoss:
     ) -> Callable[..., Tensor]:
         """A layer as a chain of our kernels, from `x`, its four matrices and the gains of its two norms."""
 
-        def layer(x: Tensor, qkv: Tensor, out: Tensor, gate_up: Tensor, down: Tensor, before: Tensor, between: Tensor) -> Tensor:  # fmt: skip
+        def layer(
+            x: Tensor,
+            qkv: Tensor,
+            out: Tensor,
+            gate_up: Tensor,
+            down: Tensor,
+            before: Tensor,
+            between: Tensor,
+        ) -> Tensor:
             normed = call(RMSNorm, x, before, self.eps, self.dtype)
             x = call(Add, x, call(Linear, attend(call, call(Linear, normed, qkv)), out))
             normed = call(RMSNorm, x, between, self.eps, self.dtype)
@@ -189,8 +207,15 @@ class StackedLoss:
         return layer
 
     def _folded(
-        self, x: Tensor, qkv: Tensor, out: Tensor, gate_up: Tensor, down: Tensor, before: Tensor, between: Tensor
-    ) -> Tensor:  # fmt: skip
+        self,
+        x: Tensor,
+        qkv: Tensor,
+        out: Tensor,
+        gate_up: Tensor,
+        down: Tensor,
+        before: Tensor,
+        between: Tensor,
+    ) -> Tensor:
         """A layer by torch's compiler. The gains go into the matrices: over tokens their gradients would be sums of
         every activation."""
         assert self._compiled
@@ -212,9 +237,13 @@ class StackedLoss:
         return x + torch.bmm(F.silu(gate) * up, down.mT)
 
     def _run(
-        self, call: Callable[..., Tensor], weights: list[Tensor], norms: list[Tensor], sequences: Tensor,
+        self,
+        call: Callable[..., Tensor],
+        weights: list[Tensor],
+        norms: list[Tensor],
+        sequences: Tensor,
         layer: Callable[..., Tensor],
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         x = call(Embedding, weights[0], sequences[:, :, :-1].flatten(1))
         for number in range(self.proxy.layers):
             x = layer(x, *weights[self.tables + 4 * number :][:4], *norms[2 * number : 2 * number + 2])

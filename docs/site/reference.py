@@ -224,14 +224,24 @@ def configuration_pages() -> dict[str, str]:
     """Return page name -> text: an index with the keys that no group sets, and a page for each group of conf/."""
     tops = [group for group in groups() if "/" not in group]
     made = {
-        "index": "\n".join([
-            "# Reference of configuration", "",
-            "Every file of `conf/` and every key of the settings, with what is said of it there. What a command would use: "
-            "`ablate COMMAND --cfg job`.", "",
-            "```{toctree}", ":maxdepth: 1", *tops, "```", "",
-            *option_section(CONF / "config.yaml"), *settings_section(), *option_section(CONF / "job.yaml"),
-        ])
-    }  # fmt: skip
+        "index": "\n".join(
+            [
+                "# Reference of configuration",
+                "",
+                "Every file of `conf/` and every key of the settings, with what is said of it there. What a command would use: "
+                "`ablate COMMAND --cfg job`.",
+                "",
+                "```{toctree}",
+                ":maxdepth: 1",
+                *tops,
+                "```",
+                "",
+                *option_section(CONF / "config.yaml"),
+                *settings_section(),
+                *option_section(CONF / "job.yaml"),
+            ]
+        )
+    }
     for top in tops:
         text = [f"# {top}", ""]
         for group in (one for one in groups() if one == top or one.startswith(f"{top}/")):

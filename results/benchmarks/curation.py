@@ -176,9 +176,13 @@ def heuristics(documents: list[dict[str, str]]) -> Iterator[str]:
         ("Gopher repetition", GopherRepetition(), peer.GopherRepetitionFilter()),
         ("Gopher quality", GopherQuality(), peer.GopherQualityFilter()),
         ("C4", C4Quality(), peer.C4QualityFilter()),
-        ("C4 without terminal punctuation", C4Quality(terminal_punctuation=False), peer.C4QualityFilter(filter_no_terminal_punct=False)),
+        (
+            "C4 without terminal punctuation",
+            C4Quality(terminal_punctuation=False),
+            peer.C4QualityFilter(filter_no_terminal_punct=False),
+        ),
         ("FineWeb", FineWebQuality(), peer.FineWebQualityFilter()),
-    ]  # fmt: skip
+    ]
     texts = [document["text"] for document in documents]
     size = sum(len(text.encode()) for text in texts) / 1e6
     kinds = sorted({document["kind"] for document in documents})
@@ -190,7 +194,14 @@ def heuristics(documents: list[dict[str, str]]) -> Iterator[str]:
         f"## Heuristic filters\n\n{len(texts):,} documents, {size:.1f} MB; whole filter, texts in memory, CPU seconds of "
         "one thread. Each of ours starts with nothing remembered.\n"
     )
-    header = ["filter", *(f"keep/drop agree, {kind}" for kind in kinds), "texts differ", "ours MB/s", "datatrove MB/s", "ratio"]  # fmt: skip
+    header = [
+        "filter",
+        *(f"keep/drop agree, {kind}" for kind in kinds),
+        "texts differ",
+        "ours MB/s",
+        "datatrove MB/s",
+        "ratio",
+    ]
     yield "| " + " | ".join(header) + " |\n| :-- " + "| --: " * (len(header) - 1) + "|"
     total_ours = total_theirs = 0.0
     classes: list[str] = []
@@ -234,8 +245,19 @@ def statistics(documents: list[dict[str, str]]) -> Iterator[str]:
     from ablate.stages.gopher_quality import GopherQuality
     from ablate.stages.gopher_repetition import GopherRepetition
 
-    off = dict.fromkeys(("min_doc_words", "max_doc_words", "min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio",
-                         "max_bullet_lines_ratio", "max_ellipsis_lines_ratio", "max_non_alpha_words_ratio", "min_stop_words"))  # fmt: skip
+    off = dict.fromkeys(
+        (
+            "min_doc_words",
+            "max_doc_words",
+            "min_avg_word_length",
+            "max_avg_word_length",
+            "max_symbol_word_ratio",
+            "max_bullet_lines_ratio",
+            "max_ellipsis_lines_ratio",
+            "max_non_alpha_words_ratio",
+            "min_stop_words",
+        )
+    )
     none = dict.fromkeys(("dup_line_frac", "dup_para_frac", "dup_line_char_frac", "dup_para_char_frac"))
     grams: dict[str, Any] = {"top_n_grams": (), "dup_n_grams": ()}
     loose = {"line_punct_thr": 0, "short_line_thr": 2, "char_duplicates_ratio": 2, "new_line_ratio": 1e9}
@@ -277,7 +299,7 @@ def statistics(documents: list[dict[str, str]]) -> Iterator[str]:
         (FineWebQuality(), "short_lines", fineweb("short_line_thr"), False),
         (FineWebQuality(), "duplicate_chars", fineweb("char_duplicates_ratio"), False),
         (FineWebQuality(), "line_breaks", fineweb("new_line_ratio"), False),
-    ]  # fmt: skip
+    ]
     some = [d for d in documents if len(d["text"]) <= 20_000 and d["kind"] != BLANKS]
     some = some[:: max(1, len(some) // 150)]
     yield (

@@ -69,9 +69,15 @@ def main() -> None:
                     for _ in range(2)
                 )
                 results = [
-                    measure(suite, str(folder / "testbed" / "tasks" if suite == "testbed" else asked.snapshot), asked, our_side, their_side)
+                    measure(
+                        suite,
+                        str(folder / "testbed" / "tasks" if suite == "testbed" else asked.snapshot),
+                        asked,
+                        our_side,
+                        their_side,
+                    )
                     for suite in SUITES
-                ]  # fmt: skip
+                ]
             tables.append(table(results, threads))
     asked.out.write_text(page(tables, asked, time.monotonic() - began))
     print(asked.out.read_text())
@@ -95,9 +101,11 @@ def prepare(folder: Path, text: Path) -> None:
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=1024, special_tokens=["<|endoftext|>"], show_progress=False,
+        vocab_size=1024,
+        special_tokens=["<|endoftext|>"],
+        show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )  # fmt: skip
+    )
     bpe.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe, eos_token="<|endoftext|>", bos_token="<|endoftext|>"
@@ -160,8 +168,14 @@ def ours(suite: str, snapshot: str, limit: int | None, checkpoint: int, first: b
 
 
 def theirs(
-    suite: str, snapshot: str, limit: int | None, checkpoint: int, batch_size: int, first: bool = False, **options: Any
-) -> tuple[float, Any]:  # fmt: skip
+    suite: str,
+    snapshot: str,
+    limit: int | None,
+    checkpoint: int,
+    batch_size: int,
+    first: bool = False,
+    **options: Any,
+) -> tuple[float, Any]:
     """Seconds and results of `simple_evaluate` on the same task definitions, its task objects made anew as
     a new process would; the `first` builds lm-eval's index of tasks, later ones find it ready made."""
     import lm_eval
@@ -175,14 +189,24 @@ def theirs(
 
     def work() -> Any:
         lm = HFLM(
-            pretrained=HERE["models"][checkpoint], tokenizer=HERE["tokenizer"], backend="causal", batch_size=batch_size,
-            device="cpu", max_length=CONTEXT, **options,
-        )  # fmt: skip
+            pretrained=HERE["models"][checkpoint],
+            tokenizer=HERE["tokenizer"],
+            backend="causal",
+            batch_size=batch_size,
+            device="cpu",
+            max_length=CONTEXT,
+            **options,
+        )
         sources = find_tasks(SUITES[suite], snapshot=snapshot, limit=limit, store=None)
         return lm_eval.simple_evaluate(
-            model=lm, tasks=[source.task for source in sources], num_fewshot=0, bootstrap_iters=0, log_samples=True,
-            task_manager=None if first else HERE["manager"], verbosity="ERROR",
-        )  # fmt: skip
+            model=lm,
+            tasks=[source.task for source in sources],
+            num_fewshot=0,
+            bootstrap_iters=0,
+            log_samples=True,
+            task_manager=None if first else HERE["manager"],
+            verbosity="ERROR",
+        )
 
     seconds, found = timed(work)
     samples = {
@@ -222,11 +246,22 @@ def measure(
     metrics, apart, largest = compare(scores, reference)
     _, close, _ = compare(scores, precise)
     return {
-        "suite": suite, "tasks": SUITES[suite], "requests": apart.size, "items": items,
-        "ours_first": first_s, "ours_stored": stored_s, "ours_later": min(our_times), "their_first": their_first,
-        "their_later": min(their_times), "tried": tried, "metrics": metrics, "furthest": apart.max(),
-        "over": int((apart > 1e-4).sum()), "close": close.max(), "largest": largest,
-    }  # fmt: skip
+        "suite": suite,
+        "tasks": SUITES[suite],
+        "requests": apart.size,
+        "items": items,
+        "ours_first": first_s,
+        "ours_stored": stored_s,
+        "ours_later": min(our_times),
+        "their_first": their_first,
+        "their_later": min(their_times),
+        "tried": tried,
+        "metrics": metrics,
+        "furthest": apart.max(),
+        "over": int((apart > 1e-4).sum()),
+        "close": close.max(),
+        "largest": largest,
+    }
 
 
 def compare(scores: Any, reference: Any) -> tuple[int, np.ndarray, float]:
@@ -259,7 +294,10 @@ def compare(scores: Any, reference: Any) -> tuple[int, np.ndarray, float]:
 def table(results: list[dict[str, Any]], threads: int) -> str:
     """What was measured with a number of threads."""
     rows = []
-    both = {key: sum(r[key] for r in results) for key in ("ours_first", "ours_stored", "ours_later", "their_first", "their_later")}  # fmt: skip
+    both = {
+        key: sum(r[key] for r in results)
+        for key in ("ours_first", "ours_stored", "ours_later", "their_first", "their_later")
+    }
     for r in [*results, {"suite": "**whole**", "requests": sum(r["requests"] for r in results), **both}]:
         for what, our, their in (
             ("first checkpoint", r["ours_first"], r["their_first"]),
@@ -269,7 +307,10 @@ def table(results: list[dict[str, Any]], threads: int) -> str:
             rows.append(
                 f"| {r['suite']} | {r['requests']:,} | {what} | {our:.3f} | {their:.3f} | {their / our:.1f} |"
             )
-    tried = "; ".join(f"{r['suite']}: " + ", ".join(f"{size} in {s:.2f} s" for size, s in r["tried"].items()) for r in results)  # fmt: skip
+    tried = "; ".join(
+        f"{r['suite']}: " + ", ".join(f"{size} in {s:.2f} s" for size, s in r["tried"].items())
+        for r in results
+    )
     checks = "\n".join(
         f"- {r['suite']} ({', '.join(r['tasks'])}; {r['items']:,} items): {r['metrics']} metrics identical, "
         f"{r['requests']:,} log-likelihoods (down to "

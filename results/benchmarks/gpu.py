@@ -51,13 +51,33 @@ VOCABULARY, SMALL_VOCABULARY = 50_257, 4_096
 RUNGS: dict[str, tuple[ProxyConfig, int, int]] = {
     # as conf/proxy has them; sequences a step; vocabulary
     "tiny": (ProxyConfig(hidden_size=96, layers=2, heads=4, intermediate_size=256, context=128), 8, 1_024),
-    "1m": (ProxyConfig(hidden_size=128, layers=4, heads=4, intermediate_size=344, context=256), 8, SMALL_VOCABULARY),
+    "1m": (
+        ProxyConfig(hidden_size=128, layers=4, heads=4, intermediate_size=344, context=256),
+        8,
+        SMALL_VOCABULARY,
+    ),
     "3m": (ProxyConfig(hidden_size=192, layers=6, heads=6, intermediate_size=512, context=512), 8, 8_192),
-    "30m": (ProxyConfig(hidden_size=512, layers=10, heads=8, intermediate_size=1376, context=1024), 64, VOCABULARY),
-    "150m": (ProxyConfig(hidden_size=1024, layers=12, heads=16, intermediate_size=2752, context=2048), 32, VOCABULARY),
-    "350m": (ProxyConfig(hidden_size=1024, layers=28, heads=16, intermediate_size=2816, context=2048), 16, VOCABULARY),
-    "1b7": (ProxyConfig(hidden_size=2048, layers=24, heads=32, intermediate_size=8192, context=2048), 8, VOCABULARY),
-}  # fmt: skip
+    "30m": (
+        ProxyConfig(hidden_size=512, layers=10, heads=8, intermediate_size=1376, context=1024),
+        64,
+        VOCABULARY,
+    ),
+    "150m": (
+        ProxyConfig(hidden_size=1024, layers=12, heads=16, intermediate_size=2752, context=2048),
+        32,
+        VOCABULARY,
+    ),
+    "350m": (
+        ProxyConfig(hidden_size=1024, layers=28, heads=16, intermediate_size=2816, context=2048),
+        16,
+        VOCABULARY,
+    ),
+    "1b7": (
+        ProxyConfig(hidden_size=2048, layers=24, heads=32, intermediate_size=8192, context=2048),
+        8,
+        VOCABULARY,
+    ),
+}
 PARTS = ("ceilings", "curves", "lockstep", "evaluation", "study", "training")
 
 
@@ -100,11 +120,15 @@ class Bench:
     def write(self) -> None:
         """Both files, as far as it got."""
         self.found["about"] = {
-            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else f"CPU, {os.cpu_count()} cores",
-            "command": "python results/benchmarks/gpu.py " + " ".join(sys.argv[1:]), "torch": torch.__version__,
-            "transformers": metadata.version("transformers"), "python": platform.python_version(),
+            "device": torch.cuda.get_device_name()
+            if self.device.type == "cuda"
+            else f"CPU, {os.cpu_count()} cores",
+            "command": "python results/benchmarks/gpu.py " + " ".join(sys.argv[1:]),
+            "torch": torch.__version__,
+            "transformers": metadata.version("transformers"),
+            "python": platform.python_version(),
             "seconds": time.monotonic() - self.began,
-        }  # fmt: skip
+        }
         self.out.parent.mkdir(parents=True, exist_ok=True)
         self.out.with_suffix(".json").write_text(json.dumps(self.found, indent=1))
         self.out.with_suffix(".md").write_text(page(self.found))
@@ -137,14 +161,22 @@ def ceilings(bench: Bench) -> None:
     other = torch.empty_like(wide)
     copy = bench.median(lambda: other.copy_(wide), seconds=0.5)
     bench.found["ceilings"] = {
-        "size": size, "bf16_tflops": 2 * size**3 / product / 1e12, "copy_tb_s": 2 * wide.numel() / copy / 1e12,
+        "size": size,
+        "bf16_tflops": 2 * size**3 / product / 1e12,
+        "copy_tb_s": 2 * wide.numel() / copy / 1e12,
         "stated_bf16_tflops": (peak_flops(bench.device, "bf16") or 0) / 1e12,
-    }  # fmt: skip
+    }
 
 
 def recipe(bench: Bench, proxy: ProxyConfig, batch: int, **more: Any) -> TrainConfig:
     """Of a rung: `batch` sequences a step."""
-    given: dict[str, Any] = {"tokens": 10**9, "batch_tokens": batch * proxy.context, "lr": 1e-3, "precision": "bf16", "device": bench.device.type}  # fmt: skip
+    given: dict[str, Any] = {
+        "tokens": 10**9,
+        "batch_tokens": batch * proxy.context,
+        "lr": 1e-3,
+        "precision": "bf16",
+        "device": bench.device.type,
+    }
     return TrainConfig(**(given | more))
 
 
@@ -199,10 +231,19 @@ def trainer(bench: Bench, proxy: ProxyConfig, batch: int, vocabulary: int, *, st
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, max_steps=steps, per_device_train_batch_size=batch, bf16=True,
-            use_cpu=bench.device.type == "cpu", optim="adamw_torch_fused", max_grad_norm=1.0, report_to=[],
-            save_strategy="no", logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
-        )  # fmt: skip
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=batch,
+            bf16=True,
+            use_cpu=bench.device.type == "cpu",
+            optim="adamw_torch_fused",
+            max_grad_norm=1.0,
+            report_to=[],
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+        )
         Trainer(
             model=build_model(proxy, vocabulary, 0), args=arguments, train_dataset=Rows(), callbacks=[Clock()]
         ).train()
@@ -253,8 +294,13 @@ def ways_of(bench: Bench, name: str) -> dict[str, Callable[[], float]]:
 
 
 def measure(
-    bench: Bench, rows: list[dict[str, Any]], about: dict[str, Any], work: Callable[[], float], tokens: int, per_token: float
-) -> None:  # fmt: skip
+    bench: Bench,
+    rows: list[dict[str, Any]],
+    about: dict[str, Any],
+    work: Callable[[], float],
+    tokens: int,
+    per_token: float,
+) -> None:
     """One line: seconds a step to tokens a second and share of peak; what fails is said and left out."""
     label = ", ".join(map(str, about.values()))
     if bench.left < 30:
@@ -268,10 +314,15 @@ def measure(
         bench.skip(label, f"{type(error).__name__}: {str(error).splitlines()[0][:160]}")
         return
     peak = peak_flops(bench.device, "bf16")
-    rows.append({
-        **about, "ms": seconds * 1e3, "tokens_per_s": tokens / seconds,
-        "share_of_peak": None if peak is None else tokens / seconds * per_token / peak, "memory_bytes": bench.memory,
-    })  # fmt: skip
+    rows.append(
+        {
+            **about,
+            "ms": seconds * 1e3,
+            "tokens_per_s": tokens / seconds,
+            "share_of_peak": None if peak is None else tokens / seconds * per_token / peak,
+            "memory_bytes": bench.memory,
+        }
+    )
     bench.write()
     share = rows[-1]["share_of_peak"]
     bench.say(
@@ -294,11 +345,21 @@ def lockstep(bench: Bench) -> None:
             except Exception as error:
                 bench.skip(f"lockstep {name} x {together}", f"{type(error).__name__}: {error}")
                 continue
-            rows.append({"rung": name, "batch_tokens": config.batch_tokens, "together": together, "tokens_per_s": rate, "memory_bytes": bench.memory})  # fmt: skip
+            rows.append(
+                {
+                    "rung": name,
+                    "batch_tokens": config.batch_tokens,
+                    "together": together,
+                    "tokens_per_s": rate,
+                    "memory_bytes": bench.memory,
+                }
+            )
             bench.say(f"lockstep {name} x {together}: {rate:,.0f} tokens/s")
 
 
-def questions(rng: np.random.Generator, vocabulary: int, context: int, small: bool) -> dict[str, list[tuple[list[int], list[int]]]]:  # fmt: skip
+def questions(
+    rng: np.random.Generator, vocabulary: int, context: int, small: bool
+) -> dict[str, list[tuple[list[int], list[int]]]]:
     """Requests of the shapes that benchmarks have, as (context, ending) of token ids."""
 
     def tokens(count: int) -> list[int]:
@@ -338,7 +399,14 @@ def hflm(model: Any, proxy: ProxyConfig, batch_size: int) -> Any:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=words, eos_token="<|endoftext|>", bos_token="<|endoftext|>"
     )
-    return HFLM(pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=batch_size, max_length=proxy.context, device=str(model.device))  # fmt: skip
+    return HFLM(
+        pretrained=model,
+        tokenizer=tokenizer,
+        backend="causal",
+        batch_size=batch_size,
+        max_length=proxy.context,
+        device=str(model.device),
+    )
 
 
 def evaluation(bench: Bench) -> None:
@@ -466,10 +534,13 @@ def curves(bench: Bench) -> None:
         found[device, precision] = np.asarray([loss for _, loss in result.losses])
     exact = found["cpu", "fp32"]
     bench.found["curves"] = {
-        "rung": "tiny" if bench.small else "1m", "steps": steps, "first": exact[0], "last": exact[-1],
+        "rung": "tiny" if bench.small else "1m",
+        "steps": steps,
+        "first": exact[0],
+        "last": exact[-1],
         "fp32_apart": float(np.abs(found[bench.device.type, "fp32"] - exact).max()),
         "bf16_apart": float(np.abs(found[bench.device.type, "bf16"] - exact).max()),
-    }  # fmt: skip
+    }
     bench.say(f"curves: {bench.found['curves']}")
 
 
@@ -482,18 +553,36 @@ def study(bench: Bench) -> None:
         bench.skip("study", "no time left")
         return
     proxy = "tiny" if bench.small else "30m"
-    size = ["pool.world.pages=400", "train.tokens=16384", "train.batch_tokens=1024"] if bench.small else [
-        f"pool.world.pages={bench.pages}", f"train.tokens={bench.tokens}", "train.batch_tokens=16384", "train.lr=0.001"]  # fmt: skip
+    size = (
+        ["pool.world.pages=400", "train.tokens=16384", "train.batch_tokens=1024"]
+        if bench.small
+        else [
+            f"pool.world.pages={bench.pages}",
+            f"train.tokens={bench.tokens}",
+            "train.batch_tokens=16384",
+            "train.lr=0.001",
+        ]
+    )
     with tempfile.TemporaryDirectory() as folder:
         words = [
-            "sweep", "study=demo", f"proxy={proxy}", *size, "seeds=[0,1,2]", "train.evaluations=[0.5,1.0]", "plan.probe=false",
+            "sweep",
+            "study=demo",
+            f"proxy={proxy}",
+            *size,
+            "seeds=[0,1,2]",
+            "train.evaluations=[0.5,1.0]",
+            "plan.probe=false",
             "design.factors=[extraction,language,gopher_repetition,gopher_quality,minhash_dedup,c4_quality,pii]",
-        ]  # fmt: skip
+        ]
         began = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-c", "import sys; from ablate.cli import main; sys.exit(main())", *words], cwd=folder, text=True,
-            capture_output=True, timeout=max(60, bench.left - 10), env=os.environ,
-        )  # fmt: skip
+            [sys.executable, "-c", "import sys; from ablate.cli import main; sys.exit(main())", *words],
+            cwd=folder,
+            text=True,
+            capture_output=True,
+            timeout=max(60, bench.left - 10),
+            env=os.environ,
+        )
         seconds = time.perf_counter() - began
         records = [json.loads(path.read_text()) for path in Path(folder).rglob("record.json")]
         if done.returncode:
@@ -502,11 +591,14 @@ def study(bench: Bench) -> None:
             return
         costs = [record.get("cost", {}) for record in records]
         bench.found["study"] = {
-            "command": "ablate " + " ".join(words), "seconds": seconds, "runs": len(records),
-            "train_s": sum(cost.get("train_s", 0) for cost in costs), "evaluate_s": sum(cost.get("evaluate_s", 0) for cost in costs),
+            "command": "ablate " + " ".join(words),
+            "seconds": seconds,
+            "runs": len(records),
+            "train_s": sum(cost.get("train_s", 0) for cost in costs),
+            "evaluate_s": sum(cost.get("evaluate_s", 0) for cost in costs),
             "share_of_peak": statistics.median(cost.get("share_of_peak") or 0 for cost in costs),
             "tail": done.stdout[-2500:],
-        }  # fmt: skip
+        }
     bench.say(f"study: {seconds:.0f} s")
 
 
@@ -521,47 +613,130 @@ def number(value: float | None, form: str = ",.0f") -> str:
 def page(found: dict[str, Any]) -> str:
     """OUT.md."""
     about = found["about"]
-    out = [f"# On {about['device']}", "", f"`{about['command']}`; torch {about['torch']}, transformers {about['transformers']}, Python {about['python']}; "
-           f"{about['seconds'] / 60:.1f} minutes.", ""]  # fmt: skip
+    out = [
+        f"# On {about['device']}",
+        "",
+        f"`{about['command']}`; torch {about['torch']}, transformers {about['transformers']}, Python {about['python']}; "
+        f"{about['seconds'] / 60:.1f} minutes.",
+        "",
+    ]
     if ceiling := found.get("ceilings"):
         stated = ceiling["stated_bf16_tflops"]
-        out += [f"A bf16 product of {ceiling['size']:,} x {ceiling['size']:,} runs at {ceiling['bf16_tflops']:,.3g} TFLOP/s"
-                f"{f' (stated {stated:,.0f})' if about['device'][:3] != 'CPU' else ''}, a copy at {ceiling['copy_tb_s']:.2f} TB/s.", ""]  # fmt: skip
+        out += [
+            f"A bf16 product of {ceiling['size']:,} x {ceiling['size']:,} runs at {ceiling['bf16_tflops']:,.3g} TFLOP/s"
+            f"{f' (stated {stated:,.0f})' if about['device'][:3] != 'CPU' else ''}, a copy at {ceiling['copy_tb_s']:.2f} TB/s.",
+            "",
+        ]
     if rows := found.get("training"):
-        out += ["## Training", "", f"Share of the {'measured' if about['device'][:3] == 'CPU' else 'stated'} peak: 6 N + 12 L H T FLOP a token.", "",
-                line(["rung", "tokens a step", "", "ms a step", "tokens/s", "share of peak", "GB"]), "| :-- | --: | :-- | --: | --: | --: | --: |"]  # fmt: skip
-        out += [line([r["rung"], f"{r['batch_tokens']:,}", r["way"], f"{r['ms']:.1f}", f"{r['tokens_per_s']:,.0f}",
-                      number(r["share_of_peak"], ".1%"), number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f")]) for r in rows]  # fmt: skip
+        out += [
+            "## Training",
+            "",
+            f"Share of the {'measured' if about['device'][:3] == 'CPU' else 'stated'} peak: 6 N + 12 L H T FLOP a token.",
+            "",
+            line(["rung", "tokens a step", "", "ms a step", "tokens/s", "share of peak", "GB"]),
+            "| :-- | --: | :-- | --: | --: | --: | --: |",
+        ]
+        out += [
+            line(
+                [
+                    r["rung"],
+                    f"{r['batch_tokens']:,}",
+                    r["way"],
+                    f"{r['ms']:.1f}",
+                    f"{r['tokens_per_s']:,.0f}",
+                    number(r["share_of_peak"], ".1%"),
+                    number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f"),
+                ]
+            )
+            for r in rows
+        ]
         out.append("")
     if rows := found.get("lockstep"):
         alone = {r["rung"]: r["tokens_per_s"] for r in rows if r["together"] == 1}
-        out += ["## Proxies in lockstep", "", "Tokens a second of all together, against one after another.", "",
-                line(["rung", "tokens a step of each", "together", "tokens/s", "ratio", "GB"]), "| :-- | --: | --: | --: | --: | --: |"]  # fmt: skip
-        out += [line([r["rung"], f"{r['batch_tokens']:,}", r["together"], f"{r['tokens_per_s']:,.0f}",
-                      number(r["tokens_per_s"] / alone[r["rung"]] if r["rung"] in alone else None, ".1f"),
-                      number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f")]) for r in rows]  # fmt: skip
+        out += [
+            "## Proxies in lockstep",
+            "",
+            "Tokens a second of all together, against one after another.",
+            "",
+            line(["rung", "tokens a step of each", "together", "tokens/s", "ratio", "GB"]),
+            "| :-- | --: | --: | --: | --: | --: |",
+        ]
+        out += [
+            line(
+                [
+                    r["rung"],
+                    f"{r['batch_tokens']:,}",
+                    r["together"],
+                    f"{r['tokens_per_s']:,.0f}",
+                    number(r["tokens_per_s"] / alone[r["rung"]] if r["rung"] in alone else None, ".1f"),
+                    number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f"),
+                ]
+            )
+            for r in rows
+        ]
         out.append("")
     if rows := found.get("evaluation"):
-        out += ["## Evaluation of a checkpoint", "", "Seconds of every checkpoint after the first; lm-eval's HFLM at the fastest of some batch sizes, in fp32 and with a copy "
-                "of the model in bf16; largest differences of log-likelihoods from ours in fp32, nats.", ""]  # fmt: skip
+        out += [
+            "## Evaluation of a checkpoint",
+            "",
+            "Seconds of every checkpoint after the first; lm-eval's HFLM at the fastest of some batch sizes, in fp32 and with a copy "
+            "of the model in bf16; largest differences of log-likelihoods from ours in fp32, nats.",
+            "",
+        ]
         columns = ("ours_fp32_s", "ours_tf32_s", "hflm_fp32_s", "hflm_bf16_s")
         apart = ("hflm_fp32_apart", "ours_tf32_apart", "hflm_bf16_apart")
-        out += [line(["rung", "requests", "", *(name.removesuffix("_s").replace("_", " ") for name in columns), "HFLM fp32 to ours fp32", "HFLM bf16 to ours tf32",
-                      *(name.removesuffix("_apart").replace("_", " ") + " apart" for name in apart), "GB"]), "| :-- | :-- | " + " | ".join(["--:"] * 11) + " |"]  # fmt: skip
+        out += [
+            line(
+                [
+                    "rung",
+                    "requests",
+                    "",
+                    *(name.removesuffix("_s").replace("_", " ") for name in columns),
+                    "HFLM fp32 to ours fp32",
+                    "HFLM bf16 to ours tf32",
+                    *(name.removesuffix("_apart").replace("_", " ") + " apart" for name in apart),
+                    "GB",
+                ]
+            ),
+            "| :-- | :-- | " + " | ".join(["--:"] * 11) + " |",
+        ]
         for r in rows:
             ratios = [
                 r[a] / r[b] if r.get(a) and r.get(b) else None
                 for a, b in (("hflm_fp32_s", "ours_fp32_s"), ("hflm_bf16_s", "ours_tf32_s"))
             ]
-            out.append(line([r["rung"], r["requests"], f"{r['count']:,}", *(number(r.get(name), ".3f") for name in columns), *(number(ratio, ".1f") for ratio in ratios),
-                             *(number(r.get(name), ".1e") for name in apart), number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f")]))  # fmt: skip
+            out.append(
+                line(
+                    [
+                        r["rung"],
+                        r["requests"],
+                        f"{r['count']:,}",
+                        *(number(r.get(name), ".3f") for name in columns),
+                        *(number(ratio, ".1f") for ratio in ratios),
+                        *(number(r.get(name), ".1e") for name in apart),
+                        number(r["memory_bytes"] and r["memory_bytes"] / 1e9, ".1f"),
+                    ]
+                )
+            )
         out.append("")
     if c := found.get("curves"):
-        out += ["## The same curve", "", f"{c['rung']}, {c['steps']} steps, loss {c['first']:.3f} to {c['last']:.3f}: against the CPU in fp32 the largest difference at any "
-                f"step is {c['fp32_apart']:.1e} in fp32 and {c['bf16_apart']:.1e} in bf16.", ""]  # fmt: skip
+        out += [
+            "## The same curve",
+            "",
+            f"{c['rung']}, {c['steps']} steps, loss {c['first']:.3f} to {c['last']:.3f}: against the CPU in fp32 the largest difference at any "
+            f"step is {c['fp32_apart']:.1e} in fp32 and {c['bf16_apart']:.1e} in bf16.",
+            "",
+        ]
     if s := found.get("study"):
-        out += ["## A whole study", "", f"`{s['command']}`", "", f"{s['runs']} runs; {s['seconds']:.0f} s from pages to report, {s['train_s']:.0f} of them training, "
-                f"{s['evaluate_s']:.0f} evaluation; median share of peak {s['share_of_peak']:.1%}.", ""]  # fmt: skip
+        out += [
+            "## A whole study",
+            "",
+            f"`{s['command']}`",
+            "",
+            f"{s['runs']} runs; {s['seconds']:.0f} s from pages to report, {s['train_s']:.0f} of them training, "
+            f"{s['evaluate_s']:.0f} evaluation; median share of peak {s['share_of_peak']:.1%}.",
+            "",
+        ]
     out += ["## Skipped", "", *(f"- {what}" for what in found["skipped"]), ""] if found["skipped"] else []
     return "\n".join(out)
 
@@ -577,7 +752,12 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=1_000_000, help="of each of the study's runs")
     parser.add_argument("--rungs", default=",".join(RUNGS), help="of training and evaluation")
     parser.add_argument("--seconds", type=float, default=570.0, help="what is not begun by then is skipped")
-    parser.add_argument("--small", action="store_true", default=not torch.cuda.is_available(), help="smallest form; the default without a GPU")  # fmt: skip
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        default=not torch.cuda.is_available(),
+        help="smallest form; the default without a GPU",
+    )
     asked = parser.parse_args()
     bench = Bench(asked)
     logging.disable(logging.WARNING)  # HFLM tells at each start that it was given a model and no name

@@ -166,9 +166,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     pages = {
-        ", ".join(path.name for path in args.studies): page([with_copies(read_summary(path)) for path in args.studies]),
+        ", ".join(path.name for path in args.studies): page(
+            [with_copies(read_summary(path)) for path in args.studies]
+        ),
         "made: 64 arms x 8 seeds x 20 tasks x 14 points": page([with_copies(from_dict(large(), "made"))]),
-    }  # fmt: skip
+    }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         found = [measure(browser, name, text, args.rounds) for name, text in pages.items()]

@@ -158,10 +158,20 @@ def race(files: list[Path], python: Path, pairs: int) -> list[str]:
         for pair in range(pairs):
             store = place / f"store{pair}"
             command = [
-                sys.executable, "-m", "ablate", "export", "recipe=fineweb", "pool=warc", "stages.extraction.method=resiliparse",
-                *(f"stages.{stage}.enabled=false" for stage in SWITCHED_OFF), f"pool.paths=[{place}/pages/*.warc.gz]",
-                "workers=2", f"store={store}", f"study.dir={place}/study{pair}", "export.format=jsonl",
-            ]  # fmt: skip
+                sys.executable,
+                "-m",
+                "ablate",
+                "export",
+                "recipe=fineweb",
+                "pool=warc",
+                "stages.extraction.method=resiliparse",
+                *(f"stages.{stage}.enabled=false" for stage in SWITCHED_OFF),
+                f"pool.paths=[{place}/pages/*.warc.gz]",
+                "workers=2",
+                f"store={store}",
+                f"study.dir={place}/study{pair}",
+                "export.format=jsonl",
+            ]
             ours, theirs = place / f"ours{pair}", place / f"theirs{pair}"
             costs["ours"].append(run([*command, f"export.to={ours}"], place / "log", environment))
             again = [*command, "stages.c4_quality.enabled=false", f"export.to={place}/again{pair}"]

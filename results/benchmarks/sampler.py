@@ -25,9 +25,18 @@ def by_transformers(model, texts: int, batch: int) -> int:
         ids = torch.full((min(batch, texts - first), 1), END)
         with torch.inference_mode():
             model.generate(
-                ids, attention_mask=torch.ones_like(ids), max_new_tokens=TOKENS, min_new_tokens=TOKENS, do_sample=True,
-                top_k=0, top_p=1.0, temperature=1.0, use_cache=True, pad_token_id=END, eos_token_id=None,
-            )  # fmt: skip
+                ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=TOKENS,
+                min_new_tokens=TOKENS,
+                do_sample=True,
+                top_k=0,
+                top_p=1.0,
+                temperature=1.0,
+                use_cache=True,
+                pad_token_id=END,
+                eos_token_id=None,
+            )
     return texts * TOKENS
 
 

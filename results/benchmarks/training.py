@@ -141,14 +141,29 @@ def peer(proxy: Any, config: TrainConfig, vocab_size: int, table: Table, seed: i
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: lr_factor(step, steps, schedule="cosine", warmup_fraction=config.warmup_fraction, min_ratio=config.min_lr_ratio),
-    )  # fmt: skip
+        optimizer,
+        lambda step: lr_factor(
+            step,
+            steps,
+            schedule="cosine",
+            warmup_fraction=config.warmup_fraction,
+            min_ratio=config.min_lr_ratio,
+        ),
+    )
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, max_steps=steps, per_device_train_batch_size=BATCH_TOKENS // proxy.context,
-            bf16=config.precision == "bf16", use_cpu=True, max_grad_norm=config.clip, report_to=[], save_strategy="no",
-            logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
-        )  # fmt: skip
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=BATCH_TOKENS // proxy.context,
+            bf16=config.precision == "bf16",
+            use_cpu=True,
+            max_grad_norm=config.clip,
+            report_to=[],
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+        )
         trainer = Peer(
             model=model, args=arguments, train_dataset=Rows(table.rows), optimizers=(optimizer, schedule)
         )
@@ -239,7 +254,9 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -250,10 +267,12 @@ def main() -> None:
     with ExitStack() as stack:
         workers = {
             name: stack.enter_context(
-                ProcessPoolExecutor(1, get_context("spawn"), start, (args.threads, name == "Trainer, freed memory kept"))
+                ProcessPoolExecutor(
+                    1, get_context("spawn"), start, (args.threads, name == "Trainer, freed memory kept")
+                )
             )
             for name in sides
-        }  # fmt: skip
+        }
         for rung, (vocab_size, steps) in RUNGS.items():
             proxy = make(OmegaConf.load(ROOT / "conf" / "proxy" / f"{rung}.yaml"), "proxy")
             config = TrainConfig(
@@ -300,8 +319,19 @@ def main() -> None:
                 speed.append(cells)
             text = {name: ", ".join(f"{v:.4f}" for v in values) for name, values in finals.items()}
             low, high = min(finals["Trainer"]), max(finals["Trainer"])
-            inside = low <= np.mean(finals["ours"]) <= high and min(finals["ours"]) <= np.mean(finals["Trainer"]) <= max(finals["ours"])  # fmt: skip
-            losses.append([rung, text["Trainer"], text["ours"], "yes" if inside else "NO", f"{apart['bf16']:.4f}", f"{apart['fp32']:.6f}"])  # fmt: skip
+            inside = low <= np.mean(finals["ours"]) <= high and min(finals["ours"]) <= np.mean(
+                finals["Trainer"]
+            ) <= max(finals["ours"])
+            losses.append(
+                [
+                    rung,
+                    text["Trainer"],
+                    text["ours"],
+                    "yes" if inside else "NO",
+                    f"{apart['bf16']:.4f}",
+                    f"{apart['fp32']:.6f}",
+                ]
+            )
             before, after = (
                 workers[name].submit(breakdown, name, proxy, config, vocab_size, table).result()
                 for name in ("Trainer", "ours")

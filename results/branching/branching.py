@@ -99,9 +99,11 @@ def took(study: Study, seeds: list[int]) -> dict[str, float]:
 def agreed(name: str, found: Agreement) -> list[str]:
     """Cells of a line about agreement."""
     return [
-        name, str(found.n_pairs), f"{100 * found.accuracy:.0f} % [{100 * found.ci_low:.0f}, {100 * found.ci_high:.0f}]",
+        name,
+        str(found.n_pairs),
+        f"{100 * found.accuracy:.0f} % [{100 * found.ci_low:.0f}, {100 * found.ci_high:.0f}]",
         f"{found.spearman:.2f} [{found.spearman_low:.2f}, {found.spearman_high:.2f}]",
-    ]  # fmt: skip
+    ]
 
 
 def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None = None) -> None:
@@ -111,9 +113,10 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
     both = [scratch.arms.index(arm) for arm in arms]
     arms = [arm for arm, place in zip(arms, both, strict=True) if place in scratch.distinct]
     seeds = [
-        seed for seed in scratch.seeds
+        seed
+        for seed in scratch.seeds
         if all((arm, seed) in study.records for study in (scratch, branched) for arm in arms)
-    ]  # fmt: skip
+    ]
     if len(seeds) < 4 or len(arms) < 4:
         sys.exit(
             f"expected 4 arms and 4 seeds that both studies have run, found {len(arms)} and {len(seeds)}"
@@ -131,12 +134,18 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
     shared = [name for name in rows["scratch"] if name in rows["branch"]]
     lines = [
         [
-            name, signed(one.estimate), interval(one.ci_low, one.ci_high), one.verdict.kind.value, signed(two.estimate),
-            interval(two.ci_low, two.ci_high), two.verdict.kind.value, "",
+            name,
+            signed(one.estimate),
+            interval(one.ci_low, one.ci_high),
+            one.verdict.kind.value,
+            signed(two.estimate),
+            interval(two.ci_low, two.ci_high),
+            two.verdict.kind.value,
+            "",
         ]
         for name in shared
         for one, two in [(rows["scratch"][name], rows["branch"][name])]
-    ]  # fmt: skip
+    ]
     (r, slope), (r_self, _) = correlation(cheap, full), correlation(full, full)
     r_range, slope_range = bootstrapped(cheap, full)
     pairs, clear = agreement_across_seeds(cheap, full)
@@ -152,14 +161,24 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
         f"{len(arms)} arms x {len(seeds)} seeds of `{scratch.plan['study']}` and `{branched.plan['study']}`; gains in **{metric}** "
         f"({direction(metric, scratch)}).",
         markdown(
-            ("stage", "gain from scratch", "95 % interval", "verdict", "gain at the end", "95 % interval", "verdict", ""),
+            (
+                "stage",
+                "gain from scratch",
+                "95 % interval",
+                "verdict",
+                "gain at the end",
+                "95 % interval",
+                "verdict",
+                "",
+            ),
             lines,
         ),
         "## Agreement, other seeds on each side",
         markdown(
             ("", "pairs", "ranked alike", "rank correlation"),
             [
-                agreed("branches, all pairs", pairs), agreed("branches, clear pairs", clear),
+                agreed("branches, all pairs", pairs),
+                agreed("branches, clear pairs", clear),
                 agreed("from scratch against itself, all pairs", own),
                 agreed("from scratch against itself, clear pairs", own_clear),
             ],
@@ -171,10 +190,13 @@ def main(scratch_folder: str, branched_folder: str, out: str, metric: str | None
         "## Price of these runs",
         markdown(
             ("", "from scratch", "branches, trunks among them", "ratio"),
-            [[name, f"{a:.3g}", f"{b:.3g}", f"{b / a:.2f}"] for (name, a), b in zip(prices[0].items(), prices[1].values(), strict=True)],
+            [
+                [name, f"{a:.3g}", f"{b:.3g}", f"{b / a:.2f}"]
+                for (name, a), b in zip(prices[0].items(), prices[1].values(), strict=True)
+            ],
             remark=False,
         ),
-    ]  # fmt: skip
+    ]
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     Path(f"{out}.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
     names = ("estimate", "ci_low", "ci_high", "seed_error", "p_adjusted")

@@ -72,10 +72,14 @@ def arguments() -> argparse.Namespace:
 def sweep(asked: argparse.Namespace) -> tuple[list[str], float]:
     """Do the runs; the overrides and the seconds they took."""
     overrides = [
-        "study=calibration", "study.name=pools", f"pool.world.pages={asked.pools * asked.pages}",
-        f"seeds=[{','.join(map(str, range(asked.pools * asked.runs)))}]", "randomness.pool=shard",
-        f"randomness.shards={asked.pools}", f"design.factors=[{','.join(STAGES)}]",
-    ]  # fmt: skip
+        "study=calibration",
+        "study.name=pools",
+        f"pool.world.pages={asked.pools * asked.pages}",
+        f"seeds=[{','.join(map(str, range(asked.pools * asked.runs)))}]",
+        "randomness.pool=shard",
+        f"randomness.shards={asked.pools}",
+        f"design.factors=[{','.join(STAGES)}]",
+    ]
     places = [f"study.dir={asked.folder}/study", f"store={asked.folder}/store"]
     started = time.monotonic()
     command = [sys.executable, "-m", "ablate", "sweep", *overrides, *places, *asked.overrides]
@@ -163,9 +167,15 @@ def components(values: np.ndarray) -> Components:
     low, high = (((f / stats.f.ppf(q, *df)) - 1) / runs for q in (0.975, 0.025))
     ratio = (f - 1) / runs
     return Components(
-        float(means.mean()), float(means.std(ddof=1) / np.sqrt(pools)), float(np.sqrt(max(0.0, ratio) * within)),
-        float(np.sqrt(within)), float(ratio), float(low), float(high), float(stats.f.sf(f, *df)),
-    )  # fmt: skip
+        float(means.mean()),
+        float(means.std(ddof=1) / np.sqrt(pools)),
+        float(np.sqrt(max(0.0, ratio) * within)),
+        float(np.sqrt(within)),
+        float(ratio),
+        float(low),
+        float(high),
+        float(stats.f.sf(f, *df)),
+    )
 
 
 def studies(gains: Gains, seeds: int, sharded: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -240,21 +250,32 @@ def page(all_gains: list[Gains], about: Sequence[str]) -> str:
     parts = {gains.stage: components(gains.values) for gains in all_gains}
     cells = [
         [
-            stage, f"{c.mean:+.3f} ± {c.error:.3f}", f"{c.between:.3f}", f"{c.within:.3f}",
-            f"{c.ratio:.2f} [{c.low:.2f}, {c.high:.2f}]", f"{c.p:.3f}",
+            stage,
+            f"{c.mean:+.3f} ± {c.error:.3f}",
+            f"{c.between:.3f}",
+            f"{c.within:.3f}",
+            f"{c.ratio:.2f} [{c.low:.2f}, {c.high:.2f}]",
+            f"{c.p:.3f}",
         ]
         for stage, c in parts.items()
-    ]  # fmt: skip
+    ]
     lines = [
         "# Coverage over pools",
         f"{pools} disjoint shards of a pool, {runs} seeds in each, {pools * runs * (1 + len(all_gains))} runs.",
         *about,
         "## What gains vary by",
         markdown(
-            ("gain of", "over pools", "sd between pools", "sd between runs of a pool", "ratio of variances [95 %]", "p of no difference"),
+            (
+                "gain of",
+                "over pools",
+                "sd between pools",
+                "sd between runs of a pool",
+                "ratio of variances [95 %]",
+                "p of no difference",
+            ),
             cells,
         ),
-    ]  # fmt: skip
+    ]
     if runs < 3:
         wider = ", ".join(f"{stage} {np.sqrt(1 + max(0.0, c.ratio)):.2f}" for stage, c in parts.items())
         lines.append(
@@ -265,16 +286,24 @@ def page(all_gains: list[Gains], about: Sequence[str]) -> str:
         "## What intervals cover",
         "Small studies cut from these runs, 95 % intervals by the rule of every report (paired t), against the mean of the pools that the study did not use. "
         "± is a jackknife standard error over pools. *By theory*: from the ratio above, an interval of so many seeds in one pool.",
-    ]  # fmt: skip
+    ]
     rows, told = [], []
     for gains in all_gains:
         for seeds in range(3, runs + 1):
             one, each = (coverage(gains, seeds, sharded) for sharded in (False, True))
             ratio = parts[gains.stage].ratio
-            rows.append([
-                gains.stage, str(seeds), str(one), f"{100 * promised(ratio, seeds):.0f} %", str(each),
-                f"{one.half:.3f}", f"{each.half:.3f}", f"{each.half / one.half:.2f}",
-            ])  # fmt: skip
+            rows.append(
+                [
+                    gains.stage,
+                    str(seeds),
+                    str(one),
+                    f"{100 * promised(ratio, seeds):.0f} %",
+                    str(each),
+                    f"{one.half:.3f}",
+                    f"{each.half:.3f}",
+                    f"{each.half / one.half:.2f}",
+                ]
+            )
         far = {seeds: promised(parts[gains.stage].ratio, seeds) for seeds in (3, 5, 8)}
         told.append(
             f"- **{gains.stage}**: with {runs} seeds, intervals of one pool cover the gain over pools in {100 * one.share:.0f} % of studies, those over shards in "

@@ -71,10 +71,13 @@ def simulate(effects: tuple[float, ...], noise: str, spending: str, seed: int) -
     null, real = truth == 0, truth != 0
     whole = (1 + STAGES) * LOOKS[-1]
     return {
-        "wrong": float(closed[:, null].any(axis=1).sum()), "power": float(closed[:, real].mean()) if real.any() else np.nan,
-        "fixed_power": float(fixed[:, real].mean()) if real.any() else np.nan, "saved": float(1 - runs.mean() / whole),
-        "runs": float(runs.mean()), "whole": whole,
-    }  # fmt: skip
+        "wrong": float(closed[:, null].any(axis=1).sum()),
+        "power": float(closed[:, real].mean()) if real.any() else np.nan,
+        "fixed_power": float(fixed[:, real].mean()) if real.any() else np.nan,
+        "saved": float(1 - runs.mean() / whole),
+        "runs": float(runs.mean()),
+        "whole": whole,
+    }
 
 
 def report() -> None:

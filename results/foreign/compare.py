@@ -48,7 +48,11 @@ def pairs(python: str) -> Iterator[tuple[str, Stage, DataTrove]]:
     yield "Gopher repetition", GopherRepetition(), theirs("GopherRepetitionFilter")
     yield "Gopher quality", GopherQuality(), theirs("GopherQualityFilter")
     c4 = {"filter_no_terminal_punct": False}
-    yield "C4 quality", C4Quality(terminal_punctuation=False), theirs("C4QualityFilter", init_args=c4, gives="keep_and_text")  # fmt: skip
+    yield (
+        "C4 quality",
+        C4Quality(terminal_punctuation=False),
+        theirs("C4QualityFilter", init_args=c4, gives="keep_and_text"),
+    )
     yield "FineWeb quality", FineWebQuality(), theirs("FineWebQualityFilter")
 
 
@@ -87,16 +91,27 @@ def main() -> None:
             both = sorted(kept[0] & kept[1])
             left = [dict(annotations.texts(corpus.version, corpus.rows)) for corpus in corpora]
             spent = [
-                sum(annotations.cpu_s(step, segments=base.version.segments, rows=base.rows) for step in stage.steps())
+                sum(
+                    annotations.cpu_s(step, segments=base.version.segments, rows=base.rows)
+                    for step in stage.steps()
+                )
                 for stage in (ours, theirs)
-            ]  # fmt: skip
+            ]
             differ = kept[0] ^ kept[1]
-            rows.append({
-                "filter": name, "pages": len(texts), "kept_by_ours": len(kept[0]), "kept_by_datatrove": len(kept[1]),
-                "differ": len(differ), "differ_of_clean_lf": len(differ & clean), "clean_lf": len(clean),
-                "texts_differ": sum(left[0][row] != left[1][row] for row in both),
-                "ours_ms_per_page": f"{1e3 * spent[0] / len(texts):.2f}", "datatrove_ms_per_page": f"{1e3 * spent[1] / len(texts):.2f}",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "filter": name,
+                    "pages": len(texts),
+                    "kept_by_ours": len(kept[0]),
+                    "kept_by_datatrove": len(kept[1]),
+                    "differ": len(differ),
+                    "differ_of_clean_lf": len(differ & clean),
+                    "clean_lf": len(clean),
+                    "texts_differ": sum(left[0][row] != left[1][row] for row in both),
+                    "ours_ms_per_page": f"{1e3 * spent[0] / len(texts):.2f}",
+                    "datatrove_ms_per_page": f"{1e3 * spent[1] / len(texts):.2f}",
+                }
+            )
             print(rows[-1], flush=True)
             said = [reason_of_each(corpus, len(pool)) for corpus in corpora]
             counted = Counter((mine, other) for mine, other in zip(*said, strict=True) if mine != other)

@@ -68,9 +68,19 @@ REFERENCE = "rw_v2_cc_v3_f0.15_resiliparase_fasttext_{}_vs_rw_v2_bigram_200k_tra
 MINHASH = "fasttext_openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train_minhash.b15.r93_substr"
 ONE_SHARD = "cc_v4_resiliparse_rw_v2_bff1shards_shard_3_OH_eli5_vs_rw_v2_bigram_200k_train_0.1"
 STAGES = (
-    ("extraction", "trafilatura, not Resiliparse", "rw_v2_wo_dedup_trafilatura", "rw_v2_wo_dedup_resiliparse"),
+    (
+        "extraction",
+        "trafilatura, not Resiliparse",
+        "rw_v2_wo_dedup_trafilatura",
+        "rw_v2_wo_dedup_resiliparse",
+    ),
     ("extraction", "same, after deduplication", "rw_v2_w_substr_trafilatura", BASE),
-    ("extraction", "C4: trafilatura, not Resiliparse", "c4_wo_dedup_trafilatura_subset_15k", "c4_wo_dedup_resiliparse"),
+    (
+        "extraction",
+        "C4: trafilatura, not Resiliparse",
+        "c4_wo_dedup_trafilatura_subset_15k",
+        "c4_wo_dedup_resiliparse",
+    ),
     ("extraction", "C4: jusText, not Resiliparse", "c4_wo_dedup_justext", "c4_wo_dedup_resiliparse"),
     ("deduplication", "exact, not none", "rw_v2_w_exactdedup_resiliparse", "rw_v2_wo_dedup_resiliparse"),
     ("deduplication", "MinHash + substring, not exact", BASE, "rw_v2_w_exactdedup_resiliparse"),
@@ -86,13 +96,23 @@ STAGES = (
     ("model filter", "fastText, not RefinedWeb", f"{FASTTEXT}0.1", BASE),
     ("model filter", "fastText, not top-k logits", f"{FASTTEXT}0.1", "dfn_10_mean_0.71_2048_baebdddd"),
     ("model filter", "fastText, not perplexity", f"{FASTTEXT}0.1", "perplexity_f0.1_"),
-    ("reference data", "OH-2.5 + ELI5, not OH-2.5", f"{FASTTEXT}0.1", "rw_v2_cc_v3_f0.15_resiliparse_fasttext_openhermes_vs_rw_v2_bigram_100k_train_0.1"),
+    (
+        "reference data",
+        "OH-2.5 + ELI5, not OH-2.5",
+        f"{FASTTEXT}0.1",
+        "rw_v2_cc_v3_f0.15_resiliparse_fasttext_openhermes_vs_rw_v2_bigram_100k_train_0.1",
+    ),
     ("reference data", "OH-2.5 + ELI5, not GPT-3's", f"{FASTTEXT}0.1", REFERENCE.format("gpt3_hq")),
     ("reference data", "GPT-3's, not Wikipedia", REFERENCE.format("gpt3_hq"), REFERENCE.format("wiki")),
-    ("reference data", "Wikipedia, not OpenWebText2", REFERENCE.format("wiki"), REFERENCE.format("openwebtext2")),
+    (
+        "reference data",
+        "Wikipedia, not OpenWebText2",
+        REFERENCE.format("wiki"),
+        REFERENCE.format("openwebtext2"),
+    ),
     ("threshold", "keep 10 %, not 20 %", f"{FASTTEXT}0.1", f"{FASTTEXT}0.2"),
     ("threshold", "keep 5 %, not 10 %", f"{FASTTEXT}0.05", f"{FASTTEXT}0.1"),
-)  # fmt: skip
+)
 """(stage, comparison, data set, data set it is compared with), at 1.4B. The last of a name may be its beginning."""
 
 
@@ -140,7 +160,15 @@ def take(rows: Sequence[tuple[str, int, Model]], folder: Path, name: str) -> Stu
     path = folder / f"{name}.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
     with redirect_stdout(StringIO()):
-        status = main(["import", f"study.name={name}", f"study.dir={folder / name}", f"results.csv={path}", "results.allow_missing=true"])  # fmt: skip
+        status = main(
+            [
+                "import",
+                f"study.name={name}",
+                f"study.dir={folder / name}",
+                f"results.csv={path}",
+                "results.allow_missing=true",
+            ]
+        )
     assert status == 0
     return load_study(folder / name)
 
@@ -185,10 +213,17 @@ def stages(models: Sequence[Model], noise: float, df: int) -> list[dict[str, obj
         gain = float(np.mean(list(accuracies(first).values())) - np.mean(list(accuracies(second).values())))
         found = t_estimate(gain, variance=2 * noise**2, df=df, n_seeds=1, method="stated noise", level=0.95)
         centred = [float(m["Core"]) if m["Core"] else np.nan for m in (first, second)]
-        rows.append({
-            "stage": stage, "comparison": label, "gain": gain, "ci_low": found.ci_low, "ci_high": found.ci_high,
-            "p_value": found.p_value, "core_gain": centred[0] - centred[1],
-        })  # fmt: skip
+        rows.append(
+            {
+                "stage": stage,
+                "comparison": label,
+                "gain": gain,
+                "ci_low": found.ci_low,
+                "ci_high": found.ci_high,
+                "p_value": found.p_value,
+                "core_gain": centred[0] - centred[1],
+            }
+        )
     for row, p in zip(rows, holm([float(str(r["p_value"])) for r in rows]), strict=True):
         row["p_holm"] = float(p)
         outside = float(str(row["p_value"])) <= 0.05
@@ -205,7 +240,14 @@ def transfer(models: Sequence[Model], folder: Path) -> list[dict[str, object]]:
     for small, large in ((SMALL, MIDDLE), (SMALL, LARGE), (MIDDLE, LARGE)):
         shared = [data for data in at[large] if data in at[small]]
         names = {data: f"d{number}" for number, data in enumerate(shared)}
-        studies = [take([(names[data], 0, at[size][data]) for data in shared], folder, f"{size}-{small}-{large}".replace(".", "_")) for size in (small, large)]  # fmt: skip
+        studies = [
+            take(
+                [(names[data], 0, at[size][data]) for data in shared],
+                folder,
+                f"{size}-{small}-{large}".replace(".", "_"),
+            )
+            for size in (small, large)
+        ]
         single = {row["task"]: row for row in between(*studies)}
         means = [core_mean(study)[:, 0] for study in studies]
         found = agreement(*means)
@@ -216,12 +258,25 @@ def transfer(models: Sequence[Model], folder: Path) -> list[dict[str, object]]:
             draws.append(agreement(means[0][again], means[1][again], pairs=different).accuracy)
         low, high = np.nanquantile(draws, [0.025, 0.975])
         tasks = sorted(float(single[task]["accuracy"]) for task in CORE)
-        rows.append({
-            "small": small, "large": large, "n": len(shared), "pairs": found.n_pairs, "accuracy": found.accuracy,
-            "ci_low": found.ci_low, "ci_high": found.ci_high, "bootstrap_low": low, "bootstrap_high": high,
-            "spearman": found.spearman, "spearman_low": found.spearman_low, "spearman_high": found.spearman_high,
-            "worst_task": tasks[0], "median_task": float(np.median(tasks)), "means": means,
-        })  # fmt: skip
+        rows.append(
+            {
+                "small": small,
+                "large": large,
+                "n": len(shared),
+                "pairs": found.n_pairs,
+                "accuracy": found.accuracy,
+                "ci_low": found.ci_low,
+                "ci_high": found.ci_high,
+                "bootstrap_low": low,
+                "bootstrap_high": high,
+                "spearman": found.spearman,
+                "spearman_low": found.spearman_low,
+                "spearman_high": found.spearman_high,
+                "worst_task": tasks[0],
+                "median_task": float(np.median(tasks)),
+                "means": means,
+            }
+        )
     return rows
 
 
@@ -305,17 +360,37 @@ def report(path: Path) -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        study = take([(data, seed, model) for data, group in groups.items() for seed, model in enumerate(group)], folder, "replicates")  # fmt: skip
+        study = take(
+            [(data, seed, model) for data, group in groups.items() for seed, model in enumerate(group)],
+            folder,
+            "replicates",
+        )
         table = core_mean(study)
         noise, df = pooled(table)
         per_task = sorted((pooled(study.scores(task, "acc"))[0], task) for task in CORE)
         moved = transfer(models, folder)
     compared = stages(models, noise, df)
-    write_csv("dclm_replicates.csv", [
-        {"data": data, "run": seed, "mean_accuracy": float(np.mean(list(accuracies(m).values()))), "core": m["Core"], "extended": m["Extended"], "model": m["model_uuid"]}
-        for data, group in groups.items() for seed, m in enumerate(group)
-    ], ("data", "run", "mean_accuracy", "core", "extended", "model"))  # fmt: skip
-    write_csv("dclm_stages.csv", compared, ("stage", "comparison", "gain", "ci_low", "ci_high", "p_value", "p_holm", "core_gain", "verdict"))  # fmt: skip
+    write_csv(
+        "dclm_replicates.csv",
+        [
+            {
+                "data": data,
+                "run": seed,
+                "mean_accuracy": float(np.mean(list(accuracies(m).values()))),
+                "core": m["Core"],
+                "extended": m["Extended"],
+                "model": m["model_uuid"],
+            }
+            for data, group in groups.items()
+            for seed, m in enumerate(group)
+        ],
+        ("data", "run", "mean_accuracy", "core", "extended", "model"),
+    )
+    write_csv(
+        "dclm_stages.csv",
+        compared,
+        ("stage", "comparison", "gain", "ci_low", "ci_high", "p_value", "p_holm", "core_gain", "verdict"),
+    )
     write_csv("dclm_transfer.csv", moved, [name for name in moved[0] if name != "means"])
     draw_stages(compared, groups, noise)
     draw_transfer(moved)
@@ -325,17 +400,24 @@ def report(path: Path) -> None:
 
 
 def page(
-    models: Sequence[Model], groups: Mapping[str, list[Model]], noise: float, df: int, per_task: Sequence[tuple[float, str]],
-    compared: Sequence[Mapping[str, object]], moved: Sequence[Mapping[str, object]],
-) -> str:  # fmt: skip
+    models: Sequence[Model],
+    groups: Mapping[str, list[Model]],
+    noise: float,
+    df: int,
+    per_task: Sequence[tuple[float, str]],
+    compared: Sequence[Mapping[str, object]],
+    moved: Sequence[Mapping[str, object]],
+) -> str:
     low, high = (100 * noise * np.sqrt(df / chi2.isf(tail, df)) for tail in (0.025, 0.975))
     least = float(stdtrit(df, 0.975)) * np.sqrt(2) * noise * 100
     runs = sum(map(len, groups.values()))
     lines = [
         f"| {row['stage']} | {row['comparison']} | {100 * float(str(row['gain'])):+.2f} | [{100 * float(str(row['ci_low'])):+.2f}, {100 * float(str(row['ci_high'])):+.2f}] "
-        f"| {float(str(row['p_holm'])):.3f} | {100 * float(str(row['core_gain'])):+.1f} | {row['verdict']} |".replace("+nan", "–").replace("nan", "–")
+        f"| {float(str(row['p_holm'])):.3f} | {100 * float(str(row['core_gain'])):+.1f} | {row['verdict']} |".replace(
+            "+nan", "–"
+        ).replace("nan", "–")
         for row in compared
-    ]  # fmt: skip
+    ]
     counts = defaultdict(int)
     for row in compared:
         counts[row["verdict"]] += 1
@@ -348,7 +430,7 @@ def page(
         f"| {_percent(row, 'bootstrap_low')} to {_percent(row, 'bootstrap_high')} | {row['spearman']:.2f} [{row['spearman_low']:.2f}, {row['spearman_high']:.2f}] "
         f"| {_percent(row, 'median_task')} ({_percent(row, 'worst_task')}) |"
         for row in moved
-    ]  # fmt: skip
+    ]
     noisy = ", ".join(f"`{task}` {100 * sd:.1f}" for sd, task in reversed(per_task[-4:]))
     calm = ", ".join(f"`{task}` {100 * sd:.1f}" for sd, task in per_task[:4])
     return f"""# DCLM's 416 models, read again

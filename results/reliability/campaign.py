@@ -164,10 +164,15 @@ def bits(
 ) -> Iterator[tuple[str, str, str]]:
     """(what, file, failure) of so many single flipped bits in a finished study and its store, then the same command."""
     files = sorted(
-        path.relative_to(calm_folder) for top in ("store", "studies") for path in (calm_folder / top).rglob("*")
-        if path.is_file() and path.stat().st_size and not path.name.endswith((".lock", ".sum")) and path.name not in OUTPUTS
+        path.relative_to(calm_folder)
+        for top in ("store", "studies")
+        for path in (calm_folder / top).rglob("*")
+        if path.is_file()
+        and path.stat().st_size
+        and not path.name.endswith((".lock", ".sum"))
+        and path.name not in OUTPUTS
         and "figures" not in path.parts
-    )  # fmt: skip
+    )
     for number in range(count):
         folder = root / f"bit-{number}"
         shutil.copytree(calm_folder, folder, symlinks=True)
@@ -187,9 +192,38 @@ def bits(
 
 
 VALUES = (
-    "", "null", "-1", "0", "1e400", "nan", "inf", "true", "'a b'", "[]", "[[1]]", "{}", "{a: 1}", "''", "x" * 300, "../../x", "/dev/null",
-    "/dev/zero", "é", "\udcff", "\U0001f600", "$x^$", "${oc.env:HOME}", "${no.such}", "???", "1_000", "0x10", "01", "9" * 30, "\t", "a\nb",
-)  # fmt: skip
+    "",
+    "null",
+    "-1",
+    "0",
+    "1e400",
+    "nan",
+    "inf",
+    "true",
+    "'a b'",
+    "[]",
+    "[[1]]",
+    "{}",
+    "{a: 1}",
+    "''",
+    "x" * 300,
+    "../../x",
+    "/dev/null",
+    "/dev/zero",
+    "é",
+    "\udcff",
+    "\U0001f600",
+    "$x^$",
+    "${oc.env:HOME}",
+    "${no.such}",
+    "???",
+    "1_000",
+    "0x10",
+    "01",
+    "9" * 30,
+    "\t",
+    "a\nb",
+)
 KEYS = (
     "pool.world.pages", "tokenizer.vocab_size", "proxy.layers", "proxy.heads", "proxy.hidden_size", "train.tokens", "train.lr",
     "train.batch_tokens", "train.evaluations", "train.checkpoint_s", "seeds", "workers", "store", "study.name", "study.title",
@@ -219,12 +253,21 @@ def hostile(folder: Path) -> list[Path]:
     """Small files that are not what their names say."""
     folder.mkdir()
     contents = {
-        "empty.jsonl": b"", "surrogate.jsonl": b'{"text": "a", "url": "\\ud800"}\n', "deep.jsonl": b'{"text": ' + b"[" * 20_000 + b"}\n",
-        "latin-1.csv": "arm,seed,task,score\nété,0,t,1\n".encode("latin-1"), "utf-16.csv": "arm,seed,task,score\na,0,t,1\n".encode("utf-16"),
-        "open.csv": b'arm,seed,task,score\n"a,0,t,1\n', "twice.csv": b"arm,arm,seed,task,score\na,a,0,t,1\n", "no.parquet": b"PAR1nothingPAR1",
-        "cut.gz": b"\x1f\x8b\x08\0\0\0\0\0\0\3abc", "cut.warc": b"WARC/1.0\r\nContent-Length: 999\r\n\r\nabc", "zeros.txt": bytes(4096),
-        "long.jsonl": b'{"text": "' + b"x" * 1_000_000 + b"\n", "no.zip": b"PK\x03\x04", "u2028.jsonl": '{"text": "a\u2028b"}\n'.encode(),
-    }  # fmt: skip
+        "empty.jsonl": b"",
+        "surrogate.jsonl": b'{"text": "a", "url": "\\ud800"}\n',
+        "deep.jsonl": b'{"text": ' + b"[" * 20_000 + b"}\n",
+        "latin-1.csv": "arm,seed,task,score\nété,0,t,1\n".encode("latin-1"),
+        "utf-16.csv": "arm,seed,task,score\na,0,t,1\n".encode("utf-16"),
+        "open.csv": b'arm,seed,task,score\n"a,0,t,1\n',
+        "twice.csv": b"arm,arm,seed,task,score\na,a,0,t,1\n",
+        "no.parquet": b"PAR1nothingPAR1",
+        "cut.gz": b"\x1f\x8b\x08\0\0\0\0\0\0\3abc",
+        "cut.warc": b"WARC/1.0\r\nContent-Length: 999\r\n\r\nabc",
+        "zeros.txt": bytes(4096),
+        "long.jsonl": b'{"text": "' + b"x" * 1_000_000 + b"\n",
+        "no.zip": b"PK\x03\x04",
+        "u2028.jsonl": '{"text": "a\u2028b"}\n'.encode(),
+    }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     os.mkfifo(folder / "pipe.jsonl")

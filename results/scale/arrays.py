@@ -28,17 +28,26 @@ def main(folder: Path) -> None:
         path.write_text(script)
         arrays.append(len(batch.groups))
         subprocess.run(
-            ["sbatch", f"--job-name={batch.name}", f"--array=0-{len(batch.groups) - 1}", "--output=/dev/null", str(path)],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                "sbatch",
+                f"--job-name={batch.name}",
+                f"--array=0-{len(batch.groups) - 1}",
+                "--output=/dev/null",
+                str(path),
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     began = time.monotonic()
     jobs = DetachedJobs(folder / "jobs", folder / "study", hand_in, queue, print)
     jobs.run(RUNS, Step.RUNS, lambda some: [[run] for run in some], lambda run: (done / str(run[1])).exists())
     jobs.clear()
     left = subprocess.run(["squeue", "-h", "-r"], capture_output=True, text=True, check=True).stdout
-    print(f"MaxArraySize {queue.most}: arrays of {arrays}, {len(list(done.iterdir()))} runs done, {len(left.splitlines())} jobs left, "
-          f"{time.monotonic() - began:.0f} s")  # fmt: skip
+    print(
+        f"MaxArraySize {queue.most}: arrays of {arrays}, {len(list(done.iterdir()))} runs done, {len(left.splitlines())} jobs left, "
+        f"{time.monotonic() - began:.0f} s"
+    )
 
 
 main(Path(sys.argv[1]).resolve())

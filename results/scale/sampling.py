@@ -50,10 +50,15 @@ def row(documents: int, rate: float) -> list[str]:
     share = inside / DRAWS
     error = np.sqrt(share * (1 - share) / DRAWS)
     return [
-        f"{label.size:,}", f"{rate:.1%}", f"{truth:.1%}", f"{np.mean(found):.1%} ± {np.std(found):.1%}",
-        f"{share:.1%} ± {error:.1%}", f"{1 / (1 - truth):.2f}", f"{np.mean(copies):.2f} ± {np.std(copies):.2f}",
+        f"{label.size:,}",
+        f"{rate:.1%}",
+        f"{truth:.1%}",
+        f"{np.mean(found):.1%} ± {np.std(found):.1%}",
+        f"{share:.1%} ± {error:.1%}",
+        f"{1 / (1 - truth):.2f}",
+        f"{np.mean(copies):.2f} ± {np.std(copies):.2f}",
         f"{np.mean(random):.1%} ± {np.std(random):.1%}",
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

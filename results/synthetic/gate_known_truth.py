@@ -96,9 +96,14 @@ def run(answers: int, work: Path) -> dict[str, Any]:
         if planted[kind]
     }
     return {
-        "answers": answers, "documents": len(pool), "without_text": len(pool.skipped()), "kept": int(kept.sum()),
-        "kinds": table, "cpu_s_generating": generated, "cpu_s": time.process_time() - started,
-    }  # fmt: skip
+        "answers": answers,
+        "documents": len(pool),
+        "without_text": len(pool.skipped()),
+        "kept": int(kept.sum()),
+        "kinds": table,
+        "cpu_s_generating": generated,
+        "cpu_s": time.process_time() - started,
+    }
 
 
 def page(found: dict[str, Any]) -> str:

@@ -30,9 +30,12 @@ def write(path: str, rows: list[dict[str, Any]]) -> str:
 
 def rows(count: int) -> list[dict[str, Any]]:
     return [
-        {"text": (GOOD if number % 4 == 0 else POOR).format(number), "score": 4 if number % 4 == 0 else number % 4 - 1}
+        {
+            "text": (GOOD if number % 4 == 0 else POOR).format(number),
+            "score": 4 if number % 4 == 0 else number % 4 - 1,
+        }
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def test_it_learns_what_label_wrote_and_the_stage_uses_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,8 +65,13 @@ def test_the_same_command_gives_the_same_bytes() -> None:
     assert main(command) == 0
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == first
     assert set(first) == {
-        "student.json", "weights.npy", "metrics.json", "CLASSIFIER.md", "calibration.svg", "calibration.png",
-    }  # fmt: skip
+        "student.json",
+        "weights.npy",
+        "metrics.json",
+        "CLASSIFIER.md",
+        "calibration.svg",
+        "calibration.png",
+    }
 
 
 @pytest.mark.parametrize("student", ["linear", "fasttext"])
@@ -71,9 +79,13 @@ def test_reference_against_background(student: str) -> None:
     good = write("good.jsonl", [{"body": GOOD.format(n)} for n in range(60)])
     poor = write("poor.jsonl", [{"body": POOR.format(n)} for n in range(120)] + [{"body": GOOD.format(3)}])
     command = [
-        "train_classifier", f"student={student}", f"classifier.reference=[{good}]", f"classifier.background=[{poor}]",
-        "classifier.text_column=body", "classifier.dir=out",
-    ]  # fmt: skip
+        "train_classifier",
+        f"student={student}",
+        f"classifier.reference=[{good}]",
+        f"classifier.background=[{poor}]",
+        "classifier.text_column=body",
+        "classifier.dir=out",
+    ]
     if student == "fasttext":
         command += ["student.dim=8", "student.buckets=1000"]
     assert main(command) == 0

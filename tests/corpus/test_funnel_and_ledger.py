@@ -69,13 +69,23 @@ def test_the_ledger_says_why_and_what_was_measured(curated: tuple[Corpus, Annota
     folder = store.root / "ledger"
     write_ledger(corpus, annotations, folder)
     names = sorted(path.name for path in folder.glob("*.parquet"))
-    assert names == ["00-gopher_quality.parquet", "01-exact_dedup.parquet", "02-c4_quality.parquet",
-                     "03-c4_quality.parquet", "04-pii.parquet", "05-pii.parquet"]  # fmt: skip
+    assert names == [
+        "00-gopher_quality.parquet",
+        "01-exact_dedup.parquet",
+        "02-c4_quality.parquet",
+        "03-c4_quality.parquet",
+        "04-pii.parquet",
+        "05-pii.parquet",
+    ]
     first = pq.read_table(folder / names[0]).to_pylist()
     assert [row["row"] for row in first] == [0, 1, 2, 3, 4]
     assert [row["reason"] for row in first] == [
-        None, "gopher_short_doc", None, None, "gopher_above_avg_threshold",
-    ]  # fmt: skip
+        None,
+        "gopher_short_doc",
+        None,
+        None,
+        "gopher_above_avg_threshold",
+    ]
     assert [row["kept"] for row in first] == [row["reason"] is None for row in first]
     assert first[1]["url"] == "https://a.example/1" and first[1]["measured_words"] == 3
     assert len({row["key"] for row in first}) == 5 and len(first[0]["key"]) == 16

@@ -22,7 +22,15 @@ def stream_over(members: np.ndarray, length: np.ndarray, seed: int) -> TokenStre
     flat = np.concatenate([1000 * d + np.arange(length[d]) for d in members]).astype(np.uint32)
     start = np.concatenate([[0], np.cumsum(length[members])[:-1]]).astype(np.int64)
     keys = members.astype(np.uint64) + 1
-    return TokenStream([flat], np.zeros(members.size, dtype=np.int64), start, length[members], keys, seed=seed, context=CONTEXT)  # fmt: skip
+    return TokenStream(
+        [flat],
+        np.zeros(members.size, dtype=np.int64),
+        start,
+        length[members],
+        keys,
+        seed=seed,
+        context=CONTEXT,
+    )
 
 
 def stream_of(division: Division, length: np.ndarray, seed: int = 0) -> MixtureStream:
@@ -54,7 +62,9 @@ def test_no_part_is_ever_off_its_share_by_more_than_the_best_bound(weights: list
 @given(
     st.lists(st.integers(0, 50), min_size=2, max_size=5).filter(any), st.integers(0, 400), st.integers(1, 90)
 )
-def test_any_stretch_of_a_schedule_can_be_asked_for_at_any_time(weights: list[int], first: int, count: int) -> None:  # fmt: skip
+def test_any_stretch_of_a_schedule_can_be_asked_for_at_any_time(
+    weights: list[int], first: int, count: int
+) -> None:
     whole = Schedule(weights).sources(0, first + count)
     np.testing.assert_array_equal(Schedule(weights).sources(first, count), whole[first:])
 
@@ -129,8 +139,10 @@ def test_shares_are_of_sources_patterns_or_kinds_and_the_rest_has_what_is_left()
     length = np.array([10, 20, 30, 40, 50])
     parts = divided({"synthetic/*": 0.25, "books": 0.25}, sources, length).parts
     assert [(p.name, p.share, p.members.tolist(), p.tokens) for p in parts] == [
-        ("synthetic/*", 0.25, [3, 4], 90), ("books", 0.25, [2], 30), ("rest", 0.5, [0, 1], 30),
-    ]  # fmt: skip
+        ("synthetic/*", 0.25, [3, 4], 90),
+        ("books", 0.25, [2], 30),
+        ("rest", 0.5, [0, 1], 30),
+    ]
     (real, synthetic) = divided({"real": 0.5, "synthetic": 0.5}, sources, length).parts
     assert (real.members.tolist(), synthetic.members.tolist()) == ([0, 1, 2], [3, 4])
     thirds = divided({"web": 0.333333, "books": 0.333333, "synthetic": 0.333333}, sources, length).parts
@@ -156,17 +168,20 @@ def test_a_source_that_is_read_more_than_four_times_is_said_loudly() -> None:
     assert not enough.repeats and "MORE" not in str(enough)
 
 
-@pytest.mark.parametrize(("shares", "said"), [
-    ({}, "names no source"),
-    ({"web": 1.2}, "mixture.web must be a share in [0, 1], got 1.2"),
-    ({"web": float("nan")}, "mixture.web must be a share in [0, 1]"),
-    ({"web": 0.7, "books": 0.4}, "the shares of web, books add up to 1.1"),
-    ({"rest": 0.4}, "they get what the other shares leave of 1"),
-    ({"wbe": 0.4}, "mixture.wbe=0.4: the corpus has no such document: did you mean 'web'?"),
-    ({"web": 0.5, "w*": 0.1}, "web and w* both fit documents of the source 'web'"),
-    ({"web": 0.5, "books": 0.2}, "the shares leave 0.3 for documents that none of web, books fits"),
-    ({"synthetic": 0.5}, "no document is of that kind"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({}, "names no source"),
+        ({"web": 1.2}, "mixture.web must be a share in [0, 1], got 1.2"),
+        ({"web": float("nan")}, "mixture.web must be a share in [0, 1]"),
+        ({"web": 0.7, "books": 0.4}, "the shares of web, books add up to 1.1"),
+        ({"rest": 0.4}, "they get what the other shares leave of 1"),
+        ({"wbe": 0.4}, "mixture.wbe=0.4: the corpus has no such document: did you mean 'web'?"),
+        ({"web": 0.5, "w*": 0.1}, "web and w* both fit documents of the source 'web'"),
+        ({"web": 0.5, "books": 0.2}, "the shares leave 0.3 for documents that none of web, books fits"),
+        ({"synthetic": 0.5}, "no document is of that kind"),
+    ],
+)
 def test_what_cannot_be_is_refused_by_name(shares: dict[str, float], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         divided(shares, ["web", "books"], np.array([5, 5]))

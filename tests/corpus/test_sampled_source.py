@@ -168,10 +168,13 @@ def test_sources_without_words_are_read(items: list[Document], by: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rate": 0.0}, "rate must be above 0"), ({"rate": 1.1}, "at most 1"), ({"rate": float("nan")}, "rate must be"),
-        ({"rate": 0.1, "by": "page"}, "by must be documents, minhash"), ({"rate": 0.1, "bands": 0}, "bands must be 1 or more"),
+        ({"rate": 0.0}, "rate must be above 0"),
+        ({"rate": 1.1}, "at most 1"),
+        ({"rate": float("nan")}, "rate must be"),
+        ({"rate": 0.1, "by": "page"}, "by must be documents, minhash"),
+        ({"rate": 0.1, "bands": 0}, "bands must be 1 or more"),
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Sampled(of=Given(items=[]), **settings)

@@ -34,9 +34,15 @@ def stream_of(
     start = np.concatenate([[0], np.cumsum(count)[:-1]])
     keys = np.arange(1, len(documents) + 1, dtype=np.uint64)
     return TokenStream(
-        [flat], np.zeros(len(documents), dtype=np.int64), start, count, keys,
-        seed=seed, context=context, subset=subset,
-    )  # fmt: skip
+        [flat],
+        np.zeros(len(documents), dtype=np.int64),
+        start,
+        count,
+        keys,
+        seed=seed,
+        context=context,
+        subset=subset,
+    )
 
 
 corpora = st.lists(st.lists(st.integers(1, 60_000), min_size=1, max_size=9), min_size=1, max_size=8)

@@ -203,7 +203,10 @@ def _is_verified(step: Relation, one: str, other: str) -> bool:
         return True
     first, second = words(one), words(other)
     if step.verify == "jaccard":
-        sets = [{tuple(some[i : i + step.ngram]) for i in range(max(1, len(some) - step.ngram + 1))} for some in (first, second)]  # fmt: skip
+        sets = [
+            {tuple(some[i : i + step.ngram]) for i in range(max(1, len(some) - step.ngram + 1))}
+            for some in (first, second)
+        ]
         return len(sets[0] & sets[1]) / len(sets[0] | sets[1]) >= step.min_similarity
     line = list(range(len(second) + 1))
     for i, word in enumerate(first, start=1):

@@ -58,9 +58,16 @@ def test_changes_slopes_and_their_contrasts_are_those_of_a_regression() -> None:
         change = scores[f"{arm}-g5"] - scores[f"{arm}-g0"]
         expected["generation_change", f"{name}: generation 5 vs generation 0"] = change
         expected["generation_slope", f"{name} slope: +1 vs 0"] = slope(arm)
-    for one, other in (("anchored 1.0", "replace 1.0"), ("anchored 0.8", "replace 0.8"), ("resample 1.0", "replace 1.0"),
-                       ("replace 0.8", "replace 1.0"), ("anchored 0.8", "anchored 1.0")):  # fmt: skip
-        expected["slope_contrast", f"slope: {one} vs {other}"] = slope(one.replace(" ", "-")) - slope(other.replace(" ", "-"))  # fmt: skip
+    for one, other in (
+        ("anchored 1.0", "replace 1.0"),
+        ("anchored 0.8", "replace 0.8"),
+        ("resample 1.0", "replace 1.0"),
+        ("replace 0.8", "replace 1.0"),
+        ("anchored 0.8", "anchored 1.0"),
+    ):
+        expected["slope_contrast", f"slope: {one} vs {other}"] = slope(one.replace(" ", "-")) - slope(
+            other.replace(" ", "-")
+        )
     assert found == pytest.approx(expected) and set(found) == set(expected)
 
 
@@ -76,9 +83,14 @@ def test_a_resample_is_a_bootstrap_with_a_seeded_order() -> None:
     ids = np.arange(documents, dtype=np.uint16) % 60_000
     flat = np.repeat(np.arange(documents, dtype=np.int64), 1)
     stream = TokenStream(
-        [ids], np.zeros(documents, dtype=np.int64), flat, np.ones(documents, dtype=np.int64),
-        np.random.default_rng(0).integers(0, 2**63, documents).astype(np.uint64), seed=3, context=4,
-    )  # fmt: skip
+        [ids],
+        np.zeros(documents, dtype=np.int64),
+        flat,
+        np.ones(documents, dtype=np.int64),
+        np.random.default_rng(0).integers(0, 2**63, documents).astype(np.uint64),
+        seed=3,
+        context=4,
+    )
 
     def draw(seed: int) -> np.ndarray:
         again = stream.resampled(np.random.default_rng(seed), documents)

@@ -41,9 +41,17 @@ ALL = [EXTRACTION, LANGUAGE, DEDUP]
 SWITCHES = [Factor(name, ("on", "off")) for name in "abcdefg"]
 DESIGNS = [LeaveOneOut(), AddOneIn(), Cumulative(), Single()]
 TWO_LEVEL = [
-    FullFactorial(), FractionalFactorial(3), FractionalFactorial(4), FractionalFactorial(5), PlackettBurman(),
-    PlackettBurman(foldover=True), Shapley(), Shapley(pairs=2, exact_up_to=0), RandomSubset(n_arms=8), Mixed(),
-]  # fmt: skip
+    FullFactorial(),
+    FractionalFactorial(3),
+    FractionalFactorial(4),
+    FractionalFactorial(5),
+    PlackettBurman(),
+    PlackettBurman(foldover=True),
+    Shapley(),
+    Shapley(pairs=2, exact_up_to=0),
+    RandomSubset(n_arms=8),
+    Mixed(),
+]
 
 
 @st.composite
@@ -102,13 +110,20 @@ def test_a_dose_is_one_parameter_at_a_time_and_reported_in_ascending_order():
     bands = Factor("bands", ("14", "9"))
     arms = Dose().arms([THRESHOLD, bands])
     assert [(arm["threshold"], arm["bands"]) for arm in arms.values()] == [
-        ("0.65", "14"), ("0.5", "14"), ("1e-1", "14"), ("0.8", "14"), ("0.65", "9"),
-    ]  # fmt: skip
+        ("0.65", "14"),
+        ("0.5", "14"),
+        ("1e-1", "14"),
+        ("0.8", "14"),
+        ("0.65", "9"),
+    ]
     assert next(iter(arms)) == "threshold=0.65" and list(arms)[-1] == "bands=9"
     contrasts = load_estimand("dose").contrasts(arms, [THRESHOLD, bands])
     assert [(c.factor, c.level, c.versus) for c in contrasts] == [
-        ("threshold", "1e-1", "0.65"), ("threshold", "0.5", "0.65"), ("threshold", "0.8", "0.65"), ("bands", "9", "14"),
-    ]  # fmt: skip
+        ("threshold", "1e-1", "0.65"),
+        ("threshold", "0.5", "0.65"),
+        ("threshold", "0.8", "0.65"),
+        ("bands", "9", "14"),
+    ]
     assert contrasts[-1].weights == {"bands=9": 1, "threshold=0.65": -1}
 
 
@@ -236,15 +251,18 @@ def test_mixed_spreads_the_levels_evenly():
     assert len(Mixed(reduction=1).arms(varied)) == 48
 
 
-@pytest.mark.parametrize(("design", "factors_of", "message"), [
-    (FullFactorial(max_arms=64), SWITCHES, "128 arms"),
-    (FractionalFactorial(), ALL, "extraction has more"),
-    (PlackettBurman(), SWITCHES[:1], "2 factors or more"),
-    (Shapley(), ALL, "design=mixed"),
-    (RandomSubset(n_arms=1), SWITCHES[:3], "n_arms must be 2 or more, got 1"),
-    (Order(), SWITCHES[:2], "permute"),
-    (Mixed(reduction=5), ALL, "at most the largest number of levels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("design", "factors_of", "message"),
+    [
+        (FullFactorial(max_arms=64), SWITCHES, "128 arms"),
+        (FractionalFactorial(), ALL, "extraction has more"),
+        (PlackettBurman(), SWITCHES[:1], "2 factors or more"),
+        (Shapley(), ALL, "design=mixed"),
+        (RandomSubset(n_arms=1), SWITCHES[:3], "n_arms must be 2 or more, got 1"),
+        (Order(), SWITCHES[:2], "permute"),
+        (Mixed(reduction=5), ALL, "at most the largest number of levels"),
+    ],
+)
 def test_what_a_design_cannot_take_is_named(design, factors_of, message):
     with pytest.raises(ValueError, match=message):
         design.arms(factors_of)
@@ -284,20 +302,32 @@ def test_random_mixtures_add_up_and_more_arms_keep_those_of_fewer() -> None:
 
 def test_random_mixtures_lie_around_the_recipes_own() -> None:
     """The mean of a Dirichlet distribution is its centre; 200 draws of standard deviation sqrt(p (1 - p) / 9)."""
-    fine = [Factor(name, (own, *(s for s in map(str, np.round(np.arange(201) / 200, 3)) if float(s) != float(own)))) for name, own in (("web", "0.5"), ("books", "0.2"))]  # fmt: skip
+    fine = [
+        Factor(
+            name, (own, *(s for s in map(str, np.round(np.arange(201) / 200, 3)) if float(s) != float(own)))
+        )
+        for name, own in (("web", "0.5"), ("books", "0.2"))
+    ]
     arms = list(Mixtures(n_arms=201, concentration=8.0).arms(fine).values())[1:]
     for name, share in (("web", 0.5), ("books", 0.2)):
         error = np.sqrt(share * (1 - share) / 9 / 200)
         assert abs(np.mean([float(arm[name]) for arm in arms]) - share) < 4 * error
 
 
-@pytest.mark.parametrize(("design", "varied", "message"), [
-    (Mixtures(), [Factor("web", ("0.5", "0.3"))], "equal steps from 0"),
-    (Mixtures(), [Factor("web", ("0.6", "0", "0.2")), Factor("books", ("0.6", "0", "0.2"))], "add up to 1.2"),
-    (Mixtures(n_arms=1), SHARES, "n_arms must be 2 or more"),
-    (Mixtures(concentration=0), SHARES, "concentration must be above 0"),
-    (Mixtures(n_arms=9), [Factor("web", ("0.5", "0", "1"))], "fewer than 9 different mixtures"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("design", "varied", "message"),
+    [
+        (Mixtures(), [Factor("web", ("0.5", "0.3"))], "equal steps from 0"),
+        (
+            Mixtures(),
+            [Factor("web", ("0.6", "0", "0.2")), Factor("books", ("0.6", "0", "0.2"))],
+            "add up to 1.2",
+        ),
+        (Mixtures(n_arms=1), SHARES, "n_arms must be 2 or more"),
+        (Mixtures(concentration=0), SHARES, "concentration must be above 0"),
+        (Mixtures(n_arms=9), [Factor("web", ("0.5", "0", "1"))], "fewer than 9 different mixtures"),
+    ],
+)
 def test_what_random_mixtures_cannot_take_is_named(
     design: Mixtures, varied: list[Factor], message: str
 ) -> None:

@@ -19,7 +19,9 @@ def lacking(arms):
     return [tuple(name for name, level in arm.items() if level == "off") for arm in arms.values()]
 
 
-@pytest.mark.parametrize(("k", "pairs"), [(3, None), (4, None), (5, 5), (6, 6), (7, None), (7, 14), (7, 7), (8, 12), (10, 20)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("k", "pairs"), [(3, None), (4, None), (5, 5), (6, 6), (7, None), (7, 14), (7, 7), (8, 12), (10, 20)]
+)
 def test_every_stage_is_lacking_equally_often_and_no_pair_twice(k, pairs):
     arms = NearFull(pairs=pairs).arms(SWITCHES[:k])
     left_out = lacking(arms)
@@ -101,23 +103,36 @@ def test_arms_that_lack_more_than_two_stages_are_not_looked_at():
     assert "bare" not in {arm for spec in specs for arm in spec.weights}
 
 
-@pytest.mark.parametrize(("change", "named"), [
-    (lambda arms: {n: a for n, a in arms.items() if not n.startswith("full")}, "full"),
-    (lambda arms: {n: a for n, a in arms.items() if "a" not in n.removeprefix("without_").split("+")}, "arms that lack a and"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda arms: {n: a for n, a in arms.items() if not n.startswith("full")}, "full"),
+        (
+            lambda arms: {n: a for n, a in arms.items() if "a" not in n.removeprefix("without_").split("+")},
+            "arms that lack a and",
+        ),
+    ],
+)
 def test_what_is_missing_is_named(change, named):
     arms = change(NearFull().arms(SWITCHES[:4]))
     with pytest.raises(NotIdentified, match=named):
         load_estimand("near_full").contrasts(arms, SWITCHES[:4])
 
 
-@pytest.mark.parametrize(("design", "factors", "message"), [
-    (NearFull(), SWITCHES[:2], "3 factors or more"),
-    (NearFull(pairs=10), SWITCHES[:7], "pairs must be one of 7, 14, 21 with 7 factors, .* got 10"),
-    (NearFull(pairs=8), SWITCHES[:8], "pairs must be one of 12, 16, 20, 24, 28 with 8 factors, .* got 8"),  # two rings of four tell nothing apart
-    (NearFull(), [*SWITCHES[:3], Factor("x", ("1", "2", "3"))], "x has more"),
-    (NearFull(), [*SWITCHES[:3], SWITCHES[0]], "repeated"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("design", "factors", "message"),
+    [
+        (NearFull(), SWITCHES[:2], "3 factors or more"),
+        (NearFull(pairs=10), SWITCHES[:7], "pairs must be one of 7, 14, 21 with 7 factors, .* got 10"),
+        (
+            NearFull(pairs=8),
+            SWITCHES[:8],
+            "pairs must be one of 12, 16, 20, 24, 28 with 8 factors, .* got 8",
+        ),  # two rings of four tell nothing apart
+        (NearFull(), [*SWITCHES[:3], Factor("x", ("1", "2", "3"))], "x has more"),
+        (NearFull(), [*SWITCHES[:3], SWITCHES[0]], "repeated"),
+    ],
+)
 def test_what_the_design_cannot_take_is_named(design, factors, message):
     with pytest.raises(ValueError, match=message):
         design.arms(factors)

@@ -73,7 +73,11 @@ def test_stage_by_seed_noise_breaks_the_pooled_interval_and_less_the_rule():
     assert (
         stats.binomtest(hits, n, 0.065, alternative="greater").pvalue > 0.001
     )  # 5.1 % measured, 7.9 % when pooled
-    estimate, error, df = estimate_many(rng.normal(size=(n, 16, n_seeds)) + (signs[0] > 0)[:, None] * 0.5 * rng.normal(size=(n, 16, n_seeds)), weights, unpaired=True)  # fmt: skip
+    estimate, error, df = estimate_many(
+        rng.normal(size=(n, 16, n_seeds)) + (signs[0] > 0)[:, None] * 0.5 * rng.normal(size=(n, 16, n_seeds)),
+        weights,
+        unpaired=True,
+    )
     covered = np.abs(estimate) <= stats.t.isf(0.025, df) * error
     assert all(
         stats.binomtest(int(k), n, 0.95).pvalue > 0.001 for k in covered.sum(axis=0)
@@ -104,9 +108,14 @@ def test_unequal_noise_takes_degrees_of_freedom_away_and_never_below_the_paired_
     assert unequal.seed_error == equal.seed_error
 
 
-@pytest.mark.parametrize(("weights", "wanted"), [
-    (SIGNS[0], True), (np.r_[1.0, -1.0, np.zeros(6)], False), (np.r_[-1.0, np.full(7, 1 / 7)], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("weights", "wanted"),
+    [
+        (SIGNS[0], True),
+        (np.r_[1.0, -1.0, np.zeros(6)], False),
+        (np.r_[-1.0, np.full(7, 1 / 7)], False),
+    ],
+)
 def test_which_contrasts_weigh_all_arms_alike(weights, wanted):
     table = np.random.default_rng(4).normal(size=(8, 3))
     assert weighs_alike(table, weights) is wanted

@@ -294,10 +294,18 @@ def test_the_loudest_contrast_is_not_covered_by_the_pooled_interval(against_cont
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_seeds", [2, 3, 5])
-@pytest.mark.parametrize("noise", [
-    "equal", "control_quiet", "half_ten_times_the_variance", "one_ten_times_the_variance",
-    "one_hundred_times_the_variance", "testbed", "sd_from_1_to_10",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "equal",
+        "control_quiet",
+        "half_ten_times_the_variance",
+        "one_ten_times_the_variance",
+        "one_hundred_times_the_variance",
+        "testbed",
+        "sd_from_1_to_10",
+    ],
+)
 def test_moderated_intervals_hold_up_for_every_contrast(against_control, simulate, noise, n_seeds):
     n = 4000
     found = [estimate_contrasts(table, against_control) for table in simulate(noise, n, n_seeds, seed=1)]

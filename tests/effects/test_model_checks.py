@@ -128,8 +128,10 @@ def test_the_best_subset_is_the_best_of_all_by_brute_force(better):
     table = rng.normal(size=(8, 3)) + (ABSENT @ np.array([1.0, -2.0, 0.5]))[:, None]
     found = best_subset(table, ABSENT, higher_is_better=better)
     beta = np.linalg.lstsq(MODEL, table.mean(axis=1), rcond=None)[0]
-    every = {keep: beta[0] + sum(b for b, k in zip(beta[1:], keep, strict=True) if not k)
-             for keep in product([True, False], repeat=3)}  # fmt: skip
+    every = {
+        keep: beta[0] + sum(b for b, k in zip(beta[1:], keep, strict=True) if not k)
+        for keep in product([True, False], repeat=3)
+    }
     best = (max if better else min)(every, key=every.get)
     assert found.keep == best and found.score == pytest.approx(every[best])
     assert found.gain == pytest.approx(every[best] - beta[0])
@@ -148,6 +150,11 @@ def test_a_paired_p_value_is_close_to_the_exact_permutation_test():
     rng = np.random.default_rng(10)
     for shift in (0.0, 0.4, 0.8):
         a, b = rng.normal(size=(2, 12)) + np.array([[shift], [0.0]])
-        exact = stats.permutation_test((a, b), lambda x, y, axis: np.mean(x - y, axis=axis), permutation_type="samples",
-                                       n_resamples=np.inf, vectorized=True).pvalue  # fmt: skip
+        exact = stats.permutation_test(
+            (a, b),
+            lambda x, y, axis: np.mean(x - y, axis=axis),
+            permutation_type="samples",
+            n_resamples=np.inf,
+            vectorized=True,
+        ).pvalue
         assert paired_contrast(np.array([a, b]), [1, -1]).p_value == pytest.approx(exact, abs=0.02)

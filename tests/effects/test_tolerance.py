@@ -63,7 +63,10 @@ def test_what_is_called_safe_is_and_what_is_called_too_much_is() -> None:
 
 def test_a_metric_of_which_more_is_better_is_turned_round() -> None:
     scores = drawn(np.random.default_rng(3), 0.6)
-    less, more = tolerable_dose(scores, DOSES, 0.1, higher_is_better=False), tolerable_dose(-scores, DOSES, 0.1, higher_is_better=True)  # fmt: skip
+    less, more = (
+        tolerable_dose(scores, DOSES, 0.1, higher_is_better=False),
+        tolerable_dose(-scores, DOSES, 0.1, higher_is_better=True),
+    )
     assert less == more and less.dose > 0
 
 

@@ -38,9 +38,11 @@ THREE = [Factor("extraction", ("x", "y", "z")), *AB[:2]]
 def values(specs, score):
     """The contrasts' values when an arm scores `score(name)`."""
     return {
-        spec.factor if spec.versus in ("off", "on") else (spec.factor, spec.versus): sum(w * score[arm] for arm, w in spec.weights.items())
+        spec.factor if spec.versus in ("off", "on") else (spec.factor, spec.versus): sum(
+            w * score[arm] for arm, w in spec.weights.items()
+        )
         for spec in specs
-    }  # fmt: skip
+    }
 
 
 def scored(arms, seed=0):
@@ -70,8 +72,17 @@ def test_one_at_a_time_estimands_are_differences_of_two_arms_of_any_design(seed,
     assert sum(steps) == pytest.approx(score["full"] - score["bare"])
 
 
-@pytest.mark.parametrize("design", [FullFactorial(), FractionalFactorial(3), FractionalFactorial(4), PlackettBurman(),
-                                    RandomSubset(n_arms=11, seed=1)], ids=repr)  # fmt: skip
+@pytest.mark.parametrize(
+    "design",
+    [
+        FullFactorial(),
+        FractionalFactorial(3),
+        FractionalFactorial(4),
+        PlackettBurman(),
+        RandomSubset(n_arms=11, seed=1),
+    ],
+    ids=repr,
+)
 def test_main_effects_agree_with_statsmodels_ols(design):
     arms = design.arms(AB)
     score = scored(arms)
@@ -113,10 +124,13 @@ def test_an_interaction_is_the_difference_of_two_gains():
     level = {tuple(arm.values()): score[name] for name, arm in arms.items()}
     found = values(contrasts_of(["interaction"], arms, AB), score)
     assert len(found) == 6
-    by_hand = np.mean([
-        (level["on", "on", *r] - level["off", "on", *r]) - (level["on", "off", *r] - level["off", "off", *r])
-        for r in product(("on", "off"), repeat=2)
-    ])  # fmt: skip
+    by_hand = np.mean(
+        [
+            (level["on", "on", *r] - level["off", "on", *r])
+            - (level["on", "off", *r] - level["off", "off", *r])
+            for r in product(("on", "off"), repeat=2)
+        ]
+    )
     assert found["a x b"] == pytest.approx(by_hand)
     x = np.array([[1.0 if arm[f.name] == "on" else -1.0 for f in AB] for arm in arms.values()])
     pairs = np.column_stack([x[:, i] * x[:, j] for i, j in combinations(range(4), 2)])
@@ -169,10 +183,17 @@ def test_shapley_shares_of_drawn_orders_are_unbiased():
     everything = FullFactorial().arms(factors)
     score = dict(zip(everything, rng.normal(size=32), strict=True))
     truth = values(contrasts_of(["shapley"], everything, factors), score)
-    draws = np.array([
-        list(values(contrasts_of(["shapley"], Shapley(pairs=1, exact_up_to=0, seed=s).arms(factors), factors), score).values())
-        for s in range(400)
-    ])  # fmt: skip
+    draws = np.array(
+        [
+            list(
+                values(
+                    contrasts_of(["shapley"], Shapley(pairs=1, exact_up_to=0, seed=s).arms(factors), factors),
+                    score,
+                ).values()
+            )
+            for s in range(400)
+        ]
+    )
     error = draws.std(axis=0, ddof=1) / 20
     assert (np.abs(draws.mean(axis=0) - list(truth.values())) < 4 * error).all()
 
@@ -190,15 +211,18 @@ def test_precedence_effects_are_recovered_from_some_of_the_orders():
     np.testing.assert_allclose(found, list(effect.values()), atol=1e-12)
 
 
-@pytest.mark.parametrize(("estimand", "arms", "missing"), [
-    ("leave_one_out", Cumulative().arms(AB), {"without_a", "without_b", "without_c"}),
-    ("add_one_in", LeaveOneOut().arms(AB), {"bare", "only_a", "only_b", "only_c", "only_d"}),
-    ("cumulative", LeaveOneOut().arms(AB), {"bare", "only_a", "without_c+d"}),
-    ("main_effect", LeaveOneOut().arms(AB), {f"without_{x}+{y}" for x, y in combinations("abcd", 2)}),
-    ("interaction", LeaveOneOut().arms(AB), {f"without_{x}+{y}" for x, y in combinations("abcd", 2)}),
-    ("shapley", Cumulative().arms(AB), {"only_d", "without_a+b", "without_a"}),
-    ("aa", {"full": assign(AB, full=True)}, {"a second replicate (design=aa)"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("estimand", "arms", "missing"),
+    [
+        ("leave_one_out", Cumulative().arms(AB), {"without_a", "without_b", "without_c"}),
+        ("add_one_in", LeaveOneOut().arms(AB), {"bare", "only_a", "only_b", "only_c", "only_d"}),
+        ("cumulative", LeaveOneOut().arms(AB), {"bare", "only_a", "without_c+d"}),
+        ("main_effect", LeaveOneOut().arms(AB), {f"without_{x}+{y}" for x, y in combinations("abcd", 2)}),
+        ("interaction", LeaveOneOut().arms(AB), {f"without_{x}+{y}" for x, y in combinations("abcd", 2)}),
+        ("shapley", Cumulative().arms(AB), {"only_d", "without_a+b", "without_a"}),
+        ("aa", {"full": assign(AB, full=True)}, {"a second replicate (design=aa)"}),
+    ],
+)
 def test_a_refusal_names_the_missing_arms_and_they_are_enough(estimand, arms, missing):
     with pytest.raises(NotIdentified, match="Missing: ") as refused:
         contrasts_of([estimand], arms, AB)
@@ -266,7 +290,7 @@ def test_within_is_leave_one_out_at_each_level_of_the_setting():
     specs = contrasts_of(["within"], arms, factors)
     assert [(s.factor, s.level, s.versus) for s in specs] == [
         (f"{name} at lr={lr}", "on", "off") for lr in ("0.01", "0.001") for name in "abc"
-    ]  # fmt: skip
+    ]
     assert specs[-1].weights == {"lr=0.001": 1, "lr=0.001,without_c": -1}
     plain = contrasts_of(["leave_one_out"], LeaveOneOut().arms(AB[:3]), AB[:3])
     assert [s.weights for s in specs[:3]] == [s.weights for s in plain]

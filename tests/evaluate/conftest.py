@@ -45,12 +45,18 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return " ".join(rng.choice(WORDS, n))
 
     tasks = {
-        "choice": [{"query": say(6), "choices": [say(2), say(4), say(3)], "gold": int(rng.integers(3))} for _ in range(12)],
+        "choice": [
+            {"query": say(6), "choices": [say(2), say(4), say(3)], "gold": int(rng.integers(3))}
+            for _ in range(12)
+        ],
         "pairs": [{"sentence_good": say(5), "sentence_bad": say(5)} for _ in range(8)],
-        "partial": [{"context_options": [say(3), say(5)], "continuation": say(4), "gold": int(rng.integers(2))} for _ in range(8)],
+        "partial": [
+            {"context_options": [say(3), say(5)], "continuation": say(4), "gold": int(rng.integers(2))}
+            for _ in range(8)
+        ],
         "word": [{"context": say(9), "continuation": say(1)} for _ in range(8)],
         "long": [{"query": say(90), "choices": [say(3), say(2)], "gold": 1} for _ in range(4)],
-    }  # fmt: skip
+    }
     for name, rows in tasks.items():
         (folder / name).mkdir()
         (folder / name / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -69,12 +69,15 @@ def test_chance_and_digest_stand_in_the_record(evaluator: Any) -> None:
     ("line", "said"),
     [
         ("{broken", "line 2: not JSON"),
-        ('{"query": "q", "choices": ["a", "b"]}', "line 2: a field is missing. Expected one of: .*query \\+ choices \\+ gold.*Found: query, choices"),
+        (
+            '{"query": "q", "choices": ["a", "b"]}',
+            "line 2: a field is missing. Expected one of: .*query \\+ choices \\+ gold.*Found: query, choices",
+        ),
         ('{"query": "q", "choices": ["a", "b"], "gold": 2}', "line 2: gold must be 0 .. 1, got 2"),
         ('{"query": "q", "choices": ["a"], "gold": 0}', "line 2: choices must be a list of two or more"),
         ('["query"]', "line 2: expected an object, got list"),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_item_is_named_by_file_and_line(tmp_path: Path, line: str, said: str) -> None:
     (tmp_path / "t").mkdir()
     good = json.dumps({"query": "q", "choices": ["a", "b"], "gold": 0})
@@ -138,9 +141,16 @@ def test_real_benchmarks_are_a_snapshot(shared: Path) -> None:
     ]
     sizes = {task.name: len(task.items) for task in read_snapshot(shared / "bench", names)}
     assert sizes == {
-        "hellaswag": 2000, "arc_easy": 2376, "blimp": 13200, "winogrande": 1267, "lambada_openai": 2000,
-        "mmlu": 1995, "commonsense_qa": 1221, "social_iqa": 1954, "openbookqa": 500,
-    }  # fmt: skip
+        "hellaswag": 2000,
+        "arc_easy": 2376,
+        "blimp": 13200,
+        "winogrande": 1267,
+        "lambada_openai": 2000,
+        "mmlu": 1995,
+        "commonsense_qa": 1221,
+        "social_iqa": 1954,
+        "openbookqa": 500,
+    }
     (mmlu,) = read_snapshot(shared / "bench", ["mmlu"], limit=5)
     assert all("\nA. " not in item["query"] and item["query"].endswith("Answer:") for item in mmlu.items), (
         "cloze form"
@@ -196,11 +206,16 @@ def test_items_without_a_right_answer_are_counted(several: bool, tokenizer: Any)
     golds = [0, 1, 2, -100]  # of two choices
     rows = [{"q": "the cat", "c": ["sat", "ran"], "gold": [g] if several else g} for g in golds]
     config = {
-        "task": "t", "dataset_path": "none", "test_split": "test", "output_type": "multiple_choice",
+        "task": "t",
+        "dataset_path": "none",
+        "test_split": "test",
+        "output_type": "multiple_choice",
         "custom_dataset": lambda **_: {"test": datasets.Dataset.from_list(rows)},
-        "doc_to_text": "q", "doc_to_choice": "c", "doc_to_target": "gold",
+        "doc_to_text": "q",
+        "doc_to_choice": "c",
+        "doc_to_target": "gold",
         "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-    }  # fmt: skip
+    }
     source = TaskSource(name="t", digest="t", make=lambda: ConfigurableTask(config=config))
     task = requests_of(source, tokenizer, None) or LmEvalTask(source, tokenizer)
     assert isinstance(task, LmEvalTask) == several

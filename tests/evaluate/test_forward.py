@@ -59,10 +59,18 @@ def reference(model: Any, sequences: Sequences) -> np.ndarray:
     return np.asarray(out)
 
 
-@pytest.mark.parametrize("constants", [
-    {}, {"TILE": 0}, {"TILE": 0, "ALONE": 1}, {"TILE": 0, "ALONE": 10**9, "CALL": 10**9}, {"TILE": 10**4, "PAD": 0, "CALL": 10**9},
-    {"TILE": 0, "ALONE": 1, "QUERIES": 7}, {"TILE": 0, "ALONE": 1, "PAIRS": 64},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "constants",
+    [
+        {},
+        {"TILE": 0},
+        {"TILE": 0, "ALONE": 1},
+        {"TILE": 0, "ALONE": 10**9, "CALL": 10**9},
+        {"TILE": 10**4, "PAD": 0, "CALL": 10**9},
+        {"TILE": 0, "ALONE": 1, "QUERIES": 7},
+        {"TILE": 0, "ALONE": 1, "PAIRS": 64},
+    ],
+)
 @pytest.mark.parametrize("options", SHAPES)
 def test_log_likelihoods_are_transformers_own(
     sequences: Sequences, options: dict[str, Any], constants: dict[str, int], monkeypatch: pytest.MonkeyPatch
@@ -77,8 +85,13 @@ def test_log_likelihoods_are_transformers_own(
 @pytest.mark.parametrize("constants", [{}, {"TILE": 0}, {"TILE": 0, "ALONE": 10**9}])
 @pytest.mark.parametrize(("larger", "nats", "rtol"), [(4, 80, 1e-4), (20, 750, 0.05)])
 def test_attention_sharper_than_fp32s_or_float64s_exponentials(
-    sequences: Sequences, larger: float, nats: float, rtol: float, constants: dict[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+    sequences: Sequences,
+    larger: float,
+    nats: float,
+    rtol: float,
+    constants: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """`rtol`: what rounding a score of thousands of nats to fp32 may change."""
     for name, value in constants.items():
         monkeypatch.setattr(prefixes, name, value)

@@ -36,16 +36,22 @@ def _source(rows: list[dict[str, Any]], **config: Any) -> TaskSource:
 
     data = datasets.Dataset.from_list(rows)
     whole = {
-        "task": "t", "dataset_path": "own", "custom_dataset": lambda **_: {"test": data}, "test_split": "test",
+        "task": "t",
+        "dataset_path": "own",
+        "custom_dataset": lambda **_: {"test": data},
+        "test_split": "test",
         **config,
-    }  # fmt: skip
+    }
     return TaskSource(name="t", digest="d", make=lambda: ConfigurableTask(config=whole))
 
 
 CHOICE = {
-    "output_type": "multiple_choice", "doc_to_text": "{{q}}", "doc_to_choice": "options", "doc_to_target": "gold",
+    "output_type": "multiple_choice",
+    "doc_to_text": "{{q}}",
+    "doc_to_choice": "options",
+    "doc_to_target": "gold",
     "metric_list": [{"metric": metric, **MEAN} for metric in ("acc", "acc_norm", "acc_bytes")],
-}  # fmt: skip
+}
 
 
 def test_a_tie_of_k_is_one_kth_of_a_right_answer() -> None:
@@ -97,9 +103,12 @@ def test_ties_among_several_right_answers_by_lm_evals_own_code(
 
 def test_a_perplexity_that_overflows_costs_itself_alone(tokenizer: Any) -> None:
     source = _source(
-        [{"text": "word " * 30}], output_type="loglikelihood_rolling", doc_to_text="", doc_to_target="{{text}}",
+        [{"text": "word " * 30}],
+        output_type="loglikelihood_rolling",
+        doc_to_text="",
+        doc_to_target="{{text}}",
         metric_list=[{"metric": name} for name in ("word_perplexity", "byte_perplexity", "bits_per_byte")],
-    )  # fmt: skip
+    )
     task = requests_of(source, tokenizer, None)
     assert task is not None
     found = score_task(task, np.array([-30_000.0]), np.array([False]))

@@ -22,38 +22,67 @@ MEAN = {"aggregation": "mean", "higher_is_better": True}
 OWN = {
     # Kinds that snapshots do not hold, as a user's lm-eval configuration would define them.
     "rolling": {
-        "output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "{{text}}",
+        "output_type": "loglikelihood_rolling",
+        "doc_to_text": "",
+        "doc_to_target": "{{text}}",
         "metric_list": [{"metric": name} for name in ("word_perplexity", "byte_perplexity", "bits_per_byte")],
     },
     "last_word": {
-        "output_type": "loglikelihood", "doc_to_text": "{{context}}", "doc_to_target": " {{word}}",
-        "metric_list": [{"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False},
-                        {"metric": "acc", **MEAN}],
+        "output_type": "loglikelihood",
+        "doc_to_text": "{{context}}",
+        "doc_to_target": " {{word}}",
+        "metric_list": [
+            {"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False},
+            {"metric": "acc", **MEAN},
+        ],
     },
     "by_bytes": {
-        "output_type": "multiple_choice", "doc_to_text": "{{question}}", "doc_to_choice": "{{options}}", "doc_to_target": "{{options[gold]}}",
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{question}}",
+        "doc_to_choice": "{{options}}",
+        "doc_to_target": "{{options[gold]}}",
         "metric_list": [{"metric": name, **MEAN} for name in ("acc", "acc_norm", "acc_bytes")],
     },
     "few_shot": {
-        "output_type": "multiple_choice", "doc_to_text": "{{question}}", "doc_to_choice": "options", "doc_to_target": "gold",
-        "metric_list": [{"metric": "acc", **MEAN}], "num_fewshot": 2, "fewshot_split": "test",
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{question}}",
+        "doc_to_choice": "options",
+        "doc_to_target": "gold",
+        "metric_list": [{"metric": "acc", **MEAN}],
+        "num_fewshot": 2,
+        "fewshot_split": "test",
     },
     "brier": {  # a metric that only lm-eval's own code computes
-        "output_type": "multiple_choice", "doc_to_text": "{{question}}", "doc_to_choice": "options", "doc_to_target": "gold",
-        "metric_list": [{"metric": "acc", **MEAN}, {"metric": "brier_score", "aggregation": "brier_score", "higher_is_better": False}],
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{question}}",
+        "doc_to_choice": "options",
+        "doc_to_target": "gold",
+        "metric_list": [
+            {"metric": "acc", **MEAN},
+            {"metric": "brier_score", "aggregation": "brier_score", "higher_is_better": False},
+        ],
     },
     "generation": {
-        "output_type": "generate_until", "doc_to_text": "{{question}}", "doc_to_target": "{{answer}}",
+        "output_type": "generate_until",
+        "doc_to_text": "{{question}}",
+        "doc_to_target": "{{answer}}",
         "generation_kwargs": {"until": [" a", "\n"], "max_gen_toks": 12, "do_sample": False},
         "metric_list": [{"metric": "exact_match", **MEAN}],
     },
     "filtered": {
-        "output_type": "generate_until", "doc_to_text": "{{question}}", "doc_to_target": "{{answer}}",
+        "output_type": "generate_until",
+        "doc_to_text": "{{question}}",
+        "doc_to_target": "{{answer}}",
         "generation_kwargs": {"until": ["\n"], "max_gen_toks": 9, "do_sample": False},
-        "filter_list": [{"name": "first", "filter": [{"function": "regex", "regex_pattern": "([a-z]+)"}, {"function": "take_first"}]}],
+        "filter_list": [
+            {
+                "name": "first",
+                "filter": [{"function": "regex", "regex_pattern": "([a-z]+)"}, {"function": "take_first"}],
+            }
+        ],
         "metric_list": [{"metric": "exact_match", **MEAN}],
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +94,30 @@ def own_tasks(say: Callable[[int], str]) -> dict[str, Callable[[], Any]]:
     rng = np.random.default_rng(1)
     rows = [
         {
-            "text": say(int(rng.integers(3, 120))), "context": say(7), "word": say(1), "question": say(6),
-            "options": [say(2) + "é" * int(rng.integers(3)), say(3), say(1)], "gold": int(rng.integers(3)),
+            "text": say(int(rng.integers(3, 120))),
+            "context": say(7),
+            "word": say(1),
+            "question": say(6),
+            "options": [say(2) + "é" * int(rng.integers(3)), say(3), say(1)],
+            "gold": int(rng.integers(3)),
             "answer": say(1),
         }
         for _ in range(9)
-    ]  # fmt: skip
+    ]
 
     def maker(name: str, config: dict[str, Any]) -> Callable[[], Any]:
         # Through YAML, so that it is what a file would give.
         read = yaml.safe_load(yaml.safe_dump(config))
         data = datasets.Dataset.from_list(rows)
         return lambda: ConfigurableTask(
-            config={"task": name, "dataset_path": "own", "custom_dataset": lambda **_: {"test": data}, "test_split": "test", **read}
-        )  # fmt: skip
+            config={
+                "task": name,
+                "dataset_path": "own",
+                "custom_dataset": lambda **_: {"test": data},
+                "test_split": "test",
+                **read,
+            }
+        )
 
     return {name: maker(name, config) for name, config in OWN.items()}
 
@@ -113,9 +152,12 @@ def reference(sources: list[TaskSource], model: Any, tokenizer: Any) -> Any:
         pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=4, device="cpu", max_length=48
     )
     return lm_eval.simple_evaluate(
-        model=lm, tasks=[source.make() for source in sources], bootstrap_iters=0, log_samples=True,
+        model=lm,
+        tasks=[source.make() for source in sources],
+        bootstrap_iters=0,
+        log_samples=True,
         task_manager=TaskManager(include_defaults=False),
-    )  # fmt: skip
+    )
 
 
 def test_every_metric_is_lm_evals_own(scores: Any, reference: Any) -> None:
@@ -125,7 +167,11 @@ def test_every_metric_is_lm_evals_own(scores: Any, reference: Any) -> None:
             metric = name.split(",")[0]
             if "," in name and not metric.endswith("_stderr"):
                 # Counts are equal; perplexities come from log-likelihoods that agree to rounding.
-                close = 1e-12 if "perplexity" not in metric and metric not in ("bits_per_byte", "brier_score") else 1e-5 * abs(value)  # fmt: skip
+                close = (
+                    1e-12
+                    if "perplexity" not in metric and metric not in ("bits_per_byte", "brier_score")
+                    else 1e-5 * abs(value)
+                )
                 assert scores.summary[task][metric] == pytest.approx(value, abs=close), (task, metric)
                 compared[task, metric] = value
     asked = {(name, entry["metric"]) for name, config in OWN.items() for entry in config["metric_list"]}
@@ -148,16 +194,25 @@ def test_every_log_likelihood_is_lm_evals_own(scores: Any, reference: Any) -> No
                 value = response[0][0] if isinstance(response[0], (tuple, list)) else response[0]
                 found = rows.get((task, item, f"ll_{number}"), rows.get((task, item, "perplexity")))
                 if found is None:  # a last word without perplexity: from bits per byte
-                    found = -rows[task, item, "bpb"] * np.log(2) * len(sample["arguments"][0][1].encode())  # fmt: skip
+                    found = -rows[task, item, "bpb"] * np.log(2) * len(sample["arguments"][0][1].encode())
                 assert found == pytest.approx(float(value), abs=1e-4), (task, item, number)
                 compared[task] = compared.get(task, 0) + 1
     assert compared == {
-        "choice": 12 * 3, "pairs": 8 * 2, "partial": 8 * 2, "word": 8, "long": 4 * 2, "rolling": 9, "last_word": 9,
-        "by_bytes": 9 * 3, "few_shot": 9 * 3,
-    }  # fmt: skip
+        "choice": 12 * 3,
+        "pairs": 8 * 2,
+        "partial": 8 * 2,
+        "word": 8,
+        "long": 4 * 2,
+        "rolling": 9,
+        "last_word": 9,
+        "by_bytes": 9 * 3,
+        "few_shot": 9 * 3,
+    }
 
 
-def test_generated_texts_are_lm_evals_own(sources: list[TaskSource], model: Any, tokenizer: Any, reference: Any) -> None:  # fmt: skip
+def test_generated_texts_are_lm_evals_own(
+    sources: list[TaskSource], model: Any, tokenizer: Any, reference: Any
+) -> None:
     from ablate.evaluate.lm_eval_task import generate
 
     for name in ("generation", "filtered"):

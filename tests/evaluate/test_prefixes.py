@@ -14,8 +14,9 @@ from ablate.evaluate.requests import Sequences
 # Few tokens, so that sequences share beginnings, hold one another and repeat.
 pairs = st.lists(
     st.tuples(st.lists(st.integers(0, 2), min_size=1, max_size=7), st.lists(st.integers(0, 2), max_size=4)),
-    min_size=1, max_size=12,
-).filter(lambda rows: all(len(before) + len(after) > 1 for before, after in rows))  # fmt: skip
+    min_size=1,
+    max_size=12,
+).filter(lambda rows: all(len(before) + len(after) > 1 for before, after in rows))
 
 
 def read_back(forest: Packed, blocks: list, place: np.ndarray) -> dict[int, tuple[int, ...]]:
@@ -63,11 +64,17 @@ def padding(forest: Packed) -> set[int]:
 @given(
     pairs,
     st.integers(4, 40),
-    st.fixed_dictionaries({
-        "SHARED": st.integers(1, 4), "ALONE": st.sampled_from([1, 8, 10**6]), "CALL": st.sampled_from([0, 50, 10**6]),
-        "PAIRS": st.sampled_from([1, 20, 10**6]), "QUERIES": st.integers(1, 5), "TILE": st.sampled_from([0, 4, 10, 100]),
-    }),
-)  # fmt: skip
+    st.fixed_dictionaries(
+        {
+            "SHARED": st.integers(1, 4),
+            "ALONE": st.sampled_from([1, 8, 10**6]),
+            "CALL": st.sampled_from([0, 50, 10**6]),
+            "PAIRS": st.sampled_from([1, 20, 10**6]),
+            "QUERIES": st.integers(1, 5),
+            "TILE": st.sampled_from([0, 4, 10, 100]),
+        }
+    ),
+)
 def test_a_packed_forest_is_the_sequences(rows: list, at_once: int, constants: dict[str, int]) -> None:
     """Whatever the constants say of what is cheaper."""
     sequences = Sequences.of(rows)
@@ -95,9 +102,7 @@ def test_a_packed_forest_is_the_sequences(rows: list, at_once: int, constants: d
 
 def test_what_is_shared_is_one_node() -> None:
     """Two questions of three choices, whose text is shared and whose choices begin differently."""
-    rows = [
-        ([question] * 12 + [3] * 8, [choice, 0, 1]) for question in (1, 2) for choice in (4, 5, 6)
-    ]  # fmt: skip
+    rows = [([question] * 12 + [3] * 8, [choice, 0, 1]) for question in (1, 2) for choice in (4, 5, 6)]
     (forest,) = pack(Sequences.of(rows), 1000)
     # 20 of the question, two of each choice; the last token is only predicted.
     assert forest.token.size == 2 * (20 + 3 * 2)

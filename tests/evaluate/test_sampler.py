@@ -15,8 +15,14 @@ from ablate.train.proxy import ProxyConfig, build_model
 def a_model(vocab: int = 50, *, kv_heads: int | None = 2, tied: bool = False, context: int = 48):
     """A model of random weights, large enough for its predictions to differ."""
     proxy = ProxyConfig(
-        hidden_size=32, layers=2, heads=4, kv_heads=kv_heads, intermediate_size=64, context=context, tie_embeddings=tied
-    )  # fmt: skip
+        hidden_size=32,
+        layers=2,
+        heads=4,
+        kv_heads=kv_heads,
+        intermediate_size=64,
+        context=context,
+        tie_embeddings=tied,
+    )
     model = build_model(proxy, vocab, 3).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -39,9 +45,15 @@ def test_greedy_texts_are_those_of_transformers(kv_heads, tied):
     for prompt, text in zip(prompts, found, strict=True):
         ids = torch.tensor([prompt])
         made = model.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=30, min_new_tokens=30, do_sample=False,
-            use_cache=True, pad_token_id=0, eos_token_id=None,
-        )  # fmt: skip
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=30,
+            min_new_tokens=30,
+            do_sample=False,
+            use_cache=True,
+            pad_token_id=0,
+            eos_token_id=None,
+        )
         assert text == made[0, len(prompt) :].tolist()
 
 
@@ -80,8 +92,9 @@ def test_other_seeds_give_other_texts_and_equal_ones_the_same():
 
 
 @pytest.mark.parametrize(
-    "decoding", [Decoding(), Decoding(temperature=0.7), Decoding(top_k=3), Decoding(temperature=1.3, top_p=0.6)]
-)  # fmt: skip
+    "decoding",
+    [Decoding(), Decoding(temperature=0.7), Decoding(top_k=3), Decoding(temperature=1.3, top_p=0.6)],
+)
 def test_pairs_of_tokens_come_as_often_as_they_should(decoding):
     """Exact probabilities of both tokens, by transformers' own logits and warpers."""
     from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
@@ -107,7 +120,9 @@ def test_pairs_of_tokens_come_as_often_as_they_should(decoding):
     rare = count * exact < 5  # cells that the test's approximation does not hold for count as one
     cells = [(seen[possible & ~rare], count * exact[possible & ~rare])]
     if (possible & rare).any():
-        cells.append((seen[[*np.flatnonzero(possible & rare)]].sum()[None], count * exact[possible & rare].sum()[None]))  # fmt: skip
+        cells.append(
+            (seen[[*np.flatnonzero(possible & rare)]].sum()[None], count * exact[possible & rare].sum()[None])
+        )
     observed, expected = (np.concatenate(part) for part in zip(*cells, strict=True))
     assert chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 1e-4
 

@@ -53,54 +53,85 @@ def _rows() -> dict[str, Callable[[int], dict[str, Any]]]:
     pair = lambda i: [f"a {_word(i)}", f"the {_word(i + 3)} {_word(i)}"]  # noqa: E731
     return {
         "allenai/ai2_arc ARC-Easy": lambda i: {
-            "question": f"What is a {_word(i)} {i}?", "answerKey": "AB"[i % 2],
+            "question": f"What is a {_word(i)} {i}?",
+            "answerKey": "AB"[i % 2],
             "choices": {"text": pair(i), "label": ["A", "B"]},
         },
         "allenai/ai2_arc ARC-Challenge": lambda i: {
-            "question": f"Why is a {_word(i)} {i}?", "answerKey": "AB"[i % 2],
+            "question": f"Why is a {_word(i)} {i}?",
+            "answerKey": "AB"[i % 2],
             "choices": {"text": pair(i), "label": ["A", "B"]},
         },
         "allenai/openbookqa main": lambda i: {
-            "question_stem": f"The {_word(i)} {i} is", "answerKey": "AB"[i % 2],
+            "question_stem": f"The {_word(i)} {i} is",
+            "answerKey": "AB"[i % 2],
             "choices": {"text": pair(i), "label": ["A", "B"]},
         },
         "allenai/winogrande winogrande_xl": lambda i: {
-            "sentence": f"The {_word(i)} saw the {_word(i + 1)} {i} and _ was glad.", "option1": _word(i),
-            "option2": _word(i + 1), "answer": "12"[i % 2],
+            "sentence": f"The {_word(i)} saw the {_word(i + 1)} {i} and _ was glad.",
+            "option1": _word(i),
+            "option2": _word(i + 1),
+            "answer": "12"[i % 2],
         },
-        "aps/super_glue boolq": lambda i: {"passage": f"A {_word(i)}.", "question": f"is it {i}", "label": i % 2},
+        "aps/super_glue boolq": lambda i: {
+            "passage": f"A {_word(i)}.",
+            "question": f"is it {i}",
+            "label": i % 2,
+        },
         "aps/super_glue copa": lambda i: {
-            "premise": f"The {_word(i)} fell {i}.", "choice1": f"It was a {_word(i)}.",
-            "choice2": f"There was {_word(i + 2)}.", "question": ["cause", "effect"][i % 2], "label": i % 2,
+            "premise": f"The {_word(i)} fell {i}.",
+            "choice1": f"It was a {_word(i)}.",
+            "choice2": f"There was {_word(i + 2)}.",
+            "question": ["cause", "effect"][i % 2],
+            "label": i % 2,
         },
         "baber/piqa": lambda i: {
-            "goal": f"To get {_word(i)} {i}", "sol1": pair(i)[0], "sol2": pair(i)[1], "label": i % 2,
+            "goal": f"To get {_word(i)} {i}",
+            "sol1": pair(i)[0],
+            "sol2": pair(i)[1],
+            "label": i % 2,
         },
         "lighteval/siqa": lambda i: {
-            "context": f"Ann has a {_word(i)} {i}.", "question": "Why?", "answerA": "a way", "answerB": "no way",
-            "answerC": _word(i), "label": str(1 + i % 3),
+            "context": f"Ann has a {_word(i)} {i}.",
+            "question": "Why?",
+            "answerA": "a way",
+            "answerB": "no way",
+            "answerC": _word(i),
+            "label": str(1 + i % 3),
         },
         "tau/commonsense_qa": lambda i: {
-            "question": f"Where is {_word(i)} {i}?", "answerKey": "ABCDE"[i % 5],
+            "question": f"Where is {_word(i)} {i}?",
+            "answerKey": "ABCDE"[i % 5],
             "choices": {"label": list("ABCDE"), "text": [_word(i + k) for k in range(5)]},
         },
         "Rowan/hellaswag": lambda i: {
-            "ctx_a": f"A {_word(i)} {i} runs.", "ctx_b": "it then", "activity_label": "Running",
-            "endings": [f"{_word(i + k)} goes on" for k in range(4)], "label": str(i % 4),
+            "ctx_a": f"A {_word(i)} {i} runs.",
+            "ctx_b": "it then",
+            "activity_label": "Running",
+            "endings": [f"{_word(i + k)} goes on" for k in range(4)],
+            "label": str(i % 4),
         },
         "cais/mmlu": lambda i: {
-            "question": f"What of {_word(i)} {i}?", "choices": [f"{_word(i + k)} it" for k in range(4)], "answer": i % 4,
+            "question": f"What of {_word(i)} {i}?",
+            "choices": [f"{_word(i + k)} it" for k in range(4)],
+            "answer": i % 4,
         },
         "hails/agieval-lsat-ar": lambda i: {
-            "query": f"Q: what of {_word(i)} {i}? A:", "choices": [f"({c}){_word(i)}" for c in "ABCDE"], "gold": [i % 5],
+            "query": f"Q: what of {_word(i)} {i}? A:",
+            "choices": [f"({c}){_word(i)}" for c in "ABCDE"],
+            "gold": [i % 5],
         },
         "hails/bigbench": lambda i: {
-            "inputs": f"Q: {_word(i)} {i}? A:", "targets": [_word(i)],
-            "multiple_choice_targets": [_word(i), _word(i + 1), _word(i + 2)], "multiple_choice_scores": [1, 0, 0],
+            "inputs": f"Q: {_word(i)} {i}? A:",
+            "targets": [_word(i)],
+            "multiple_choice_targets": [_word(i), _word(i + 1), _word(i + 2)],
+            "multiple_choice_scores": [1, 0, 0],
         },
         "EleutherAI/coqa": lambda i: {
-            "story": f"There was a {_word(i)} {i}.", "questions": {"input_text": ["What was there?", "Who?"]},
-            "answers": {"input_text": [_word(i), "nobody"]}, "additional_answers": {"0": {"input_text": ["it", "no one"]}},
+            "story": f"There was a {_word(i)} {i}.",
+            "questions": {"input_text": ["What was there?", "Who?"]},
+            "answers": {"input_text": [_word(i), "nobody"]},
+            "additional_answers": {"0": {"input_text": ["it", "no one"]}},
         },
         "EleutherAI/lambada_openai": lambda i: {"text": f"There {i} was a house and in it a {_word(i)}"},
         "EleutherAI/wikitext_document_level wikitext-2-raw-v1": lambda i: {
@@ -109,13 +140,17 @@ def _rows() -> dict[str, Callable[[int], dict[str, Any]]]:
         "NeelNanda/pile-10k": lambda i: {"text": f"There was a {_word(i)}, and it was {i}."},
         "hazyresearch/based-squad": lambda i: {"text": f"The {_word(i)} {i} is a", "value": _word(i + 1)},
         "lighteval/winograd_wsc wsc273": lambda i: {
-            "text": f"The {_word(i)} saw {i} and it was glad.", "pronoun": "it", "pronoun_loc": 12 + len(_word(i)) + len(str(i)) + 1,
-            "options": [f"The {_word(i)}", "The man"], "label": i % 2,
+            "text": f"The {_word(i)} saw {i} and it was glad.",
+            "pronoun": "it",
+            "pronoun_loc": 12 + len(_word(i)) + len(str(i)) + 1,
+            "options": [f"The {_word(i)}", "The man"],
+            "label": i % 2,
         },
         "nyu-mll/blimp": lambda i: {
-            "sentence_good": f"The {_word(i)} {i} is here.", "sentence_bad": f"The {_word(i)} {i} are here.",
+            "sentence_good": f"The {_word(i)} {i} is here.",
+            "sentence_bad": f"The {_word(i)} {i} are here.",
         },
-    }  # fmt: skip
+    }
 
 
 BIGBENCH = [
@@ -142,7 +177,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder, _, config = name.partition(" ")
         configs = CONFIGURED.get(folder, [config or "default"])
         if folder == "nyu-mll/blimp":
-            configs = [str(e.cfg["dataset_name"]) for e in lm_eval_source._entries("blimp") if "task" in e.cfg and "dataset_name" in e.cfg]  # fmt: skip
+            configs = [
+                str(e.cfg["dataset_name"])
+                for e in lm_eval_source._entries("blimp")
+                if "task" in e.cfg and "dataset_name" in e.cfg
+            ]
         for config in configs:
             for split in SPLITS.get(folder, ["train", "validation", "test"]):
                 _write(root / folder / config / f"{split}.jsonl", [row(i) for i in range(ITEMS)])
@@ -191,12 +230,19 @@ def _named(*tasks: str, limit: int | None = None, store: Store | None = None) ->
 @pytest.mark.parametrize(
     ("task", "limit", "items", "examples"),
     [
-        ("mmlu_abstract_algebra@3", None, ITEMS, 3), ("mmlu_abstract_algebra", 4, 4, 0),
-        ("mmlu_abstract_algebra@0", None, ITEMS, 0), ("agieval_lsat_ar@3", None, ITEMS, 3), ("copa@0", 3, 3, 0),
-        ("copa@2", None, ITEMS, 2), ("wikitext", None, ITEMS, 0), ("squad_completion@10", 5, 5, 10),
-        ("winogrande@1", None, ITEMS, 1), ("lambada_openai@2", 2, 2, 2), ("commonsense_qa@10", 3, 3, 10),
+        ("mmlu_abstract_algebra@3", None, ITEMS, 3),
+        ("mmlu_abstract_algebra", 4, 4, 0),
+        ("mmlu_abstract_algebra@0", None, ITEMS, 0),
+        ("agieval_lsat_ar@3", None, ITEMS, 3),
+        ("copa@0", 3, 3, 0),
+        ("copa@2", None, ITEMS, 2),
+        ("wikitext", None, ITEMS, 0),
+        ("squad_completion@10", 5, 5, 10),
+        ("winogrande@1", None, ITEMS, 1),
+        ("lambada_openai@2", 2, 2, 2),
+        ("commonsense_qa@10", 3, 3, 10),
     ],
-)  # fmt: skip
+)
 def test_items_and_examples_are_those_asked_for(
     there: Path, task: str, limit: int | None, items: int, examples: int
 ) -> None:
@@ -231,13 +277,16 @@ def test_no_item_is_its_own_example(there: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ("mmlu_abstract_algebra@99", "'mmlu_abstract_algebra@99' cannot be asked.*another number of examples"),
+        (
+            "mmlu_abstract_algebra@99",
+            "'mmlu_abstract_algebra@99' cannot be asked.*another number of examples",
+        ),
         ("pile_10k@2", "'pile_10k@2' is asked for 2 examples.*its requests do not hold them.*@0"),
         ("no_such_task", "lm-eval has no task 'no_such_task'"),
         ("humaneval", "'humaneval' runs code that the model writes.*evaluate.unsafe_code=true"),
         ("triviaqa", "the data of 'triviaqa' cannot be fetched.*evaluate.snapshot"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_run_is_refused_by_plan_before_anything_is_curated(
     there: Path, task: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,9 +409,12 @@ def test_heldout_is_swept(there: Path) -> None:
 
 def test_rolling_tasks_with_and_without_code_of_their_own_are_swept(there: Path) -> None:
     record = _swept(
-        there, "smooth", "evaluate.tasks=[lm_eval:wikitext,lm_eval:pile_10k]", "evaluate.limit=null",
+        there,
+        "smooth",
+        "evaluate.tasks=[lm_eval:wikitext,lm_eval:pile_10k]",
+        "evaluate.limit=null",
         "evaluate.primary=bits_per_byte",
-    )  # fmt: skip
+    )
     # lm-eval's wikitext counts bytes of the page as it was, and scores it detokenised.
     for task in ("wikitext", "pile_10k"):
         assert record["tasks"][task]["n_items"] == ITEMS

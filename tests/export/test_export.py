@@ -26,9 +26,23 @@ PEER = os.environ.get("ABLATE_PEER_PYTHON", "")
 SENTENCE = (
     "The man and the cat have to be in the house number {n} with that dog of ours on a day like any other."
 )
-SMALL = ["study.name=small", "pool=files", "recipe=gopher", "proxy=tiny", "evaluate=heldout", "design=single", "design.factors=[]",
-         "tokenizer.vocab_size=300", "seeds=[3]", "workers=2", "export.shard_mb=0.002",
-         *(f"stages.{name}.enabled=false" for name in ("gopher_repetition", "exact_dedup", "minhash_dedup", "decontamination", "language"))]  # fmt: skip
+SMALL = [
+    "study.name=small",
+    "pool=files",
+    "recipe=gopher",
+    "proxy=tiny",
+    "evaluate=heldout",
+    "design=single",
+    "design.factors=[]",
+    "tokenizer.vocab_size=300",
+    "seeds=[3]",
+    "workers=2",
+    "export.shard_mb=0.002",
+    *(
+        f"stages.{name}.enabled=false"
+        for name in ("gopher_repetition", "exact_dedup", "minhash_dedup", "decontamination", "language")
+    ),
+]
 RULES = [
     "recipe=fineweb",
     *(
@@ -186,10 +200,13 @@ def test_what_is_asked_wrongly_is_named(capsys: pytest.CaptureFixture[str]) -> N
     Path("other/file").write_text("mine")
     exported("parquet")
     for more, said in (
-        (["export.arm=ful"], "export.arm: no arm 'ful'"), (["export.format=parket"], "did you mean 'parquet'"),
-        (["export.to=other"], "other holds other files"), (["export.to=parquet0", "export.order=run"], "parquet0 holds another export"),
-        (["export.shard_mb=0"], "export.shard_mb must be above 0"), (["export.pipeline=spark"], "export.pipeline=spark"),
-    ):  # fmt: skip
+        (["export.arm=ful"], "export.arm: no arm 'ful'"),
+        (["export.format=parket"], "did you mean 'parquet'"),
+        (["export.to=other"], "other holds other files"),
+        (["export.to=parquet0", "export.order=run"], "parquet0 holds another export"),
+        (["export.shard_mb=0"], "export.shard_mb must be above 0"),
+        (["export.pipeline=spark"], "export.pipeline=spark"),
+    ):
         assert main(["export", *given(*more)]) == 2
         assert said in capsys.readouterr().err
     assert Path("other/file").read_text() == "mine"
@@ -213,8 +230,22 @@ def test_shards_hold_at_most_their_size_but_for_one_large_document() -> None:
 
 
 def test_the_script_says_which_stages_datatrove_has(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "study.name=web", "pool=files", "pool.paths=[docs.jsonl]", "evaluate=heldout", "evaluate.heldout=held.txt", "recipe=fineweb",
-                 "export.pipeline=datatrove", "export.to=fineweb.py"]) == 0  # fmt: skip
+    assert (
+        main(
+            [
+                "export",
+                "study.name=web",
+                "pool=files",
+                "pool.paths=[docs.jsonl]",
+                "evaluate=heldout",
+                "evaluate.heldout=held.txt",
+                "recipe=fineweb",
+                "export.pipeline=datatrove",
+                "export.to=fineweb.py",
+            ]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     claims = {line.split()[0]: line.split()[1] for line in out.splitlines() if len(line.split()) > 1}
     same = {"gopher_repetition", "gopher_quality", "c4_quality", "fineweb_quality"}

@@ -53,9 +53,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "The man and the cat have to be in the house {n} with that dog of ours on a day like any other. "
     )
     rows = [
-        {"text": "\n".join(sentence.format(n=f"{n}{line}") for line in range(5)), "url": f"https://h.example/{n}"}
+        {
+            "text": "\n".join(sentence.format(n=f"{n}{line}") for line in range(5)),
+            "url": f"https://h.example/{n}",
+        }
         for n in range(60)
-    ]  # fmt: skip
+    ]
     (folder / "docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "held.txt").write_text("It rained.")
     return folder
@@ -64,18 +67,36 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(format: str, to: Path) -> list[str]:
     """The arguments of an export by one process, which is the one that is killed."""
     return [
-        "export", "study.name=small", "pool=files", "pool.paths=[docs.jsonl]", "recipe=gopher", "proxy=tiny", "evaluate=heldout",
-        "evaluate.heldout=held.txt", "design=single", "design.factors=[]", "tokenizer.vocab_size=300", "seeds=[3]", "workers=1",
+        "export",
+        "study.name=small",
+        "pool=files",
+        "pool.paths=[docs.jsonl]",
+        "recipe=gopher",
+        "proxy=tiny",
+        "evaluate=heldout",
+        "evaluate.heldout=held.txt",
+        "design=single",
+        "design.factors=[]",
+        "tokenizer.vocab_size=300",
+        "seeds=[3]",
+        "workers=1",
         *(f"stages.{name}.enabled=false" for name in DISABLED),
-        "export.shard_mb=0.004", f"export.format={format}", f"export.to={to}",
-    ]  # fmt: skip
+        "export.shard_mb=0.004",
+        f"export.format={format}",
+        f"export.to={to}",
+    ]
 
 
 def run(home: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=home, env=environment, capture_output=True, text=True, timeout=600
-    )  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:

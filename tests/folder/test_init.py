@@ -64,12 +64,18 @@ def put(path: Path, data: bytes) -> None:
 def fineweb(folder: Path) -> None:
     rows = [
         {
-            "text": text(n), "id": f"<urn:uuid:{n}>", "dump": "CC-MAIN-2024-10", "url": f"https://site{n}.org/",
-            "date": "2024-02-20T00:00:00Z", "file_path": "s3://commoncrawl/x.warc.gz", "language": "en",
-            "language_score": 0.9 + n / 1000, "token_count": 400 + n,
+            "text": text(n),
+            "id": f"<urn:uuid:{n}>",
+            "dump": "CC-MAIN-2024-10",
+            "url": f"https://site{n}.org/",
+            "date": "2024-02-20T00:00:00Z",
+            "file_path": "s3://commoncrawl/x.warc.gz",
+            "language": "en",
+            "language_score": 0.9 + n / 1000,
+            "token_count": 400 + n,
         }
         for n in range(40)
-    ]  # fmt: skip
+    ]
     (folder / "data").mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "data" / "000_00000.parquet")
 
@@ -86,11 +92,15 @@ def nested_parquet(folder: Path) -> None:
 def dolma(folder: Path) -> None:
     rows = [
         {
-            "id": f"d{n}", "text": text(n), "source": "common-crawl", "added": "2024-01-01", "created": "2023-05-05",
+            "id": f"d{n}",
+            "text": text(n),
+            "source": "common-crawl",
+            "added": "2024-01-01",
+            "created": "2023-05-05",
             "metadata": {"url": f"https://site{n}.org/"},
         }
         for n in range(40)
-    ]  # fmt: skip
+    ]
     put(folder / "documents" / "cc-0000.json.gz", lines(rows[:20]))
     put(folder / "documents" / "cc-0001.json.gz", lines(rows[20:]))
     tags = [{"id": row["id"], "source": "x", "attributes": {"toxic": [[0, 10, 0.1]]}} for row in rows]
@@ -100,14 +110,17 @@ def dolma(folder: Path) -> None:
 def redpajama(folder: Path) -> None:
     rows = [
         {
-            "raw_content": (page := text(n)), "url": f"https://site{n}.org/", "language": "en", "bucket": "head",
+            "raw_content": (page := text(n)),
+            "url": f"https://site{n}.org/",
+            "language": "en",
+            "bucket": "head",
             "quality_signals": {
                 "ccnet_perplexity": [[0, len(page), 100.0 + n]],
                 "rps_lines_num_words": [[0, 9, 2], [9, 20, 3]],
             },
         }
         for n in range(40)
-    ]  # fmt: skip
+    ]
     put(folder / "2023-06" / "0000" / "en_head.json.gz", lines(rows))
 
 
@@ -206,20 +219,26 @@ def german(folder: Path) -> None:
 GOOD: tuple[tuple[Callable[[Path], None], tuple[str, ...]], ...] = (
     (fineweb, ("text=text, url=url, language=language", "token_count: 400 to")),
     (nested_parquet, ("text=body.text, url=metadata.url", "metadata.quality.edu: 0 to")),
-    (dolma, ("text=text, url=metadata.url", "left out: 1 files .json in attributes/toxicity (no text in text)")),
+    (
+        dolma,
+        ("text=text, url=metadata.url", "left out: 1 files .json in attributes/toxicity (no text in text)"),
+    ),
     (redpajama, ("text=raw_content, url=url, language=language", "quality_signals.ccnet_perplexity: 100 to")),
     (warc, ("sample: 30 documents, HTML",)),
     (wet, ("WET", "sample: 30 documents, text")),
     (
         datatrove,
-        ("left out: 1 files .jsonl in removed/1_gopher (what a filter removed)", "left out: 1 files .json in logs"),
+        (
+            "left out: 1 files .jsonl in removed/1_gopher (what a filter removed)",
+            "left out: 1 files .json in logs",
+        ),
     ),
     (dots, ("sample: 40 documents", "not read: 1 files: other files")),
     (mixed, ("pool: warc, 1 files", "pool: files, 1 files", "these are images")),
     (cut, ("b.jsonl.gz: ",)),
     (latin, ("sample: 30 documents, text",)),
     (german, ("de 40", "switched off: stage gopher_quality")),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("make", "said"), GOOD, ids=[make.__name__ for make, _ in GOOD])

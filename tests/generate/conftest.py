@@ -39,6 +39,9 @@ class Scripted(Teacher):
 
 @pytest.fixture(scope="session")
 def seeds() -> list[Seed]:
-    return [Seed(f"s{number}", f"Seed task number {number} is about the {word}.") for number, word in enumerate(
-        ["river", "mill", "bridge", "market", "tower", "garden", "harbour", "school", "bakery", "forest"]
-    )]  # fmt: skip
+    return [
+        Seed(f"s{number}", f"Seed task number {number} is about the {word}.")
+        for number, word in enumerate(
+            ["river", "mill", "bridge", "market", "tower", "garden", "harbour", "school", "bakery", "forest"]
+        )
+    ]

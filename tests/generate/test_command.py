@@ -29,9 +29,17 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "recipe:\n  name: plain\n  order: null\n"
     )
     return [
-        "--config-dir", "conf", "recipe=plain", "pool=files", "pool.paths=[real.jsonl]", "study.name=s", "workers=1",
-        "teacher=testbed", "evaluate=heldout", "evaluate.heldout=real.jsonl",
-    ]  # fmt: skip
+        "--config-dir",
+        "conf",
+        "recipe=plain",
+        "pool=files",
+        "pool.paths=[real.jsonl]",
+        "study.name=s",
+        "workers=1",
+        "teacher=testbed",
+        "evaluate=heldout",
+        "evaluate.heldout=real.jsonl",
+    ]
 
 
 def rows() -> list[dict[str, Any]]:
@@ -59,15 +67,22 @@ def test_it_writes_documents_a_page_and_what_other_tools_read(
     assert rows()[:24] == made and "6 of them new" in capsys.readouterr().out
     where = "{_target_: ablate.pool.synthetic.Synthetic, path: studies/s/synthetic/synthetic.jsonl}"
     mixed = [one for one in typed if not one.startswith("pool")] + [
-        "pool=mixed", "~pool.parts.pages", "pool.parts.texts.paths=[real.jsonl]", f"+pool.parts.synthetic={where}",
-        "+stages@stages.well_formed=well_formed", "+stages@stages.seed_overlap=seed_overlap",
-        "+stages@stages.rouge_dedup=rouge_dedup", "+stages@stages.sources=sources", "tokenizer.vocab_size=300",
-    ]  # fmt: skip
+        "pool=mixed",
+        "~pool.parts.pages",
+        "pool.parts.texts.paths=[real.jsonl]",
+        f"+pool.parts.synthetic={where}",
+        "+stages@stages.well_formed=well_formed",
+        "+stages@stages.seed_overlap=seed_overlap",
+        "+stages@stages.rouge_dedup=rouge_dedup",
+        "+stages@stages.sources=sources",
+        "tokenizer.vocab_size=300",
+    ]
     assert main(["inspect", "provenance", *mixed]) == 0
     found = json.loads(Path("studies/s/provenance.json").read_text())
     assert [(part["source"], part["term"]) for part in found] == [
-        ("real", "unknown"), ("synthetic/textbook", "AlgorithmicMediaDigitalSource"),
-    ]  # fmt: skip
+        ("real", "unknown"),
+        ("synthetic/textbook", "AlgorithmicMediaDigitalSource"),
+    ]
     assert found[0]["kept"] == 12 and 0 < found[1]["kept"] < found[1]["documents"] <= 30
     assert sum(part["share"] for part in found) == pytest.approx(1.0)
 
@@ -82,8 +97,9 @@ def test_seeds_of_the_evaluation_are_refused_by_name(
     answer = choices[item["gold"]]
     Path("seeds.jsonl").write_text(
         "".join(json.dumps({"id": f"own-{n}", "instruction": f"Name {n} rivers."}) + "\n" for n in range(8))
-        + json.dumps({"id": "stolen", "instruction": f"{item['query']} {answer}."}) + "\n"
-    )  # fmt: skip
+        + json.dumps({"id": "stolen", "instruction": f"{item['query']} {answer}."})
+        + "\n"
+    )
     typed = [one for one in typed if not one.startswith("evaluate")]
     evaluate = ["evaluate=smooth", "evaluate.snapshot=tasks", "evaluate.tasks=[leaked]"]
     wanted = ["generate=self_instruct", "generate.seeds=seeds.jsonl", "generate.questions=5"]

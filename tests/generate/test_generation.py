@@ -38,10 +38,12 @@ from ablate.teacher.testbed import KINDS, PlantedDefects
 from tests.generate.conftest import Scripted
 
 RECIPES: dict[str, Recipe] = {
-    "textbook": Textbook(questions=30), "rephrase": Rephrase(questions=30, styles=("qa", "easy")),
-    "story": Story(questions=30), "continuation": Continuation(questions=30),
+    "textbook": Textbook(questions=30),
+    "rephrase": Rephrase(questions=30, styles=("qa", "easy")),
+    "story": Story(questions=30),
+    "continuation": Continuation(questions=30),
     "self_instruct": SelfInstruct(questions=12, round_size=4),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -94,9 +96,11 @@ def test_fifty_kills_give_the_same_bytes(name: str, seeds: list[Seed], tmp_path:
     for number in range(25):
         folder = tmp_path / f"killed-{number}"
         dying = Dying(
-            after=draw.randrange(expected.asked), torn=number % 2 == 1, journal=str(folder / "answers.jsonl"),
+            after=draw.randrange(expected.asked),
+            torn=number % 2 == 1,
+            journal=str(folder / "answers.jsonl"),
             concurrency=1 + number % 3,
-        )  # fmt: skip
+        )
         child = os.fork()
         if child == 0:
             try:
@@ -140,9 +144,12 @@ def test_answers_made_elsewhere_are_found_by_the_question(seeds: list[Seed], tmp
 
 def test_nothing_is_dropped_and_every_defect_is_recorded(seeds: list[Seed], tmp_path: Path) -> None:
     said = {
-        0: Answer("A good page about the mill.", finish_reason="stop"), 1: Answer("A page that", finish_reason="length"),
-        2: Answer("  ", finish_reason="stop"), 3: Answer('{"page": 1}', finish_reason="stop"), 5: Answer("As an AI, no."),
-    }  # fmt: skip
+        0: Answer("A good page about the mill.", finish_reason="stop"),
+        1: Answer("A page that", finish_reason="length"),
+        2: Answer("  ", finish_reason="stop"),
+        3: Answer('{"page": 1}', finish_reason="stop"),
+        5: Answer("As an AI, no."),
+    }
 
     def says(question: Question) -> Answer:
         number = question.seed or 0
@@ -227,9 +234,12 @@ def test_a_paid_teacher_is_not_asked_before_its_cost_is_said(seeds: list[Seed], 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("I'm sorry, but I can't help with that.", "are refusals"), ("", "are refusals or have no text"),
-     ("The same page about the mill, word for word, every time it is asked.", "are the same")],
-)  # fmt: skip
+    [
+        ("I'm sorry, but I can't help with that.", "are refusals"),
+        ("", "are refusals or have no text"),
+        ("The same page about the mill, word for word, every time it is asked.", "are the same"),
+    ],
+)
 def test_a_teacher_of_no_use_is_not_paid_to_the_end(
     seeds: list[Seed], tmp_path: Path, text: str, said: str
 ) -> None:

@@ -45,7 +45,25 @@ def published(instruction: str) -> bool:
     return instruction[0].isascii()
 
 
-WORD = st.sampled_from(["Write", "a", "program", "poem", "image", "Images", "mapped", "go", "to", "draw", "plotting", "(x)", "été", "8", "file."])  # fmt: skip
+WORD = st.sampled_from(
+    [
+        "Write",
+        "a",
+        "program",
+        "poem",
+        "image",
+        "Images",
+        "mapped",
+        "go",
+        "to",
+        "draw",
+        "plotting",
+        "(x)",
+        "été",
+        "8",
+        "file.",
+    ]
+)
 
 
 @given(
@@ -78,19 +96,36 @@ def test_instructions_of_a_list_that_goes_on(answer: str, instructions: list[str
 
 def test_instances_in_both_shapes() -> None:
     assert parse_input_first(" The shop is open.\nOutput: Is it?\nInput: none\nOutput: Yes.\nInput: cut") == [
-        Instance("The shop is open.", "Is it?"), Instance("", "Yes."), Instance("cut", ""),
-    ]  # fmt: skip
+        Instance("The shop is open.", "Is it?"),
+        Instance("", "Yes."),
+        Instance("cut", ""),
+    ]
     assert parse_input_first("An answer without any input.") == [Instance("", "An answer without any input.")]
     assert parse_output_first(" good\nInput: It was fine.\nClass label: bad\nIt was not.") == [
-        Instance("It was fine.", "good"), Instance("It was not.", "bad"),
-    ]  # fmt: skip
+        Instance("It was fine.", "good"),
+        Instance("It was not.", "bad"),
+    ]
 
 
 def test_rules_on_instances() -> None:
-    of = [Instance("a", "a"), Instance("b", ""), Instance("c:", "x"), Instance("d", "1"), Instance("d", "2"), Instance("e", "y"), Instance("e", "y")]  # fmt: skip
+    of = [
+        Instance("a", "a"),
+        Instance("b", ""),
+        Instance("c:", "x"),
+        Instance("d", "1"),
+        Instance("d", "2"),
+        Instance("e", "y"),
+        Instance("e", "y"),
+    ]
     assert instance_defects(of) == [
-        ("same_as_input",), ("no_output",), ("ends_in_colon",), ("two_outputs",), ("two_outputs",), (), ("repeated_instance",),
-    ]  # fmt: skip
+        ("same_as_input",),
+        ("no_output",),
+        ("ends_in_colon",),
+        ("two_outputs",),
+        ("two_outputs",),
+        (),
+        ("repeated_instance",),
+    ]
 
 
 TASKS = (
@@ -129,13 +164,25 @@ def test_the_loop_by_hand(seeds: list[Seed], tmp_path: Path) -> None:
     ]
     # The common task is kept once; of answer 1, which was cut off, nothing is kept; "Draw it." breaks two rules.
     assert rows == [
-        (0, 0, "Tell", ""), (0, 1, "Say", ""), (0, 2, "Draw", "too_short forbidden_word"),
-        (1, 0, "Which", "cut_off"), (1, 1, "Say", "cut_off"), (1, 2, "Draw", "cut_off too_short forbidden_word"),
-        (2, 0, "Give", ""), (2, 1, "Say", ""), (2, 2, "Draw", "too_short forbidden_word"),
-        (3, 0, "Decide", ""), (3, 1, "Say", ""), (3, 2, "Draw", "too_short forbidden_word"),
-        (4, 0, "Write", ""), (4, 1, "Say", ""), (4, 2, "Draw", "too_short forbidden_word"),
-        (5, 0, "Compose", ""), (5, 1, "Say", ""), (5, 2, "Draw", "too_short forbidden_word"),
-    ]  # fmt: skip
+        (0, 0, "Tell", ""),
+        (0, 1, "Say", ""),
+        (0, 2, "Draw", "too_short forbidden_word"),
+        (1, 0, "Which", "cut_off"),
+        (1, 1, "Say", "cut_off"),
+        (1, 2, "Draw", "cut_off too_short forbidden_word"),
+        (2, 0, "Give", ""),
+        (2, 1, "Say", ""),
+        (2, 2, "Draw", "too_short forbidden_word"),
+        (3, 0, "Decide", ""),
+        (3, 1, "Say", ""),
+        (3, 2, "Draw", "too_short forbidden_word"),
+        (4, 0, "Write", ""),
+        (4, 1, "Say", ""),
+        (4, 2, "Draw", "too_short forbidden_word"),
+        (5, 0, "Compose", ""),
+        (5, 1, "Say", ""),
+        (5, 2, "Draw", "too_short forbidden_word"),
+    ]
     with_outputs = [row["text"] for row in made.rows if "\n" in row["text"]]
     assert len(with_outputs) == 1 + 5, (
         "the common task once, and each word's but that of the answer that was cut off"

@@ -43,9 +43,11 @@ def _tokenizer() -> Any:
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=["<|endoftext|>"], show_progress=False,
+        vocab_size=300,
+        special_tokens=["<|endoftext|>"],
+        show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )  # fmt: skip
+    )
     bpe.train_from_iterator([" ".join(WORDS)], trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|endoftext|>", bos_token="<|endoftext|>")
 
@@ -69,10 +71,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[
         return " ".join(rng.choice(WORDS, n))
 
     tasks = {
-        "quiz": [{"query": say(6), "choices": [say(2), say(4), say(3)], "gold": int(rng.integers(3))} for _ in range(11)],
-        "partial": [{"context_options": [say(3), say(5)], "continuation": say(4), "gold": 1} for _ in range(5)],
+        "quiz": [
+            {"query": say(6), "choices": [say(2), say(4), say(3)], "gold": int(rng.integers(3))}
+            for _ in range(11)
+        ],
+        "partial": [
+            {"context_options": [say(3), say(5)], "continuation": say(4), "gold": 1} for _ in range(5)
+        ],
         "word": [{"context": say(9), "continuation": say(1)} for _ in range(5)],
-    }  # fmt: skip
+    }
     for name, rows in tasks.items():
         (root / "snapshot" / name).mkdir(parents=True)
         (root / "snapshot" / name / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -96,9 +103,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
             results = lm_eval.simple_evaluate(
-                model=lm, tasks=[source.task for source in sources], num_fewshot=0,
-                bootstrap_iters=0, log_samples=True, task_manager=manager,
-            )  # fmt: skip
+                model=lm,
+                tasks=[source.task for source in sources],
+                num_fewshot=0,
+                bootstrap_iters=0,
+                log_samples=True,
+                task_manager=manager,
+            )
             assert results is not None
             samples = results.pop("samples")
             tracker.save_results_aggregated(results=results, samples=samples)

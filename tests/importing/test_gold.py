@@ -16,10 +16,14 @@ HERE = Path("samples.jsonl")
 def sample(target: str, best: int, acc: float | None, choices: str = "1 2 3", **more: Any) -> dict[str, Any]:
     words = choices.split()
     found = {
-        "doc_id": 0, "target": target, "doc": {},
-        "arguments": {f"gen_args_{n}": {"arg_0": "How many?", "arg_1": f" {word}"} for n, word in enumerate(words)},
+        "doc_id": 0,
+        "target": target,
+        "doc": {},
+        "arguments": {
+            f"gen_args_{n}": {"arg_0": "How many?", "arg_1": f" {word}"} for n, word in enumerate(words)
+        },
         "filtered_resps": [["-0.1" if n == best else "-5.0", "False"] for n in range(len(words))],
-    }  # fmt: skip
+    }
     return found | ({} if acc is None else {"acc": acc}) | more
 
 

@@ -49,8 +49,13 @@ def test_lm_evals_files_give_what_our_evaluator_gives(take: Import, tmp_path: Pa
     for run, scores in ours.items():
         record = found.records[run]
         for task, metric in (
-            ("quiz", "acc"), ("quiz", "acc_norm"), ("quiz", "prob"), ("quiz", "bpb"), ("partial", "acc"), ("word", "acc"),
-        ):  # fmt: skip
+            ("quiz", "acc"),
+            ("quiz", "acc_norm"),
+            ("quiz", "prob"),
+            ("quiz", "bpb"),
+            ("partial", "acc"),
+            ("word", "acc"),
+        ):
             assert record.scores[task][metric] == pytest.approx(scores.summary[task][metric], abs=1e-6)
             compared += 1
         items = {(r["task"], r["metric"], int(r["item"])): r["value"] for r in _items(found, run)}
@@ -115,19 +120,44 @@ def _edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda out: shutil.rmtree(out / "full" / "seed-1"), "1 of 4 runs are missing, first arm 'full', seed 1"),
-        (lambda out: (out / "full" / "seed-0").rename(out / "full" / "first"), "does not begin like '{arm}/seed-{seed}'"),
-        (lambda out: _edit(out / "full" / "seed-1", lambda c: c["results"].pop("word")), "arm 'full', seed 1: no acc of 'word'"),
-        (lambda out: _edit(out / "full" / "seed-1", lambda c: c["n-shot"].update(quiz=5)), "'quiz' is not the same everywhere: few-shot is"),
-        (lambda out: _edit(out / "full" / "seed-1", lambda c: c["task_hashes"].update(quiz="else")), "'quiz' is not the same everywhere: digest is"),
-        (lambda out: _edit(out / "full" / "seed-1", lambda c: c.pop("results")), "is not a result of lm-eval"),
-        (lambda out: next((out / "full").rglob("samples_quiz*")).write_text("{}"), "line 1: expected a sample of lm-eval"),
+        (
+            lambda out: shutil.rmtree(out / "full" / "seed-1"),
+            "1 of 4 runs are missing, first arm 'full', seed 1",
+        ),
+        (
+            lambda out: (out / "full" / "seed-0").rename(out / "full" / "first"),
+            "does not begin like '{arm}/seed-{seed}'",
+        ),
+        (
+            lambda out: _edit(out / "full" / "seed-1", lambda c: c["results"].pop("word")),
+            "arm 'full', seed 1: no acc of 'word'",
+        ),
+        (
+            lambda out: _edit(out / "full" / "seed-1", lambda c: c["n-shot"].update(quiz=5)),
+            "'quiz' is not the same everywhere: few-shot is",
+        ),
+        (
+            lambda out: _edit(out / "full" / "seed-1", lambda c: c["task_hashes"].update(quiz="else")),
+            "'quiz' is not the same everywhere: digest is",
+        ),
+        (
+            lambda out: _edit(out / "full" / "seed-1", lambda c: c.pop("results")),
+            "is not a result of lm-eval",
+        ),
+        (
+            lambda out: next((out / "full").rglob("samples_quiz*")).write_text("{}"),
+            "line 1: expected a sample of lm-eval",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_fault_in_the_folders_is_named(
-    take: Import, tmp_path: Path, written: Written, spoil: Callable[[Path], None], said: str,
+    take: Import,
+    tmp_path: Path,
+    written: Written,
+    spoil: Callable[[Path], None],
+    said: str,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     shutil.copytree(written[0], tmp_path / "out")
     spoil(tmp_path / "out")
     assert take("results.lm_eval=[out]", "results.primary=acc") == 2
@@ -185,7 +215,10 @@ def test_points_of_a_run_make_a_curve(take: Import, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("full,1,quiz,acc,0.74,on,on", "full,0,quiz,acc,0.74,on,on"), "line 3 repeats line 2: arm 'full', seed 0"),
+        (
+            ("full,1,quiz,acc,0.74,on,on", "full,0,quiz,acc,0.74,on,on"),
+            "line 3 repeats line 2: arm 'full', seed 0",
+        ),
         (("full,1,quiz,acc,0.74,on,on\n", ""), "1 of 6 runs are missing, first arm 'full', seed 1"),
         (("0.74", "n/a"), "line 3: score must be a finite number, got 'n/a'"),
         (("full,1", "full,one"), "line 3: seed must be a finite number, got 'one'"),
@@ -195,7 +228,7 @@ def test_points_of_a_run_make_a_curve(take: Import, tmp_path: Path) -> None:
         (("acc", "wisdom"), "which way is 'wisdom' better?"),
         (("acc,0.74", "prob,0.74"), "choose the headline's metric; there: acc, prob"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_in_a_csv_is_named(
     take: Import, tmp_path: Path, change: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

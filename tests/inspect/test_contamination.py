@@ -46,8 +46,9 @@ def test_items_and_places(here: Path, capsys: pytest.CaptureFixture[str], method
     folder = Path("studies/small/contamination")
     rows = list(csv.DictReader((folder / "contamination.csv").read_text().splitlines()))
     assert [(row["task"], row["item"], row["row"], row["url"]) for row in rows] == [
-        ("geo", "test-1", "1", "https://a.example/1"), ("geo", "test-1", "2", "https://a.example/2"),
-    ]  # fmt: skip
+        ("geo", "test-1", "1", "https://a.example/1"),
+        ("geo", "test-1", "2", "https://a.example/2"),
+    ]
     assert "Quiz \\| How many small islands" in (folder / "contamination.md").read_text()
 
 

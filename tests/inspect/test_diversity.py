@@ -60,8 +60,15 @@ def test_compression_is_of_the_first_bytes_and_sees_repeats_far_apart() -> None:
 
 def corpus(words: int, pages: int, seed: int) -> list[Document]:
     letters = random.Random(seed)
-    return [Document(" ".join(f"w{'abcdefghij'[letters.randrange(10)]}{letters.choice('klmnopqrst')}" for _ in range(words)),
-                     url=f"u{seed}/{i}") for i in range(pages)]  # fmt: skip
+    return [
+        Document(
+            " ".join(
+                f"w{'abcdefghij'[letters.randrange(10)]}{letters.choice('klmnopqrst')}" for _ in range(words)
+            ),
+            url=f"u{seed}/{i}",
+        )
+        for i in range(pages)
+    ]
 
 
 def test_every_point_is_measured_at_the_same_size(make_pool: Any, store: Store) -> None:

@@ -82,8 +82,11 @@ def test_small_languages_stand_together() -> None:
     languages = ["en"] * 6 + ["de"] * 5 + ["cs", "it"]
     found = groups([Gold(str(n), "human", language, "x") for n, language in enumerate(languages)])
     assert {key: len(places) for key, places in found.items()} == {
-        ("human", "all"): 13, ("human", "en"): 6, ("human", "de"): 5, ("human", "2 others"): 2,
-    }  # fmt: skip
+        ("human", "all"): 13,
+        ("human", "en"): 6,
+        ("human", "de"): 5,
+        ("human", "2 others"): 2,
+    }
 
 
 @pytest.fixture

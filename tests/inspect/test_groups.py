@@ -37,8 +37,12 @@ def labels(grouping: Grouping) -> list[str]:
 def test_quantile_bins_are_even_named_by_their_ends_and_keep_ties_together() -> None:
     even = quantile_bins(np.arange(1, 101), "bytes")
     assert even.names == (
-        "1 to 20 bytes", "21 to 40 bytes", "41 to 60 bytes", "61 to 80 bytes", "81 to 100 bytes",
-    )  # fmt: skip
+        "1 to 20 bytes",
+        "21 to 40 bytes",
+        "41 to 60 bytes",
+        "61 to 80 bytes",
+        "81 to 100 bytes",
+    )
     assert np.bincount(even.code).tolist() == [20] * 5
     assert labels(quantile_bins(np.array([7, 7, 7, 7, 7, 7, 7, 7, 7, 9]))) == ["7"] * 9 + ["9"]
     assert labels(quantile_bins(np.array([3.0, np.nan]))) == ["3", "(none)"]
@@ -47,10 +51,15 @@ def test_quantile_bins_are_even_named_by_their_ends_and_keep_ties_together() -> 
 
 def test_pool_columns_and_metadata(make_pool: Any, store: Store) -> None:
     pages = [
-        Document(f"text {i}", url=f"https://h{i % 2}.example/{i}", source="crawl", language="en" if i else "",
-                 metadata={"score": i / 7, "kind_of_page": "news"} if i < 30 else {})
+        Document(
+            f"text {i}",
+            url=f"https://h{i % 2}.example/{i}",
+            source="crawl",
+            language="en" if i else "",
+            metadata={"score": i / 7, "kind_of_page": "news"} if i < 30 else {},
+        )
         for i in range(40)
-    ]  # fmt: skip
+    ]
     found = pool_groupings(make_pool(store, pages), ["host", "language", "score", "kind_of_page", "length"])
     assert set(found) == {"host", "language", "score", "kind_of_page"}  # length depends on the stage
     assert labels(found["host"])[:3] == ["h0.example", "h1.example", "h0.example"]

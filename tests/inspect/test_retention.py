@@ -19,8 +19,10 @@ def test_counts_by_hand() -> None:
     keep = np.array([1, 1, 0, 0, 1, 0, 1, 1], dtype=bool)
     lines = retention("stage", "host", grouping, keep, least=2)
     assert [(line.group, line.before, line.kept) for line in lines] == [
-        ("a", 4, 3), ("b", 2, 0), ("(2 groups below 2)", 2, 2),
-    ]  # fmt: skip
+        ("a", 4, 3),
+        ("b", 2, 0),
+        ("(2 groups below 2)", 2, 2),
+    ]
     assert [line.overall for line in lines] == [5 / 8] * 3
     assert lines[0].share == 0.75 and lines[0].ratio == 0.75 / 0.625 and lines[1].ratio == 0.0
     # b: of the 28 ways to choose 2 of 8 documents, 3 choose none of the 5 kept ones.

@@ -112,8 +112,11 @@ def test_of_a_large_bucket_the_documents_of_low_rank_are_taken() -> None:
 def test_clusters_and_the_pairs_within_them() -> None:
     labels = cluster_labels(np.array([0, 1, 4]), np.array([1, 2, 5]), 7)  # 0-1-2, 3, 4-5, 6
     assert [np.flatnonzero(labels == label).tolist() for label in dict.fromkeys(labels.tolist())] == [
-        [0, 1, 2], [3], [4, 5], [6],
-    ]  # fmt: skip
+        [0, 1, 2],
+        [3],
+        [4, 5],
+        [6],
+    ]
     assert pairs_within(labels) == 3 + 1
 
 

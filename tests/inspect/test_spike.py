@@ -58,9 +58,14 @@ def test_every_count_is_what_was_planted(store: Store, keep: str) -> None:
     copies_left = counts(outcome["pii", "exact_copies"])[1]
     assert counts(outcome["minhash_dedup", NOT_PLANTED]) == (0, 60 + 10 - copies_left)
     assert (copies_left == 0) == (keep == "first")
-    assert [counts(outcome[WHOLE, kind]) for kind in ("exact_copies", "near_copies", "foreign", "emails")] == [
-        (10, 10), (10, 10), (10, 10), (0, 10),
-    ]  # fmt: skip
+    assert [
+        counts(outcome[WHOLE, kind]) for kind in ("exact_copies", "near_copies", "foreign", "emails")
+    ] == [
+        (10, 10),
+        (10, 10),
+        (10, 10),
+        (0, 10),
+    ]
     assert counts(outcome[WHOLE, NOT_PLANTED]) == (0, 60)
     gone = {key: (one.gone.hits, one.gone.total) for key, one in outcome.items() if one.kind == "emails"}
     assert gone["minhash_dedup", "emails"] == (0, 10)
@@ -85,7 +90,9 @@ def test_what_stays_of_boilerplate_in_pages(store: Store) -> None:
     assert left_out["extraction", "boilerplate"].n_before == 0, "pages are not compared with texts by length"
 
 
-def test_the_command_writes_page_and_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_the_command_writes_page_and_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [
         json.dumps({"text": prose(number), "url": f"https://a.example/{number}"}) for number in range(60)

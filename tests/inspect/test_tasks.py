@@ -19,18 +19,29 @@ def test_items_chance_direction_and_digest_are_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tasks = {
-        "quiz": [{"query": "q", "choices": ["a", "b", "c"], "gold": 0}, {"query": "r", "choices": ["a", "b"], "gold": 1}],
+        "quiz": [
+            {"query": "q", "choices": ["a", "b", "c"], "gold": 0},
+            {"query": "r", "choices": ["a", "b"], "gold": 1},
+        ],
         "word": [{"context": "one", "continuation": "two"}] * 3,
-    }  # fmt: skip
+    }
     for name, items in tasks.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "test.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (tmp_path / "held.txt").write_text("one\n\ntwo")
-    status = main([
-        "inspect", "tasks", "pool=warc", "pool.paths=[none]", "evaluate=smooth", f"evaluate.snapshot={tmp_path}",
-        "evaluate.tasks=[quiz,word,lm_eval:piqa@5]", f"evaluate.heldout={tmp_path / 'held.txt'}",
-        "evaluate.chance={piqa@5: 0.5}",
-    ])  # fmt: skip
+    status = main(
+        [
+            "inspect",
+            "tasks",
+            "pool=warc",
+            "pool.paths=[none]",
+            "evaluate=smooth",
+            f"evaluate.snapshot={tmp_path}",
+            "evaluate.tasks=[quiz,word,lm_eval:piqa@5]",
+            f"evaluate.heldout={tmp_path / 'held.txt'}",
+            "evaluate.chance={piqa@5: 0.5}",
+        ]
+    )
     assert status == 0
     rows = rows_of(capsys.readouterr().out)
     (quiz, word) = read_snapshot(tmp_path, ["quiz", "word"])

@@ -34,10 +34,19 @@ def small(tmp_path: Path) -> list[str]:
     (tmp_path / "tasks" / "herons").mkdir(parents=True)
     (tmp_path / "tasks" / "herons" / "test.jsonl").write_text(json.dumps(ITEM) + "\n")
     return [
-        "study.name=small", "pool=files", f"pool.paths=[{tmp_path / 'pages.jsonl'}]", "recipe=gopher", "workers=1",
-        "evaluate=smooth", f"evaluate.snapshot={tmp_path / 'tasks'}", "evaluate.tasks=[herons]", "evaluate.aggregate=null",
-        "tokenizer.vocab_size=300", "stages.language.enabled=false", "stages.gopher_repetition.enabled=false",
-    ]  # fmt: skip
+        "study.name=small",
+        "pool=files",
+        f"pool.paths=[{tmp_path / 'pages.jsonl'}]",
+        "recipe=gopher",
+        "workers=1",
+        "evaluate=smooth",
+        f"evaluate.snapshot={tmp_path / 'tasks'}",
+        "evaluate.tasks=[herons]",
+        "evaluate.aggregate=null",
+        "tokenizer.vocab_size=300",
+        "stages.language.enabled=false",
+        "stages.gopher_repetition.enabled=false",
+    ]
 
 
 def more(name: str, folder: Path) -> list[str]:
@@ -100,10 +109,14 @@ def main(config):
         ("Says a word.", "print('word')", "must end with an example"),
         ("", "print('word')", "has no docstring"),
         ("Nothing. Example: ablate inspect v.py", "pass", "prints nothing"),
-        ("Litters. Example: ablate inspect v.py", "print(1); Path('litter.txt').write_text('x')", "leaves files in the folder"),
+        (
+            "Litters. Example: ablate inspect v.py",
+            "print(1); Path('litter.txt').write_text('x')",
+            "leaves files in the folder",
+        ),
         ("Fails. Example: ablate inspect v.py", "return 1", "ends with status 1"),
     ],
-)  # fmt: skip
+)
 def test_a_view_that_breaks_it_fails(
     said_of_it: str, body: str, message: str, small: list[str], tmp_path: Path
 ) -> None:

@@ -148,9 +148,13 @@ def test_a_dose_is_decided_anew_and_measured_once(
 ) -> None:
     factors = "design.factors={gopher_quality: {min_words: {from: 0, to: 200, points: 5}}}"
     fixed = (
-        "design=dose", factors, "inspect.sample_bytes=5000", "stages.minhash_dedup.enabled=false",
-        "stages.gopher_quality.min_stop_words=0", "stages.gopher_quality.min_alpha_words=0",
-    )  # fmt: skip
+        "design=dose",
+        factors,
+        "inspect.sample_bytes=5000",
+        "stages.minhash_dedup.enabled=false",
+        "stages.gopher_quality.min_stop_words=0",
+        "stages.gopher_quality.min_alpha_words=0",
+    )
     measured = []
     inner = GopherQuality.measure_many
 
@@ -185,13 +189,21 @@ def test_a_dose_is_decided_anew_and_measured_once(
         ("audit", ["inspect.by=[]"], "inspect.by is empty"),
         ("dose", [], "which is no number; a dose needs values"),
         ("audit", ["inspect.min_group=0"], "inspect.min_group must be 1 or more, got 0"),
-        ("duplicates", ["inspect.stage=minhash"], "no enabled deduplication 'minhash': did you mean 'minhash_dedup'?"),
+        (
+            "duplicates",
+            ["inspect.stage=minhash"],
+            "no enabled deduplication 'minhash': did you mean 'minhash_dedup'?",
+        ),
         ("duplicates", ["stages.minhash_dedup.enabled=false"], "no deduplication is enabled"),
         ("duplicates", ["inspect.subsample=1"], "inspect.subsample must be 2 or more, got 1"),
         ("duplicates", ["pool.limit=2", "stages.gopher_quality.enabled=false"], None),
-        ("duplicates", ["pool.limit=1", "stages.gopher_quality.enabled=false"], "1 document reaches it; two are needed"),
+        (
+            "duplicates",
+            ["pool.limit=1", "stages.gopher_quality.enabled=false"],
+            "1 document reaches it; two are needed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(
     ablate: Run, capsys: pytest.CaptureFixture[str], view: str, more: list[str], said: str | None
 ) -> None:

@@ -176,19 +176,29 @@ class Handler(BaseHTTPRequestHandler):
             if body.get("thinking") != {"type": "disabled"}:  # the models think unless they are told not to
                 content.insert(0, {"type": "thinking", "thinking": "Score: 0", "signature": "c2ln"})
             said = {
-                "id": "msg_01", "type": "message", "role": "assistant", "model": body["model"], "content": content,
-                "stop_reason": "end_turn", "stop_sequence": None, "stop_details": None,
-            }  # fmt: skip
+                "id": "msg_01",
+                "type": "message",
+                "role": "assistant",
+                "model": body["model"],
+                "content": content,
+                "stop_reason": "end_turn",
+                "stop_sequence": None,
+                "stop_details": None,
+            }
         elif self.path == "/v1/chat/completions":
             usage = {
-                "prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS,
+                "prompt_tokens": INPUT_TOKENS,
+                "completion_tokens": OUTPUT_TOKENS,
                 "total_tokens": INPUT_TOKENS + OUTPUT_TOKENS,
-            }  # fmt: skip
+            }
             message = {"role": "assistant", "content": text}
             said = {
-                "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+                "id": "chatcmpl-1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": body["model"],
                 "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            }  # fmt: skip
+            }
         else:
             self.send(404, {"error": {"message": f"no route {self.path}"}})
             return
@@ -254,9 +264,17 @@ def tiny_model(tmp_path: Path) -> Path:
     )
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(WORDS), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=None, initializer_range=0.5,
-    )  # fmt: skip
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+        initializer_range=0.5,
+    )
     path = tmp_path / "model"
     LlamaForCausalLM(config).save_pretrained(path)
     fast.save_pretrained(path)

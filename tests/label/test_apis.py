@@ -47,9 +47,10 @@ def test_messages_api_as_documented(server: Any) -> None:
     assert request.headers["content-type"] == "application/json"
     question = RUBRIC.read_text().replace("{text}", DOCUMENT.text)
     assert request.body == {
-        "model": "some-model", "max_tokens": 77,
+        "model": "some-model",
+        "max_tokens": 77,
         "messages": [{"role": "user", "content": question}],
-    }  # fmt: skip
+    }
 
 
 def test_the_configured_teacher_asks_without_thinking_and_reads_past_it(server: Any) -> None:
@@ -219,12 +220,16 @@ def test_a_refusal_without_words_is_an_answer(server: Any) -> None:
 
 
 ODD_USAGE: list[Any] = [
-    "12", ["12"], None, True, {"prompt_tokens": "12", "completion_tokens": 1, "input_tokens": "12", "output_tokens": 1},
+    "12",
+    ["12"],
+    None,
+    True,
+    {"prompt_tokens": "12", "completion_tokens": 1, "input_tokens": "12", "output_tokens": 1},
     *(
         {name: value for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")}
         for value in (-5, 1.5, 1e308, float("nan"), float("inf"), 10**30, [1], {}, True)
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("usage", ODD_USAGE, ids=ascii)
@@ -266,13 +271,17 @@ def test_answers_bought_before_are_found_again() -> None:
     sent = {"server": "https://api.anthropic.com/v1/messages", "extra": {"thinking": {"type": "disabled"}}}
     claude = Anthropic(model="m", extra={"thinking": {"type": "disabled"}})
     assert Rubric().identity(claude) == {
-        "teacher": "anthropic", "model": "m", "prompt": digest([template, 4000, 400, sent]),
-    }  # fmt: skip
+        "teacher": "anthropic",
+        "model": "m",
+        "prompt": digest([template, 4000, 400, sent]),
+    }
     sent = {"server": "http://a/v1/chat/completions", "temperature": 0.0, "extra": {}}
     served = OpenAICompatible(model="m", base_url="http://a/v1")
     assert Rubric().identity(served) == {
-        "teacher": "openai_compatible", "model": "m", "prompt": digest([template, 4000, 400, sent]),
-    }  # fmt: skip
+        "teacher": "openai_compatible",
+        "model": "m",
+        "prompt": digest([template, 4000, 400, sent]),
+    }
 
 
 def test_a_prompt_needs_a_place_for_the_document(tmp_path: Path) -> None:

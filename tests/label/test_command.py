@@ -41,9 +41,18 @@ def overrides(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> l
         "recipe:\n  name: plain\n  order: null\n"
     )
     return [
-        "--config-dir", "conf", "recipe=plain", "pool=files", "pool.paths=[texts.jsonl]", "study.name=edu", "workers=1",
-        f"teacher.base_url={server.url}", "teacher.wait_s=0.01", "teacher.concurrency=3", "label.sample=1000",
-    ]  # fmt: skip
+        "--config-dir",
+        "conf",
+        "recipe=plain",
+        "pool=files",
+        "pool.paths=[texts.jsonl]",
+        "study.name=edu",
+        "workers=1",
+        f"teacher.base_url={server.url}",
+        "teacher.wait_s=0.01",
+        "teacher.concurrency=3",
+        "label.sample=1000",
+    ]
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -109,9 +118,12 @@ def test_what_is_wrong_is_said(
 
 
 def test_a_missing_key_is_said_before_the_pool_is_read(
-    server: Any, overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    server: Any,
+    overrides: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert main(["label", *overrides]) == 2
     assert "Set the environment variable ANTHROPIC_API_KEY" in capsys.readouterr().err

@@ -69,8 +69,14 @@ def test_faults_on_the_way_cost_attempts_not_labels(
     server: Any, tmp_path: Path, documents: Documents
 ) -> None:
     server.faults.extend(
-        [server.status(529), server.truncated, server.malformed, server.status(429, retry_after="0.1"), server.misshapen]
-    )  # fmt: skip
+        [
+            server.status(529),
+            server.truncated,
+            server.malformed,
+            server.status(429, retry_after="0.1"),
+            server.misshapen,
+        ]
+    )
     made = label_documents(documents(12), teacher(server, retries=6), tmp_path)
     assert None not in made.scores and not made.failures
     assert len(server.requests) == 12 + 5
@@ -200,11 +206,15 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"key": "a", "text": null}', b'{"key": "a", "text": "Score: 1", "more": 1}', b'{"text": "Score: 1"}', b"[]",
-        b'{"key": "a", "text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"key": ["a"], "text": "Score: 1"}',
+        b'{"key": "a", "text": null}',
+        b'{"key": "a", "text": "Score: 1", "more": 1}',
+        b'{"text": "Score: 1"}',
+        b"[]",
+        b'{"key": "a", "text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"key": ["a"], "text": "Score: 1"}',
     ],
     ids=["null", "more", "no key", "list", "deep", "listed key"],
-)  # fmt: skip
+)
 def test_whatever_a_line_holds_it_is_named(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "answers.jsonl").write_bytes(line + b"\n")
     with pytest.raises(DataError, match=r"answers\.jsonl, line 1 is damaged"), open_journal(tmp_path):

@@ -33,10 +33,26 @@ def test_a_stated_score_is_found(answer: str, score: float) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        "", "I cannot rate this.", "Score:", "Score: high", "Score: 6", "Score: -1", "Score: 3.5", "Score: 3,5",
-        "Score: 3-4", "Score: 3 – 4", "Score: 3 to 4", "Score: 3 or 4", "Score: 4/10", "Score: 8 out of 10",
-        "Score: 42", "There are 3 good points", "7", "35", "Score: 2, then again\nScore: maybe 9\nScore: 9",
+        "",
+        "I cannot rate this.",
+        "Score:",
+        "Score: high",
+        "Score: 6",
+        "Score: -1",
+        "Score: 3.5",
+        "Score: 3,5",
+        "Score: 3-4",
+        "Score: 3 – 4",
+        "Score: 3 to 4",
+        "Score: 3 or 4",
+        "Score: 4/10",
+        "Score: 8 out of 10",
+        "Score: 42",
+        "There are 3 good points",
+        "7",
+        "35",
+        "Score: 2, then again\nScore: maybe 9\nScore: 9",
     ],
-)  # fmt: skip
+)
 def test_nothing_is_invented(answer: str) -> None:
     assert parse_score(answer) is None

@@ -37,9 +37,17 @@ def imported(folder: Path, name: str = "theirs", shift: float = 0.0) -> Path:
     (folder / "in.csv").write_text("\n".join(lines), encoding="utf-8")
     study = folder / name
     write_study(
-        read_csv(folder / "in.csv", {}, {}), study, name=name, title=name, question="", primary=None, aggregate=None,
-        reference="full", allow_missing=False, replan=False,
-    )  # fmt: skip
+        read_csv(folder / "in.csv", {}, {}),
+        study,
+        name=name,
+        title=name,
+        question="",
+        primary=None,
+        aggregate=None,
+        reference="full",
+        allow_missing=False,
+        replan=False,
+    )
     write_report(load_study(study))
     return study
 
@@ -60,8 +68,12 @@ def test_opening_needs_neither_torch_nor_hydra_nor_scipy(tmp_path: Path) -> None
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     assert run.stdout.strip() == "[]"
 
 

@@ -41,12 +41,17 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
         path = tmp_path / "page.html"
         path.write_text(html_page(studies), encoding="utf-8")
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            offline=True,
             permissions=["clipboard-read", "clipboard-write"],
-        )  # fmt: skip
+        )
         contexts.append(context)
         found = Opened(context.new_page())
-        found.page.on("console", lambda message: found.said.append(message.text) if message.type in ("error", "warning") else None)  # fmt: skip
+        found.page.on(
+            "console",
+            lambda message: found.said.append(message.text) if message.type in ("error", "warning") else None,
+        )
         found.page.on("pageerror", lambda error: found.said.append(str(error)))
         found.page.on("dialog", lambda dialog: (found.said.append(dialog.message), dialog.dismiss()))
         found.page.on("request", lambda request: found.asked.append(request.url))

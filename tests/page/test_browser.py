@@ -116,7 +116,10 @@ def test_the_numbers_on_the_page_are_those_of_effects_csv(opened: Any) -> None:
         ):
             shown = row.locator(f'td[data-value="{column}"]').inner_text()
             assert shown.replace("\u2212", "-") == expected[column], column
-        assert row.locator('td[data-value="gain"]').inner_text().replace("\u2212", "-") == f"{-float(expected['estimate']):g}"  # fmt: skip
+        assert (
+            row.locator('td[data-value="gain"]').inner_text().replace("\u2212", "-")
+            == f"{-float(expected['estimate']):g}"
+        )
         assert row.locator('td[data-value="verdict"]').inner_text() == expected["verdict"]
 
 
@@ -148,7 +151,11 @@ def test_the_keyboard_reaches_every_stage_and_escape_lets_go(opened: Any) -> Non
     reached = []
     for _ in range(60):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.dataset.focus || document.activeElement.id || document.activeElement.textContent"))  # fmt: skip
+        reached.append(
+            page.evaluate(
+                "document.activeElement.dataset.focus || document.activeElement.id || document.activeElement.textContent"
+            )
+        )
         if reached[-1] == f"stage/{STAGES[-1]}":
             break
     assert [f"stage/{stage}" for stage in STAGES] == [name for name in reached if name.startswith("stage/")]
@@ -192,7 +199,9 @@ def test_it_prints_light_whole_and_without_controls(opened: Any) -> None:
         box.inner_text().strip() for box in page.locator("section.panel:visible .body").all()
     )  # none waits to be seen
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-    widest = page.evaluate("Math.max(...[...document.querySelectorAll('svg')].map((svg) => svg.getBoundingClientRect().right))")  # fmt: skip
+    widest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('svg')].map((svg) => svg.getBoundingClientRect().right))"
+    )
     assert widest <= 720
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.pdf(format="A4", print_background=True).startswith(b"%PDF")
@@ -218,7 +227,9 @@ def test_foreign_names_stay_text_everywhere(opened: Any) -> None:
     assert found.said == [] and found.asked == []
     assert "taken" not in page.title() or "onerror" in page.title()  # as text of the title at most
     assert page.locator("img, iframe, object, embed").count() == 0
-    assert page.locator("script").count() == page.evaluate("document.querySelectorAll('body > script').length")  # fmt: skip
+    assert page.locator("script").count() == page.evaluate(
+        "document.querySelectorAll('body > script').length"
+    )
     assert page.locator("#gains button.row bdi").first.text_content() == HOSTILE
     assert page.locator("#matrix thead bdi").nth(1).text_content() == HOSTILE
     assert HOSTILE in (page.locator("#runs .failure p").first.text_content() or "")

@@ -94,7 +94,10 @@ def test_a_page_runs_only_what_its_policy_names_by_digest() -> None:
 def test_a_page_names_no_place_outside_of_itself() -> None:
     shell = (build.SOURCE / "shell.html").read_text(encoding="utf-8")
     ours = shell + build.script() + (build.SOURCE / "style.css").read_text(encoding="utf-8")
-    assert not re.search(r"https?://|@import|url\(|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", ours)  # fmt: skip
+    assert not re.search(
+        r"https?://|@import|url\(|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function",
+        ours,
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)

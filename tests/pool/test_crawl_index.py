@@ -36,11 +36,18 @@ def crawl(tmp_path: Path) -> list[Row]:
         with path.open("wb") as out:
             for number in range(100 * file, 100 * file + 100):
                 member = gzip.compress(page(number))
-                rows.append({
-                    "url": f"https://a.example/{number}", "url_host_name": f"{number // 4}.example", "content_digest": f"D{number // 2}",
-                    "fetch_status": 200, "content_mime_detected": "text/html", "warc_filename": name,
-                    "warc_record_offset": out.tell(), "warc_record_length": len(member),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "url": f"https://a.example/{number}",
+                        "url_host_name": f"{number // 4}.example",
+                        "content_digest": f"D{number // 2}",
+                        "fetch_status": 200,
+                        "content_mime_detected": "text/html",
+                        "warc_filename": name,
+                        "warc_record_offset": out.tell(),
+                        "warc_record_length": len(member),
+                    }
+                )
                 out.write(member)
     return rows
 

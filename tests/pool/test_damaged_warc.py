@@ -40,9 +40,15 @@ def text(number: int) -> str:
 
 
 def record(
-    number: int, *, length: str | None = None, kind: str = "response", newline: bytes = b"\r\n",
-    version: str = "WARC/1.0", digest: bool = False, extra: str = "",
-) -> bytes:  # fmt: skip
+    number: int,
+    *,
+    length: str | None = None,
+    kind: str = "response",
+    newline: bytes = b"\r\n",
+    version: str = "WARC/1.0",
+    digest: bool = False,
+    extra: str = "",
+) -> bytes:
     """One record with a page of its own; `length` is what its Content-Length says instead of the truth."""
     block = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{text(number)}".encode()
     head = f"{version}\r\nWARC-Type: {kind}\r\nWARC-Target-URI: http://x.example/{number}\r\n{extra}"
@@ -112,9 +118,20 @@ def read(tmp_path: Path, data: bytes, name: str = "a.warc") -> tuple[list[int], 
         (b"JUNK/9.9\r\nfoo: bar\r\nContent-Length: 5\r\n\r\nhello\r\n\r\n", "no WARC header"),
         (b"\0" * 512, "no WARC header"),
     ],
-    ids=["far too long", "too long", "too short", "no length", "negative", "no number", "huge", "no version",
-         "no blank line", "junk", "zeros"],
-)  # fmt: skip
+    ids=[
+        "far too long",
+        "too long",
+        "too short",
+        "no length",
+        "negative",
+        "no number",
+        "huge",
+        "no version",
+        "no blank line",
+        "junk",
+        "zeros",
+    ],
+)
 def test_a_bad_record_costs_itself_and_is_named_with_its_bytes(
     tmp_path: Path, packing: str, bad: bytes, reason: str | None
 ) -> None:

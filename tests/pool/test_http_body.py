@@ -127,11 +127,20 @@ def test_chunks_of_a_page_that_go_wrong_are_an_error() -> None:
 @pytest.mark.parametrize(
     ("line", "status"),
     [
-        ("HTTP/1.1 200 OK", 200), ("HTTP/1.0 200", 200), ("HTTP/2 200", 200), ("HTTP/2.0 200 ", 200), ("HTTP/3 404", 404),
-        ("HTTP/0.9 200 OK", 200), ("ICY 200 OK", 200), ("http/1.1 200 ok", 200), ("HTTP/1.1  301  Moved", 301),
-        ("HTTP 200 OK", 200), ("HTTP/1.1\t200\tOK", 200), ("HTTP/1.1 503 Trop tôt", 503),
+        ("HTTP/1.1 200 OK", 200),
+        ("HTTP/1.0 200", 200),
+        ("HTTP/2 200", 200),
+        ("HTTP/2.0 200 ", 200),
+        ("HTTP/3 404", 404),
+        ("HTTP/0.9 200 OK", 200),
+        ("ICY 200 OK", 200),
+        ("http/1.1 200 ok", 200),
+        ("HTTP/1.1  301  Moved", 301),
+        ("HTTP 200 OK", 200),
+        ("HTTP/1.1\t200\tOK", 200),
+        ("HTTP/1.1 503 Trop tôt", 503),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 def test_status_lines_old_and_new(line: str, status: int, end: str) -> None:
     head = f"{line}{end}CONTENT-TYPE:{end} text/HTML;{end}\tCharset='ISO-8859-2'{end}X: café{end}no field{end}{end}"
@@ -158,10 +167,14 @@ def test_an_answer_without_a_header_and_a_status_that_is_none() -> None:
         (["text/plain", "text/html; charset=big5"], ("text/html", "big5")),
         (["text/html; charset=big5", "text/html"], ("text/html", "big5")),
         (["text/html, text/plain"], ("text/plain", None)),
-        (["*/*"], ("", None)), (["html"], ("", None)), ([""], ("", None)), ([], ("", None)),
-        (["application/unknown"], ("", None)), (["text/html", "bogus"], ("text/html", None)),
+        (["*/*"], ("", None)),
+        (["html"], ("", None)),
+        ([""], ("", None)),
+        ([], ("", None)),
+        (["application/unknown"], ("", None)),
+        (["text/html", "bogus"], ("text/html", None)),
     ],
-)  # fmt: skip
+)
 def test_media_types_of_any_case_and_number(values: list[str], expected: tuple[str, str | None]) -> None:
     """Several fields: WHATWG Fetch, 3.5, "extract a MIME type"."""
     assert media_type(values) == expected
@@ -170,10 +183,18 @@ def test_media_types_of_any_case_and_number(values: list[str], expected: tuple[s
 @pytest.mark.parametrize(
     ("body", "markup"),
     [
-        (b"\xef\xbb\xbf\n <!DOCTYPE HTML>", True), (b"<html>", True), (b"<!-- x -->", True), (b"<p>one", True), (b"<A HREF=x>", True),
-        (b"<abc>", False), (b"plain <p>", False), (b"", False), (b"<?xml version='1.0'?>", False), (b"{}", False),
+        (b"\xef\xbb\xbf\n <!DOCTYPE HTML>", True),
+        (b"<html>", True),
+        (b"<!-- x -->", True),
+        (b"<p>one", True),
+        (b"<A HREF=x>", True),
+        (b"<abc>", False),
+        (b"plain <p>", False),
+        (b"", False),
+        (b"<?xml version='1.0'?>", False),
+        (b"{}", False),
     ],
-)  # fmt: skip
+)
 def test_pages_that_do_not_say_what_they_are(body: bytes, markup: bool) -> None:
     """WHATWG MIME Sniffing, 7.1."""
     assert is_markup(body) is markup

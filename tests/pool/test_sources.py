@@ -56,8 +56,11 @@ def test_pages_are_read_and_everything_else_is_skipped_with_a_reason(tmp_path: P
         ("plain", "text", "https://a.example/p"),
     ]
     assert [s.reason.split(":")[0] for s in skipped] == [
-        "content type image/png", "status 404", f"larger than {MAX_DOCUMENT_BYTES:,} bytes", f"larger than {MAX_DOCUMENT_BYTES:,} bytes",
-    ]  # fmt: skip
+        "content type image/png",
+        "status 404",
+        f"larger than {MAX_DOCUMENT_BYTES:,} bytes",
+        f"larger than {MAX_DOCUMENT_BYTES:,} bytes",
+    ]
     assert skipped[0].offset == len(parts[0]), "the offset is where the record begins in the file"
 
 
@@ -152,9 +155,11 @@ def test_a_file_that_is_named_is_read_or_refused_and_one_beside_others_is_listed
     documents, skipped = split(Files(paths=[str(tmp_path)]).documents())
     assert [d.text for d in documents] == ["one", "two"]
     assert [(s.file, s.reason.split("(")[0]) for s in skipped] == [
-        ("c.md", "not read "), ("d.jsonl", "not read "),
-        ("b.json.gz", "no text in field 'text': known: "), ("b.json.gz", "no text in field 'text': known: "),
-    ]  # fmt: skip
+        ("c.md", "not read "),
+        ("d.jsonl", "not read "),
+        ("b.json.gz", "no text in field 'text': known: "),
+        ("b.json.gz", "no text in field 'text': known: "),
+    ]
     for named in ("c.md", "d.jsonl", "nothing", ""):
         with pytest.raises(DataError, match="paths"):
             list(Files(paths=[str(tmp_path / "a.JSONL.GZ"), named and str(tmp_path / named)]).documents())
@@ -174,9 +179,12 @@ def test_hidden_files_are_no_documents(tmp_path: Path, monkeypatch: Any) -> None
         documents, skipped = split(Files(paths=[path]).documents())
         assert [d.text for d in documents] == ["a.jsonl", "b.jsonl"]
         assert sorted((s.file, s.reason) for s in skipped) == [
-            ("._a.jsonl", "not read (hidden)"), (".a.jsonl", "not read (hidden)"), ("a.jsonl", "not read (hidden)"),
-            ("b.zip/__MACOSX/._b.jsonl", "not read (hidden)"), ("b.zip/__MACOSX/b.txt", "not read (hidden)"),
-        ]  # fmt: skip
+            ("._a.jsonl", "not read (hidden)"),
+            (".a.jsonl", "not read (hidden)"),
+            ("a.jsonl", "not read (hidden)"),
+            ("b.zip/__MACOSX/._b.jsonl", "not read (hidden)"),
+            ("b.zip/__MACOSX/b.txt", "not read (hidden)"),
+        ]
     documents, _ = split(Files(paths=["../.a.jsonl", "."]).documents())
     assert [d.text for d in documents] == [".a.jsonl", ".git/a.jsonl"], (
         "a file or folder that is named is read"

@@ -159,7 +159,7 @@ def test_scripts_and_short_paragraphs_of_a_page_are_left_alone() -> None:
     bare = f"<html><body>{script}{menu}</body></html>"
     assert carrier(Document(bare, "html")) is None
     text = bare.replace("</body>", f"<p class=x>{'word <b>bold</b> ' * 30}</p></body>")
-    (made, _), = planted(Spike(of=InMemory((Document(text, "html"),)), shuffled=1.0))  # fmt: skip
+    ((made, _),) = planted(Spike(of=InMemory((Document(text, "html"),)), shuffled=1.0))
     assert script in made.text and "<p>Home News</p>" in made.text and made.text != text
 
 
@@ -291,9 +291,12 @@ def test_another_truth_over_the_same_texts_is_another_pool(store: Store) -> None
 @pytest.mark.parametrize("choice", ["files", "warc", "mixed", "testbed", "hf"])
 def test_any_pool_takes_planted_defects(choice: str) -> None:
     paths = {
-        "files": ["pool.paths=[a.jsonl]"], "warc": ["pool.paths=[a.warc.gz]"], "hf": ["pool.path=folder"], "testbed": [],
+        "files": ["pool.paths=[a.jsonl]"],
+        "warc": ["pool.paths=[a.warc.gz]"],
+        "hf": ["pool.path=folder"],
+        "testbed": [],
         "mixed": ["pool.parts.pages.paths=[a.warc]", "pool.parts.texts.paths=[a.jsonl]"],
-    }[choice]  # fmt: skip
+    }[choice]
     given = [f"pool={choice}", *paths, "evaluate=heldout", "pool/spike=planted", "pool.spike.shuffled=0.25"]
     node = plain(compose(given).pool)
     source = make_pool(node)
@@ -335,9 +338,10 @@ def test_each_defect_is_found_by_the_stage_that_is_meant_for_it(store: Store, sn
     )
     found = Found.of(source, store)
     meant: list[tuple[str, Filter]] = [
-        ("foreign", Language()), ("symbols", GopherQuality()),
+        ("foreign", Language()),
+        ("symbols", GopherQuality()),
         ("leaked", Decontamination(snapshot=snapshot, tasks=("quiz",)).steps()[0]),  # type: ignore[list-item]
-    ]  # fmt: skip
+    ]
     for kind, stage in meant:
         assert share_dropped(stage, found, kind) == 1.0, kind
         assert share_dropped(stage, found, "") <= 0.05, kind

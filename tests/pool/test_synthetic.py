@@ -23,9 +23,15 @@ from ablate.stages.substring_dedup import SubstringDedup
 from ablate.store import Store
 
 MADE: dict[str, Any] = {
-    "text": "Boats bring the bread.", "source": "synthetic/textbook", TERM: MODEL_MADE, "teacher": "testbed", "question": "q1",
-    "number": 0, "defects": "cut_off", "seeds": "a b",
-}  # fmt: skip
+    "text": "Boats bring the bread.",
+    "source": "synthetic/textbook",
+    TERM: MODEL_MADE,
+    "teacher": "testbed",
+    "question": "q1",
+    "number": 0,
+    "defects": "cut_off",
+    "seeds": "a b",
+}
 
 
 def written(path: Path, *rows: dict[str, Any]) -> Synthetic:

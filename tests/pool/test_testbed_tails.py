@@ -55,9 +55,14 @@ def test_groups_by_hand() -> None:
     assert (len(world.majority), len(world.minority)) == (13, 4)
     tasks = world.tasks()
     assert {name: len(items) for name, items in tasks.items()} == {
-        "facts": 4 * 17, "facts_head": 8, "facts_mid": 20, "facts_tail": 24, "facts_minority": 16, "facts_untold": 12,
+        "facts": 4 * 17,
+        "facts_head": 8,
+        "facts_mid": 20,
+        "facts_tail": 24,
+        "facts_minority": 16,
+        "facts_untold": 12,
         "leaked": 40,
-    }  # fmt: skip
+    }
     parts = [tasks[f"facts_{name}"] for name in ("head", "mid", "tail", "minority")]
     assert [item for part in parts for item in part] == tasks["facts"]
     assert World(3, 20, 16, 40).facts == world.facts, (

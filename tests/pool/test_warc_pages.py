@@ -19,8 +19,11 @@ LATIN_2 = POLISH.encode("iso-8859-2")
 
 
 def record(
-    block: bytes, kind: str = "response", content_type: str | None = "application/http", url: str = "http://x.example/"
-) -> bytes:  # fmt: skip
+    block: bytes,
+    kind: str = "response",
+    content_type: str | None = "application/http",
+    url: str = "http://x.example/",
+) -> bytes:
     head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nContent-Length: {len(block)}\r\n"
     head += f"Content-Type: {content_type}\r\n" if content_type is not None else ""
     return head.encode() + b"\r\n" + block + b"\r\n\r\n"
@@ -36,7 +39,13 @@ def answer(fields: str, body: bytes = LATIN_2, status: str = "HTTP/1.1 200 OK") 
         (record(answer("Content-Type: Text/HTML; Charset=ISO-8859-2\r\n")), "html"),
         (record(answer("CONTENT-type: APPLICATION/XHTML+XML;charset=iso-8859-2\r\n")), "html"),
         (record(answer("Content-Type: TEXT/Plain; charset=latin2\r\n")), "text"),
-        (record(answer("Content-Type: text/html; charset=iso-8859-2\r\n"), content_type="Application/HTTP; msgtype=response"), "html"),
+        (
+            record(
+                answer("Content-Type: text/html; charset=iso-8859-2\r\n"),
+                content_type="Application/HTTP; msgtype=response",
+            ),
+            "html",
+        ),
         (record(answer("Content-Type: text/html; charset=iso-8859-2\r\n", status="ICY 200")), "html"),
         (record(LATIN_2, "resource", "Text/HTML; charset=iso-8859-2"), "html"),
         (record(LATIN_2, "Resource", "text/plain;charset=iso-8859-2", "HTTPS://x.example/"), "text"),
@@ -45,7 +54,7 @@ def answer(fields: str, body: bytes = LATIN_2, status: str = "HTTP/1.1 200 OK") 
         (record(answer("Content-Type: html\r\n", POLISH.encode())), "html"),
         (record(POLISH.encode()), "html"),  # HTTP/0.9
     ],
-)  # fmt: skip
+)
 def test_a_page_by_whatever_name(tmp_path: Path, data: bytes, kind: str) -> None:
     (tmp_path / "a.warc").write_bytes(data)
     (document,) = read_warc(tmp_path / "a.warc")
@@ -111,9 +120,11 @@ def test_every_file_that_is_found_is_read_or_named(tmp_path: Path) -> None:
     assert pool.summary["documents"] == 2
     named = {record.file: record.reason.split(":")[0] for record in pool.skipped()}
     assert named == {
-        "b.warc": "not read (a link to nothing)", "c.warc": "not read (not a file)",
+        "b.warc": "not read (a link to nothing)",
+        "c.warc": "not read (not a file)",
         "d.warc": "not read (a folder)",
-        "notes.txt": "not read (.txt)", "\ufffd.warc": "no WARC header",
-    }  # fmt: skip
+        "notes.txt": "not read (.txt)",
+        "\ufffd.warc": "no WARC header",
+    }
     with pytest.raises(FieldError, match="paths holds ''"):
         Warc(paths=[""]).found()

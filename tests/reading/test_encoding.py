@@ -108,20 +108,31 @@ def test_pages_are_decoded_by_what_they_are(body: bytes, declared: str | None, t
 @pytest.mark.parametrize(
     ("body", "declared", "text"),
     [
-        (RUSSIAN.encode() + b" \xff", None, f"{RUSSIAN} \ufffd"),  # one bad byte does not make it another encoding
+        (
+            RUSSIAN.encode() + b" \xff",
+            None,
+            f"{RUSSIAN} \ufffd",
+        ),  # one bad byte does not make it another encoding
         (RUSSIAN.encode() + b" \xff", "utf-8", f"{RUSSIAN} \ufffd"),
         (b"a plain page with caf\xe9", "utf-8", "a plain page with café"),
-        (f'<meta charset="utf-16">{RUSSIAN}'.encode("cp1251"), "windows-1251", f'<meta charset="utf-16">{RUSSIAN}'),
+        (
+            f'<meta charset="utf-16">{RUSSIAN}'.encode("cp1251"),
+            "windows-1251",
+            f'<meta charset="utf-16">{RUSSIAN}',
+        ),
         (b'<meta charset="utf-16">caf\xc3\xa9', None, '<meta charset="utf-16">café'),
-        (f'<?xml version="1.0" encoding="iso-8859-2"?><p>{POLISH}'.encode("iso8859-2"), None,
-         f'<?xml version="1.0" encoding="iso-8859-2"?><p>{POLISH}'),
+        (
+            f'<?xml version="1.0" encoding="iso-8859-2"?><p>{POLISH}'.encode("iso8859-2"),
+            None,
+            f'<?xml version="1.0" encoding="iso-8859-2"?><p>{POLISH}',
+        ),
         (b"caf\xe9", "base64", "café"),
         (b"caf\xe9", "\x00\xff", "café"),
         (b"", None, ""),
         (b"\xff\xfe", None, ""),
         (b"\x00", None, "\x00"),
     ],
-)  # fmt: skip
+)
 def test_wrong_partial_and_impossible_declarations(body: bytes, declared: str | None, text: str) -> None:
     assert decode(body, declared) == text
 
@@ -144,16 +155,19 @@ def test_utf8_always_comes_through(text: str) -> None:
     assert decode(text.encode(), "shift_jis") == text
 
 
-@pytest.mark.parametrize(("body", "binary"), [
-    (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", True),
-    (b"PK\x03\x04\x14\x00\x00\x00", True),
-    (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", True),
-    (gzip.compress(b"<p>a page</p>", mtime=0), True),
-    (page(RUSSIAN).encode("utf-16-le"), False),
-    (page(RUSSIAN).encode("utf-16"), False),
-    (page(RUSSIAN).encode("cp1251"), False),
-    (b"", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "binary"),
+    [
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", True),
+        (b"PK\x03\x04\x14\x00\x00\x00", True),
+        (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", True),
+        (gzip.compress(b"<p>a page</p>", mtime=0), True),
+        (page(RUSSIAN).encode("utf-16-le"), False),
+        (page(RUSSIAN).encode("utf-16"), False),
+        (page(RUSSIAN).encode("cp1251"), False),
+        (b"", False),
+    ],
+)
 def test_images_that_call_themselves_pages(body: bytes, binary: bool) -> None:
     assert is_binary(body) is binary
 
@@ -190,9 +204,16 @@ def test_labels_are_those_of_the_web_and_nothing_that_only_python_has() -> None:
         html = f'<meta charset="{label}"><p>'
         assert decode(html.encode() + b"caf\xe9 \\n") == html + "café \\n", label
     for label, codec in {
-        "x-cp1250": "cp1250", "csISO88598I": "iso8859-8", "iso_8859-1:1987": "cp1252", "l5": "cp1254", "866": "cp866",
-        "dos-874": "cp874", "unicodefffe": "utf-16-be", "x-mac-ukrainian": "mac_cyrillic", "\nkoi8_r\t": "koi8-r",
-    }.items():  # fmt: skip
+        "x-cp1250": "cp1250",
+        "csISO88598I": "iso8859-8",
+        "iso_8859-1:1987": "cp1252",
+        "l5": "cp1254",
+        "866": "cp866",
+        "dos-874": "cp874",
+        "unicodefffe": "utf-16-be",
+        "x-mac-ukrainian": "mac_cyrillic",
+        "\nkoi8_r\t": "koi8-r",
+    }.items():
         assert codec_of(label) == codec
 
 
@@ -205,11 +226,15 @@ def test_labels_are_those_of_the_web_and_nothing_that_only_python_has() -> None:
         (GERMAN.encode("cp1252"), "utf-16", GERMAN),  # declared, and cannot be
         (GERMAN.encode("cp1252"), "utf-32", GERMAN),
         (GERMAN.encode(), "utf-16le", GERMAN),
-        (CHINESE.encode("utf-16-le") + " ok".encode("utf-16-le"), "utf-16le", CHINESE + " ok"),  # declared, no mark
+        (
+            CHINESE.encode("utf-16-le") + " ok".encode("utf-16-le"),
+            "utf-16le",
+            CHINESE + " ok",
+        ),  # declared, no mark
         (RUSSIAN.encode("utf-32"), None, RUSSIAN),
         (GERMAN.encode("cp1252"), "utf-8", GERMAN),
     ],
-)  # fmt: skip
+)
 def test_marks_and_declarations_that_contradict_the_bytes(
     body: bytes, declared: str | None, text: str
 ) -> None:

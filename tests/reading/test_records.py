@@ -245,8 +245,9 @@ def test_tables_as_people_and_spreadsheets_write_them(tmp_path: Path, encoding: 
     body = end.join(["text,n", f'"café{end}two ""lines""",1', "", "x\xa0y,2", ""])
     (tmp_path / "a.csv").write_bytes(body.encode(encoding))
     assert read(tmp_path / "a.csv") == (
-        [{"text": f'café{end}two "lines"', "n": "1"}, {"text": "x\xa0y", "n": "2"}], [],
-    )  # fmt: skip
+        [{"text": f'café{end}two "lines"', "n": "1"}, {"text": "x\xa0y", "n": "2"}],
+        [],
+    )
     (tmp_path / "a.tsv").write_bytes(f"text\tn{end}a, b\t1{end}".encode(encoding))
     assert read(tmp_path / "a.tsv") == ([{"text": "a, b", "n": "1"}], [])
 
@@ -280,8 +281,9 @@ def test_of_a_parquet_file_only_what_is_wanted_is_read(tmp_path: Path) -> None:
     )
     pq.write_table(pa.table({"when": odd, "text": text, "n": [1, 2, 3]}), tmp_path / "a.parquet")
     assert read(tmp_path / "a.parquet") == (
-        [{"text": "one", "n": 1}, {"text": "café", "n": 2}, {"text": "three", "n": 3}], [],
-    )  # fmt: skip
+        [{"text": "one", "n": 1}, {"text": "café", "n": 2}, {"text": "three", "n": 3}],
+        [],
+    )
 
 
 def test_a_damaged_row_group_costs_its_own_rows(tmp_path: Path) -> None:

@@ -38,10 +38,13 @@ def record(seed: int, value: float, tasks: Mapping[str, float], content: str) ->
     scores["heldout"] = {"bpb": 3 - value}
     info = {
         task: TaskInfo(
-            chance={"acc": 0.25, "bpb": None}, n_items=100, digest="d1", higher_is_better={"acc": True, "bpb": False}
+            chance={"acc": 0.25, "bpb": None},
+            n_items=100,
+            digest="d1",
+            higher_is_better={"acc": True, "bpb": False},
         )
         for task in tasks
-    }  # fmt: skip
+    }
     info["heldout"] = TaskInfo(chance={"bpb": None}, n_items=10, digest="d2", higher_is_better={"bpb": False})
     line: FunnelRow = {
         "stage": "input",
@@ -66,8 +69,14 @@ def record(seed: int, value: float, tasks: Mapping[str, float], content: str) ->
         run=f"key-{content}-{seed}",
         seed=seed,
         corpus=TrainedCorpus(
-            key=content, documents=60, bytes=5000, unique_tokens=1200, epochs=5.0, effective_tokens=4100.0,
-            copies=Copies(documents_seen=60, clusters_seen=40, mean=1.5, max=4), funnel=(line, kept),
+            key=content,
+            documents=60,
+            bytes=5000,
+            unique_tokens=1200,
+            epochs=5.0,
+            effective_tokens=4100.0,
+            copies=Copies(documents_seen=60, clusters_seen=40, mean=1.5, max=4),
+            funnel=(line, kept),
         ),
         model=Model(parameters=1000, flops=6.0e9),
         train=Training(tokens=6000, steps=6, final_loss=2.5, losses=((3000, 3.0), (6000, 2.5))),
@@ -76,7 +85,7 @@ def record(seed: int, value: float, tasks: Mapping[str, float], content: str) ->
         curve=(Point(tokens=3000, scores=half), Point(tokens=6000, scores=scores)),
         cost={"train_s": 1.5, "evaluate_s": 0.5},
         provenance={"commit": None},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -84,9 +93,14 @@ def make_study(tmp_path: Path) -> MakeStudy:
     """Write a leave-one-out study and read it; the first arm is the full recipe."""
 
     def make(
-        scores: Scores, *, primary: str = "acc", tasks: Mapping[str, float] | None = None,
-        title: str = "A study", contents: Mapping[str, str] | None = None, name: str = "study",
-    ) -> Study:  # fmt: skip
+        scores: Scores,
+        *,
+        primary: str = "acc",
+        tasks: Mapping[str, float] | None = None,
+        title: str = "A study",
+        contents: Mapping[str, str] | None = None,
+        name: str = "study",
+    ) -> Study:
         tasks = {"quiz": 0.0} if tasks is None else tasks
         folder = tmp_path / name
         arms = list(scores)
@@ -98,11 +112,20 @@ def make_study(tmp_path: Path) -> MakeStudy:
             for arm in arms[1:]
         ]
         plan = Plan(
-            study=name, title=title, question="Which?", prediction="All.", design="leave_one_out",
-            arms={arm: Arm(name=arm, levels={}, config={}) for arm in arms}, reference=arms[0],
-            factors=(), seeds=tuple(seeds), contrasts=tuple(contrasts),
-            metrics=Headline(primary=primary, aggregate=None), stages=("a_stage",), tracker={},
-        )  # fmt: skip
+            study=name,
+            title=title,
+            question="Which?",
+            prediction="All.",
+            design="leave_one_out",
+            arms={arm: Arm(name=arm, levels={}, config={}) for arm in arms},
+            reference=arms[0],
+            factors=(),
+            seeds=tuple(seeds),
+            contrasts=tuple(contrasts),
+            metrics=Headline(primary=primary, aggregate=None),
+            stages=("a_stage",),
+            tracker={},
+        )
         folder.mkdir(parents=True)
         write_plan(plan, folder)
         for arm, values in scores.items():

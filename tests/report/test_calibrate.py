@@ -145,10 +145,15 @@ def test_what_is_not_claimed_is_read_off_the_numbers(tmp_path: Path) -> None:
             1.0,
         )
 
-    text = write_cells([
-        cell("equal", (1900, 1905)), cell("one_loud", (1900, 1800)), cell("bounded", (1990, 1995)),
-        cell("heavy_tails", (1900, 1905), any_rejected=200),
-    ], tmp_path)  # fmt: skip
+    text = write_cells(
+        [
+            cell("equal", (1900, 1905)),
+            cell("one_loud", (1900, 1800)),
+            cell("bounded", (1990, 1995)),
+            cell("heavy_tails", (1900, 1905), any_rejected=200),
+        ],
+        tmp_path,
+    )
     listed = text.split("### Not claimed")[1]
     assert (
         "`one_loud`" in listed
@@ -186,18 +191,36 @@ def in_memory(folder: Path, tasks: np.ndarray, looks: tuple[int, ...]) -> Study:
     arms = list(LOO.arms)
     records = {
         (arm, seed): Record(
-            run=f"{arm}-{seed}", seed=seed, corpus=None, model=None, train=Training(tokens=None), tasks=info, curve=(),
-            scores={f"task_{i}": {"prob": float(tasks[i, place, seed])} for i in range(5)}, cost={}, provenance={},
+            run=f"{arm}-{seed}",
+            seed=seed,
+            corpus=None,
+            model=None,
+            train=Training(tokens=None),
+            tasks=info,
+            curve=(),
+            scores={f"task_{i}": {"prob": float(tasks[i, place, seed])} for i in range(5)},
+            cost={},
+            provenance={},
         )
-        for place, arm in enumerate(arms) for seed in range(tasks.shape[2])
-    }  # fmt: skip
+        for place, arm in enumerate(arms)
+        for seed in range(tasks.shape[2])
+    }
     seeds = tuple(range(tasks.shape[2]))
     plan = Plan(
-        study="study", title="", question="", prediction="", design="leave_one_out",
-        arms={arm: Arm(name=arm, levels=levels, config={}) for arm, levels in LOO.arms.items()}, reference=arms[0],
-        factors=(), seeds=seeds, contrasts=tuple(LOO.contrasts),
-        metrics=Headline(primary="prob", aggregate=None), stages=(), tracker={},
-    )  # fmt: skip
+        study="study",
+        title="",
+        question="",
+        prediction="",
+        design="leave_one_out",
+        arms={arm: Arm(name=arm, levels=levels, config={}) for arm, levels in LOO.arms.items()},
+        reference=arms[0],
+        factors=(),
+        seeds=seeds,
+        contrasts=tuple(LOO.contrasts),
+        metrics=Headline(primary="prob", aggregate=None),
+        stages=(),
+        tracker={},
+    )
     return Study(folder, plan, records, {}, history=Standing(seeds, looks))
 
 
@@ -312,8 +335,15 @@ def test_more_seeds_cost_more_and_narrow_the_intervals(many: Study) -> None:
 def test_the_command_writes_its_report(
     tmp_path: Path, many: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["calibrate", "calibrate.replications=4", "calibrate.seeds=[3]", "calibrate.noise=[equal]", "workers=1",
-                 f"calibrate.dir={tmp_path / 'out'}", f"calibrate.studies=[{many.folder}]"]  # fmt: skip
+    arguments = [
+        "calibrate",
+        "calibrate.replications=4",
+        "calibrate.seeds=[3]",
+        "calibrate.noise=[equal]",
+        "workers=1",
+        f"calibrate.dir={tmp_path / 'out'}",
+        f"calibrate.studies=[{many.folder}]",
+    ]
     assert main(arguments) in (0, 1)
     assert "simulated cells" in capsys.readouterr().out
     text = (tmp_path / "out" / "CALIBRATION.md").read_text()

@@ -39,8 +39,16 @@ Make = Callable[..., Study]
 def make(make_study: Callable[..., Study]) -> Make:
     """A study of a design whose arms score what a function says, plus noise of 0.01."""
 
-    def made(design: Design, score: Score, factors: list[Factor], *, seeds: int = 3, lost: Mapping[str, int] | None = None,
-             chance: list[str] | None = None, name: str = "study") -> Study:  # fmt: skip
+    def made(
+        design: Design,
+        score: Score,
+        factors: list[Factor],
+        *,
+        seeds: int = 3,
+        lost: Mapping[str, int] | None = None,
+        chance: list[str] | None = None,
+        name: str = "study",
+    ) -> Study:
         rng = np.random.default_rng(0)
         arms = design.arms(factors)
         table = {
@@ -161,9 +169,10 @@ def test_a_factorial_does_without_an_arm_that_failed(make: Make) -> None:
         path.unlink()
     study = load_study(study.folder)
     rows = {
-        row.factor: row for row in effects_table(study)
+        row.factor: row
+        for row in effects_table(study)
         if row.estimand == "main_effect" and row.task == "quiz" and row.metric == "acc"
-    }  # fmt: skip
+    }
     for i, name in enumerate("abcd"):
         assert rows[name].estimate == pytest.approx(0.02 * (i + 1), abs=0.015)
         assert gone not in rows[name].weights
@@ -270,10 +279,13 @@ def test_runs_of_unlike_arithmetic_are_named(make: Make) -> None:
 
 def test_runs_of_two_kinds_are_told(make_study: Callable[..., Study]) -> None:
     quiet = [0.500, 0.503, 0.498, 0.501, 0.499]
-    study = make_study({
-        "full": [0.651, 0.302, 0.650, 0.649, 0.299],
-        "without_a": quiet, "without_b": [value + 0.05 for value in reversed(quiet)],
-    })  # fmt: skip
+    study = make_study(
+        {
+            "full": [0.651, 0.302, 0.650, 0.649, 0.299],
+            "without_a": quiet,
+            "without_b": [value + 0.05 for value in reversed(quiet)],
+        }
+    )
     (one,) = found(study, TwoKindsOfRun)
     # In units of the headline, which puts a guess (0.25) at 0: (0.3 - 0.25) / 0.75 = 0.067 and 0.533.
     assert (one.arm, one.low.size, one.high.size) == ("full", 2, 3)
@@ -288,10 +300,20 @@ def test_runs_of_one_kind_are_said_to_show_little(make: Make) -> None:
 
 
 def test_scores_that_crowd_against_the_best_there_is_are_named(make_study: Callable[..., Study]) -> None:
-    study = make_study({
-        "full": [0.99, 0.97, 1.0, 0.96], "without_a": [0.7, 0.72, 0.69, 0.71], "without_b": [0.27, 0.24, 0.26, 0.25],
-    })  # fmt: skip
+    study = make_study(
+        {
+            "full": [0.99, 0.97, 1.0, 0.96],
+            "without_a": [0.7, 0.72, 0.69, 0.71],
+            "without_b": [0.27, 0.24, 0.26, 0.25],
+        }
+    )
     assert [one.arms[0] for one in found(study, NearBound)] == ["full"]
-    bits = make_study({arm: [2 - v for v in values] for arm, values in
-                       {"full": [0.9, 0.8, 0.95], "without_a": [0.5, 0.6, 0.55]}.items()}, primary="bpb", name="bits")  # fmt: skip
+    bits = make_study(
+        {
+            arm: [2 - v for v in values]
+            for arm, values in {"full": [0.9, 0.8, 0.95], "without_a": [0.5, 0.6, 0.55]}.items()
+        },
+        primary="bpb",
+        name="bits",
+    )
     assert not found(bits, NearBound)

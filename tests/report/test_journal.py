@@ -27,9 +27,20 @@ def plan(seeds: int | list[int], metrics: Headline = METRICS, gains: int = 2) ->
     seeds = list(range(seeds)) if isinstance(seeds, int) else seeds
     arms = {name: Arm(name=name, levels={}, config={}) for name in ("full", "without_a", "without_b")}
     return Plan(
-        study="study", title="", question="", prediction="", design="leave_one_out", arms=arms, reference="full",
-        factors=(), seeds=tuple(seeds), contrasts=GAINS[:gains], metrics=metrics, stages=(), tracker={},
-    )  # fmt: skip
+        study="study",
+        title="",
+        question="",
+        prediction="",
+        design="leave_one_out",
+        arms=arms,
+        reference="full",
+        factors=(),
+        seeds=tuple(seeds),
+        contrasts=GAINS[:gains],
+        metrics=metrics,
+        stages=(),
+        tracker={},
+    )
 
 
 def entry(of: Plan, seen: int) -> Entry:

@@ -119,15 +119,23 @@ def test_under_seeds_of_their_own_nothing_is_paired(make_study: Make) -> None:
     assert "**No pairing**: every arm has seeds of its own" in text and "**Seeds and stages**" not in text
 
 
-@pytest.mark.parametrize(("interaction", "said"), [(0.0, "look like none beyond noise|standard deviation 0.00"), (0.3, "standard deviation 0.1")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("interaction", "said"),
+    [(0.0, "look like none beyond noise|standard deviation 0.00"), (0.3, "standard deviation 0.1")],
+)
 def test_a_near_full_report_says_what_its_gains_may_be_off_by(
     make_study: Make, interaction: float, said: str
 ) -> None:
     design, rng = NearFull(), np.random.default_rng(4)
     scores = {
-        arm: (0.5 - 0.1 * (levels["a"] == "off") + interaction * (levels["a"] == levels["b"] == "off") + 0.001 * rng.normal(size=5)).tolist()
+        arm: (
+            0.5
+            - 0.1 * (levels["a"] == "off")
+            + interaction * (levels["a"] == levels["b"] == "off")
+            + 0.001 * rng.normal(size=5)
+        ).tolist()
         for arm, levels in design.arms(SWITCHES).items()
-    }  # fmt: skip
+    }
     study = factorial(make_study, scores, design, own=True)
     text = report(study)
     assert (
@@ -148,7 +156,10 @@ def test_near_full_gains_do_without_arms_that_failed(
 ) -> None:
     design = NearFull(full_share=0.3)
     arms = design.arms(SWITCHES)
-    scores = {arm: [0.5 - 0.1 * (levels["a"] == "off") + 0.001 * seed for seed in range(seeds)] for arm, levels in arms.items()}  # fmt: skip
+    scores = {
+        arm: [0.5 - 0.1 * (levels["a"] == "off") + 0.001 * seed for seed in range(seeds)]
+        for arm, levels in arms.items()
+    }
     names = {arm: arm for arm in arms}
     (first,) = [arm for arm, levels in arms.items() if levels["a"] == levels["b"] == "off"]
     names["without_a+b"] = first

@@ -194,8 +194,11 @@ def test_the_report_shows_funnel_epochs_and_noise(make_study: MakeStudy) -> None
         assert (study.folder / picture).stat().st_size > 2000
     assert "seed sd" in report and "Prediction, written before the runs" in report
     # Pooled over arms, each with mean square (sum of squares / 2): hand-computed.
-    squares = [(0.02**2 + 0.02**2) / 2, (0.02**2 + 0.01**2 + 0.01**2) / 2,
-               ((0.71 - 0.72333) ** 2 + (0.72 - 0.72333) ** 2 + (0.74 - 0.72333) ** 2) / 2]  # fmt: skip
+    squares = [
+        (0.02**2 + 0.02**2) / 2,
+        (0.02**2 + 0.01**2 + 0.01**2) / 2,
+        ((0.71 - 0.72333) ** 2 + (0.72 - 0.72333) ** 2 + (0.74 - 0.72333) ** 2) / 2,
+    ]
     line = next(line for line in report.splitlines() if line.startswith("| acc | quiz |"))
     assert f"{math.sqrt(sum(squares) / 3):.4f}" in line
 

@@ -27,8 +27,9 @@ from ablate.tracking.tracker import NoTracker, Wandb
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 needs_trackio = pytest.mark.skipif(
-    find_spec("trackio") is None, reason="TRACKIO IS NOT INSTALLED, ITS TRACKER IS NOT TESTED: pip install 'ablate[trackio]'"
-)  # fmt: skip
+    find_spec("trackio") is None,
+    reason="TRACKIO IS NOT INSTALLED, ITS TRACKER IS NOT TESTED: pip install 'ablate[trackio]'",
+)
 
 
 def datastore(path: Path) -> list[Any]:

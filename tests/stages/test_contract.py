@@ -26,10 +26,35 @@ NAMES = sorted(path.stem for path in (CONF / "stages").glob("*.yaml"))
 TEXTS = st.lists(
     st.one_of(
         st.text(max_size=200),
-        st.lists(st.sampled_from(["the", "rain", "fell", "on", "a", "small", "town", "and", ".", "!", "?", "\n", "\n\n", "#", "...", "-", "8.8.8.8", "a@b.org", "{"]), max_size=60).map(" ".join),
+        st.lists(
+            st.sampled_from(
+                [
+                    "the",
+                    "rain",
+                    "fell",
+                    "on",
+                    "a",
+                    "small",
+                    "town",
+                    "and",
+                    ".",
+                    "!",
+                    "?",
+                    "\n",
+                    "\n\n",
+                    "#",
+                    "...",
+                    "-",
+                    "8.8.8.8",
+                    "a@b.org",
+                    "{",
+                ]
+            ),
+            max_size=60,
+        ).map(" ".join),
     ),
     max_size=5,
-)  # fmt: skip
+)
 
 
 def node(name: str) -> dict[str, Any]:
@@ -169,19 +194,45 @@ def test_its_slow_half_depends_on_the_text_alone(name: str, student_folder: str,
 
 
 VARIANTS: dict[str, Any] = {
-    **{f"lines end in {end!r}": lambda text, end=end: text.replace("\n", end) for end in ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029")},
-    **{f"{blank!r} at the ends": lambda text, blank=blank: text.replace("\n", f"{blank}\n") + blank for blank in (" ", "\t \u00a0", "\u3000")},
-}  # fmt: skip
+    **{
+        f"lines end in {end!r}": lambda text, end=end: text.replace("\n", end)
+        for end in ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029")
+    },
+    **{
+        f"{blank!r} at the ends": lambda text, blank=blank: text.replace("\n", f"{blank}\n") + blank
+        for blank in (" ", "\t \u00a0", "\u3000")
+    },
+}
 """What must make no difference: how lines end, and blanks at their ends, blank lines included."""
 BYTES = {"exact_dedup"}
 """Stages that compare texts byte for byte, as their name says."""
 LINES = st.lists(
     st.lists(
-        st.sampled_from(["the", "rain", "fell", "and", "Rain fell.", "- on a town", "#", "...", "…", "word!", "{", "8.8.8.8", "a@b.org", "é", "雨が降った。", "\"", "</s>"]),
+        st.sampled_from(
+            [
+                "the",
+                "rain",
+                "fell",
+                "and",
+                "Rain fell.",
+                "- on a town",
+                "#",
+                "...",
+                "…",
+                "word!",
+                "{",
+                "8.8.8.8",
+                "a@b.org",
+                "é",
+                "雨が降った。",
+                '"',
+                "</s>",
+            ]
+        ),
         max_size=8,
     ).map(" ".join),
     max_size=30,
-).map("\n".join)  # fmt: skip
+).map("\n".join)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -24,9 +24,18 @@ SHORT = "The capital of the Gambia is called Banjul"  # eight words
 TINY = "Water is wet"
 FILL = "Nothing in this passage has anything to do with questions or answers of a benchmark at all. " * 20
 ODD = [
-    "", " \n", "\U0001f600 \U0001f600", "... !!!", "\x00" * 50, "\ufffd", "مرحبا بالعالم " * 30, "日本語" * 400, "word " * 200_000,
-    "x" * 1_000_000, ITEM * 300,
-]  # fmt: skip
+    "",
+    " \n",
+    "\U0001f600 \U0001f600",
+    "... !!!",
+    "\x00" * 50,
+    "\ufffd",
+    "مرحبا بالعالم " * 30,
+    "日本語" * 400,
+    "word " * 200_000,
+    "x" * 1_000_000,
+    ITEM * 300,
+]
 
 
 def references(ngram: int = 13, min_words: int = 8) -> References:
@@ -202,9 +211,14 @@ def test_cosmopedia_looks_around_the_hit_and_not_at_the_rest_of_a_long_text(snap
     )
 
 
-@pytest.mark.parametrize(("match", "alone", "whole"), [
-    ("question", True, True), ("question_answer", False, True), ("both", True, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("match", "alone", "whole"),
+    [
+        ("question", True, True),
+        ("question_answer", False, True),
+        ("both", True, True),
+    ],
+)
 def test_questions_with_and_without_their_answers(snapshot, match, alone, whole):
     question = "How many legs does a common house spider have"  # nine words: must match whole
     stage = Decontamination(
@@ -299,10 +313,19 @@ def test_real_benchmarks_are_found_in_a_text_that_quotes_them(shared: Path):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"method": "mask"}, {"match": "answer"}, {"min_words": 0}, {"min_words": 14}, {"min_hits": 0}, {"window": -1},
-     {"ratio": 0.0}, {"max_pieces": 0}, {"min_piece": -1}],
+    [
+        {"method": "mask"},
+        {"match": "answer"},
+        {"min_words": 0},
+        {"min_words": 14},
+        {"min_hits": 0},
+        {"window": -1},
+        {"ratio": 0.0},
+        {"max_pieces": 0},
+        {"min_piece": -1},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_parameters_out_of_range(parameters):
     with pytest.raises(ValueError, match=next(iter(parameters))):
         Decontamination(**parameters)

@@ -154,8 +154,11 @@ def corpora(draw):
     return texts, rows
 
 
-@pytest.mark.parametrize("stage", [replace(stage, keep=keep) for stage in [*STAGES, *VERIFIED] for keep in ("first", "longest", "random")],
-                         ids=lambda stage: f"{stage.name}-{getattr(stage, 'verify', '')}-{stage.keep}")  # fmt: skip
+@pytest.mark.parametrize(
+    "stage",
+    [replace(stage, keep=keep) for stage in [*STAGES, *VERIFIED] for keep in ("first", "longest", "random")],
+    ids=lambda stage: f"{stage.name}-{getattr(stage, 'verify', '')}-{stage.keep}",
+)
 @given(corpora())
 @settings(max_examples=25, deadline=None)
 def test_restricting_the_groups_equals_deduplicating_the_subset(stage, corpus):
@@ -293,8 +296,11 @@ def test_what_is_verified_names_the_groups_but_not_the_sketches():
     assert replace(checked, min_similarity=0.5).relate_identity() != checked.relate_identity()
 
 
-@pytest.mark.parametrize("stage", [ExactDedup(keep="first"), MinhashDedup(keep="first"), *(replace(s, keep="first") for s in VERIFIED)],
-                         ids=lambda stage: f"{stage.name}-{getattr(stage, 'verify', '')}")  # fmt: skip
+@pytest.mark.parametrize(
+    "stage",
+    [ExactDedup(keep="first"), MinhashDedup(keep="first"), *(replace(s, keep="first") for s in VERIFIED)],
+    ids=lambda stage: f"{stage.name}-{getattr(stage, 'verify', '')}",
+)
 def test_every_exact_copy_is_found(stage):
     texts = [" ".join(prose(number % 40, 5 + number % 40)) for number in range(400)]
     assert kept(stage, texts) == list(range(40))

@@ -93,11 +93,14 @@ def test_addresses_and_tuples() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("raise", r"Bad raised ZeroDivisionError: .*, line \d+ of foreign_classes.py, of the text that begins 'raise'"),
+        (
+            "raise",
+            r"Bad raised ZeroDivisionError: .*, line \d+ of foreign_classes.py, of the text that begins 'raise'",
+        ),
         ("die", r"the process of Bad ended \(signal 9\), of the text that begins 'die'"),
         ("hang", r"Bad gave no answer within 0.5 s, .*'hang'; give it longer: document_s"),
     ],
-)  # fmt: skip
+)
 def test_a_text_that_costs_the_answer_is_named_and_the_next_ones_are_answered(text: str, said: str) -> None:
     stage = own("Bad", document_s=0.5 if text == "hang" else 60.0)
     with pytest.raises(DocumentError, match=said) as caught:
@@ -119,18 +122,30 @@ def test_chance_is_found_before_anything_is_measured_and_memory_at_the_second_ca
     ("given", "said"),
     [
         ({}, "class_path: none is given; name a class of datatrove"),
-        ({"class_path": "no_such_library.Filter"}, "ModuleNotFoundError: .*no_such_library.*give the interpreter that has it"),
+        (
+            {"class_path": "no_such_library.Filter"},
+            "ModuleNotFoundError: .*no_such_library.*give the interpreter that has it",
+        ),
         ({"class_path": f"{CLASSES}:Nothing"}, "AttributeError: .*Nothing"),
         ({"class_path": f"{CLASSES}:os"}, "TypeError: .* is no class"),
         ({"class_path": f"{CLASSES}:Neither"}, "Neither has neither filter nor format"),
-        ({"class_path": f"{CLASSES}:LongWords", "init_args": {"most": 3}}, r"most.*init_args must be the arguments"),
+        (
+            {"class_path": f"{CLASSES}:LongWords", "init_args": {"most": 3}},
+            r"most.*init_args must be the arguments",
+        ),
         ({"class_path": f"{CLASSES}:Upper"}, "gives: .*Upper is a formatter, so gives=text; got 'keep'"),
         ({"class_path": f"{CLASSES}:LongWords", "gives": "text"}, "is a filter, so gives=keep"),
         ({"class_path": f"{CLASSES}:Hosts"}, "fails whatever it is given: KeyError: 'url'"),
-        ({"class_path": f"{CLASSES}:LongWords", "python": "/no/such/python"}, "python: /no/such/python cannot be started"),
-        ({"class_path": f"{CLASSES}:LongWords", "python": "/bin/false"}, "class_path: the process of .* ended"),
+        (
+            {"class_path": f"{CLASSES}:LongWords", "python": "/no/such/python"},
+            "python: /no/such/python cannot be started",
+        ),
+        (
+            {"class_path": f"{CLASSES}:LongWords", "python": "/bin/false"},
+            "class_path: the process of .* ended",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_class_that_cannot_be_used_is_refused_before_anything_is_measured(
     given: dict[str, Any], said: str
 ) -> None:
@@ -139,8 +154,9 @@ def test_a_class_that_cannot_be_used_is_refused_before_anything_is_measured(
 
 
 @pytest.mark.parametrize(
-    "given", [{"gives": "score"}, {"column": "language"}, {"column": "url", "gives": "text"}, {"document_s": 0.0}]
-)  # fmt: skip
+    "given",
+    [{"gives": "score"}, {"column": "language"}, {"column": "url", "gives": "text"}, {"document_s": 0.0}],
+)
 def test_parameters_out_of_range(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(given))):
         DataTrove(**given)
@@ -202,8 +218,12 @@ def test_it_keeps_what_every_stage_promises() -> None:
 def test_another_protocol_is_refused_by_the_other_end() -> None:
     worker = CLASSES.parents[2] / "ablate" / "stages" / "foreign_worker.py"
     told = subprocess.run(
-        [sys.executable, str(worker)], input=json.dumps({"protocol": 0}) + "\n", capture_output=True, text=True, check=True
-    )  # fmt: skip
+        [sys.executable, str(worker)],
+        input=json.dumps({"protocol": 0}) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(told.stdout) == {
         "protocol": 1,
         "error": "protocol 1 is spoken here, not 0",

@@ -108,8 +108,14 @@ def given() -> Path:
     (folder / "lists" / "adult").mkdir(parents=True)
     (folder / "lists" / "adult" / "domains").write_text("bad.example\n")
     train_student(
-        Linear(buckets=64), [TEXTS[3], TEXTS[19]], np.array([1.0, 0.0]), folder / "student", binary=True, seed=0, recipe={}
-    )  # fmt: skip
+        Linear(buckets=64),
+        [TEXTS[3], TEXTS[19]],
+        np.array([1.0, 0.0]),
+        folder / "student",
+        binary=True,
+        seed=0,
+        recipe={},
+    )
     (folder / "own.py").write_text(
         "def size(text):\n    return len(text)\n\n\ndef half(text):\n    return text[::2]\n"
     )
@@ -134,8 +140,11 @@ STAGES: dict[str, Stage] = {
     "fineweb_quality": FineWebQuality(),
     "c4_lines": next(step for step in C4Quality(min_words_per_line=2).steps() if isinstance(step, Transform)),
     "c4_documents": next(step for step in C4Quality().steps() if isinstance(step, Filter)),
-    "url_filter": UrlFilter(banned_words=str(GIVEN / "words.txt"), banned_subwords=str(GIVEN / "parts.txt"),
-                            blocklists=(str(GIVEN / "lists"),)),
+    "url_filter": UrlFilter(
+        banned_words=str(GIVEN / "words.txt"),
+        banned_subwords=str(GIVEN / "parts.txt"),
+        blocklists=(str(GIVEN / "lists"),),
+    ),
     "random_removal": RandomRemoval(),
     "verifier": Verifier(),
     "size_matched_removal": SizeMatchedRemoval(),
@@ -151,7 +160,7 @@ STAGES: dict[str, Stage] = {
     "fasttext": FastText(model=str(MODEL), label="de", min=0.5),
     "python": Python(function=f"{GIVEN / 'own.py'}:size", min=1),
     "python-text": PythonText(function=f"{GIVEN / 'own.py'}:half", batched=False, uses=()),
-}  # fmt: skip
+}
 
 
 def made(stage: Stage) -> object:

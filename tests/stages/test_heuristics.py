@@ -51,9 +51,12 @@ def test_gopher_quality_counts() -> None:
         ("\n".join(["- " + PROSE] * 4), "gopher_too_many_bullets"),
         ("\n".join([PROSE + " ..."] * 4), "gopher_too_many_end_ellipsis"),
         (" ".join([PROSE + " 100 200 300 400 500 600"] * 4), "gopher_below_alpha_threshold"),
-        (" ".join(["Every night seven ships sail past our small harbour town."] * 6), "gopher_enough_stop_words"),
+        (
+            " ".join(["Every night seven ships sail past our small harbour town."] * 6),
+            "gopher_enough_stop_words",
+        ),
     ],
-)  # fmt: skip
+)
 def test_gopher_quality_names_its_reason(text: str, why: str | None) -> None:
     assert reason(GopherQuality(), text) == why
 
@@ -97,14 +100,20 @@ def numbers(first: int, count: int) -> str:
     [
         (numbers(0, 80), None),
         ("\n\n".join([numbers(0, 5), numbers(5, 5), numbers(0, 5), numbers(0, 5)]), "dup_para_frac"),
-        ("\n\n".join([numbers(0, 60), numbers(100, 5), numbers(200, 5), numbers(300, 5), numbers(0, 60)]), "dup_para_char_frac"),
+        (
+            "\n\n".join([numbers(0, 60), numbers(100, 5), numbers(200, 5), numbers(300, 5), numbers(0, 60)]),
+            "dup_para_char_frac",
+        ),
         ("\n".join(["a", *(numbers(i * 20, 20) for i in range(4)), "a", "a", "a"]), "dup_line_frac"),
-        ("\n".join([numbers(0, 60), *(numbers(100 + 5 * i, 5) for i in range(4)), numbers(0, 60)]), "dup_line_char_frac"),
+        (
+            "\n".join([numbers(0, 60), *(numbers(100 + 5 * i, 5) for i in range(4)), numbers(0, 60)]),
+            "dup_line_char_frac",
+        ),
         (" ".join(f"the end {numbers(i, 1)}" for i in range(40)), "top_2_gram"),
         (" ".join(f"at the end {numbers(3 * i, 3)}" for i in range(40)), "top_2_gram"),
         (numbers(0, 40) + " " + numbers(0, 15), "duplicated_5_n_grams"),
     ],
-)  # fmt: skip
+)
 def test_gopher_repetition_names_its_reason(text: str, why: str | None) -> None:
     assert reason(GopherRepetition(), text) == why
 
@@ -116,11 +125,19 @@ def c4_lines(text: str, **changes: object) -> str:
 
 
 def test_c4_line_rules() -> None:
-    text = "\n".join([
-        "A sentence of five words.", "No end mark here", "Too short.", "Please enable JavaScript to go on.",
-        "We uses cookies on this site.", "It trails off after this...", "As told elsewhere[3][citation needed].",
-        "x" * 1001 + " is a long word.", 'He said "so be it"',
-    ])  # fmt: skip
+    text = "\n".join(
+        [
+            "A sentence of five words.",
+            "No end mark here",
+            "Too short.",
+            "Please enable JavaScript to go on.",
+            "We uses cookies on this site.",
+            "It trails off after this...",
+            "As told elsewhere[3][citation needed].",
+            "x" * 1001 + " is a long word.",
+            'He said "so be it"',
+        ]
+    )
     assert c4_lines(text).splitlines() == [
         "A sentence of five words.",
         "As told elsewhere.",
@@ -161,12 +178,17 @@ LINES = [f"{word} is a line that is long enough to be counted as long." for word
     [
         ("\n".join(LINES), None),
         (" \n ", "empty"),
-        ("\n".join([LINES[0], *(line.rstrip(".") for line in LINES[1:]), "one more line that goes on and on"]), "line_punct_ratio"),
+        (
+            "\n".join(
+                [LINES[0], *(line.rstrip(".") for line in LINES[1:]), "one more line that goes on and on"]
+            ),
+            "line_punct_ratio",
+        ),
         ("\n".join([LINES[0], *(f"short {i}." for i in range(5))]), "short_line_ratio"),
         ("\n".join([*LINES, LINES[0]]), "char_dup_ratio"),
         ("\n".join(f"{letter}onaudampfschifffahrtsgesellschaft." for letter in "ABCDEFGHI"), "list_ratio"),
     ],
-)  # fmt: skip
+)
 def test_fineweb_quality_names_its_reason(text: str, why: str | None) -> None:
     assert reason(FineWebQuality(), text) == why
 

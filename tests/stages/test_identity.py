@@ -213,9 +213,10 @@ def test_an_upgrade_never_leaves_old_texts_under_a_new_version(
     (before,) = [text for _, text in _texts(pool, store, stage)]
     installed = fingerprint.importlib.metadata.version
     monkeypatch.setattr(
-        fingerprint.importlib.metadata, "version",
+        fingerprint.importlib.metadata,
+        "version",
         lambda name: "99.0" if name == "trafilatura" else installed(name),
-    )  # fmt: skip
+    )
     monkeypatch.setattr("ablate.stages.extraction._trafilatura", lambda html: "what the new version makes")
     assert [text for _, text in _texts(pool, store, stage)] == ["what the new version makes"] != [before]
     other = Extraction(method="resiliparse")

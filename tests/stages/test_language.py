@@ -87,9 +87,13 @@ def test_a_batch_gives_what_its_texts_give_alone():
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"languages": ("eng",)}, "does not know 'eng'"), ({"languages": ()}, "at least one"),
-     ({"threshold": 1.1}, "threshold"), ({"threshold": 0.1}, "threshold")],
-)  # fmt: skip
+    [
+        ({"languages": ("eng",)}, "does not know 'eng'"),
+        ({"languages": ()}, "at least one"),
+        ({"threshold": 1.1}, "threshold"),
+        ({"threshold": 0.1}, "threshold"),
+    ],
+)
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(ValueError, match=message):
         Language(**parameters)

@@ -49,11 +49,14 @@ def records(name: str, *values: Any) -> list[str]:
         ({"min": 3.0, "max": 4.0, "missing": "keep"}, ["too_low", None, None, "too_high", None, None]),
         # Of the four with a value, half: 5 and 4.
         ({"keep_fraction": 0.5}, ["not_best", "not_best", None, None, "missing", "missing"]),
-        ({"keep_fraction": 0.25, "best": "lowest"}, [None, "not_best", "not_best", "not_best", "missing", "missing"]),
+        (
+            {"keep_fraction": 0.25, "best": "lowest"},
+            [None, "not_best", "not_best", "not_best", "missing", "missing"],
+        ),
         ({"keep": (3, "x")}, ["not_listed", None, "not_listed", "not_listed", "missing", "missing"]),
         ({"drop": (4.0, 5), "missing": "keep"}, [None, None, "listed", "listed", None, None]),
     ],
-)  # fmt: skip
+)
 def test_a_column_s_rules(rule: dict[str, Any], expected: list[str | None]) -> None:
     found = [*records("score", 2, 3.0, "4", 5.0), "{}", '{"score": NaN}']
     assert reasons(Column(column="score", **rule), found) == expected
@@ -104,11 +107,16 @@ def test_rules_are_decided_after_measuring() -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "said"),
-    [({"min": 2.0, "max": 1.0}, "min must not be above max"), ({"keep_fraction": 0.0}, "keep_fraction must be in"),
-     ({"min": 1.0, "keep": (1,)}, "keep and drop take values as they are"), ({"best": "first"}, "best must be"),
-     ({"missing": "no"}, "missing must be"), ({"min": float("nan")}, "min must be a number"),
-     ({"column": "text"}, "column: 'text' is no value")],
-)  # fmt: skip
+    [
+        ({"min": 2.0, "max": 1.0}, "min must not be above max"),
+        ({"keep_fraction": 0.0}, "keep_fraction must be in"),
+        ({"min": 1.0, "keep": (1,)}, "keep and drop take values as they are"),
+        ({"best": "first"}, "best must be"),
+        ({"missing": "no"}, "missing must be"),
+        ({"min": float("nan")}, "min must be a number"),
+        ({"column": "text"}, "column: 'text' is no value"),
+    ],
+)
 def test_a_column_s_parameters_out_of_range(parameters: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Column(**{"column": "s", **parameters})
@@ -177,9 +185,12 @@ def test_a_value_of_the_wrong_type_names_row_and_file(corpus_of: Any) -> None:
 
 @pytest.mark.parametrize(
     ("preset", "column"),
-    [("fineweb_edu_score", "int_score"), ("fineweb_language_score", "language_score"),
-     ("dclm_quality", "fasttext_openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train_prob")],
-)  # fmt: skip
+    [
+        ("fineweb_edu_score", "int_score"),
+        ("fineweb_language_score", "language_score"),
+        ("dclm_quality", "fasttext_openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train_prob"),
+    ],
+)
 def test_presets_compose_into_stages_of_their_own_name(preset: str, column: str) -> None:
     config = compose(["study=demo", f"+stages/columns@stages.chosen={preset}"])
     stage = make_stages({key: plain(config[key]) for key in ("stages", "recipe")})[-1]
@@ -198,9 +209,13 @@ def test_matches_and_their_share() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
-    [({}, ["match", "match", None]), ({"min_count": 2}, ["match", None, None]), ({"min_share": 0.5}, ["match", None, None]),
-     ({"on_match": "keep"}, [None, None, "no_match"])],
-)  # fmt: skip
+    [
+        ({}, ["match", "match", None]),
+        ({"min_count": 2}, ["match", None, None]),
+        ({"min_share": 0.5}, ["match", None, None]),
+        ({"on_match": "keep"}, [None, None, "no_match"]),
+    ],
+)
 def test_a_pattern_s_rules(rule: dict[str, Any], expected: list[str | None]) -> None:
     stage = Regex(patterns=("(?i)spam",), **rule)
     assert reasons(stage, ["Spam spam", "spam in a long text", "ham"]) == expected
@@ -209,9 +224,13 @@ def test_a_pattern_s_rules(rule: dict[str, Any], expected: list[str | None]) -> 
 
 @pytest.mark.parametrize(
     ("pattern", "said"),
-    [("a(b", r"'a\(b' is no regular expression: missing \) at position 3"), ("x*", "matches the empty text"),
-     ("[", "position"), ("(?P<n>a)(?P<n", "position")],
-)  # fmt: skip
+    [
+        ("a(b", r"'a\(b' is no regular expression: missing \) at position 3"),
+        ("x*", "matches the empty text"),
+        ("[", "position"),
+        ("(?P<n>a)(?P<n", "position"),
+    ],
+)
 def test_a_bad_pattern_is_refused_with_its_place(pattern: str, said: str) -> None:
     with pytest.raises(ValueError, match=f"patterns: .*{said}"):
         Regex(patterns=("good", pattern))
@@ -310,11 +329,17 @@ def test_identity_is_the_source_and_not_the_place(function: Any) -> None:
         ("f = 3\n", "has no function 'f'"),
         ("\0", "cannot be run"),
         ("import lxml\ndef f(text):\n    return 1\n", r"imports lxml, .*uses=\[lxml\]"),
-        ("import random\ndef f(text):\n    return random.random()\n", "own.py:f is not deterministic: .*at a second call"),
-        ("seen = set()\ndef f(text):\n    new = text not in seen\n    seen.add(text)\n    return new\n", "not deterministic"),
+        (
+            "import random\ndef f(text):\n    return random.random()\n",
+            "own.py:f is not deterministic: .*at a second call",
+        ),
+        (
+            "seen = set()\ndef f(text):\n    new = text not in seen\n    seen.add(text)\n    return new\n",
+            "not deterministic",
+        ),
         ("def f(text):\n    return hash(text)\n", "not deterministic: .*in another process"),
     ],
-)  # fmt: skip
+)
 def test_a_function_that_cannot_be_used_is_refused_before_anything_is_measured(
     function: Any, source: str, said: str
 ) -> None:
@@ -345,10 +370,14 @@ def test_an_exception_names_line_and_document(function: Any, corpus_of: Any) -> 
 
 @pytest.mark.parametrize(
     ("source", "gives", "said"),
-    [("def f(text):\n    return 'yes'\n", "score", "gave 'yes', expected a number"), ("def f(text):\n    return 1\n", "keep", "expected true or false"),
-     ("def f(text):\n    return True\n", "score", "expected a number"), ("def f(text):\n    return None\n", "text", "expected a text"),
-     ("def f(text):\n    return '\\ud800'\n", "text", "lone surrogate")],
-)  # fmt: skip
+    [
+        ("def f(text):\n    return 'yes'\n", "score", "gave 'yes', expected a number"),
+        ("def f(text):\n    return 1\n", "keep", "expected true or false"),
+        ("def f(text):\n    return True\n", "score", "expected a number"),
+        ("def f(text):\n    return None\n", "text", "expected a text"),
+        ("def f(text):\n    return '\\ud800'\n", "text", "lone surrogate"),
+    ],
+)
 def test_an_answer_of_the_wrong_type(function: Any, source: str, gives: str, said: str) -> None:
     (step,) = Python(function=function(source), gives=gives).steps()
     with pytest.raises(DocumentError, match=said):

@@ -197,10 +197,19 @@ def test_counts_per_kind_stand_in_funnel_and_ledger(make_pool, store, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 10**6, "a@" * 200_000, "a.b." * 100_000 + "@", "1." * 300_000, "@" * 10**6, "-" * 300_000 + "@",
-     "8.8.8.8 " * 50_000, "version 8.8.8.8, " + "8.8.8.8, " * 30_000, "v" * 10**6 + " 8.8.8.8"],
+    [
+        "a" * 10**6,
+        "a@" * 200_000,
+        "a.b." * 100_000 + "@",
+        "1." * 300_000,
+        "@" * 10**6,
+        "-" * 300_000 + "@",
+        "8.8.8.8 " * 50_000,
+        "version 8.8.8.8, " + "8.8.8.8, " * 30_000,
+        "v" * 10**6 + " 8.8.8.8",
+    ],
     ids=lambda text: text[:4],
-)  # fmt: skip
+)
 def test_no_input_takes_quadratic_time(text):
     start = time.process_time()
     Pii().transform(text)

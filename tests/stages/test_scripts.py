@@ -30,9 +30,29 @@ SPACED = {
     "Cyrillic": "абвгдежзиклмноп",
     "Greek": "αβγδεζηθικλμνξο",
     "Hebrew": "אבגדהוזחטילמנסע",
-    "pointed Hebrew": ["ב\u05b0", "ג\u05b8", "ד\u05bc\u05b7", "ה", "ו\u05b9", "ז\u05b5", "ל\u05b4", "מ\u05b6", "נ"],
+    "pointed Hebrew": [
+        "ב\u05b0",
+        "ג\u05b8",
+        "ד\u05bc\u05b7",
+        "ה",
+        "ו\u05b9",
+        "ז\u05b5",
+        "ל\u05b4",
+        "מ\u05b6",
+        "נ",
+    ],
     "Arabic": "ابتثجحدرسعفقلمن",
-    "pointed Arabic": ["ب\u064e", "ت\u0650", "د\u0651\u064f", "ر\u0652", "س", "ع\u064e", "ف\u0650", "ق\u064c", "ل"],
+    "pointed Arabic": [
+        "ب\u064e",
+        "ت\u0650",
+        "د\u0651\u064f",
+        "ر\u0652",
+        "س",
+        "ع\u064e",
+        "ف\u0650",
+        "ق\u064c",
+        "ل",
+    ],
     "Devanagari": ["क", "का", "कि", "की", "कु", "के", "को", "क्ष", "म", "मा", "मि", "मो", "र्त", "ल", "ली"],
     "Bengali": ["ক", "কা", "কি", "কী", "কু", "কে", "কো", "ক্ষ", "ম", "মা", "মি", "মো", "র্ত", "ল", "লী"],
     "Tamil": ["க", "கா", "கி", "கீ", "கு", "கே", "கொ", "க்", "ம", "மா", "மி", "மொ", "ல", "லீ"],
@@ -40,7 +60,7 @@ SPACED = {
     "Korean": "가나다라마바사아자차카타파하",
     "Tibetan": ["བོད", "ཡིག", "སྐད", "རྒྱ", "མི", "ས", "ལྷ", "དགེ", "ཆོས", "ཁྱི"],
     "Ethiopic": "ሀለሐመሠረሰሸቀበተኀነአከ",
-}  # fmt: skip
+}
 UNSPACED_ALPHABETS = {
     "Chinese": "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏",
     "Japanese": "あいうえおかきがぎさしすたちつてとなにぬアイウエ山川田人",
@@ -110,19 +130,33 @@ def test_points_variants_and_blanks_make_no_other_word(one: str, other: str) -> 
 
 @pytest.mark.parametrize(
     "different",
-    ["कल काल किल कील कुल कूल केल कैल कोल कौल क्ल कंल", "কল কাল কিল কুল", "கல் கால் கில்", "ไม ไม่ ไม้", "か が", "は ば ぱ", "ދަ ދި"],
-)  # fmt: skip
+    [
+        "कल काल किल कील कुल कूल केल कैल कोल कौल क्ल कंल",
+        "কল কাল কিল কুল",
+        "கல் கால் கில்",
+        "ไม ไม่ ไม้",
+        "か が",
+        "は ば ぱ",
+        "ދަ ދި",
+    ],
+)
 def test_vowel_signs_tones_and_voicing_make_another_word(different: str) -> None:
     found = [tuple(words(word)) for word in different.split()]
     assert len(set(found)) == len(found)
 
 
 ANY = st.one_of(
-    st.text(st.sampled_from([chr(code) for code in (*IGNORED, *SIGNS)]) | st.sampled_from("aé中ก한 \n1.。ـक") | st.characters()),
-    st.sampled_from(sorted(ALPHABETS)).flatmap(
-        lambda script: st.lists(st.sampled_from([*ALPHABETS[script], " ", "\n", ".", "。", "7"]), max_size=30).map("".join)
+    st.text(
+        st.sampled_from([chr(code) for code in (*IGNORED, *SIGNS)])
+        | st.sampled_from("aé中ก한 \n1.。ـक")
+        | st.characters()
     ),
-)  # fmt: skip
+    st.sampled_from(sorted(ALPHABETS)).flatmap(
+        lambda script: st.lists(
+            st.sampled_from([*ALPHABETS[script], " ", "\n", ".", "。", "7"]), max_size=30
+        ).map("".join)
+    ),
+)
 
 
 @settings(max_examples=300, deadline=None)

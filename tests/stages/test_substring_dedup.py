@@ -104,7 +104,7 @@ def test_a_document_without_a_token_of_its_own_is_dropped_as_empty(make_pool, st
         ("nul\x00 \n", ["nul", "\x00"]),
         ("", []),
     ],
-)  # fmt: skip
+)
 def test_what_a_token_is(text, tokens):
     stage = SubstringDedup()
     assert [text[begin:end] for begin, end in stage.pieces(text)] == tokens
@@ -135,8 +135,11 @@ def test_tokens_are_those_of_a_regular_expression_however_texts_are_batched(text
         sketches = stage.sketch_many(texts)
     tokens = [TOKEN.findall(text) for text in texts]
     assert [[text[a:b] for a, b in stage.pieces(text)] for text in texts] == tokens
-    numbers = {token: number for some, sketch in zip(tokens, sketches, strict=True)
-               for token, number in zip(some, sketch.tolist(), strict=True)}  # fmt: skip
+    numbers = {
+        token: number
+        for some, sketch in zip(tokens, sketches, strict=True)
+        for token, number in zip(some, sketch.tolist(), strict=True)
+    }
     assert [[numbers[token] for token in some] for some in tokens] == [sketch.tolist() for sketch in sketches]
     assert len(set(numbers.values())) == len(numbers)
 
@@ -163,7 +166,7 @@ def test_case_and_marks_count_and_blanks_do_not(curate):
         ("CUT one CUT\ntwo CUT", "one\ntwo"),
         ("日本CUT語", "日本 語"),
     ],
-)  # fmt: skip
+)
 def test_cuts_leave_one_gap(text, left):
     class Marked(SubstringDedup):
         def pieces(self, text):

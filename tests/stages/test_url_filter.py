@@ -329,8 +329,15 @@ def test_the_tokenizer_is_still_trained_on_extracted_text(tmp_path: Path, store)
     text = " ".join(f"word{n} of the old town" for n in range(40))
     rows = [{"text": f"<html><body><p class='x{n}'>{text} {n}</p></body></html>"} for n in range(20)]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    overrides = ("pool=files", f"pool.paths=[{tmp_path}/a.jsonl]", "pool.kind=html", "evaluate=heldout",
-                 "evaluate.heldout=x", "tokenizer.vocab_size=300", "stages.extraction.method=raw")  # fmt: skip
+    overrides = (
+        "pool=files",
+        f"pool.paths=[{tmp_path}/a.jsonl]",
+        "pool.kind=html",
+        "evaluate=heldout",
+        "evaluate.heldout=x",
+        "tokenizer.vocab_size=300",
+        "stages.extraction.method=raw",
+    )
     digests = {}
     for on in ("true", "false"):
         config = compose([*overrides, f"stages.url_filter.enabled={on}"])

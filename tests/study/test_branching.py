@@ -38,8 +38,12 @@ def record(study: Path, arm: str, seed: int = 0) -> dict:  # type: ignore[type-a
 
 
 def test_trunks_are_trained_once_and_gains_are_named(
-    ablate: Run, here: Path, few: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+    ablate: Run,
+    here: Path,
+    few: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     trained: list[int] = []
     honest = loop.train_stacked
 
@@ -106,8 +110,12 @@ def test_the_references_branch_is_its_trunk_continued(
 
 
 def test_the_branches_of_a_trunk_that_failed_are_missing_with_that_reason(
-    ablate: Run, here: Path, few: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+    ablate: Run,
+    here: Path,
+    few: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     honest, tried = loop.train_stacked, []
 
     def poisoned(runs, **given):  # type: ignore[no-untyped-def]
@@ -195,10 +203,13 @@ def test_two_processes_that_need_one_trunk_train_it_once(here: Path, few: tuple[
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "ablate", "sweep", *few, f"study.name={name}", f"evaluate.limit={limit}"],
-            cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=here,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for name, limit in (("one", 3), ("two", 4))
-    ]  # fmt: skip
+    ]
     for process in processes:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
@@ -226,8 +237,13 @@ def test_two_processes_that_need_one_trunk_train_it_once(here: Path, few: tuple[
     ],
 )
 def test_what_cannot_branch_is_refused_before_anything_runs(
-    ablate: Run, here: Path, few: tuple[str, ...], overrides: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+    ablate: Run,
+    here: Path,
+    few: tuple[str, ...],
+    overrides: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert ablate("sweep", *few, *overrides) == 2
     assert said in capsys.readouterr().err
     assert not list(here.glob("studies/*/runs"))

@@ -102,7 +102,10 @@ def test_each_kind_reads_what_its_name_says_and_what_is_alike_is_one_run(ablate:
     assert "figures/generations.svg" in (real / "studies/ch/REPORT.md").read_text()
 
     # Texts: of generation 0 one for all; of generation 1 one of each kind that has a generation 2 which reads it.
-    rows = {path.parent.name: [json.loads(line) for line in path.read_text().splitlines()] for path in real.glob("store/texts/*/synthetic.jsonl")}  # fmt: skip
+    rows = {
+        path.parent.name: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in real.glob("store/texts/*/synthetic.jsonl")
+    }
     assert sorted(lines[0]["generation"] for lines in rows.values()) == [0, 1, 1]
     by_run = {lines[0]["weights"]: lines for lines in rows.values()}
     assert all(len(lines) == DOCUMENTS for lines in rows.values())
@@ -115,7 +118,17 @@ def test_each_kind_reads_what_its_name_says_and_what_is_alike_is_one_run(ablate:
     first = found["replace-g0"]["run"]
     teacher = ProxyTeacher(model=str(real / "store/runs" / first), device="cpu")
     seeds = row_seeds(int(first[:15], 16), range(DOCUMENTS))
-    asked = [Question(key=str(n), text="", max_tokens=32, seed=seed, form="completion", sampling=Sampling(temperature=1.0)) for n, seed in enumerate(seeds)]  # fmt: skip
+    asked = [
+        Question(
+            key=str(n),
+            text="",
+            max_tokens=32,
+            seed=seed,
+            form="completion",
+            sampling=Sampling(temperature=1.0),
+        )
+        for n, seed in enumerate(seeds)
+    ]
     assert [answer.text for answer in teacher.ask(asked)] == [line["text"] for line in by_run[first]]
 
     # An ordinary study of the same recipe has generation 0 for its run, weights or not.
@@ -210,12 +223,18 @@ def test_what_rests_on_a_generation_that_failed_fails_with_it_and_says_so(
     def fails(runs: Any, **given: Any) -> Any:
         outcomes = honest(runs, **given)
         read = [getattr(run.stream, "_keys", np.zeros(0)).size for run in runs]
-        return [AblateError("the tape broke") if size == DOCUMENTS + 1 else one for size, one in zip(read, outcomes, strict=True)]  # fmt: skip
+        return [
+            AblateError("the tape broke") if size == DOCUMENTS + 1 else one
+            for size, one in zip(read, outcomes, strict=True)
+        ]
 
     monkeypatch.setattr(loop, "train_stacked", fails)
     many = chains("replace, resample", "0, 1, 2, 3", f"{{kind: replace, documents: {DOCUMENTS + 1}}}")
     assert ablate("sweep", *BASE, *many) != 0
-    said = {path.parts[-3]: json.loads(path.read_text())["error"] for path in real.glob("studies/ch/runs/*/seed-0/failed.json")}  # fmt: skip
+    said = {
+        path.parts[-3]: json.loads(path.read_text())["error"]
+        for path in real.glob("studies/ch/runs/*/seed-0/failed.json")
+    }
     assert said["replace-g1"] == "the tape broke" and "the tape broke" in said["resample-g1"]
     for arm in ("replace-g2", "replace-g3"):
         assert said[arm].startswith("the generation before it failed") and "the tape broke" in said[arm]
@@ -287,7 +306,9 @@ def test_a_killed_sweep_of_chains_ends_with_the_same_bytes(tmp_path: Path) -> No
     subprocess.run(command, cwd=calm, check=True, capture_output=True)
     whole, rng, kills = os.times().elapsed - begun, random.Random(5), 0
     while kills < 12:
-        process = subprocess.Popen(command, cwd=torn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=torn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             process.communicate(timeout=rng.uniform(0.1, 0.9) * whole)
             break

@@ -50,9 +50,12 @@ def test_the_parts_add_up_to_the_gain_whatever_the_scores() -> None:
         arms = arms | controls(arms, SWITCHES, ["a", "b"])
         score = dict(zip(arms, np.random.default_rng(0).normal(size=len(arms)), strict=True))
         gains, *parts = (
-            {spec.factor: sum(w * score[arm] for arm, w in spec.weights.items()) for spec in contrasts_of([name], arms, SWITCHES)}
+            {
+                spec.factor: sum(w * score[arm] for arm, w in spec.weights.items())
+                for spec in contrasts_of([name], arms, SWITCHES)
+            }
             for name in (*design.estimands, "selection", "volume")
-        )  # fmt: skip
+        )
         assert gains.keys() == parts[0].keys() == parts[1].keys() == {"a", "b"}
         for name, gain in gains.items():
             assert gain == pytest.approx(parts[0][name] + parts[1][name])
@@ -91,13 +94,22 @@ def test_stages_that_remove_documents_get_one_and_the_rest_of_the_plan_stays(tin
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["design.controls=matched"], "design.controls must be one of none, size_matched, got the text 'matched'"),
-        ([MATCHED, "design=full_factorial"], "gains that are a difference of two arms.*add_one_in, cumulative, leave_one_out"),
+        (
+            ["design.controls=matched"],
+            "design.controls must be one of none, size_matched, got the text 'matched'",
+        ),
+        (
+            [MATCHED, "design=full_factorial"],
+            "gains that are a difference of two arms.*add_one_in, cumulative, leave_one_out",
+        ),
         ([MATCHED, "design=single"], "design=single are not"),
-        ([MATCHED, "design.factors=[pii,extraction]"], r"no factor .* removes documents, on against off \(pii, extraction\)"),
+        (
+            [MATCHED, "design.factors=[pii,extraction]"],
+            r"no factor .* removes documents, on against off \(pii, extraction\)",
+        ),
         ([MATCHED, "design.factors={language: {threshold: [0.65, 0.5]}}"], "parameters, have no control"),
     ],
-)  # fmt: skip
+)
 def test_what_has_no_control_is_refused_in_words(tiny: tuple[str, ...], more: list[str], said: str) -> None:
     varied = any(override.startswith("design.factors") for override in more)
     given = [o for o in tiny if not (varied and o.startswith("design.factors"))]
@@ -138,7 +150,10 @@ def test_a_control_is_as_large_as_the_recipe_and_another_draw_in_each_seed(
         assert last["dropped"] == {"drawn": without["documents"] - corpus["documents"]}
     assert control[0]["key"] != control[1]["key"]
     # Nothing to remove for a stage that removes nothing: the same run as without it.
-    nothing = [read_json(run_folder(study, arm, 0) / "record.json")["run"] for arm in ("control_fineweb_quality", "without_fineweb_quality")]  # fmt: skip
+    nothing = [
+        read_json(run_folder(study, arm, 0) / "record.json")["run"]
+        for arm in ("control_fineweb_quality", "without_fineweb_quality")
+    ]
     assert nothing[0] == nothing[1]
     assert "control_language: " in said and "volume is nil by construction" in said
 
@@ -170,7 +185,11 @@ def test_a_control_is_as_large_as_the_recipe_and_another_draw_in_each_seed(
     (run_folder(folder, "full", 1) / "record.json").unlink()
     assert ablate("report", *tiny, MATCHED, "give_up=true") == 0
     page = (folder / "REPORT.md").read_text(encoding="utf-8")
-    (line,) = [line for line in page.split("## Selection or volume?")[1].splitlines() if line.startswith("| language |")][:1]  # fmt: skip
+    (line,) = [
+        line
+        for line in page.split("## Selection or volume?")[1].splitlines()
+        if line.startswith("| language |")
+    ][:1]
     assert line.count("–") >= 4, "neither part has a number"
 
 
@@ -181,12 +200,18 @@ def test_a_stage_that_removes_junk_selects_and_one_that_removes_at_random_does_n
     """Hashtag spam stands in one page of seven; of two stages that take about a third of the tokens one takes the spam."""
     assert (
         ablate(
-            "sweep", "study=calibration", "+stages@stages.random_removal=random_removal", "stages.random_removal.rate=0.3",
-            "pool.world.pages=2000", "design.factors=[gopher_quality,random_removal]", MATCHED, "seeds=[0,1,2,3,4]",
+            "sweep",
+            "study=calibration",
+            "+stages@stages.random_removal=random_removal",
+            "stages.random_removal.rate=0.3",
+            "pool.world.pages=2000",
+            "design.factors=[gopher_quality,random_removal]",
+            MATCHED,
+            "seeds=[0,1,2,3,4]",
             "hydra/launcher=basic",
         )
         == 0
-    )  # fmt: skip
+    )
     with (here / "studies" / "calibration" / "effects.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if (row["task"], row["metric"]) == ("aggregate", "prob")]
     found = {(row["factor"], row["estimand"]): row for row in rows}

@@ -150,9 +150,11 @@ def test_a_damaged_store_gives_the_same_effects(
 
 @pytest.mark.parametrize("damage", [flip, empty, Path.unlink])
 def test_an_interrupted_run_does_not_go_on_from_damaged_scores(
-    finished: list[str], damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch,
+    finished: list[str],
+    damage: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     """Stopped in its last evaluation, with a checkpoint; then the scores it has so far are damaged."""
     expected = records()
     for folder in (STORE / "runs").iterdir():

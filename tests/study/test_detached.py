@@ -305,9 +305,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...])
     ],
 )
 def test_a_sweep_ends_in_the_same_report(
-    here: Path, ablate: Callable[..., int], tiny: tuple[str, ...], undisturbed: bytes, faulty: type[Faulty],
-    fault: str, calls: list[int],
-) -> None:  # fmt: skip
+    here: Path,
+    ablate: Callable[..., int],
+    tiny: tuple[str, ...],
+    undisturbed: bytes,
+    faulty: type[Faulty],
+    fault: str,
+    calls: list[int],
+) -> None:
     faulty.faults = ["", fault]  # the first call builds the corpora
     assert ablate("sweep", *tiny, *FEW, "hydra/launcher=faulty") == 0
     assert faulty.jobs == calls
@@ -316,9 +321,13 @@ def test_a_sweep_ends_in_the_same_report(
 
 
 def test_a_launcher_that_never_works_is_quoted(
-    here: Path, ablate: Callable[..., int], tiny: tuple[str, ...], undisturbed: bytes, faulty: type[Faulty],
+    here: Path,
+    ablate: Callable[..., int],
+    tiny: tuple[str, ...],
+    undisturbed: bytes,
+    faulty: type[Faulty],
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     faulty.faults = ["", "raises", "raises"]
     assert ablate("sweep", *tiny, *FEW, "hydra/launcher=faulty") == 1
     said = capsys.readouterr().err
@@ -331,9 +340,12 @@ def test_a_launcher_that_never_works_is_quoted(
 
 
 def test_corpora_that_no_job_can_build_are_not_built_by_the_submitter(
-    here: Path, ablate: Callable[..., int], tiny: tuple[str, ...], faulty: type[Faulty],
+    here: Path,
+    ablate: Callable[..., int],
+    tiny: tuple[str, ...],
+    faulty: type[Faulty],
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     faulty.faults = ["raises"]
     assert ablate("sweep", *tiny, *FEW, "hydra/launcher=faulty") == 2
     assert "the cluster is not there" in capsys.readouterr().err

@@ -34,8 +34,13 @@ def run_of(here: Path) -> Path:
 
 def question(text: str, seed: int, most: int = 12, **sampling: Any) -> Question:
     return Question(
-        key=f"{text} {seed}", text=text, max_tokens=most, sampling=Sampling(**sampling), seed=seed, form="completion"
-    )  # fmt: skip
+        key=f"{text} {seed}",
+        text=text,
+        max_tokens=most,
+        sampling=Sampling(**sampling),
+        seed=seed,
+        form="completion",
+    )
 
 
 def test_weights_are_kept_only_where_asked_and_the_run_is_the_same_one(
@@ -122,8 +127,15 @@ def test_generate_asks_a_run_and_names_it_in_every_document(
 ) -> None:
     assert ablate("sweep", *one, KEEP) == 0
     run = run_of(here)
-    asked = ("generate=continuation", "teacher=proxy", f"teacher.model={run}", "teacher.device=cpu", "generate.questions=6",
-             "generate.start_characters=20", "generate.max_tokens=8")  # fmt: skip
+    asked = (
+        "generate=continuation",
+        "teacher=proxy",
+        f"teacher.model={run}",
+        "teacher.device=cpu",
+        "generate.questions=6",
+        "generate.start_characters=20",
+        "generate.max_tokens=8",
+    )
     assert ablate("generate", *one, *asked) == 0
     rows = [
         json.loads(line)

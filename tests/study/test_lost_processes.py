@@ -54,9 +54,12 @@ def rescued(
         (folder / f"{name}.deaths").write_text(str(count))
     lost: list[str] = []
     Rescue[str](
-        start=in_processes(folder, at_once), ended=lambda name: (folder / f"{name}.done").exists() or name in lost,
-        suspected=lambda name: abandoned(folder / f"{name}.lock"), lost=lambda name, _: lost.append(name), say=lambda _: None,
-    ).run(names)  # fmt: skip
+        start=in_processes(folder, at_once),
+        ended=lambda name: (folder / f"{name}.done").exists() or name in lost,
+        suspected=lambda name: abandoned(folder / f"{name}.lock"),
+        lost=lambda name, _: lost.append(name),
+        say=lambda _: None,
+    ).run(names)
     return lost, (folder / "begun").read_text().split() if (folder / "begun").exists() else []
 
 
@@ -83,9 +86,12 @@ def test_work_that_cannot_begin_is_not_tried_for_ever(tmp_path: Path) -> None:
         raise OSError("no process can be started")
 
     Rescue[str](
-        start=start, ended=lambda _: False, suspected=lambda name: abandoned(tmp_path / name), lost=lambda name, _: lost.append(name),
+        start=start,
+        ended=lambda _: False,
+        suspected=lambda name: abandoned(tmp_path / name),
+        lost=lambda name, _: lost.append(name),
         say=lambda _: None,
-    ).run(["a", "b"])  # fmt: skip
+    ).run(["a", "b"])
     assert lost == ["a", "b"] and tries == [["a", "b"]]
 
 
@@ -160,16 +166,23 @@ def watched(tmp_path: Path, tiny: tuple[str, ...]) -> Callable[..., subprocess.P
     def start(*more: str, launcher: str = "joblib") -> subprocess.Popen[str]:
         how = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
         return subprocess.Popen(
-            [*command, *how, *more], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE,
+            [*command, *how, *more],
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )  # fmt: skip
+        )
 
     return start
 
 
 def arms(folder: Path, name: str) -> dict[str, dict[str, object]]:
     """What runs of a study left under a name, by arm."""
-    return {path.parent.parent.name: json.loads(path.read_text()) for path in folder.glob(f"studies/demo/runs/*/*/{name}")}  # fmt: skip
+    return {
+        path.parent.parent.name: json.loads(path.read_text())
+        for path in folder.glob(f"studies/demo/runs/*/*/{name}")
+    }
 
 
 @pytest.mark.slow

@@ -27,15 +27,23 @@ BASE = (
 def two_sources(here: Path) -> Path:
     """40 real documents and a generated one ones."""
     world = World(0, 6, 6, 4)
-    for name, count, more in (("real", 40, {}), ("made", 1, {"source": "synthetic/textbook", "digital_source_type": RULE_MADE})):  # fmt: skip
-        lines = [{"text": "\n\n".join(prose.article(Random(f"{name} {n}"), world)), **more} for n in range(count)]  # fmt: skip
+    for name, count, more in (
+        ("real", 40, {}),
+        ("made", 1, {"source": "synthetic/textbook", "digital_source_type": RULE_MADE}),
+    ):
+        lines = [
+            {"text": "\n\n".join(prose.article(Random(f"{name} {n}"), world)), **more} for n in range(count)
+        ]
         (here / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (here / "held.txt").write_text(" ".join(prose.article(Random("held"), world)))
     return here
 
 
 def records(folder: Path) -> dict[str, dict]:
-    return {path.parts[-3]: json.loads(path.read_text()) for path in folder.glob("studies/mix/runs/*/seed-0/record.json")}  # fmt: skip
+    return {
+        path.parts[-3]: json.loads(path.read_text())
+        for path in folder.glob("studies/mix/runs/*/seed-0/record.json")
+    }
 
 
 def test_a_share_is_a_dose_and_its_repeats_are_said_loudly(
@@ -48,7 +56,10 @@ def test_a_share_is_a_dose_and_its_repeats_are_said_loudly(
     )
     assert ablate("sweep", *BASE, *dose) == 0
     assert "MORE THAN 4: repeats cost" in capsys.readouterr().out
-    found = {name: record["record"]["corpus"] if "record" in record else record["corpus"] for name, record in records(two_sources).items()}  # fmt: skip
+    found = {
+        name: record["record"]["corpus"] if "record" in record else record["corpus"]
+        for name, record in records(two_sources).items()
+    }
     assert len(found) == 3
     for name, corpus in found.items():
         share = float(name.rpartition("=")[2])
@@ -77,20 +88,37 @@ def test_an_arm_without_a_mixture_is_what_it_was_before_there_were_any(
 
 def test_with_the_other_budget_a_share_is_added(ablate: Run, two_sources: Path) -> None:
     factors = "design.factors={synthetic: {mixture.synthetic: [0.2, 0]}}"
-    assert ablate("sweep", *BASE, "design=dose", factors, "mixture={synthetic: 0.2}", "budget=source", "seeds=[0]") == 0  # fmt: skip
-    read = {name: {part["name"]: part["tokens"] for part in record["corpus"]["mixture"]} for name, record in records(two_sources).items()}  # fmt: skip
+    assert (
+        ablate(
+            "sweep", *BASE, "design=dose", factors, "mixture={synthetic: 0.2}", "budget=source", "seeds=[0]"
+        )
+        == 0
+    )
+    read = {
+        name: {part["name"]: part["tokens"] for part in record["corpus"]["mixture"]}
+        for name, record in records(two_sources).items()
+    }
     one, none = read["synthetic=0.2"], read["synthetic=0"]
     assert none["synthetic"] == 0
     assert abs(one["rest"] - none["rest"]) <= 256, "as many real tokens, to a batch"
     assert abs(one["synthetic"] / sum(one.values()) - 0.2) < 0.01
 
 
-@pytest.mark.parametrize(("overrides", "said"), [
-    (["mixture={synthetc: 0.2}"], "mixture.synthetc=0.2: the corpus has no such document: did you mean 'synthetic'?"),
-    (["mixture={synthetic: 1.2}"], "mixture.synthetic must be a share in [0, 1], got 1.2"),
-    (["mixture={synthetic: true}"], "mixture.synthetic must be a number, got true"),
-    (["mixture={synthetic: 0.2}", "train.branch_from=reference"], "mixture is not for train.branch_from=reference"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["mixture={synthetc: 0.2}"],
+            "mixture.synthetc=0.2: the corpus has no such document: did you mean 'synthetic'?",
+        ),
+        (["mixture={synthetic: 1.2}"], "mixture.synthetic must be a share in [0, 1], got 1.2"),
+        (["mixture={synthetic: true}"], "mixture.synthetic must be a number, got true"),
+        (
+            ["mixture={synthetic: 0.2}", "train.branch_from=reference"],
+            "mixture is not for train.branch_from=reference",
+        ),
+    ],
+)
 def test_a_mixture_that_cannot_be_is_refused_before_anything_runs(
     ablate: Run, two_sources: Path, overrides: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +128,12 @@ def test_a_mixture_that_cannot_be_is_refused_before_anything_runs(
 
 def test_random_mixtures_are_a_design(ablate: Run, two_sources: Path) -> None:
     factors = "design.factors={synthetic: {mixture.synthetic: {from: 0, to: 1, points: 11}}}"
-    assert ablate("plan", *BASE, "mixture={synthetic: 0.3}", "design=mixtures", "design.method.n_arms=5", factors) == 0  # fmt: skip
+    assert (
+        ablate(
+            "plan", *BASE, "mixture={synthetic: 0.3}", "design=mixtures", "design.method.n_arms=5", factors
+        )
+        == 0
+    )
     plan = json.loads((two_sources / "studies" / "mix" / "plan.json").read_text())
     drawn = [arm["config"]["mixture"]["synthetic"] for arm in plan["arms"].values()]
     assert drawn[0] == 0.3 and len(set(drawn)) == 5 and all(0 <= share <= 1 for share in drawn)

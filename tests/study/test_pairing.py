@@ -98,13 +98,19 @@ def test_rounds_are_paired(planned: Any) -> None:
     assert plan.pairing == "paired" and "pairing" not in plan.to_json()
 
 
-@pytest.mark.parametrize(("more", "said"), [
-    (["design.pairing=pair"], "design.pairing must be one of paired, unpaired, got the text 'pair'"),
-    (["design=full_factorial", "design.pairing=paired"], "nothing to pair"),
-    (["design=full_factorial", "design.own_seeds=false", "design.pairing=unpaired"], "seeds of their own in every arm"),
-    (["design.pairing=unpaired", "sequential.looks=[2]"], "leave one out"),
-    (["design.own_seeds=perhaps"], "design.own_seeds must be true or false"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["design.pairing=pair"], "design.pairing must be one of paired, unpaired, got the text 'pair'"),
+        (["design=full_factorial", "design.pairing=paired"], "nothing to pair"),
+        (
+            ["design=full_factorial", "design.own_seeds=false", "design.pairing=unpaired"],
+            "seeds of their own in every arm",
+        ),
+        (["design.pairing=unpaired", "sequential.looks=[2]"], "leave one out"),
+        (["design.own_seeds=perhaps"], "design.own_seeds must be true or false"),
+    ],
+)
 def test_what_a_study_cannot_have_is_said(planned: Any, more: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         planned(*more)

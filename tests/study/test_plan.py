@@ -30,9 +30,17 @@ def planned(tiny: tuple[str, ...], *more: str) -> Plan:
 def found(run: str = "x") -> Record:
     """What a run might have found."""
     return Record(
-        run=run, seed=0, corpus=None, model=None, train=Training(tokens=1), tasks={}, scores={"facts": {"acc": 0.7}},
-        curve=(), cost={}, provenance={},
-    )  # fmt: skip
+        run=run,
+        seed=0,
+        corpus=None,
+        model=None,
+        train=Training(tokens=1),
+        tasks={},
+        scores={"facts": {"acc": 0.7}},
+        curve=(),
+        cost={},
+        provenance={},
+    )
 
 
 def documents(record: Path) -> int:
@@ -45,12 +53,25 @@ def documents(record: Path) -> int:
 @pytest.mark.parametrize(
     "change",
     [
-        "tracker=wandb", "study.title=Another", "study.question=Why?", "study.prediction=None", "study.name=other",
-        "study.dir=elsewhere", "train.threads=2", "train.checkpoint_s=30", "train.micro_batch=4", "train.device=cpu",
-        "train.compile=true", "train.stacked_runs=2", "store=/elsewhere/store", "workers=3", "hydra/launcher=joblib",
-        "plan.noise=0.1", "inspect.samples=9",
+        "tracker=wandb",
+        "study.title=Another",
+        "study.question=Why?",
+        "study.prediction=None",
+        "study.name=other",
+        "study.dir=elsewhere",
+        "train.threads=2",
+        "train.checkpoint_s=30",
+        "train.micro_batch=4",
+        "train.device=cpu",
+        "train.compile=true",
+        "train.stacked_runs=2",
+        "store=/elsewhere/store",
+        "workers=3",
+        "hydra/launcher=joblib",
+        "plan.noise=0.1",
+        "inspect.samples=9",
     ],
-)  # fmt: skip
+)
 def test_what_changes_no_result_may_change(tiny: tuple[str, ...], change: str) -> None:
     assert planned(tiny, change).digest == planned(tiny).digest
 
@@ -58,14 +79,30 @@ def test_what_changes_no_result_may_change(tiny: tuple[str, ...], change: str) -
 @pytest.mark.parametrize(
     "change",
     [
-        "train.lr=0.01", "train.tokens=4096", "seeds=[0,1,2]", "stages.language.threshold=0.5", "evaluate.limit=3",
-        "proxy.layers=2", "pool.world.seed=1", "tokenizer.vocab_size=301", "evaluate.average_last=2",
-        "evaluate.aggregate=all", "evaluate.primary=acc", "design=cumulative", "budget=source", "randomness.seed_offset=1",
-        "evaluate.heldout=mine.jsonl", "design.factors=[language]", "design.own_seeds=true", "design.pairing=unpaired",
+        "train.lr=0.01",
+        "train.tokens=4096",
+        "seeds=[0,1,2]",
+        "stages.language.threshold=0.5",
+        "evaluate.limit=3",
+        "proxy.layers=2",
+        "pool.world.seed=1",
+        "tokenizer.vocab_size=301",
+        "evaluate.average_last=2",
+        "evaluate.aggregate=all",
+        "evaluate.primary=acc",
+        "design=cumulative",
+        "budget=source",
+        "randomness.seed_offset=1",
+        "evaluate.heldout=mine.jsonl",
+        "design.factors=[language]",
+        "design.own_seeds=true",
+        "design.pairing=unpaired",
         "design.controls=size_matched",
-        "stages.extraction.method=raw", "train.precision=fp32", "train.evaluations=[1.0]",
+        "stages.extraction.method=raw",
+        "train.precision=fp32",
+        "train.evaluations=[1.0]",
     ],
-)  # fmt: skip
+)
 def test_what_changes_a_result_may_not(tiny: tuple[str, ...], change: str) -> None:
     given = tuple(
         o for o in tiny if not (change.startswith("design.factors") and o.startswith("design.factors"))
@@ -179,9 +216,17 @@ def make_tampered(tmp_path: Path, tiny: tuple[str, ...]) -> Callable[[str], Path
 
 ACCENT = "caf\u00e9"
 TWINS = [
-    ("C4", "c4"), (normalize("NFC", ACCENT), normalize("NFD", ACCENT)), ("a.", "a"), ("x" * 300, "x" * 301),
-    ("stra\u00dfe", "strasse"), ("\u212a", "k"), ("a/b", "a-b"), ("é" * 200, "é" * 201), ("", "-"), ("..", "."),
-]  # fmt: skip
+    ("C4", "c4"),
+    (normalize("NFC", ACCENT), normalize("NFD", ACCENT)),
+    ("a.", "a"),
+    ("x" * 300, "x" * 301),
+    ("stra\u00dfe", "strasse"),
+    ("\u212a", "k"),
+    ("a/b", "a-b"),
+    ("é" * 200, "é" * 201),
+    ("", "-"),
+    ("..", "."),
+]
 
 
 @pytest.mark.parametrize("twins", TWINS)
@@ -208,10 +253,21 @@ def test_a_record_of_other_texts_is_done_again(
     path = here / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     texts = [o for o in tiny if not o.startswith(("pool.", "study=", "design.", "seeds="))]
-    alone = [*texts, "study.name=one", "pool=files", f"pool.paths=[{path}]", "recipe=gopher", "evaluate=heldout",
-             f"evaluate.heldout={path}", "seeds=[0]", "train.tokens=512"]  # fmt: skip
-    off = [f"stages.{name}.enabled=false" for name in
-           ("language", "gopher_quality", "gopher_repetition", "decontamination", "minhash_dedup")]  # fmt: skip
+    alone = [
+        *texts,
+        "study.name=one",
+        "pool=files",
+        f"pool.paths=[{path}]",
+        "recipe=gopher",
+        "evaluate=heldout",
+        f"evaluate.heldout={path}",
+        "seeds=[0]",
+        "train.tokens=512",
+    ]
+    off = [
+        f"stages.{name}.enabled=false"
+        for name in ("language", "gopher_quality", "gopher_repetition", "decontamination", "minhash_dedup")
+    ]
     assert ablate("run", *alone, *off) == 0
     (record,) = here.glob("studies/one-run/**/record.json")
     assert documents(record) == 40

@@ -88,16 +88,25 @@ def test_what_has_another_shape_is_refused_by_file_and_key(changed: dict[str, An
         (lambda p: p.update(sneed=1), "has an unknown key 'sneed'"),
         (lambda p: p["arms"]["full"].pop("levels"), r"arms\.full lacks the key 'levels'"),
         (lambda p: p["arms"].update(full=None), r"arms\.full must be a mapping, got null"),
-        (lambda p: p["contrasts"][0]["weights"].update(full="1"), r"contrasts\[0\]\.weights\.full must be a number"),
-        (lambda p: p["contrasts"][0]["weights"].update(fulll=1.0), "weighs an arm that is not there, 'fulll': did you mean 'full'"),
-        (lambda p: p["factors"][0].update(levels=["on"]), r"factors\[0\] is not allowed: factor .* two or more different levels"),
+        (
+            lambda p: p["contrasts"][0]["weights"].update(full="1"),
+            r"contrasts\[0\]\.weights\.full must be a number",
+        ),
+        (
+            lambda p: p["contrasts"][0]["weights"].update(fulll=1.0),
+            "weighs an arm that is not there, 'fulll': did you mean 'full'",
+        ),
+        (
+            lambda p: p["factors"][0].update(levels=["on"]),
+            r"factors\[0\] is not allowed: factor .* two or more different levels",
+        ),
         (lambda p: p.update(reference="ful"), "reference names no arm, got 'ful': did you mean 'full'"),
         (lambda p: p["metrics"].pop("primary"), "metrics lacks the key 'primary'"),
         (lambda p: p.update(pairing="both"), "pairing must be paired or unpaired, got 'both'"),
         (lambda p: p.update(sequential={"rounds": [2]}), "sequential lacks the key 'spending'"),
         (lambda p: p.update(predicted={"flops": None}), r"predicted\.flops must be a number, got null"),
     ],
-)  # fmt: skip
+)
 def test_a_plan_of_another_shape_is_refused_by_file_and_key(
     tiny: tuple[str, ...], tmp_path: Path, change: Change, said: str
 ) -> None:
@@ -116,7 +125,9 @@ def test_a_plan_of_another_shape_is_refused_by_file_and_key(
 @pytest.mark.parametrize("number", [None, "2", 2.0, True, 3])
 def test_only_this_format_is_read(tiny: tuple[str, ...], tmp_path: Path, number: object) -> None:
     data = {**planned(tiny).to_json(), "format": number}
-    with pytest.raises(DataError, match=r"was written by another version of ablate: its format is .*, this version reads 2"):  # fmt: skip
+    with pytest.raises(
+        DataError, match=r"was written by another version of ablate: its format is .*, this version reads 2"
+    ):
         Plan.from_json(data, tmp_path / "plan.json")
     for whole in (None, [], "plan", 2):
         with pytest.raises(DataError, match="another version"):
@@ -138,8 +149,15 @@ def test_a_plan_comes_back_as_it_was_written_byte_for_byte(tiny: tuple[str, ...]
     write_plan(found, tmp_path)
     assert (tmp_path / "plan.json").read_bytes() == before
     assert list(json.loads(before))[:8] == [
-        "digest", "format", "study", "title", "question", "prediction", "design", "arms"
-    ]  # fmt: skip
+        "digest",
+        "format",
+        "study",
+        "title",
+        "question",
+        "prediction",
+        "design",
+        "arms",
+    ]
 
 
 def test_a_plan_that_names_settings_as_they_were_called_is_the_same_plan(

@@ -19,13 +19,24 @@ Run = Callable[..., int]
 RULE = Sequential(looks=(3, 5, 8), spending="pocock", alpha=0.05, negligible=None)
 ARMS = ("full", "without_a", "without_b", "without_c")
 PLAN = Plan(
-    study="study", title="", question="", prediction="", design="leave_one_out",
-    arms={name: Arm(name=name, levels={}, config={}) for name in ARMS}, reference="full", factors=(),
-    seeds=tuple(range(8)), metrics=Headline(primary="acc", aggregate=None), stages=(), tracker={}, sequential=RULE,
+    study="study",
+    title="",
+    question="",
+    prediction="",
+    design="leave_one_out",
+    arms={name: Arm(name=name, levels={}, config={}) for name in ARMS},
+    reference="full",
+    factors=(),
+    seeds=tuple(range(8)),
+    metrics=Headline(primary="acc", aggregate=None),
+    stages=(),
+    tracker={},
+    sequential=RULE,
     contrasts=tuple(
-        ContrastSpec(name, "on", "off", "leave_one_out", {"full": 1.0, f"without_{name}": -1.0}) for name in "abc"
+        ContrastSpec(name, "on", "off", "leave_one_out", {"full": 1.0, f"without_{name}": -1.0})
+        for name in "abc"
     ),
-)  # fmt: skip
+)
 
 
 def test_large_effects_close_first_and_small_ones_later() -> None:
@@ -33,8 +44,10 @@ def test_large_effects_close_first_and_small_ones_later() -> None:
     scores = np.stack([0.8 + noise, np.full(8, 0.2), np.full(8, 0.775), 0.8 + noise])
     found = states(PLAN, RULE, scores, [False, False, True], 3)
     assert [(state.status, state.round, state.seeds) for state in found] == [
-        (DECIDED, 1, 3), (DECIDED, 3, 8), (SAME, 1, 3),
-    ]  # fmt: skip
+        (DECIDED, 1, 3),
+        (DECIDED, 3, 8),
+        (SAME, 1, 3),
+    ]
     # A round more does not change what was decided before.
     early = states(PLAN, RULE, scores, [False, False, True], 2)
     assert [state.status for state in early] == [DECIDED, OPEN, SAME] and early[0] == found[0]

@@ -36,8 +36,11 @@ def records(study: Path) -> dict[tuple[str, int], dict[str, Any]]:
 def test_a_plan_without_shards_is_the_plan_it_always_was(tiny: tuple[str, ...], here: Path) -> None:
     plan = planned(tiny)
     assert plan.arms["full"].config["randomness"] == {
-        "seed_offset": 0, "weights": None, "order": None, "subset": None
-    }  # fmt: skip
+        "seed_offset": 0,
+        "weights": None,
+        "order": None,
+        "subset": None,
+    }
     said = planned(tiny, "randomness.pool=fixed", "randomness.stages=fixed", "randomness.tokenizer=fixed")
     assert said == plan
 
@@ -68,10 +71,16 @@ def test_the_number_of_shards_is_written_in_the_plan_and_stays_when_seeds_are_ad
         ("randomness.pool=shards", r"randomness\.pool must be one of fixed, shard, got the text 'shards'"),
         ("randomness.stages=shard", r"randomness\.stages must be one of fixed, run, got the text 'shard'"),
         ("randomness.shards=3", r"randomness\.shards is only for randomness\.pool=shard"),
-        ("design.factors={pool: {randomness.pool: [fixed, shard]}}", r"randomness\.pool cannot be varied within a study"),
-        ("design.factors={t: {randomness.tokenizer: [fixed, run]}}", r"randomness\.tokenizer cannot be varied"),
+        (
+            "design.factors={pool: {randomness.pool: [fixed, shard]}}",
+            r"randomness\.pool cannot be varied within a study",
+        ),
+        (
+            "design.factors={t: {randomness.tokenizer: [fixed, run]}}",
+            r"randomness\.tokenizer cannot be varied",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused(tiny: tuple[str, ...], here: Path, change: str, message: str) -> None:
     given = tuple(
         o for o in tiny if not (change.startswith("design.factors") and o.startswith("design.factors"))

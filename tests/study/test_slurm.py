@@ -62,7 +62,9 @@ class Cluster:
 
     def ask(self, *command: str) -> list[str]:
         """Run one of Slurm's commands; returns the lines it prints."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=True)  # fmt: skip
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=120, check=True
+        )
         return done.stdout.split("\n")[:-1]
 
     def start(self, node: str) -> None:
@@ -120,7 +122,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     for name in ("state", "spool-n1", "spool-n2"):
         (folder / name).mkdir()
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
-    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": path, "OMP_NUM_THREADS": "1"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "SLURM_CONF": str(folder / "slurm.conf"),
+        "PATH": path,
+        "OMP_NUM_THREADS": "1",
+    }
     made = Cluster(folder, environment)
     subprocess.run(["slurmctld", "-f", str(folder / "slurm.conf")], env=environment, check=True)
     for node in ("n1", "n2"):
@@ -166,9 +173,13 @@ def start(tmp_path: Path, cluster: Cluster, tiny: tuple[str, ...]) -> Start:
 
     def begin(*more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, *slurm, *more], cwd=tmp_path, env=cluster.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [*command, *slurm, *more],
+            cwd=tmp_path,
+            env=cluster.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     return begin
 

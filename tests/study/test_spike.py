@@ -16,12 +16,29 @@ from ablate.inspect.dose import Response
 from ablate.study.plan import load_plan, make_plan, run_folder
 
 SWEPT = (
-    "study.name=swept", "pool/spike=planted", *(f"pool.spike.{kind}=0" for kind in
-    ("exact_copies", "near_copies", "boilerplate", "foreign", "symbols", "shuffled", "emails", "ips", "phones")),
-    "design=dose", "design.factors={shuffled: {pool.spike.shuffled: [0, 0.1, 0.3]}}",
-    "stages.gopher_quality.enabled=false", "stages.gopher_repetition.enabled=false", "stages.fineweb_quality.enabled=false",
+    "study.name=swept",
+    "pool/spike=planted",
+    *(
+        f"pool.spike.{kind}=0"
+        for kind in (
+            "exact_copies",
+            "near_copies",
+            "boilerplate",
+            "foreign",
+            "symbols",
+            "shuffled",
+            "emails",
+            "ips",
+            "phones",
+        )
+    ),
+    "design=dose",
+    "design.factors={shuffled: {pool.spike.shuffled: [0, 0.1, 0.3]}}",
+    "stages.gopher_quality.enabled=false",
+    "stages.gopher_repetition.enabled=false",
+    "stages.fineweb_quality.enabled=false",
     "stages.c4_quality.enabled=false",
-)  # fmt: skip
+)
 
 
 def test_a_swept_rate_changes_the_corpora_and_says_what_it_costs(

@@ -335,8 +335,13 @@ def test_a_larger_design_and_other_estimands_train_only_what_is_new(
     with (here / "studies" / "large" / "effects.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["estimand"] for row in rows} == {
-        "main_effect", "interaction", "leave_one_out", "add_one_in", "cumulative", "shapley"
-    }  # fmt: skip
+        "main_effect",
+        "interaction",
+        "leave_one_out",
+        "add_one_in",
+        "cumulative",
+        "shapley",
+    }
     assert {row["correction"] for row in rows if row["estimand"] == "shapley"} == {"Benjamini-Hochberg"}
     assert len(trained) == 4 * 3
     assert ablate("report", *tiny, "study.name=large", *shared, *two) == 0

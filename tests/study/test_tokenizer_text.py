@@ -42,8 +42,16 @@ def test_designs_over_the_same_arms_share_their_runs_with_extraction_varied(
 def pool(folder: Path, *more: str) -> list[str]:
     rows = [json.dumps({"text": PAGE.format(n=n)}) for n in range(30)]
     (folder / "a.jsonl").write_text("\n".join(rows))
-    return ["pool=files", f"pool.paths=[{folder}/a.jsonl]", "pool.kind=html", "evaluate=heldout",
-            "evaluate.heldout=x", "tokenizer.vocab_size=300", "stages.extraction.method=raw", *more]  # fmt: skip
+    return [
+        "pool=files",
+        f"pool.paths=[{folder}/a.jsonl]",
+        "pool.kind=html",
+        "evaluate=heldout",
+        "evaluate.heldout=x",
+        "tokenizer.vocab_size=300",
+        "stages.extraction.method=raw",
+        *more,
+    ]
 
 
 def tokenizer(store: Store, overrides: list[str], arm: str | None = None) -> CorpusBuilder:
@@ -59,10 +67,12 @@ def tokenizer(store: Store, overrides: list[str], arm: str | None = None) -> Cor
     "changed",
     [
         ["stages.extraction.enabled=false"],
-        ["recipe.order=[exact_dedup,minhash_dedup,language,gopher_quality,gopher_repetition,decontamination,extraction]"],
+        [
+            "recipe.order=[exact_dedup,minhash_dedup,language,gopher_quality,gopher_repetition,decontamination,extraction]"
+        ],
         ["stages.language.enabled=false"],
     ],
-)  # fmt: skip
+)
 def test_it_is_trained_on_extracted_text_wherever_extraction_stands(
     tmp_path: Path, store: Store, changed: list[str]
 ) -> None:

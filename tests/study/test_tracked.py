@@ -122,8 +122,11 @@ def test_a_sweep_that_is_killed_and_goes_on_has_each_run_once(
         name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"
     }  # not this process's wandb
     environment = {
-        **own, "WATCHED": str(tmp_path), "PYTHONPATH": python_path, "TRACKIO_DIR": str(tmp_path / "trackio"),
-    }  # fmt: skip
+        **own,
+        "WATCHED": str(tmp_path),
+        "PYTHONPATH": python_path,
+        "TRACKIO_DIR": str(tmp_path / "trackio"),
+    }
 
     def ablate(command: str, *more: str) -> tuple[int, str]:
         line = [sys.executable, "-m", "ablate", command, "--config-dir", str(tmp_path / "conf"), *tiny, *more]

@@ -152,8 +152,12 @@ def log_of(folder: Path, page: str) -> str:
     (folder / "t.tex").write_text(page, encoding="utf-8")
     run = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
-        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     assert run.returncode == 0, run.stdout[-3000:]
     return (folder / "t.log").read_text(encoding="utf-8", errors="replace")
 

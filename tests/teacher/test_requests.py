@@ -26,10 +26,19 @@ def question(**changes: Any) -> Question:
 def test_chat_completions() -> None:
     assert OPEN.url("chat") == "http://a/v1/chat/completions"
     assert OPEN.body(question(schema=SCHEMA)) == {
-        "model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Say it."}], "temperature": 0.7, "top_p": 0.5,
-        "presence_penalty": 2.0, "stop": ("\n\n", "16."), "seed": 5,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}},
-    }  # fmt: skip
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Say it."}],
+        "temperature": 0.7,
+        "top_p": 0.5,
+        "presence_penalty": 2.0,
+        "stop": ("\n\n", "16."),
+        "seed": 5,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA},
+        },
+    }
 
 
 def test_completions() -> None:
@@ -45,9 +54,11 @@ def test_completions() -> None:
 
 def test_messages_take_nothing_but_where_to_stop() -> None:
     assert CLAUDE.body(question()) == {
-        "model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Say it."}],
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Say it."}],
         "stop_sequences": ["\n\n", "16."],
-    }  # fmt: skip
+    }
     assert CLAUDE.settings(SAMPLING) != CLAUDE.settings(Sampling())
     assert CLAUDE.settings(Sampling(temperature=0.3)) == CLAUDE.settings(Sampling()), (
         "what is not sent names nothing"

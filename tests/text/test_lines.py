@@ -29,8 +29,14 @@ def test_every_line_end_is_one(end: str, blank: str) -> None:
 
 def test_texts_by_hand() -> None:
     assert [plain_lines(text) for text in ("", " ", "\r\n", "a", "a ", "a\n ", " a\r \r\n b")] == [
-        "", "", "\n", "a", "a", "a\n", " a\n\n b",
-    ]  # fmt: skip
+        "",
+        "",
+        "\n",
+        "a",
+        "a",
+        "a\n",
+        " a\n\n b",
+    ]
     assert plain_lines("a\n\r\nb\r\r\nc") == "a\n\nb\n\nc"
 
 

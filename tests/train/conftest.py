@@ -53,14 +53,24 @@ class Runner:
         self.evaluated.append(tokens)
 
     def __call__(
-        self, *, steps: int = 12, seed: int = 0, folder: str = "run", stream: Any = None,
-        log: Callable[[dict[str, Any]], None] | None = None, evaluate: Any = None, **changes: Any,
-    ) -> TrainResult:  # fmt: skip
+        self,
+        *,
+        steps: int = 12,
+        seed: int = 0,
+        folder: str = "run",
+        stream: Any = None,
+        log: Callable[[dict[str, Any]], None] | None = None,
+        evaluate: Any = None,
+        **changes: Any,
+    ) -> TrainResult:
         config = config_of(**changes)
         run = Run(
-            stream=stream or Walk(), seed=seed, folder=self.folder / folder,
-            evaluate=evaluate or self._evaluate, log=log or self.logged.append,
-        )  # fmt: skip
+            stream=stream or Walk(),
+            seed=seed,
+            folder=self.folder / folder,
+            evaluate=evaluate or self._evaluate,
+            log=log or self.logged.append,
+        )
         return train(
             run, proxy=PROXY, config=config, vocab_size=VOCABULARY, tokens=steps * config.batch_tokens
         )

@@ -45,10 +45,16 @@ def test_a_plain_llama_has_nothing_odd_however_its_configuration_is_written() ->
 @pytest.mark.parametrize(
     ("config", "named"),
     [
-        ({"rope_parameters": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 1e4}}, "rope_type='llama3'"),
+        (
+            {"rope_parameters": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 1e4}},
+            "rope_type='llama3'",
+        ),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_type='linear'"),
         ({"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "rope_type='dynamic'"),
-        ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "rope_parameters.partial_rotary_factor=0.5"),
+        (
+            {"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}},
+            "rope_parameters.partial_rotary_factor=0.5",
+        ),
         ({"rope_parameters": {"full_attention": {"rope_type": "default"}}}, "rope_parameters.full_attention"),
         ({"attention_bias": True}, "attention_bias=True"),
         ({"mlp_bias": True}, "mlp_bias=True"),
@@ -63,7 +69,7 @@ def test_a_plain_llama_has_nothing_odd_however_its_configuration_is_written() ->
         ({"num_local_experts": 8}, "num_local_experts=8"),
         ({"hidden_size": 32, "num_attention_heads": 4, "head_dim": 16}, "head_dim=16"),
     ],
-)  # fmt: skip
+)
 def test_a_setting_that_is_not_computed_is_named(config: dict[str, Any], named: str) -> None:
     assert any(named in found for found in unhonoured(config))
 
@@ -77,9 +83,14 @@ def test_the_parameters_read_are_those_that_transformers_llama_has(tied: bool) -
 
 @pytest.mark.parametrize(
     "options",
-    [{"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, {"attention_bias": True},
-     {"mlp_bias": True}, {"hidden_act": "gelu"}, {"head_dim": 16}],
-)  # fmt: skip
+    [
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+        {"hidden_act": "gelu"},
+        {"head_dim": 16},
+    ],
+)
 def test_the_evaluation_refuses_what_its_forward_pass_would_get_wrong(options: dict[str, Any]) -> None:
     sequences, asked = Sequences.of([([1, 2, 3], [4])]), np.zeros(1, dtype=bool)
     Scorer(sequences, asked, 100).score(llama())

@@ -57,8 +57,11 @@ class Branches:
 
     def given(self, config: Any, steps: int = STEPS) -> dict[str, Any]:
         return {
-            "proxy": self.toy.proxy, "config": config, "vocab_size": VOCABULARY, "tokens": steps * config.batch_tokens,
-        }  # fmt: skip
+            "proxy": self.toy.proxy,
+            "config": config,
+            "vocab_size": VOCABULARY,
+            "tokens": steps * config.batch_tokens,
+        }
 
     def trunk(self, seed: int = 0, **changes: Any) -> Path:
         config = self.toy.config(**BRANCH, **changes).of_trunk(STEPS)
@@ -69,9 +72,12 @@ class Branches:
 
     def run(self, name: str, seed: int = 0, skip: int = 0, trunk: Path | None = None) -> Run:
         return Run(
-            stream=Joined(self.toy.stream(), skip), seed=seed, folder=self.folder / name, evaluate=self._evaluate,
+            stream=Joined(self.toy.stream(), skip),
+            seed=seed,
+            folder=self.folder / name,
+            evaluate=self._evaluate,
             start=None if trunk is None else lambda: checkpoint.load_any(trunk),
-        )  # fmt: skip
+        )
 
     def __call__(
         self, name: str, seed: int = 0, skip: int = 0, trunk: Path | None = None, **changes: Any
@@ -134,9 +140,12 @@ def test_a_branch_that_is_stopped_goes_on_to_the_same_bits(
         raise RuntimeError("told to stop")
 
     broken = Run(
-        stream=Joined(branches.toy.stream(), 500), seed=0, folder=branches.folder / "torn", evaluate=stop,
+        stream=Joined(branches.toy.stream(), 500),
+        seed=0,
+        folder=branches.folder / "torn",
+        evaluate=stop,
         start=lambda: checkpoint.load_any(trunk),
-    )  # fmt: skip
+    )
     config = branches.toy.config(**BRANCH, checkpoint_s=0.0, evaluations=(0.9, 1.0))
     with pytest.raises(RuntimeError, match="told to stop"):
         train(broken, **branches.given(config))
@@ -247,13 +256,16 @@ def test_a_checkpoint_is_named_by_what_it_holds(toy: Any, saved: Callable[..., P
         ({"rms_norm_eps": 1e-5}, "set proxy.norm_eps=1e-05"),
         ({"num_key_value_heads": 1}, "set proxy.kv_heads=1"),
         ({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}, "set proxy.rope_theta=500000.0"),
-        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}}, "a proxy has no rope_type='llama3'"),
+        (
+            {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}},
+            "a proxy has no rope_type='llama3'",
+        ),
         ({"attention_bias": True}, "a proxy has no attention_bias=True"),
         ({"head_dim": 4}, "a proxy has no head_dim=4"),
         ({"max_position_embeddings": 8}, "trained for 8 tokens of context, and proxy.context=16"),
         ({"model_type": "gpt2"}, "expected a Llama"),
     ],
-)  # fmt: skip
+)
 def test_a_checkpoint_of_another_shape_is_refused(
     toy: Any, saved: Callable[..., Path], changes: dict[str, Any], said: str
 ) -> None:

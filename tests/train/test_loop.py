@@ -40,10 +40,16 @@ def test_the_curve_is_that_of_a_plain_loop(runner, toy):
     steps, config = 15, toy.config(clip=0.5)
     model = build_model(toy.proxy, VOCABULARY, 3)
     optimizer = torch.optim.AdamW(
-        [{"params": [p for p in model.parameters() if p.ndim == 2], "weight_decay": config.weight_decay},
-         {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0}],
-        lr=config.lr, betas=(0.9, 0.95), eps=1e-8, foreach=False, fused=False,
-    )  # fmt: skip
+        [
+            {"params": [p for p in model.parameters() if p.ndim == 2], "weight_decay": config.weight_decay},
+            {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+        ],
+        lr=config.lr,
+        betas=(0.9, 0.95),
+        eps=1e-8,
+        foreach=False,
+        fused=False,
+    )
     expected = []
     for step in range(steps):
         ids = torch.from_numpy(toy.stream().sequences(step * SEQUENCES, SEQUENCES))
@@ -105,7 +111,12 @@ def test_a_run_stopped_at_a_random_step_ends_in_the_same_bits(new_runner, toy, m
     """Stopped at two random steps of 40; how often a checkpoint is kept is random too."""
     rng = random.Random(seed)
     monkeypatch.setattr(loop, "CHECK_EVERY", rng.randint(1, 6))
-    settings = {"steps": 40, "evaluations": (0.5, 1.0), "checkpoint_s": 0.0, "precision": rng.choice(["fp32", "bf16"])}  # fmt: skip
+    settings = {
+        "steps": 40,
+        "evaluations": (0.5, 1.0),
+        "checkpoint_s": 0.0,
+        "precision": rng.choice(["fp32", "bf16"]),
+    }
     whole, broken = new_runner(), new_runner()
     expected = whole(**settings)
     for at in sorted(rng.sample(range(1, 40), 2)):
@@ -243,7 +254,11 @@ def test_a_failed_run_says_why_and_where_it_was_still_good(runner, toy, monkeypa
     with pytest.raises(TrainingError, match=r"last good checkpoint: step 6, .*checkpoint\.pt") as caught:
         runner(checkpoint_s=0.0)
     path = runner.folder / "run" / "checkpoint.pt"
-    assert caught.value.details == {"reason": "not_finite", "step": 7, "checkpoint": {"path": str(path), "step": 6}}  # fmt: skip
+    assert caught.value.details == {
+        "reason": "not_finite",
+        "step": 7,
+        "checkpoint": {"path": str(path), "step": 6},
+    }
     monkeypatch.setattr(StackedLoss, "gradients", honest)
     assert runner(checkpoint_s=0.0).steps == 12, "the good checkpoint can be gone on from"
 
@@ -337,12 +352,25 @@ def test_a_batch_is_whole_sequences(runner):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"lr": 0.0}, {"lr": math.nan}, {"schedule": "cos"}, {"precision": "fp16"}, {"evaluations": (0.0,)},
-     {"evaluations": (1.1,)}, {"micro_batch": -1}, {"micro_batch": 0}, {"threads": 0},
-     {"warmup_fraction": 1.0}, {"min_lr_ratio": 1.5}, {"weight_decay": -0.1}, {"beta2": 1.0},
-     {"batch_tokens": 0}, {"checkpoint_s": -1.0}],
+    [
+        {"lr": 0.0},
+        {"lr": math.nan},
+        {"schedule": "cos"},
+        {"precision": "fp16"},
+        {"evaluations": (0.0,)},
+        {"evaluations": (1.1,)},
+        {"micro_batch": -1},
+        {"micro_batch": 0},
+        {"threads": 0},
+        {"warmup_fraction": 1.0},
+        {"min_lr_ratio": 1.5},
+        {"weight_decay": -0.1},
+        {"beta2": 1.0},
+        {"batch_tokens": 0},
+        {"checkpoint_s": -1.0},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_is_refused_by_name(toy, wrong):
     with pytest.raises(ConfigError, match=rf"^{next(iter(wrong))} must "):
         toy.config(**wrong)

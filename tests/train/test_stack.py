@@ -31,12 +31,14 @@ from ablate.train.stack import StackedLoss, build_weights
 CPU = torch.device("cpu")
 RUNS, VOCABULARY = 3, 50
 SHAPES = {
-    "grouped heads": ProxyConfig(hidden_size=64, layers=3, heads=4, kv_heads=2, intermediate_size=96, context=32),
+    "grouped heads": ProxyConfig(
+        hidden_size=64, layers=3, heads=4, kv_heads=2, intermediate_size=96, context=32
+    ),
     "two blocks": ProxyConfig(hidden_size=32, layers=2, heads=2, intermediate_size=48, context=BLOCK + 40),
     "untied": ProxyConfig(
         hidden_size=32, layers=1, heads=4, kv_heads=1, intermediate_size=48, context=24, tie_embeddings=False
     ),
-}  # fmt: skip
+}
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -49,7 +51,9 @@ def test_losses_and_gradients_are_those_of_the_transformers_models(shape, attent
     if attention == "fused":
         monkeypatch.setattr(stack, "LONGEST_BLOCK_ATTENTION", 0)
     weights = build_weights(shape, VOCABULARY, range(RUNS), CPU)
-    sequences = torch.randint(0, VOCABULARY, (RUNS, 5, shape.context + 1), generator=torch.Generator().manual_seed(0))  # fmt: skip
+    sequences = torch.randint(
+        0, VOCABULARY, (RUNS, 5, shape.context + 1), generator=torch.Generator().manual_seed(0)
+    )
     found = StackedLoss(shape, VOCABULARY, CPU, torch.float32).gradients(*weights.parts, sequences)
     losses, matrices, vectors = (part / (5 * shape.context) for part in found)
     for run in range(RUNS):
@@ -65,7 +69,9 @@ def test_losses_and_gradients_are_those_of_the_transformers_models(shape, attent
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_bf16_gradients_point_where_fp32_gradients_do(shape):
     weights = build_weights(shape, VOCABULARY, [0], CPU)
-    sequences = torch.randint(0, VOCABULARY, (1, 5, shape.context + 1), generator=torch.Generator().manual_seed(0))  # fmt: skip
+    sequences = torch.randint(
+        0, VOCABULARY, (1, 5, shape.context + 1), generator=torch.Generator().manual_seed(0)
+    )
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         loss, gradient, _ = StackedLoss(shape, VOCABULARY, CPU, dtype).gradients(*weights.parts, sequences)
@@ -146,8 +152,9 @@ def test_rms_norm():
     same(
         lambda x, weight: RMSNorm.apply(x, weight, 1e-6, torch.float32),
         lambda x, weight: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * weight,
-        normal(2, 7, 12), normal(2, 1, 12, seed=1),
-    )  # fmt: skip
+        normal(2, 7, 12),
+        normal(2, 1, 12, seed=1),
+    )
 
 
 def test_swiglu():
@@ -187,8 +194,10 @@ def test_linear_cross_entropy(pieces, monkeypatch):
 
     same(
         lambda hidden, table: LinearCrossEntropy.apply(hidden, table, targets),
-        plain, 3 * normal(runs, count, 8), normal(runs, VOCABULARY, 8, seed=1),
-    )  # fmt: skip
+        plain,
+        3 * normal(runs, count, 8),
+        normal(runs, VOCABULARY, 8, seed=1),
+    )
 
 
 def test_the_loss_of_an_unlikely_target_is_finite_and_that_of_nan_is_not():
@@ -208,7 +217,9 @@ def test_compiled_it_is_the_same_function(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     shape = SHAPES["grouped heads"]
     weights = build_weights(shape, VOCABULARY, range(2), CPU)
-    sequences = torch.randint(0, VOCABULARY, (2, 3, shape.context + 1), generator=torch.Generator().manual_seed(0))  # fmt: skip
+    sequences = torch.randint(
+        0, VOCABULARY, (2, 3, shape.context + 1), generator=torch.Generator().manual_seed(0)
+    )
     found = []
     for compiled in (False, True):
         loss = StackedLoss(shape, VOCABULARY, CPU, torch.float32, compiled)

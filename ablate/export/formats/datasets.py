@@ -40,11 +40,15 @@ class Datasets(TextFormat):
         write_json(
             data / "state.json",
             {
-                "_data_files": [{"filename": name} for name in files], "_fingerprint": digest(files)[:16],
-                "_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False,
+                "_data_files": [{"filename": name} for name in files],
+                "_fingerprint": digest(files)[:16],
+                "_format_columns": None,
+                "_format_kwargs": {},
+                "_format_type": None,
+                "_output_all_columns": False,
                 "_split": "train",
             },
-        )  # fmt: skip
+        )
 
     def read_by(self, folder: str) -> str:
         """Say how it is read."""

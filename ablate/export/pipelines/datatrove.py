@@ -116,26 +116,56 @@ def translate(stage: Stage) -> Translated:
 
 
 SAME_FILTERS: dict[type[Stage], tuple[str, dict[str, str]]] = {
-    GopherQuality: ("GopherQualityFilter", {
-        "min_doc_words": "min_words", "max_doc_words": "max_words", "min_avg_word_length": "min_mean_length",
-        "max_avg_word_length": "max_mean_length", "max_symbol_word_ratio": "max_symbol_ratio",
-        "max_bullet_lines_ratio": "max_bullet_lines", "max_ellipsis_lines_ratio": "max_ellipsis_lines",
-        "max_non_alpha_words_ratio": "min_alpha_words", "min_stop_words": "min_stop_words",
-    }),
-    GopherRepetition: ("GopherRepetitionFilter", {
-        "dup_line_frac": "dup_lines", "dup_para_frac": "dup_paragraphs", "dup_line_char_frac": "dup_line_chars",
-        "dup_para_char_frac": "dup_paragraph_chars", "top_n_grams": "top_n_grams", "dup_n_grams": "dup_n_grams",
-    }),
-    C4Quality: ("C4QualityFilter", {
-        "remove_citations": "citations", "filter_no_terminal_punct": "terminal_punctuation", "min_num_sentences": "min_sentences",
-        "min_words_per_line": "min_words_per_line", "max_word_length": "max_word_length", "filter_lorem_ipsum": "lorem_ipsum",
-        "filter_javascript": "javascript", "filter_curly_bracket": "curly_bracket", "filter_policy": "policy",
-    }),
-    FineWebQuality: ("FineWebQualityFilter", {
-        "line_punct_thr": "min_punctuated_lines", "short_line_thr": "max_short_lines", "short_line_length": "short_line",
-        "char_duplicates_ratio": "max_duplicate_chars", "new_line_ratio": "max_line_breaks",
-    }),
-}  # fmt: skip
+    GopherQuality: (
+        "GopherQualityFilter",
+        {
+            "min_doc_words": "min_words",
+            "max_doc_words": "max_words",
+            "min_avg_word_length": "min_mean_length",
+            "max_avg_word_length": "max_mean_length",
+            "max_symbol_word_ratio": "max_symbol_ratio",
+            "max_bullet_lines_ratio": "max_bullet_lines",
+            "max_ellipsis_lines_ratio": "max_ellipsis_lines",
+            "max_non_alpha_words_ratio": "min_alpha_words",
+            "min_stop_words": "min_stop_words",
+        },
+    ),
+    GopherRepetition: (
+        "GopherRepetitionFilter",
+        {
+            "dup_line_frac": "dup_lines",
+            "dup_para_frac": "dup_paragraphs",
+            "dup_line_char_frac": "dup_line_chars",
+            "dup_para_char_frac": "dup_paragraph_chars",
+            "top_n_grams": "top_n_grams",
+            "dup_n_grams": "dup_n_grams",
+        },
+    ),
+    C4Quality: (
+        "C4QualityFilter",
+        {
+            "remove_citations": "citations",
+            "filter_no_terminal_punct": "terminal_punctuation",
+            "min_num_sentences": "min_sentences",
+            "min_words_per_line": "min_words_per_line",
+            "max_word_length": "max_word_length",
+            "filter_lorem_ipsum": "lorem_ipsum",
+            "filter_javascript": "javascript",
+            "filter_curly_bracket": "curly_bracket",
+            "filter_policy": "policy",
+        },
+    ),
+    FineWebQuality: (
+        "FineWebQualityFilter",
+        {
+            "line_punct_thr": "min_punctuated_lines",
+            "short_line_thr": "max_short_lines",
+            "short_line_length": "short_line",
+            "char_duplicates_ratio": "max_duplicate_chars",
+            "new_line_ratio": "max_line_breaks",
+        },
+    ),
+}
 """Stage -> datatrove's filter, and which of its parameters has which of ours."""
 
 
@@ -175,11 +205,16 @@ def _pii(s: Pii) -> Translated:
 
 def _minhash(s: MinhashDedup) -> Translated:
     return Translated(
-        s.name, NONE, f"in one pipeline: four executors of its own (MinhashConfig(n_grams={s.ngram}, num_buckets={s.bands}, "
+        s.name,
+        NONE,
+        f"in one pipeline: four executors of its own (MinhashConfig(n_grams={s.ngram}, num_buckets={s.bands}, "
         f"hashes_per_bucket={s.rows})), with other hash functions",
-    )  # fmt: skip
+    )
 
 
 KNOWN: dict[type, Callable[..., Translated]] = {
-    Language: _language, Extraction: _extraction, Pii: _pii, MinhashDedup: _minhash,
-}  # fmt: skip
+    Language: _language,
+    Extraction: _extraction,
+    Pii: _pii,
+    MinhashDedup: _minhash,
+}

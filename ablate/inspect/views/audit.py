@@ -49,11 +49,13 @@ def main(config: DictConfig) -> int:
         groupings = pool_groupings(builder.pool, by)
         corpus = build_corpus(make_stages(arm), annotations)
         passed = stage_outcomes(corpus)
-        lines = adjust([
-            line
-            for outcome in passed
-            for line in _retention(outcome, by, groupings, annotations, config.inspect.min_group)
-        ])  # fmt: skip
+        lines = adjust(
+            [
+                line
+                for outcome in passed
+                for line in _retention(outcome, by, groupings, annotations, config.inspect.min_group)
+            ]
+        )
         points = [Point("input", annotations.root(), np.arange(len(builder.pool)))]
         points += [Point(outcome.stage, outcome.after, outcome.kept) for outcome in passed]
         diversity = measure(points, annotations, config.inspect.sample_bytes)

@@ -98,11 +98,16 @@ def _cells(finder: Decontamination, found: pa.Table, left: pa.Table) -> list[lis
     )
     return [
         [
-            task, f"{everything[task]:,}", f"{looked_for[task]:,}", f"{counts[0][task]:,}",
-            f"{100 * counts[0][task] / everything[task]:.1f} %", f"{documents[task]:,}", f"{counts[1][task]:,}",
+            task,
+            f"{everything[task]:,}",
+            f"{looked_for[task]:,}",
+            f"{counts[0][task]:,}",
+            f"{100 * counts[0][task] / everything[task]:.1f} %",
+            f"{documents[task]:,}",
+            f"{counts[1][task]:,}",
         ]
         for task in finder.tasks
-    ]  # fmt: skip
+    ]
 
 
 def _items_of(table: pa.Table) -> Counter[str]:

@@ -81,6 +81,11 @@ def _curve(
     part = PlantedPart.of(plan.reference_arm.config)
     n_documents = len(annotations.pool) if part is None else part.rows(annotations.pool).size
     return Curve(
-        levels.name, path, float(levels.factor.full), n_documents, tuple(found),
-        measure(points, annotations, sample_bytes), response(study, [level.arm for level in found]),
-    )  # fmt: skip
+        levels.name,
+        path,
+        float(levels.factor.full),
+        n_documents,
+        tuple(found),
+        measure(points, annotations, sample_bytes),
+        response(study, [level.arm for level in found]),
+    )

@@ -218,10 +218,14 @@ def sample_pairs(
         a, b = int(rows[first[place]]), int(rows[second[place]])
         shown.append(
             Shown(
-                float(similarity[place]), STRATA[stratum[place]], int((stratum == stratum[place]).sum()), first.size,
-                (urls[a].as_py(), urls[b].as_py()), from_difference(texts[a], texts[b]),
+                float(similarity[place]),
+                STRATA[stratum[place]],
+                int((stratum == stratum[place]).sum()),
+                first.size,
+                (urls[a].as_py(), urls[b].as_py()),
+                from_difference(texts[a], texts[b]),
             )
-        )  # fmt: skip
+        )
     return sorted(shown, key=lambda pair: (pair.similarity, pair.urls))
 
 

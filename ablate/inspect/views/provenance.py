@@ -67,10 +67,18 @@ def main(config: DictConfig) -> int:
         found = parts(builder.pool, prepared.rows, counts, epochs)
     write_json(Path(config.study.dir) / "provenance.json", [asdict(one) for one in found])
     rows = [
-        [one.source, one.term, one.teacher, f"{one.documents:,}", f"{one.kept:,}", f"{one.tokens:,}", f"{one.share:.1%}",
-         f"{one.epochs:.2f}" if one.kept else ""]
+        [
+            one.source,
+            one.term,
+            one.teacher,
+            f"{one.documents:,}",
+            f"{one.kept:,}",
+            f"{one.tokens:,}",
+            f"{one.share:.1%}",
+            f"{one.epochs:.2f}" if one.kept else "",
+        ]
         for one in found
-    ]  # fmt: skip
+    ]
     print(aligned(HEADER, rows))
     print(f"provenance: {Path(config.study.dir) / 'provenance.json'}")
     return 0
@@ -101,12 +109,17 @@ def parts(pool: Pool, rows: np.ndarray, tokens: np.ndarray, epochs: np.ndarray) 
     everything = float(read.sum()) or 1.0
     return [
         Part(
-            source=source, term=term, teacher=teacher, documents=int(documents[number]), kept=int(kept[number]),
-            tokens=int(total[number]), share=float(read[number]) / everything,
+            source=source,
+            term=term,
+            teacher=teacher,
+            documents=int(documents[number]),
+            kept=int(kept[number]),
+            tokens=int(total[number]),
+            share=float(read[number]) / everything,
             epochs=float(read[number]) / max(1, int(total[number])),
         )
         for number, (source, term, teacher) in enumerate(known)
-    ]  # fmt: skip
+    ]
 
 
 def _named(source: str, said: dict[str, str]) -> tuple[str, str, str]:

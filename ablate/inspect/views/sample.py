@@ -78,8 +78,13 @@ def met(budget: int, left: int) -> str:
 
 def _row(stage: str, reached: int, found: ClusterMean) -> list[str]:
     return [
-        stage, f"{reached:,}", f"{found.mean:.1%}", _interval(found), f"{found.units:,}", f"{found.largest:,}",
-    ]  # fmt: skip
+        stage,
+        f"{reached:,}",
+        f"{found.mean:.1%}",
+        _interval(found),
+        f"{found.units:,}",
+        f"{found.largest:,}",
+    ]
 
 
 def _interval(found: ClusterMean) -> str:

@@ -55,8 +55,14 @@ def main(config: DictConfig) -> int:
 def _snapshot_row(task: SnapshotTask, asked: EvaluateConfig) -> list[str]:
     kind, metrics = KINDS[task.kind]
     return [
-        task.name, "snapshot", kind, f"{len(task.items):,}", _chance(task, asked), task.digest[:12], metrics,
-    ]  # fmt: skip
+        task.name,
+        "snapshot",
+        kind,
+        f"{len(task.items):,}",
+        _chance(task, asked),
+        task.digest[:12],
+        metrics,
+    ]
 
 
 def _chance(task: SnapshotTask, asked: EvaluateConfig) -> str:
@@ -73,5 +79,11 @@ def _named_row(name: str, asked: EvaluateConfig) -> list[str]:
     prompt = "lm-eval's own prompt" if shots is None else f"{shots} examples"
     chance = (asked.chance or {}).get(label)
     return [
-        label, f"lm-eval: {plain}", prompt, "when fetched", "by its choices" if chance is None else f"{chance:.3f}", "–", "lm-eval's",
-    ]  # fmt: skip
+        label,
+        f"lm-eval: {plain}",
+        prompt,
+        "when fetched",
+        "by its choices" if chance is None else f"{chance:.3f}",
+        "–",
+        "lm-eval's",
+    ]

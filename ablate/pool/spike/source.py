@@ -123,8 +123,13 @@ class Spike(Source):
         settings = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in aside}
         varied = sorted(kind for kind in self.most)
         return {
-            "spike": FORMAT, **settings, "planted": self.planted, "varied": varied, "items": digest(self.items), "of": of,
-        }  # fmt: skip
+            "spike": FORMAT,
+            **settings,
+            "planted": self.planted,
+            "varied": varied,
+            "items": digest(self.items),
+            "of": of,
+        }
 
     def versions(self) -> dict[str, str]:
         """Of the pool's libraries."""
@@ -188,6 +193,11 @@ def _storable(document: Document) -> bool:
 
 def _with(document: Document, truth: Truth, text: str | None = None) -> Document:
     return Document(
-        document.text if text is None else text, document.kind, document.url, document.source, document.language,
-        document.metadata, truth,
-    )  # fmt: skip
+        document.text if text is None else text,
+        document.kind,
+        document.url,
+        document.source,
+        document.language,
+        document.metadata,
+        truth,
+    )

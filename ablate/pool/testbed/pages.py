@@ -99,8 +99,14 @@ class TestbedConfig:
     def world(self) -> World:
         """What the pages tell of."""
         return World(
-            self.seed, self.towns, self.values, self.islands, self.popularity, self.dialect_towns, self.untold_towns
-        )  # fmt: skip
+            self.seed,
+            self.towns,
+            self.values,
+            self.islands,
+            self.popularity,
+            self.dialect_towns,
+            self.untold_towns,
+        )
 
 
 KINDS = ("foreign", "symbols", "repetitive", "braces", "contradicting", "quiz", "reposts", "dialect")

@@ -89,10 +89,13 @@ class NearFullLeans(Finding):
 
     def __str__(self) -> str:
         estimate = (
-            "" if math.isnan(self.size) else " Interactions look like none beyond noise." if self.size == 0.0
+            ""
+            if math.isnan(self.size)
+            else " Interactions look like none beyond noise."
+            if self.size == 0.0
             else f" Were interactions of the size that the arms show (standard deviation {unsigned(self.size)}), gains would be off by {unsigned(self.off)}, either way; "
             "no interval here holds that."
-        )  # fmt: skip
+        )
         return f"**Near full, not leave-one-out**: where gains do not add up {self.leaning.said()}.{estimate}"
 
 

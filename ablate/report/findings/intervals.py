@@ -37,11 +37,13 @@ class SeedsAndItems(Finding):
         )
         cells = [
             [
-                row.name, signed(row.estimate), interval(row.ci_low, row.ci_high),
+                row.name,
+                signed(row.estimate),
+                interval(row.ci_low, row.ci_high),
                 interval(row.ci_low_items, row.ci_high_items),
             ]
             for row in self.rows
-        ]  # fmt: skip
+        ]
         header = ("stage", "gain", "95 % interval, seeds", "seeds and items")
         return f"{text}\n\n{markdown(header, cells)}"
 
@@ -61,11 +63,14 @@ class Unbalanced(Finding):
         text = "Arms with different numbers of runs: pairing leaves some out; a mixed model (arms fixed, seeds random, REML) uses all."
         cells = [
             [
-                row.name, signed(row.estimate), interval(row.ci_low, row.ci_high), signed(all_runs.estimate),
+                row.name,
+                signed(row.estimate),
+                interval(row.ci_low, row.ci_high),
+                signed(all_runs.estimate),
                 interval(all_runs.ci_low, all_runs.ci_high),
             ]
             for row, all_runs in self.gains
-        ]  # fmt: skip
+        ]
         header = ("stage", "gain, paired", "95 % interval", "gain, mixed model", "95 % interval")
         return f"{text}\n\n{markdown(header, cells)}"
 

@@ -21,14 +21,20 @@ def write(table: Table) -> str:
             for end in ("low", "high"):
                 heads.append(f"{name}, {end}")
                 ends = [getattr(cell, end) for cell in cells]
-                columns.append([
-                    "" if value is None else f"{value:.{cell.decimals}f}" for value, cell in zip(ends, cells, strict=True)
-                ])  # fmt: skip
+                columns.append(
+                    [
+                        "" if value is None else f"{value:.{cell.decimals}f}"
+                        for value, cell in zip(ends, cells, strict=True)
+                    ]
+                )
             continue
         heads.append(name)
-        columns.append([
-            ("" if cell.text == MISSING else cell.text) if cell.text is not None else cell.number for cell in cells
-        ])  # fmt: skip
+        columns.append(
+            [
+                ("" if cell.text == MISSING else cell.text) if cell.text is not None else cell.number
+                for cell in cells
+            ]
+        )
         if any(cell.spread for cell in cells):
             heads.append(f"{name}, error")
             columns.append([cell.spread for cell in cells])

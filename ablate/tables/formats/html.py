@@ -22,7 +22,7 @@ def write(table: Table) -> str:
             f'<th colspan="{span}" scope="colgroup">{escape(name)}</th>'
             for name, span in groups(table.columns)
         )
-        lines.append(f"<tr>{over}</tr>")  # fmt: skip
+        lines.append(f"<tr>{over}</tr>")
     heads = "".join(f'<th scope="col">{escape(column.title)}</th>' for column in table.columns)
     lines += [f"<tr>{heads}</tr>", "</thead>", "<tbody>"]
     for number, row in enumerate(table.rows):

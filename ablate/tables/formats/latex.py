@@ -26,8 +26,13 @@ def write(table: Table) -> str:
 
 
 def framed(
-    table: Table, needs: str, specs: Sequence[str], show: Show, head: Callable[[Column], str], before: Sequence[str] = ()
-) -> str:  # fmt: skip
+    table: Table,
+    needs: str,
+    specs: Sequence[str],
+    show: Show,
+    head: Callable[[Column], str],
+    before: Sequence[str] = (),
+) -> str:
     """A float around rows whose cells and heads are written by `show` and `head`.
 
     Args:
@@ -62,8 +67,9 @@ def framed(
 
 def _over(columns: Sequence[Column]) -> str:
     return " & ".join(
-        f"\\multicolumn{{{span}}}{{c}}{{{escape(name)}}}" if name else " & ".join([""] * span) for name, span in groups(columns)
-    )  # fmt: skip
+        f"\\multicolumn{{{span}}}{{c}}{{{escape(name)}}}" if name else " & ".join([""] * span)
+        for name, span in groups(columns)
+    )
 
 
 def _cell(cell: Cell) -> str:

@@ -21,9 +21,13 @@ def write(table: Table) -> str:
         "      table.hline(),",
     ]
     if table.grouped:
-        lines.append("      " + " ".join(
-            f"table.cell(colspan: {span}, align: center)[{escape(name) if name else ''}]," for name, span in groups(table.columns)
-        ))  # fmt: skip
+        lines.append(
+            "      "
+            + " ".join(
+                f"table.cell(colspan: {span}, align: center)[{escape(name) if name else ''}],"
+                for name, span in groups(table.columns)
+            )
+        )
     lines.append("      " + " ".join(f"[*{escape(column.title)}*]," for column in table.columns))
     lines.append("      table.hline(stroke: 0.5pt),")
     for number, row in enumerate(table.rows):

@@ -50,5 +50,7 @@ def _only(table: Table, heads: Sequence[str]) -> Table:
         )
     kept = [place for place, head in enumerate(known) if place == 0 or head in heads]
     return replace(
-        table, columns=tuple(table.columns[place] for place in kept), rows=tuple(tuple(line[place] for place in kept) for line in table.rows)
-    )  # fmt: skip
+        table,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(tuple(line[place] for place in kept) for line in table.rows),
+    )

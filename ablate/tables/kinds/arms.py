@@ -31,8 +31,13 @@ def table(summary: Summary, asked: Asked) -> Table:
     shown = [(metric, task) for task in tasks_of(summary, asked)]
     if asked.metric is None and metric != SMOOTH:
         having = {row["task"] for row in rows_of(summary.metrics) if row["metric"] == SMOOTH}
-        shown += [(SMOOTH, row["task"]) for row in rows_of(summary.metrics) if row["metric"] == SMOOTH
-                  and row["task"] in having and (not asked.tasks or row["task"] in asked.tasks)]  # fmt: skip
+        shown += [
+            (SMOOTH, row["task"])
+            for row in rows_of(summary.metrics)
+            if row["metric"] == SMOOTH
+            and row["task"] in having
+            and (not asked.tasks or row["task"] in asked.tasks)
+        ]
     several = len({name for name, _ in shown}) > 1
     columns = [Column(head="Arm", words=True)]
     cells = [[text(arm)] for arm in summary.arms["arm"]]
@@ -51,6 +56,10 @@ def table(summary: Summary, asked: Asked) -> Table:
     notes = [spread_note(summary, seeds), RULES[asked.bold] if some else ""]
     notes += [WITHHELD.format(columns="; ".join(withheld))] if withheld else []
     return Table(
-        label=label(summary, "arms"), caption=caption(summary, f"{metric} of each arm"), columns=tuple(columns),
-        rows=tuple(map(tuple, cells)), notes=tuple(note for note in notes if note), origin=origin(summary, "arms"),
-    )  # fmt: skip
+        label=label(summary, "arms"),
+        caption=caption(summary, f"{metric} of each arm"),
+        columns=tuple(columns),
+        rows=tuple(map(tuple, cells)),
+        notes=tuple(note for note in notes if note),
+        origin=origin(summary, "arms"),
+    )

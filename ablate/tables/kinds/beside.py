@@ -26,22 +26,26 @@ def table(summary: Summary, asked: Asked) -> Table:
             continue
         mine = next((one for one in found if row in match(one, theirs)), None)
         words = f"{row['level']} vs {row['versus']}" if row["versus"] else row["level"]
-        ours = (
-            [text(MISSING), text(MISSING)] if mine is None
-            else [text(mine["stage"]), gain(mine)]
-        )  # fmt: skip
+        ours = [text(MISSING), text(MISSING)] if mine is None else [text(mine["stage"]), gain(mine)]
         cells.append(
             (text(words), *theirs_cells(row), *ours, text(NOT if mine is None else agreement(mine, row)))
         )
     heads = (
-        Column(head="published", words=True), *columns()[:-1], Column(head="stage", words=True, over="ours"),
-        Column(head="gain", unit=metric, over="ours"), Column(head="agreement", words=True),
-    )  # fmt: skip
+        Column(head="published", words=True),
+        *columns()[:-1],
+        Column(head="stage", words=True, over="ours"),
+        Column(head="gain", unit=metric, over="ours"),
+        Column(head="agreement", words=True),
+    )
     said = (
         f"Ours: turned so that plus is better; {spread_words(summary)}. {MARKED}",
         *notes(theirs),
     )
     return Table(
-        label=label(summary, f"beside-{theirs.name.replace('_', '-')}"), caption=caption(summary, f"gains in {metric} beside published ones"),
-        columns=heads, rows=tuple(cells), notes=said, origin=(*origin(summary, "beside"), f"published={theirs.name}"),
-    )  # fmt: skip
+        label=label(summary, f"beside-{theirs.name.replace('_', '-')}"),
+        caption=caption(summary, f"gains in {metric} beside published ones"),
+        columns=heads,
+        rows=tuple(cells),
+        notes=said,
+        origin=(*origin(summary, "beside"), f"published={theirs.name}"),
+    )

@@ -37,10 +37,12 @@ def table(summary: Summary, asked: Asked) -> Table:
     for row in rows_of(summary.funnel):
         ends.setdefault(row["arm"], []).append(row["bytes"])
     columns = [
-        Column(head="arm", words=True), *(Column(head=factor, words=True) for factor in summary.factors),
+        Column(head="arm", words=True),
+        *(Column(head=factor, words=True) for factor in summary.factors),
         *([Column(head="text removed", unit="%")] if ends else []),
-        Column(head="score", unit=metric, direction=arrow(summary, metric)), Column(head="difference", unit=metric),
-    ]  # fmt: skip
+        Column(head="score", unit=metric, direction=arrow(summary, metric)),
+        Column(head="difference", unit=metric),
+    ]
     cells, seeds = [], set()
     for arm, levels, values in zip(names, summary.arms["levels"], found, strict=True):
         told = mean(summary, values)
@@ -65,9 +67,13 @@ def table(summary: Summary, asked: Asked) -> Table:
         f"Difference to {summary.head.reference}, paired by seed, turned so that plus is better; its interval and p-value are in table=gains.",
     ]
     return Table(
-        label=label(summary, "design"), caption=caption(summary, f"{metric} on {task} of every arm of the design"),
-        columns=tuple(columns), rows=tuple(map(tuple, cells)), notes=tuple(notes), origin=origin(summary, "design"),
-    )  # fmt: skip
+        label=label(summary, "design"),
+        caption=caption(summary, f"{metric} on {task} of every arm of the design"),
+        columns=tuple(columns),
+        rows=tuple(map(tuple, cells)),
+        notes=tuple(notes),
+        origin=origin(summary, "design"),
+    )
 
 
 def _level(level: str | None, known: list[str]) -> str:

@@ -32,16 +32,22 @@ def table(summary: Summary, asked: Asked) -> Table:
     gone = removed(summary)
     spent = {row["stage"]: row["cpu_s"] for row in rows_of(summary.curation)}
     columns = [
-        Column(head="stage", words=True), Column(head="gain", unit=metric), Column(head="95 % interval"), Column(head="p adj."),
-        *([Column(head="text removed", unit="%")] if gone else []), *([Column(head="curation", unit="CPU s")] if spent else []),
+        Column(head="stage", words=True),
+        Column(head="gain", unit=metric),
+        Column(head="95 % interval"),
+        Column(head="p adj."),
+        *([Column(head="text removed", unit="%")] if gone else []),
+        *([Column(head="curation", unit="CPU s")] if spent else []),
         Column(head="verdict", words=True),
-    ]  # fmt: skip
+    ]
     cells = []
     for row in found:
         line = [
-            text(row["stage"]), gain(row, error=False),
-            _interval(row), text(p_text(math.nan if row["p_adjusted"] is None else row["p_adjusted"])),
-        ]  # fmt: skip
+            text(row["stage"]),
+            gain(row, error=False),
+            _interval(row),
+            text(p_text(math.nan if row["p_adjusted"] is None else row["p_adjusted"])),
+        ]
         line += [number(gone.get(row["factor"]), decimals=1)] if gone else []
         line += [number(spent.get(row["factor"]), decimals=1)] if spent else []
         cells.append([*line, text(row["verdict"])])
@@ -65,9 +71,13 @@ def table(summary: Summary, asked: Asked) -> Table:
     if any(row["kind"] == IDENTICAL for row in found):
         notes.append(SAME_TEXTS)
     return Table(
-        label=label(summary, "gains"), caption=caption(summary, f"gain of each stage in {metric}"), columns=tuple(columns),
-        rows=tuple(map(tuple, cells)), notes=tuple(notes), origin=origin(summary, "gains"),
-    )  # fmt: skip
+        label=label(summary, "gains"),
+        caption=caption(summary, f"gain of each stage in {metric}"),
+        columns=tuple(columns),
+        rows=tuple(map(tuple, cells)),
+        notes=tuple(notes),
+        origin=origin(summary, "gains"),
+    )
 
 
 def _interval(row: Row) -> Cell:

@@ -25,22 +25,36 @@ def table(summary: Summary, asked: Asked) -> Table:
         sd, spread = row["seed_sd"], row["range_of_arms"]
         places = decimals_of(sd)
         ratio = spread / sd if sd and spread is not None else math.nan
-        cells.append((
-            text(row["task"]), number(sd, decimals=places), interval(low=row["ci_low"], high=row["ci_high"], decimals=places, signed=False),
-            number(spread, decimals=places), number(ratio, decimals=1), number(seen.get(row["task"]), decimals=places),
-            text(believed.get(row["task"], "")),
-        ))  # fmt: skip
+        cells.append(
+            (
+                text(row["task"]),
+                number(sd, decimals=places),
+                interval(low=row["ci_low"], high=row["ci_high"], decimals=places, signed=False),
+                number(spread, decimals=places),
+                number(ratio, decimals=1),
+                number(seen.get(row["task"]), decimals=places),
+                text(believed.get(row["task"], "")),
+            )
+        )
     columns = (
-        Column(head="task", words=True), Column(head="sd of a run", unit=metric), Column(head="95 % interval"),
-        Column(head="range of arms", unit=metric), Column(head="range / sd"), Column(head="would be seen", unit=metric),
+        Column(head="task", words=True),
+        Column(head="sd of a run", unit=metric),
+        Column(head="95 % interval"),
+        Column(head="range of arms", unit=metric),
+        Column(head="range / sd"),
+        Column(head="would be seen", unit=metric),
         Column(head="believed", words=True),
-    )  # fmt: skip
+    )
     notes = (
         "sd between seeds of one arm; range: best arm less worst. Would be seen: the effect that 80 % of repeats would call.",
         "Believed: passes FineWeb2's criteria on these runs' own curves.",
     )
     what = f"noise in {metric} ({arrow(summary, metric)} is better)"
     return Table(
-        label=label(summary, "noise"), caption=caption(summary, what), columns=columns, rows=tuple(cells), notes=notes,
+        label=label(summary, "noise"),
+        caption=caption(summary, what),
+        columns=columns,
+        rows=tuple(cells),
+        notes=notes,
         origin=origin(summary, "noise"),
-    )  # fmt: skip
+    )

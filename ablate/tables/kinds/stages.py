@@ -36,9 +36,15 @@ def table(summary: Summary, asked: Asked) -> Table:
     lines = dict(zip(summary.arms["arm"], scores(summary, task, metric), strict=True))
     gone, reference = removed(summary), mean(summary, lines[summary.head.reference])
     columns = [
-        Column(head="stage", words=True), Column(head="score after it" if after else "score without it", unit=metric, direction=arrow(summary, metric)),
-        Column(head="gain", unit=metric), *([Column(head="text removed", unit="%")] if gone else []),
-    ]  # fmt: skip
+        Column(head="stage", words=True),
+        Column(
+            head="score after it" if after else "score without it",
+            unit=metric,
+            direction=arrow(summary, metric),
+        ),
+        Column(head="gain", unit=metric),
+        *([Column(head="text removed", unit="%")] if gone else []),
+    ]
     cells = []
     if not after:
         cells.append(
@@ -53,9 +59,10 @@ def table(summary: Summary, asked: Asked) -> Table:
         arms = [arm for arm, weight in row["weights"].items() if (weight > 0 if after else weight < 0)]
         told = mean(summary, lines[arms[0]] if len(arms) == 1 else ())
         line = [
-            text(row["stage"]), number(told.value, error=told.error, n=told.n),
+            text(row["stage"]),
+            number(told.value, error=told.error, n=told.n),
             gain(row),
-        ]  # fmt: skip
+        ]
         cells.append([*line, *([number(gone.get(row["factor"]), decimals=1)] if gone else [])])
     errors = spread_words(summary, "seeds, of a gain that of paired differences")
     notes = [f"{sentence(f'{errors}; plus is better')} {MARKED}"]
@@ -69,6 +76,11 @@ def table(summary: Summary, asked: Asked) -> Table:
     if any(row["kind"] == IDENTICAL for row in found):
         notes.append(SAME_TEXTS)
     return Table(
-        label=label(summary, "stages"), caption=caption(summary, f"{metric} stage by stage"), columns=tuple(columns),
-        rows=tuple(map(tuple, cells)), rules=() if after else (1,), notes=tuple(notes), origin=origin(summary, "stages"),
-    )  # fmt: skip
+        label=label(summary, "stages"),
+        caption=caption(summary, f"{metric} stage by stage"),
+        columns=tuple(columns),
+        rows=tuple(map(tuple, cells)),
+        rules=() if after else (1,),
+        notes=tuple(notes),
+        origin=origin(summary, "stages"),
+    )

@@ -45,6 +45,10 @@ def table(summary: Summary, asked: Asked) -> Table:
     if any(row["kind"] == IDENTICAL for row in found):
         notes.append(SAME_TEXTS)
     return Table(
-        label=label(summary, "tasks"), caption=caption(summary, f"gain of each stage on each task in {metric}"),
-        columns=tuple(columns), rows=tuple(map(tuple, cells)), notes=tuple(notes), origin=origin(summary, "tasks"),
-    )  # fmt: skip
+        label=label(summary, "tasks"),
+        caption=caption(summary, f"gain of each stage on each task in {metric}"),
+        columns=tuple(columns),
+        rows=tuple(map(tuple, cells)),
+        notes=tuple(notes),
+        origin=origin(summary, "tasks"),
+    )

@@ -17,7 +17,12 @@ class WithoutBoth(Estimand):
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
         """Needs the full arm and the arm that lacks both, for each two neighbours."""
         full = assign(factors, full=True)
-        return differences("without_both", arms, factors, [
-            (a, a.full, f"{a.bare} with {b.name}", full, full | {a.name: a.bare, b.name: b.bare})
-            for a, b in pairwise(factors)
-        ])  # fmt: skip
+        return differences(
+            "without_both",
+            arms,
+            factors,
+            [
+                (a, a.full, f"{a.bare} with {b.name}", full, full | {a.name: a.bare, b.name: b.bare})
+                for a, b in pairwise(factors)
+            ],
+        )
