@@ -261,15 +261,17 @@ class PlanConfig:
         probe: time this machine: curation of a sample, some training steps, an evaluation.
         sample: documents of that sample.
         noise: standard deviation of a run's headline score: a number, or the folder of an earlier study.
-        accelerator: for which training time is computed.
-        share: of its peak that training reaches; small proxies reach less.
+        share: of the accelerator's peak that training reaches, in (0, 1]; small proxies reach less.
     """
 
     probe: bool = True
     sample: int = 200
     noise: float | str | None = None
-    accelerator: str = "h100"
     share: float = 0.35
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must be in (0, 1], got {self.share}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -424,6 +426,7 @@ class Config:
     evaluate: Any = MISSING
     design: DesignConfig = field(default_factory=DesignConfig)
     tracker: Any = field(default=MISSING, metadata=NOT_IDENTITY)
+    accelerator: Any = field(default=MISSING, metadata=NOT_IDENTITY)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None
     give_up: bool = field(default=False, metadata=NOT_IDENTITY)

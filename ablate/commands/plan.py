@@ -10,7 +10,7 @@ requests and scored with made-up answers once. Prompts that look longer than the
   plan.noise=studies/earlier     that of an earlier study, pooled over its arms: gives the minimum detectable effect
   goal.mde=0.01                  which design and how many seeds are cheapest for an effect of that size
   plan.probe=false               no timing of this machine (it reads the pool and takes about a minute)
-  plan.accelerator=h100          training time there, at plan.share of its peak
+  accelerator=h100               training time there, at plan.share of its peak; its price where it has one
 
 Example: ablate plan study=demo 'seeds=[0,1,2]'
 """
@@ -41,6 +41,7 @@ from ablate.pool.pool import Pool
 from ablate.render.tables import aligned
 from ablate.report.branching import meaning
 from ablate.stages.base import Relation
+from ablate.study.accelerator import Accelerator
 from ablate.study.chain import check_chains
 from ablate.study.chance import chance_of, draws_documents
 from ablate.study.pairing import shares_seeds
@@ -104,15 +105,18 @@ def predict(plan: Plan, config: DictConfig) -> Prediction:
 
 
 def _predictions(plan: Plan, config: DictConfig) -> list[str]:
-    from ablate.study.forecast import accelerator_seconds, detectable
+    from ablate.study.forecast import detectable
 
     predicted = plan.predicted
     if predicted is None:
         return ["predicted: nothing; this plan was frozen by a sweep"]
     flops, cost = predicted.flops, predicted.cost
-    there = accelerator_seconds(flops, config.plan.accelerator, config.plan.share)
+    accelerator: Accelerator = make(config.accelerator, "accelerator")
+    there = accelerator.seconds(flops, config.plan.share)
+    price = accelerator.price(there)
     lines = [
-        f"{flops:.3g} training FLOPs: {_time(there)} on one {config.plan.accelerator} at {100 * config.plan.share:.0f} % of its peak"
+        f"{flops:.3g} training FLOPs: {_time(there)} on one {accelerator.name} at {100 * config.plan.share:.0f} % of its peak"
+        + ("" if price is None else f", {_dollars(price)}")
     ]
     if cost:
         lines.append(
@@ -188,6 +192,10 @@ def _time(seconds: float) -> str:
         if seconds >= 1.5 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _dollars(price: float) -> str:
+    return "less than a cent" if price < 0.01 else f"{price:,.2f} dollars"
 
 
 def describe(plan: Plan) -> str:

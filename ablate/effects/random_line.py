@@ -66,7 +66,9 @@ def random_line(x: ArrayLike, y: ArrayLike, variance: ArrayLike) -> RandomLine:
     """
     place, value, own = (np.asarray(one, dtype=np.float64) for one in (x, y, variance))
     if not place.shape == value.shape == own.shape or place.ndim != 1:
-        raise ValueError(f"expected three vectors of one length, got {place.shape}, {value.shape}, {own.shape}")
+        raise ValueError(
+            f"expected three vectors of one length, got {place.shape}, {value.shape}, {own.shape}"
+        )
     if place.size < 3 or np.ptp(place) == 0:
         raise ValueError(f"a line needs three studies or more at two places, got x={place.tolist()}")
     if not (own > 0).all():
@@ -76,7 +78,7 @@ def random_line(x: ArrayLike, y: ArrayLike, variance: ArrayLike) -> RandomLine:
 
     def fitted(between: float) -> tuple[Floats, Floats, float]:
         weight = 1 / (own + between)
-        inverse = np.linalg.inv(design.T @ (design * weight[:, None]))
+        inverse: Floats = np.asarray(np.linalg.inv(design.T @ (design * weight[:, None])), dtype=np.float64)
         found = inverse @ design.T @ (weight * value)
         return found, inverse, float(weight @ (value - design @ found) ** 2)
 
@@ -87,5 +89,11 @@ def random_line(x: ArrayLike, y: ArrayLike, variance: ArrayLike) -> RandomLine:
     found, inverse, squares = fitted(between)
     covariance = inverse * max(1.0, squares / df)
     return RandomLine(
-        float(found[0]), float(found[1]), covariance, between, float(df), float(place.min()), float(place.max())
+        float(found[0]),
+        float(found[1]),
+        covariance,
+        between,
+        float(df),
+        float(place.min()),
+        float(place.max()),
     )

@@ -46,9 +46,8 @@ def ranking_distance(
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     if n_seeds < 2:
         return math.inf
-    return _quantile(
-        _ranges(matrix.tobytes(), matrix.shape), noise_df(matrix.shape[1], n_seeds, unpaired=unpaired), confidence
-    ) / math.sqrt(n_seeds)
+    df = noise_df(matrix.shape[1], n_seeds, unpaired=unpaired)
+    return _quantile(matrix.tobytes(), matrix.shape, df, confidence) / math.sqrt(n_seeds)
 
 
 def noise_df(n_arms: int, n_seeds: int, *, unpaired: bool = False) -> int:
@@ -126,8 +125,10 @@ def _ranges(weights: bytes, shape: tuple[int, int]) -> Floats:
     return np.sort(np.ptp(errors, axis=1))
 
 
-def _quantile(ranges: Floats, df: float, confidence: float) -> float:
-    """Quantile of a range over a standard deviation measured with `df`."""
+@lru_cache(maxsize=4096)
+def _quantile(weights: bytes, shape: tuple[int, int], df: int, confidence: float) -> float:
+    """Quantile of the range of the gains' errors over a noise measured with `df`."""
+    ranges = _ranges(weights, shape)
     spread = np.sqrt(chi2.ppf((np.arange(SPREADS) + 0.5) / SPREADS, df) / df)
     low, high = 0.0, float(ranges[-1]) / float(spread[0])
     while high - low > 1e-6 * high:

@@ -18,11 +18,6 @@ from ablate.study.prediction import Cost, PriorNoise, Probe
 from ablate.study.schema import UNPAIRED, Arm, Plan
 from ablate.study.seeds import run_seeds
 
-PEAKS = {
-    "a100": 312e12, "h100": 989e12, "h200": 989e12, "b200": 2250e12, "l40s": 362e12, "rtx4090": 165e12,
-    "mi300x": 1307e12, "tpu_v5e": 197e12, "tpu_v5p": 459e12,
-}  # fmt: skip
-"""Accelerator -> peak dense bf16 FLOP/s, from the makers' data sheets."""
 MOST_SEEDS = 64
 
 
@@ -142,19 +137,6 @@ def cost_of(plan: Plan, measured: Probe) -> Cost:
         trunk_s=trunk * whole_s if trunks else 0.0,
         probe=measured,
     )
-
-
-def accelerator_seconds(flops: float, name: str, share: float) -> float:
-    """Seconds of training on a named accelerator, when it reaches a share of its peak.
-
-    Raises:
-        ConfigError: for an unknown accelerator or a share outside (0, 1].
-    """
-    if name not in PEAKS:
-        raise ConfigError(f"plan.accelerator: unknown {name!r}: {nearest(name, PEAKS)}")
-    if not 0 < share <= 1:
-        raise ConfigError(f"plan.share must be in (0, 1], got {share}")
-    return flops / (PEAKS[name] * share)
 
 
 def cheapest(

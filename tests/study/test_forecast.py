@@ -10,7 +10,8 @@ import pytest
 
 from ablate.effects.detectable import forecast
 from ablate.report.plan_check import compare
-from ablate.study.forecast import PEAKS, accelerator_seconds, cheapest
+from ablate.study.accelerator import Accelerator
+from ablate.study.forecast import cheapest
 from ablate.study.noise import seed_noise
 from ablate.study.results import load_study
 
@@ -89,7 +90,10 @@ def test_newer_predictions_replace_older_ones_before_any_run(
         (["plan.noise=null", "goal.mde=0.1"], "goal.mde needs a noise figure"),
         (["goal.mde=-1"], "goal.mde must be above zero"),
         (["goal.mde=0.1", "goal.designs=[leave_on_out]"], "did you mean 'leave_one_out'?"),
-        (["plan.accelerator=h1000"], "did you mean 'h100'?"),
+        (["accelerator=h1000"], "h100"),
+        (["accelerator.peak_flops=0"], "peak_flops must be above zero"),
+        (["accelerator.usd_per_hour=-1"], "usd_per_hour must be zero or more"),
+        (["plan.share=2"], "share must be in (0, 1]"),
         (["plan.share=2"], "plan.share must be in (0, 1]"),
     ],
 )
@@ -124,7 +128,10 @@ def test_the_cheapest_design_reaches_the_goal_and_one_seed_less_does_not(
 
 
 def test_an_accelerator_trains_at_a_share_of_its_peak() -> None:
-    assert accelerator_seconds(PEAKS["h100"] * 10, "h100", 0.5) == pytest.approx(20)
+    card = Accelerator(name="card", peak_flops=989e12, usd_per_hour=3.0)
+    assert card.seconds(989e13, 0.5) == pytest.approx(20)
+    assert card.price(7200) == pytest.approx(6.0)
+    assert Accelerator(name="card", peak_flops=1e12).price(7200) is None, "no price is known"
 
 
 def test_a_plan_says_how_many_copies_a_run_meets(
