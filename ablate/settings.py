@@ -288,6 +288,40 @@ class GoalConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WishConfig:
+    """What a study must be able to rank; `ablate plan` then names a proxy, a design, seeds and their price.
+
+    Attributes:
+        within: gains that differ by more must be put in the right order, in the units of the headline's aggregate; null: no wish.
+        confidence: share of studies in which the whole order holds, in (0, 1).
+        power: chance that the study, with the noise that it will measure, can say so, in (0, 1).
+        target: parameters of the model that is decided for, trained on twenty tokens each.
+        reversal: most risk that two stages which the proxy ranks stand the other way round there, in (0, 1].
+        proxies: to choose from; null: the shipped ones of the published ladders, 4M parameters and more.
+        designs: to choose from; null: those that ask for a gain of every factor.
+    """
+
+    within: float | None = None
+    confidence: float = 0.95
+    power: float = 0.8
+    target: float = 7e9
+    reversal: float = 0.2
+    proxies: list[str] | None = None
+    designs: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.within is not None and not self.within > 0:
+            raise ValueError(f"within must be above zero, got {self.within}")
+        for name in ("confidence", "power"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
+        if not self.target > 0:
+            raise ValueError(f"target must be above zero, got {self.target}")
+        if not 0 < self.reversal <= 1:
+            raise ValueError(f"reversal must be in (0, 1], got {self.reversal}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     """What `ablate compare` compares with.
 
@@ -453,6 +487,7 @@ class Config:
     export: ExportConfig = field(default_factory=ExportConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     goal: GoalConfig = field(default_factory=GoalConfig)
+    wish: WishConfig = field(default_factory=WishConfig)
     sequential: SequentialConfig = field(default_factory=SequentialConfig)
 
 

@@ -9,6 +9,8 @@ requests and scored with made-up answers once. Prompts that look longer than the
                                  arms alike), or
   plan.noise=studies/earlier     that of an earlier study, pooled over its arms: gives the minimum detectable effect
   goal.mde=0.01                  which design and how many seeds are cheapest for an effect of that size
+  wish.within=0.01               proxy, design, seeds and price that rank the stages within that, and the risk that a larger
+                                 model (wish.target) reverses two of them; docs/wish.md
   plan.probe=false               no timing of this machine (it reads the pool and takes about a minute)
   accelerator=h100               training time there, at plan.share of its peak; its price where it has one
 
@@ -71,6 +73,7 @@ def main(config: DictConfig) -> int:
     if frozen.predicted != plan.predicted:
         print("runs have been done, so the predictions stay as they were frozen")
     print("\n".join(_goal(frozen, config)), end="")
+    print(_wish(frozen, config), end="")
     warnings += _thin(frozen, Path(config.store))
     warnings += _repeated_sources(frozen, Path(config.store))
     warnings += _copies(frozen, Path(config.store))
@@ -184,6 +187,14 @@ def _goal(plan: Plan, config: DictConfig) -> list[str]:
     title = f"\ncheapest for an effect of {config.goal.mde:g} (called in 80 % of studies, after Holm; noise {noise.sd:.3g}):"
     note = "the gains of different designs are answers to different questions: docs/choosing_a_design.md"
     return [title, aligned(header, cells, left=2), note, ""]
+
+
+def _wish(plan: Plan, config: DictConfig) -> str:
+    from ablate.settings import settings_of
+    from ablate.wish.asked import answer
+
+    settings = settings_of(config)
+    return answer(plan, settings, make(config.accelerator, "accelerator")) if settings.wish.within else ""
 
 
 def _time(seconds: float) -> str:

@@ -21,7 +21,7 @@ class RandomLine:
         intercept, slope: of the line.
         covariance: shape (2, 2), of the two.
         between: variance of what a study of its own differs by, beyond its measurement's error.
-        df: studies less 2, of all intervals.
+        df: studies less the coefficients that were fitted, of all intervals.
         low, high: range of x that was measured.
     """
 
@@ -74,7 +74,52 @@ def random_line(x: ArrayLike, y: ArrayLike, variance: ArrayLike) -> RandomLine:
     if not (own > 0).all():
         raise ValueError("variances must be above zero")
     design = np.stack([np.ones_like(place), place], axis=1)
-    df = place.size - 2
+    found, covariance, between = _fit(design, value, own)
+    df = float(place.size - 2)
+    return RandomLine(
+        float(found[0]), float(found[1]), covariance, between, df, float(place.min()), float(place.max())
+    )
+
+
+def random_mean(
+    x: ArrayLike, y: ArrayLike, variance: ArrayLike, *, slope: float, slope_variance: float
+) -> RandomLine:
+    """Fit a line's height alone; its slope is known from elsewhere.
+
+    Args:
+        x, y, variance: as for `random_line`; n >= 2, and all x may be one.
+        slope: of the line.
+        slope_variance: of that slope, zero or more.
+    Returns:
+        A line that is surest at the mean of x; `df` is studies less 1.
+    Raises:
+        ValueError: as `random_line`, for fewer than two studies.
+    """
+    place, value, own = (np.asarray(one, dtype=np.float64) for one in (x, y, variance))
+    if not place.shape == value.shape == own.shape or place.ndim != 1 or place.size < 2:
+        raise ValueError(
+            f"expected three vectors of one length, 2 or more, got {place.shape}, {value.shape}, {own.shape}"
+        )
+    if not (own > 0).all() or not slope_variance >= 0:
+        raise ValueError("variances must be above zero")
+    centre = float(place.mean())
+    found, inner, between = _fit(np.ones((place.size, 1)), value - slope * (place - centre), own)
+    covariance = slope_variance * np.array([[centre**2, -centre], [-centre, 1.0]])
+    covariance[0, 0] += inner[0, 0]
+    return RandomLine(
+        float(found[0]) - slope * centre,
+        slope,
+        covariance,
+        between,
+        place.size - 1.0,
+        float(place.min()),
+        float(place.max()),
+    )
+
+
+def _fit(design: Floats, value: Floats, own: Floats) -> tuple[Floats, Floats, float]:
+    """Coefficients, their covariance, and the variance between studies."""
+    df = len(value) - design.shape[1]
 
     def fitted(between: float) -> tuple[Floats, Floats, float]:
         weight = 1 / (own + between)
@@ -84,16 +129,7 @@ def random_line(x: ArrayLike, y: ArrayLike, variance: ArrayLike) -> RandomLine:
 
     between = 0.0
     if fitted(0.0)[2] > df:
-        high = float(np.ptp(value)) ** 2 + 1.0
-        between = float(brentq(lambda one: fitted(one)[2] - df, 0.0, high * place.size))
+        high = (float(np.ptp(value)) ** 2 + 1.0) * len(value)
+        between = float(brentq(lambda one: fitted(one)[2] - df, 0.0, high))
     found, inverse, squares = fitted(between)
-    covariance = inverse * max(1.0, squares / df)
-    return RandomLine(
-        float(found[0]),
-        float(found[1]),
-        covariance,
-        between,
-        float(df),
-        float(place.min()),
-        float(place.max()),
-    )
+    return found, inverse * max(1.0, squares / df), between

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ablate.config import CONF, make
 from ablate.design.base import Design, Factor, weight_matrix
@@ -18,7 +23,12 @@ from ablate.study.prediction import Cost, PriorNoise, Probe
 from ablate.study.schema import UNPAIRED, Arm, Plan
 from ablate.study.seeds import run_seeds
 
+if TYPE_CHECKING:
+    from ablate.train.proxy import ProxyConfig
+
 MOST_SEEDS = 64
+UNKNOWN_VOCABULARY = 50_257
+"""Of a pretrained tokenizer that is not loaded: GPT-2's."""
 
 
 def detectable(plan: Plan, noise: float) -> dict[str, float | None]:
@@ -77,30 +87,30 @@ def prior_noise(asked: Any, metric: str) -> PriorNoise:
 
 
 def flops_of(plan: Plan) -> float:
-    """Training FLOPs of every run together, trunks among them, counted on a model without weights."""
-    total, counted = 0.0, dict[str, float]()
-    for arm in trunks_of(plan).values():
-        total += _flops(arm, arm.train.trunk_share, counted)
+    """Training FLOPs of every run together, trunks among them."""
+    total = sum(run_flops(arm) * arm.train.trunk_share for arm in trunks_of(plan).values())
     for arm in plan.arms.values():
-        total += _flops(arm, 1 - arm.train.trunk_share, counted) * len(plan.seeds)
+        total += run_flops(arm) * (1 - arm.train.trunk_share) * len(plan.seeds)
     return total
 
 
-def _flops(arm: Arm, share: float, counted: dict[str, float]) -> float:
-    """FLOPs of a share of an arm's budget."""
+def run_flops(arm: Arm) -> float:
+    """Training FLOPs of a run of an arm, from scratch."""
+    vocabulary = arm.config["tokenizer"].get("vocab_size") or UNKNOWN_VOCABULARY
+    return proxy_flops(arm.proxy, int(vocabulary), arm.train.tokens)
+
+
+@cache
+def proxy_flops(proxy: ProxyConfig, vocabulary: int, tokens: int) -> float:
+    """Training FLOPs of a proxy, counted on a model without weights."""
     import torch
     from transformers import LlamaForCausalLM
 
     from ablate.train.proxy import training_flops
 
-    proxy, tokens = arm.proxy, arm.train.tokens
-    vocab = arm.config["tokenizer"].get("vocab_size") or 50_257
-    key = repr((proxy, vocab, tokens))
-    if key not in counted:
-        with torch.device("meta"):
-            model = LlamaForCausalLM(proxy.llama(vocab))
-        counted[key] = training_flops(model, tokens, proxy.context)
-    return counted[key] * share
+    with torch.device("meta"):
+        model = LlamaForCausalLM(proxy.llama(vocabulary))
+    return training_flops(model, tokens, proxy.context)
 
 
 def trunks_of(plan: Plan) -> dict[str, Arm]:
@@ -158,11 +168,11 @@ def cheapest(
     """
     if not goal > 0:
         raise ConfigError(f"goal.mde must be above zero, got {goal}")
-    rows = [_seeds_for(name, factors, noise, goal) for name in designs or _clear()]
+    rows = [_seeds_for(name, factors, noise, goal) for name in designs or clear_designs()]
     return sorted(rows, key=lambda row: (row["runs"] is None, row["runs"] or 0))
 
 
-def _clear() -> list[str]:
+def clear_designs() -> list[str]:
     """Names of the shipped designs whose gains are clear of interactions."""
     names = sorted(path.stem for path in (CONF / "design").glob("*.yaml"))
     return [name for name in names if getattr(_design(name)[0], "clear", False)]
@@ -180,28 +190,61 @@ def _design(name: str) -> tuple[Design, Mapping[str, Any]]:
     return make(node["method"], f"{name}.method"), node
 
 
-def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LaidOut:
+    """A shipped design with factors in its arms, as far as a forecast needs it.
+
+    Attributes:
+        estimand: the first that it is for; "" for none.
+        arms: how many; 0 where the factors do not fit it.
+        weights: of its gains, shape (n_gains, arms).
+        unpaired: whether every arm has seeds of its own.
+        why: it does not fit; empty where it does.
+    """
+
+    estimand: str = ""
+    arms: int = 0
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    unpaired: bool = False
+    why: str = ""
+
+
+def laid_out(name: str, factors: Sequence[Factor]) -> LaidOut:
+    """Put factors into a shipped design.
+
+    Raises:
+        ConfigError: for an unknown design.
+    """
     design, node = _design(name)
-    row: dict[str, Any] = {
-        "design": name,
-        "estimand": "",
-        "arms": None,
-        "seeds": None,
-        "runs": None,
-        "mde": math.nan,
-    }
     try:
         arms = design.arms(factors)
         specs = contrasts_of(design.estimands[:1], arms, factors)
     except (ValueError, NotIdentified, AblateError) as error:
-        return row | {"why": str(error)}
-    row |= {"estimand": design.estimands[0] if design.estimands else "", "arms": len(arms)}
-    if not specs:
-        return row | {"why": "it reports no gain"}
-    matrix = weight_matrix(specs, arms)
+        return LaidOut(why=str(error))
+    return LaidOut(
+        estimand=design.estimands[0] if design.estimands else "",
+        arms=len(arms),
+        weights=weight_matrix(specs, arms),
+        unpaired=bool(node.get("own_seeds", False)),
+        why="" if specs else "it reports no gain",
+    )
+
+
+def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) -> dict[str, Any]:
+    laid = laid_out(name, factors)
+    row: dict[str, Any] = {
+        "design": name,
+        "estimand": laid.estimand,
+        "arms": laid.arms or None,
+        "seeds": None,
+        "runs": None,
+        "mde": math.nan,
+    }
+    if laid.why:
+        return row | {"why": laid.why}
 
     def mde(seeds: int) -> float:
-        return forecast(matrix, seeds, noise, unpaired=node.get("own_seeds", False))
+        return forecast(laid.weights, seeds, noise, unpaired=laid.unpaired)
 
     if mde(MOST_SEEDS) > goal:
         return row | {"why": f"not with {MOST_SEEDS} seeds"}
@@ -211,4 +254,4 @@ def _seeds_for(name: str, factors: Sequence[Factor], noise: float, goal: float) 
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if mde(middle) <= goal else (middle, high)
-    return row | {"seeds": high, "runs": high * len(arms), "mde": mde(high)}
+    return row | {"seeds": high, "runs": high * laid.arms, "mde": mde(high)}
