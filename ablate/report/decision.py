@@ -17,9 +17,11 @@ from ablate.effects.decision import (
     seed_ceiling,
     seed_means,
 )
+from ablate.effects.gain_slope import gain_slope
 from ablate.errors import DataError
 from ablate.render.csv_text import csv_text
 from ablate.render.tables import markdown
+from ablate.report.effects_table import effects_table, headline
 from ablate.study.results import Study, score_table, tasks_with
 
 HEADER = (
@@ -48,10 +50,26 @@ class Decision(Agreement):
     seed_ceiling: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Carried(Decision):
+    """How far a small study ranks arms as a large one does, and how much of its gains is left there.
+
+    Attributes:
+        slope: gain at the large study per gain at the small one, errors in both.
+        slope_low, slope_high: its interval; infinite where the arms do not determine it.
+    """
+
+    slope: float
+    slope_low: float
+    slope_high: float
+
+
 COLUMNS = (
     "cheap", "task", "metric", "n_arms", "n_pairs", "accuracy", "ci_low", "ci_high", "clear_pairs", "clear_accuracy",
     "spearman", "spearman_low", "spearman_high", "seed_ceiling",
 )  # fmt: skip
+
+CARRIED = (*COLUMNS, "slope", "slope_low", "slope_high")
 
 
 def by_budget(study: Study) -> list[Decision]:
@@ -69,7 +87,7 @@ def by_budget(study: Study) -> list[Decision]:
     ]
 
 
-def between(small: Study, large: Study) -> list[Decision]:
+def between(small: Study, large: Study) -> list[Carried]:
     """A study against another of the same arms: one row per task and metric that both have.
 
     While planned runs of either are waiting, estimates stand alone, as in the table of effects: no interval, and no pairs that are
@@ -86,7 +104,7 @@ def between(small: Study, large: Study) -> list[Decision]:
         )
     kept = [large.arms.index(arm) for arm in shared if large.arms.index(arm) in large.ranked]
     rows = [
-        _row(small.plan.study, task, metric, small, large, None, kept)
+        _carried(small.plan.study, task, metric, small, large, kept)
         for metric in large.metrics
         for task in tasks_with(large, metric)
         if task in tasks_with(small, metric)
@@ -97,7 +115,15 @@ def between(small: Study, large: Study) -> list[Decision]:
     return sorted(rows, key=lambda row: row.metric != large.primary)
 
 
-def _withheld(row: Decision) -> Decision:
+def _carried(cheap: str, task: str, metric: str, small: Study, large: Study, kept: Sequence[int]) -> Carried:
+    """A row with the slope of gain on gain."""
+    row = _row(cheap, task, metric, small, large, None, kept)
+    order = [small.arms.index(large.arms[number]) for number in kept]
+    found = gain_slope(score_table(small, task, metric)[order], score_table(large, task, metric)[list(kept)])
+    return Carried(**vars(row), slope=found.slope, slope_low=found.low, slope_high=found.high)
+
+
+def _withheld(row: Carried) -> Carried:
     """A row with its estimates and nothing that would say whether they are more than chance."""
     none = math.nan
     return replace(
@@ -108,6 +134,8 @@ def _withheld(row: Decision) -> Decision:
         spearman_high=none,
         clear_pairs=None,
         clear_accuracy=none,
+        slope_low=none,
+        slope_high=none,
     )
 
 
@@ -145,9 +173,47 @@ def compared(
     )
 
 
-def to_csv(rows: Sequence[Decision]) -> str:
+def to_csv(rows: Sequence[Decision], columns: Sequence[str] = COLUMNS) -> str:
     """Every row, as `decisions.csv` holds them; an empty cell is a value that was not measured."""
-    return csv_text(COLUMNS, map(attrgetter(*COLUMNS), rows))
+    return csv_text(columns, map(attrgetter(*columns), rows))
+
+
+def slope_cells(rows: Sequence[Carried]) -> list[list[str]]:
+    """Cells under `SLOPE_HEADER`."""
+    return [
+        [row.task, str(row.n_arms), _plain(row.slope), f"{_plain(row.slope_low)} to {_plain(row.slope_high)}"]
+        for row in rows
+    ]
+
+
+def gain_cells(small: Study, large: Study) -> list[list[str]]:
+    """Each gain of the large study's headline that the small one has too, side by side; empty where their headlines differ."""
+    if small.primary != large.primary:
+        return []
+    ours, theirs = (
+        {(row.estimand, row.name): row for row in headline(effects_table(study), study)}
+        for study in (small, large)
+    )
+    return [
+        [
+            theirs[key].name,
+            *(
+                cell
+                for row in (ours[key], theirs[key])
+                for cell in (f"{row.estimate:+.3g}", f"{_digits(row.ci_low)} to {_digits(row.ci_high)}")
+            ),
+            "yes" if ours[key].estimate * theirs[key].estimate > 0 else "no",
+        ]
+        for key in theirs
+        if key in ours
+    ]
+
+
+SLOPE_HEADER = ("task", "arms", "gain per gain", "95 % interval")
+SLOPE_EXPLAINED = (
+    "`gain per gain` is how much larger or smaller gains are in the larger study, with errors in both (Deming): 1 where they carry over as they "
+    "are, 0 where nothing is left. An interval that ends at inf says that the arms do not differ by enough more than noise."
+)
 
 
 def cells(rows: Sequence[Decision]) -> list[list[str]]:
@@ -171,6 +237,10 @@ def cells(rows: Sequence[Decision]) -> list[list[str]]:
 
 def _share(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _digits(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3g}"
 
 
 def _plain(value: float) -> str:

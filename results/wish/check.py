@@ -15,7 +15,8 @@ from scipy.special import expit
 from scipy.stats import beta
 
 import ablate
-from ablate.effects.decision import clear_pairs, seed_means
+from ablate.effects.decision import agreement, clear_pairs, seed_means
+from ablate.effects.gain_slope import gain_slope
 from ablate.effects.noise import run_noise
 from ablate.effects.ranking import noise_df, ranking_distance, seeds_to_rank
 from ablate.errors import DataError
@@ -211,6 +212,36 @@ def all_pairs() -> list[tuple[object, ...]]:
     return rows
 
 
+def between_sizes() -> list[tuple[object, ...]]:
+    """The calibration's proxy against the demo's, six times the parameters and three times the tokens, on the arms that both have."""
+    rows = []
+    large = records(ROOT / "results/demo/scores.csv")
+    end = max(int(row["tokens"]) for row in large)
+    ratio = (319_968 * 479_232) / (52_368 * 159_744)
+    for metric in ("prob", "acc", "bpb"):
+        parts = []
+        for scores in (records(ROOT / "results/calibration/trained/scores.csv"), large):
+            cells = {
+                (row["arm"], int(row["seed"])): float(row["score"])
+                for row in scores
+                if (row["task"], row["metric"]) == ("facts", metric) and int(row["tokens"]) in (159_744, end)
+            }
+            parts.append(cells)
+        arms = sorted({arm for arm, _ in parts[0]} & {arm for arm, _ in parts[1]})
+        one, two = (
+            np.array([[cells[arm, seed] for seed in sorted({seed for _, seed in cells})] for arm in arms])
+            for cells in parts
+        )
+        found, slope = agreement(seed_means(one), seed_means(two)), gain_slope(one, two)
+        low, high = (float(expit(side)) for side in reversal_law().interval(np.log10(ratio)))
+        wrong = 1 - found.accuracy
+        rows.append(
+            (metric, f"{ratio:.3g}", len(arms), found.n_pairs, f"{wrong:.3f}", f"{low:.3f}", f"{high:.3f}",
+             f"{slope.slope:.2f}", f"{slope.low:.2f}", f"{slope.high:.2f}")
+        )  # fmt: skip
+    return rows
+
+
 def reversals() -> list[tuple[object, ...]]:
     """Pairs that the full runs of half of the seeds tell apart, and what earlier points of the other half say of them."""
     rows = []
@@ -350,6 +381,25 @@ def main() -> None:
         print(
             f"   {name}: rows inside {sum(int(str(row[8])) for row in mine)} of {len(mine)}, median share {np.median([float(str(row[5])) for row in mine]):.3f}"
         )
+    sizes = between_sizes()
+    write(
+        "sizes.csv",
+        (
+            "metric",
+            "flops_ratio",
+            "arms",
+            "pairs",
+            "reversed",
+            "low",
+            "high",
+            "slope",
+            "slope_low",
+            "slope_high",
+        ),
+        sizes,
+    )
+    for row in sizes:
+        print("two sizes:", *row)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,32 @@ def test_two_studies_are_compared_by_the_names_of_their_arms(
     assert (small.folder / "comparison.csv").exists()
 
 
+def test_gains_of_half_the_size_carry_over_at_two(
+    make_study: MakeStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The large study's arms lie 2 x as far apart as the small one's, each seed a hundredth off."""
+    arms = {"full": 0.4, "a": 0.3, "b": 0.25, "c": 0.2, "d": 0.1}
+    off = [(-1) ** number * 0.001 for number in range(5)]
+    small = make_study(
+        {arm: [x + e, x - e] for (arm, x), e in zip(arms.items(), off, strict=True)}, name="small"
+    )
+    large = make_study(
+        {arm: [0.1 + 2 * x - e, 0.1 + 2 * x + e] for (arm, x), e in zip(arms.items(), off, strict=True)},
+        name="large",
+    )
+    (row,) = [row for row in between(small, large) if (row.task, row.metric) == ("quiz", "acc")]
+    assert row.slope == pytest.approx(2.0, rel=1e-6)
+    assert row.slope_low <= row.slope <= row.slope_high and row.accuracy == 1
+    assert main(["compare", f"study.dir={small.folder}", f"compare.to={large.folder}"]) == 0
+    said = capsys.readouterr().out
+    assert "gain per gain" in said and "2.00" in said
+    with (small.folder / "comparison.csv").open(encoding="utf-8", newline="") as lines:
+        kept = next(
+            line for line in csv.DictReader(lines) if (line["task"], line["metric"]) == ("quiz", "acc")
+        )
+    assert float(kept["slope"]) == pytest.approx(2.0, rel=1e-6)
+
+
 def test_studies_that_share_no_arms_are_refused(make_study: MakeStudy) -> None:
     with pytest.raises(DataError, match="share 0 arms by name"):
         between(make_study({"x": [0.1], "y": [0.2]}, name="one"), make_study(FULL, name="two"))
@@ -83,3 +109,4 @@ def test_in_mid_sweep_two_studies_are_compared_without_intervals(
     assert float(row["accuracy"]) == pytest.approx(2 / 3)
     for name in ("ci_low", "ci_high", "clear_pairs", "clear_accuracy", "spearman_low", "spearman_high"):
         assert row[name] == ""
+    assert row["slope_low"] == row["slope_high"] == ""
