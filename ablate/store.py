@@ -10,6 +10,7 @@ Whoever wants a sealed file asks `whole` first, through `once` as a rule, and ma
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -22,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -322,6 +323,10 @@ class Store:
         return folder
 
 
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+"""What file systems without locks answer."""
+
+
 class Busy(AblateError):
     """Another process holds the lock."""
 
@@ -336,25 +341,17 @@ def lock(path: Path, what: str, wait: bool = False) -> Iterator[None]:
         Busy: at once, when another process holds it; names that process.
         DataError: when the file system has no locks.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _opened(path) as file:
+        if not _locked(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             file.seek(0)
             holder = file.read().strip() or "unknown"
             if not wait:
                 raise Busy(
                     f"{what} is already running in process {holder} (lock file {path}); "
                     "wait for it or stop it, then run the same command again"
-                ) from None
+                )
             say(f"waiting for process {holder}: {what}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be locked: {error.strerror or error}. Its file system must have locks (Lustre: mounted with "
-                "flock; NFS: with its lock service); else keep store and study.dir on one that has"
-            ) from None
+            _locked(file, path, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()} on {socket.gethostname()}")
@@ -363,6 +360,36 @@ def lock(path: Path, what: str, wait: bool = False) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)  # a name that stays is that of a process which was killed
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise DataError(
+            f"{path}, a lock, cannot be opened for writing: {error.strerror or error}. What is to be made goes beside it: mend the "
+            "folder's rights or room, or choose another store or study.dir"
+        ) from None
+
+
+def _locked(file: TextIO, path: Path, how: int) -> bool:
+    """Take a lock; False when another process holds it and `how` does not wait."""
+    try:
+        fcntl.flock(file, how)
+        return True
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        advice = "the file system says so: look after it, then run the same command again"
+        if error.errno in NO_LOCKS:
+            advice = (
+                "its file system must have locks (Lustre: mounted with flock; NFS: with its lock service); else keep store and "
+                "study.dir on one that has"
+            )
+        elif error.errno == errno.ESTALE:
+            advice = "another node has replaced or deleted the folder: run the same command again"
+        raise DataError(f"{path} cannot be locked: {error.strerror or error}; {advice}") from None
 
 
 def abandoned(path: Path) -> bool:

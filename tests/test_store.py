@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -172,3 +174,38 @@ def test_leftovers_are_cleared_and_errors_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot write"), atomic(tmp_path / "a", seal=True) as part:
         part.unlink()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (errno.ENOSYS, "must have locks"),
+        (errno.ENOLCK, "must have locks"),
+        (errno.ESTALE, "another node"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+@pytest.mark.parametrize("holds", [False, True], ids=["free", "waiting"])
+def test_what_a_file_system_says_of_a_lock_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: int, said: str, holds: bool
+) -> None:
+    """Whether it answers at once, or only the one who waits for another process."""
+
+    def refuses(file: object, how: int) -> None:
+        if holds and how & fcntl.LOCK_NB:
+            raise BlockingIOError(errno.EWOULDBLOCK, "held")
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with pytest.raises(DataError, match=said) as problem, store.lock(tmp_path / "a.lock", "work", wait=True):
+        pass
+    assert str(tmp_path / "a.lock") in str(problem.value) and "already running" not in str(problem.value)
+
+
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with (
+        pytest.raises(DataError, match="cannot be opened for writing"),
+        store.lock(tmp_path / "file" / "a.lock", "work"),
+    ):
+        pass

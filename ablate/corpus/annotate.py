@@ -306,18 +306,17 @@ class Annotations:
         key = digest([version.key, step.slow_identity()])
         if key in self._tables:
             return self._tables[key]
-        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        columns: dict[str, np.ndarray] = {}
         for folder, part in self.fill(version, step, rows, also):
             place = np.searchsorted(rows, part)
-            for table, at, hit in take(folder, part):
+            for table, at, hit in take(folder, part):  # what is read goes to its place at once
                 for name in set(table.column_names) - {"row"}:
-                    found.setdefault(name, []).append((place[at], _numpy(table.column(name))[hit]))
-        columns: dict[str, np.ndarray] = {}
-        for name, pieces in found.items():
-            dtype = np.result_type(*(values.dtype for _, values in pieces))
-            columns[name] = np.zeros((rows.size, *pieces[0][1].shape[1:]), dtype=dtype)
-            for at, values in pieces:
-                columns[name][at] = values
+                    values = _numpy(table.column(name))[hit]
+                    if name not in columns:
+                        columns[name] = np.zeros((rows.size, *values.shape[1:]), dtype=values.dtype)
+                    elif (dtype := np.result_type(columns[name], values)) != columns[name].dtype:
+                        columns[name] = columns[name].astype(dtype)
+                    columns[name][place[at]] = values
         if keep:
             self._tables[key] = columns
         return columns
@@ -733,8 +732,11 @@ def take(
 
 def _missing(folder: Path, rows: np.ndarray) -> np.ndarray:
     """Those of ascending `rows` that no whole part holds."""
-    parts = [table.column("row").to_numpy().copy() for table in open_parts(folder, columns=["row"])]
-    return rows[~np.isin(rows, np.concatenate(parts))] if parts else rows
+    found = np.zeros(int(rows[-1]) + 1 if rows.size else 0, dtype=bool)
+    for table in open_parts(folder, columns=["row"]):
+        row = table.column("row").to_numpy()
+        found[row[row < found.size]] = True
+    return np.asarray(rows[~found[rows]])
 
 
 def _discard_damaged(folder: Path) -> None:

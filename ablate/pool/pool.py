@@ -16,6 +16,7 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -168,7 +169,7 @@ class Pool:
     @cached_property
     def is_html(self) -> NDArray[np.bool_]:
         """Shape (n,), bool."""
-        return np.asarray(self.column("kind").to_numpy() == "html", dtype=np.bool_)
+        return np.asarray(pc.equal(self.column("kind"), "html").to_numpy(), dtype=np.bool_)
 
     @cached_property
     def is_synthetic(self) -> np.ndarray:
@@ -345,9 +346,9 @@ def _write_shards(source: Source, items: Iterator[Item], folder: Path, shard_doc
     if bounds[-1] == 0:
         why = ", ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5)) or "it is empty"
         first = next(iter(_skipped(folder)), None)
-        key = "pool.path" if hasattr(getattr(source, "of", source), "path") else "pool.paths"
+        keys = " and ".join(f"pool.{place}" for place in source.places()) or "pool"
         said = f"; the first: {first.file}, {first.offset}: {first.reason}" if first else ""
-        raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check {key}")
+        raise DataError(f"the pool has no documents: nothing could be read ({why}{said}). Check {keys}")
     planted = _write_truth(truths, folder, rest)
     summary: Summary = {
         "format": FORMAT,

@@ -106,6 +106,16 @@ class Source(ABC):
         """The installed version of each library whose version may change what is read."""
         return library_versions(self.libraries)
 
+    def places(self) -> list[str]:
+        """Keys that say where documents are read from, for errors; of a source made of others, theirs below its own."""
+        found: list[str] = []
+        for name, value in vars(self).items():
+            inner = {name: value} if isinstance(value, Source) else {}
+            if isinstance(value, Mapping):
+                inner = {f"{name}.{key}": one for key, one in value.items() if isinstance(one, Source)}
+            found += [f"{key}.{place}" for key, one in inner.items() for place in one.places()]
+        return found or [name for name in ("paths", "path") if name in vars(self)]
+
 
 Item = Document | Skipped
 """What reading gives."""

@@ -344,18 +344,38 @@ class Groups:
         A group is a connected component: documents that share a bucket, and those that share one with these.
         A document that shares no bucket with another of `rows` is a group of its own.
         """
-        position = np.full(n_documents, -1, dtype=np.int64)
-        position[rows] = np.arange(rows.size)
-        inside = position[self.document] >= 0
-        document, bucket = position[self.document[inside]], self.bucket[inside]
-        if document.size == 0:
+        survives = np.zeros(n_documents, dtype=bool)
+        survives[rows] = True
+        inside = survives[self.document]
+        # Documents that share nothing take no part in the graph, which costs some hundred bytes each.
+        member, document = np.unique(self.document[inside], return_inverse=True)
+        if member.size == 0:
             return np.arange(rows.size)
-        _, bucket = np.unique(bucket, return_inverse=True)
-        size = rows.size + int(bucket.max()) + 1
+        _, bucket = np.unique(self.bucket[inside], return_inverse=True)
+        size = member.size + int(bucket.max()) + 1
         ones = np.ones(document.size, dtype=np.int8)
-        graph = coo_array((ones, (document, rows.size + bucket)), shape=(size, size))
-        _, label = connected_components(graph, directed=False)
-        return np.asarray(label[: rows.size], dtype=np.int64)
+        graph = coo_array((ones, (document, member.size + bucket)), shape=(size, size))
+        _, component = connected_components(graph, directed=False)
+        _, first, component = np.unique(component[: member.size], return_index=True, return_inverse=True)
+        place = np.searchsorted(rows, member)
+        leader = np.arange(rows.size)  # the first document of each one's group
+        leader[place] = place[first[component]]
+        number = np.cumsum(leader == np.arange(rows.size)) - 1
+        return np.asarray(number[leader], dtype=np.int64)
+
+
+def _shared(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where numbers stand that occur more than once, ascending, and which of these each is, by size from 0."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    same = ordered[1:] == ordered[:-1]
+    shared = np.zeros(numbers.size, dtype=bool)
+    shared[1:] |= same
+    shared[:-1] |= same
+    place, found = order[shared], ordered[shared]
+    label = np.cumsum(np.concatenate([[False], found[1:] != found[:-1]])[: found.size])
+    back = np.argsort(place, kind="stable")
+    return place[back], label[back]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,15 +428,12 @@ class Relation(Stage):
             texts: gives the texts of ascending rows, for relations that compare them beside their sketches.
         """
         documents, buckets, n_buckets = [], [], 0
-        matchable = sketches.any(axis=1)
-        sketches, rows = sketches[matchable], rows[matchable]
-        for column in sketches.T:
-            _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
-            shared = counts[inverse] > 1
-            _, labels = np.unique(inverse[shared], return_inverse=True)
-            documents.append(rows[shared])
-            buckets.append(labels + n_buckets)
-            n_buckets += int(labels.max()) + 1 if labels.size else 0
+        matchable = np.flatnonzero(sketches.any(axis=1))
+        for column in sketches.T:  # one at a time: of a large pool, several copies of the sketches do not fit
+            place, label = _shared(column[matchable])
+            documents.append(rows[matchable[place]])
+            buckets.append(label + n_buckets)
+            n_buckets += int(label.max()) + 1 if label.size else 0
         empty = np.zeros(0, dtype=np.int64)
         return Groups(
             np.concatenate(documents).astype(np.int64) if documents else empty,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ablate.corpus import ledger
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.funnel import funnel
-from ablate.corpus.ledger import taken, write_ledger
+from ablate.corpus.ledger import write_ledger
 from ablate.corpus.view import Corpus, build_corpus
 from ablate.errors import DataError
+from ablate.pool.pool import build_pool
 from ablate.pool.source import Document
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.exact_dedup import ExactDedup
@@ -22,6 +24,7 @@ from ablate.stages.gopher_quality import GopherQuality
 from ablate.stages.pii import Pii
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.store import Store
+from tests.conftest import InMemory
 
 LONG = "The man and the cat have to be in the house with that dog of ours. "
 PAGES = [
@@ -131,12 +134,20 @@ def test_measurements_are_in_the_order_of_the_pool(curated: tuple[Corpus, Annota
     np.testing.assert_allclose(measured["words"], words, atol=2)
 
 
-def test_rows_of_a_column_of_any_size() -> None:
-    """2.5 GB of addresses, the same 50 MB over and over; Arrow's own `take` refuses them."""
-    chunk = pa.array(["http://a.example/" + "x" * 483] * 99_999 + ["http://b.example"])
-    column = pa.chunked_array([chunk] * 50)
-    assert column.nbytes > 2**31
-    rows = np.array([0, 99_999, 100_000, 2_599_999, 4_999_998, 4_999_999])
-    found = taken(column, rows).to_pylist()
-    assert [address[:16] for address in found] == [f"http://{x}.example" for x in "ababab"]
-    assert taken(column, np.array([], dtype=np.int64)).to_pylist() == []
+def test_the_ledger_of_a_large_pool_is_written_in_pieces(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row groups of two documents or more, over shards of two; of a document's neighbours nothing depends on them."""
+    annotations = Annotations(build_pool(InMemory(tuple(PAGES)), store, shard_documents=2), store, workers=1)
+    corpus = build_corpus(STAGES, annotations)
+    write_ledger(corpus, annotations, store.root / "whole")
+    shutil.rmtree(store.root / "decisions")
+    monkeypatch.setattr(ledger, "ROWS", 2)
+    write_ledger(corpus, annotations, store.root / "pieces")
+    files = sorted((store.root / "whole").glob("*.parquet"))
+    assert len(files) == 6
+    for path in files:
+        pieces = store.root / "pieces" / path.name
+        assert pq.read_table(pieces).equals(pq.read_table(path))
+    first = pq.ParquetFile(store.root / "pieces" / files[0].name)
+    assert [first.metadata.row_group(group).num_rows for group in range(first.num_row_groups)] == [2, 2, 1]

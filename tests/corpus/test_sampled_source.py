@@ -12,11 +12,17 @@ import numpy as np
 import pytest
 
 from ablate.corpus.sampled_source import Sampled
-from ablate.errors import ConfigError
+from ablate.errors import ConfigError, DataError
 from ablate.plain import Plain
+from ablate.pool.files import Files
+from ablate.pool.hub import Hub
+from ablate.pool.mixed import Mixed
 from ablate.pool.pool import build_pool
+from ablate.pool.repeated import Edition, Repeated
 from ablate.pool.source import Document, Skipped, Source
+from ablate.pool.spike.source import Spike
 from ablate.store import Store
+from tests.conftest import InMemory
 
 BY = ("documents", "minhash", "clusters", "url", "host")
 
@@ -178,3 +184,29 @@ def test_sources_without_words_are_read(items: list[Document], by: str) -> None:
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Sampled(of=Given(items=[]), **settings)
+
+
+@pytest.mark.parametrize(
+    ("pool", "keys"),
+    [
+        (Files(paths=["a"]), "pool.paths"),
+        (Sampled(of=Files(paths=["a"]), rate=1), "pool.of.paths"),
+        (Repeated(of=Files(paths=["a"]), editions={"all": Edition(once=1)}), "pool.of.paths"),
+        (Mixed(parts={"a": Files(paths=["a"])}), "pool.parts.a.paths"),
+        (
+            Mixed(parts={"a": Files(paths=["a"]), "b": Hub(path="a")}),
+            "pool.parts.a.paths and pool.parts.b.path",
+        ),
+        (Spike(of=Sampled(of=Files(paths=["a"]), rate=1)), "pool.of.paths"),
+        (InMemory(()), "pool"),
+    ],
+)
+def test_a_source_names_the_keys_that_say_what_it_reads(pool: Source, keys: str) -> None:
+    assert (" and ".join(f"pool.{place}" for place in pool.places()) or "pool") == keys
+
+
+def test_the_error_of_an_empty_sample_names_the_key_that_was_typed(tmp_path: Any) -> None:
+    (tmp_path / "a.jsonl").write_text("no json\n")
+    pool = Sampled(of=Files(paths=[str(tmp_path / "a.jsonl")]), rate=1.0, by="documents")
+    with pytest.raises(DataError, match=r"Check pool\.of\.paths$"):
+        build_pool(pool, Store(tmp_path))

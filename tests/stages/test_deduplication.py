@@ -323,3 +323,23 @@ def test_planted_edits_are_found_as_often_as_theory_says(edited):
     hits = (sketches[::2] == sketches[1::2]).any(axis=1).sum()
     chance = np.mean([1 - (1 - s**8) ** 14 for s in expected])
     assert stats.binomtest(int(hits), len(expected), chance).pvalue > 1e-3
+
+
+@given(
+    columns=st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=12),
+    survives=st.lists(st.booleans(), min_size=12, max_size=12),
+)
+def test_groups_are_the_components_of_those_that_agree_in_a_column(columns, survives):
+    """A number names a bucket of its column, 0 in all columns matches nothing; labels go by the first of each group."""
+    sketches = np.array(columns, dtype=np.uint64)
+    stage, pool = ExactDedup(), np.arange(len(columns))
+    groups = stage.relate(sketches, pool, lambda rows: iter(()))
+    rows = pool[np.array(survives[: len(columns)], dtype=bool)]
+    label = groups.clusters(rows, pool.size)
+    leader = {row: row for row in rows.tolist()}
+    for _ in rows:  # as often as the longest chain has links
+        for a, b in combinations(rows.tolist(), 2):
+            if (sketches[a] == sketches[b]).any() and sketches[a].any() and sketches[b].any():
+                leader[a] = leader[b] = min(leader[a], leader[b])
+    first = sorted(set(leader.values()))
+    assert label.tolist() == [first.index(leader[row]) for row in rows.tolist()]

@@ -64,6 +64,10 @@ class Spike(Source):
     tasks: Sequence[str] = ()
     most: Mapping[str, float] = field(default_factory=dict)
 
+    def places(self) -> list[str]:
+        """Those of the pool, which `pool.spike` stands in."""
+        return self.of.places()
+
     def __post_init__(self) -> None:
         for kind, rate in self.rates.items():
             if not 0 <= rate <= 1:
