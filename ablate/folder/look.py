@@ -42,6 +42,8 @@ UNREAD = {
     ARROW: "Arrow files of `datasets` are not read: write them as Parquet (dataset.to_parquet)",
     IMAGES: "these are images: no text",
 }
+DATA = {ARROW, TOKENS}
+"""Kinds whose records, if no field of theirs holds text, only describe them, such as the `state.json` of a saved dataset."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _parts(folder: Path, kinds: Sequence[Kind]) -> tuple[list[Part], list[str]]:
         try:
             chosen = choose(folder, records.files, alone=alone)
         except ConfigError as error:
-            if not (parts or texts):
+            if not (parts or texts) and DATA.isdisjoint(by_name):
                 raise
             notes.append(str(error).removeprefix("init.folder: "))
         else:

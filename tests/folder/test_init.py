@@ -80,6 +80,16 @@ def fineweb(folder: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), folder / "data" / "000_00000.parquet")
 
 
+def fineweb_edu(folder: Path) -> None:
+    """Columns of fineweb-edu-score-2, for which a preset is proposed as a stage."""
+    folder.mkdir()
+    rows = [
+        {"text": text(n), "url": f"https://site{n}.org/", "score": 2 + n / 20, "int_score": 2 + n // 20}
+        for n in range(40)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "train-00000.parquet")
+
+
 def nested_parquet(folder: Path) -> None:
     rows = [
         {"body": {"text": text(n)}, "metadata": {"url": f"https://site{n}.org/", "quality": {"edu": n / 8}}}
@@ -218,6 +228,7 @@ def german(folder: Path) -> None:
 
 GOOD: tuple[tuple[Callable[[Path], None], tuple[str, ...]], ...] = (
     (fineweb, ("text=text, url=url, language=language", "token_count: 400 to")),
+    (fineweb_edu, ("int_score: 2 to 3",)),
     (nested_parquet, ("text=body.text, url=metadata.url", "metadata.quality.edu: 0 to")),
     (
         dolma,
@@ -286,6 +297,19 @@ def token_columns(folder: Path) -> None:
     pq.write_table(pa.table({"input_ids": [[1, 2, 3]] * 5}), folder / "train.parquet")
 
 
+def saved_dataset(folder: Path) -> None:
+    """What `datasets` writes by `save_to_disk`: Arrow, and JSON that only describes it."""
+    folder.mkdir()
+    table = pa.table({"text": [text(n) for n in range(40)]})
+    with (
+        pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as file,
+        pa.ipc.new_stream(file, table.schema) as out,
+    ):
+        out.write_table(table)
+    put(folder / "dataset_info.json", b"{}")
+    put(folder / "state.json", b'{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
+
+
 def images(folder: Path) -> None:
     for n in range(3):
         put(folder / f"{n}.png", b"\x89PNG\r\n\x1a\n")
@@ -317,6 +341,10 @@ BAD: tuple[tuple[Callable[[Path], None], tuple[str, ...]], ...] = (
     (wat_alone, ("WAT files hold links and headers of pages and no text", "give the WARC or WET files")),
     (tokens, ("these are tokens", "give the folder from before tokenisation")),
     (token_columns, ("is tokenised (its records hold input_ids and no text)", "give the folder from before")),
+    (
+        saved_dataset,
+        ("holds no documents (2 x .json, 1 x .arrow)", "write them as Parquet (dataset.to_parquet)"),
+    ),
     (images, ("3 x .png", "these are images: no text")),
     (empty, ("holds no files", "expected WARC or WET files, records")),
     (empty_files, ("no record in mine can be read: the files are empty",)),
