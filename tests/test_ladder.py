@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -119,6 +120,33 @@ def test_datadecides_compose_to_the_table(
     assert (train.beta1, train.beta2, train.eps, train.clip) == (0.9, 0.95, 1e-8, 1.0)
     assert warmup_steps(steps, train.warmup_fraction) == pytest.approx(steps / 100, abs=1)
     assert off_ladder(vars(shape), lr=train.lr, batch_tokens=train.batch_tokens) is None
+
+
+def test_nanochat_composes_to_its_script() -> None:
+    """karpathy/nanochat, scripts/base_train.py: its formulas at depth 20, and its schedule step by step; the rate is no value of theirs."""
+    width, vocabulary, reference = 20 * 64, 32_768, 12 * 64
+    scaling = 20 * 12 * width**2 + vocabulary * width
+    tokens = 12 * scaling
+    of_depth_12 = 12 * (12 * 12 * reference**2 + vocabulary * reference)
+    batch = 2 ** round(math.log2(2**19 * (tokens / of_depth_12) ** 0.383))
+    train, proxy = composed("train=nanochat", "proxy=350m")
+    assert (train.batch_tokens, train.tokens) == (batch, tokens // batch * batch)
+    steps = train.tokens // batch
+    assert steps == 4980
+
+    def multiplier(step: int) -> float:
+        warmdown = round(0.65 * steps)
+        if step < 40:
+            return (step + 1) / 40
+        if step <= steps - warmdown:
+            return 1.0
+        progress = (steps - step) / warmdown
+        return progress + (1 - progress) * 0.05
+
+    for step in (0, 20, 39, 40, 1000, 1743, 1744, 3000, 4979):
+        assert train.lr_at(step, steps) == pytest.approx(train.lr * multiplier(step), rel=1e-6)
+    assert train.lr == ladder_lr(body_parameters(vars(proxy)))
+    assert off_ladder(vars(proxy), lr=train.lr, batch_tokens=batch) is None
 
 
 def test_a_small_models_recipe_on_a_large_one_is_warned_about() -> None:

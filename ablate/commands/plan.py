@@ -275,8 +275,8 @@ def _budget(plan: Plan) -> list[str]:
         + (f" + {rest} runs x {settings.tokens:,} tokens" if rest else "")
         + f" = {total:,} tokens ({whole} from scratch)",
         meaning(plan),
-        f"learning rate: {settings.lr:g} after the warm-up and to the end of the trunk, then linear to zero; train.schedule and "
-        "train.min_lr_ratio are those of runs from scratch",
+        f"learning rate: {settings.lr:g} after the warm-up and to the end of the trunk, then linear to zero; train.schedule, "
+        "train.min_lr_ratio and train.hold_fraction are those of runs from scratch",
     ]
 
 

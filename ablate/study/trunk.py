@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TRUNK_FORMAT = 1
 LIBRARIES = ("torch",)
-NOT_OF_BRANCHES = ("schedule", "min_lr_ratio", "branch_from", "branch_at")
+NOT_OF_BRANCHES = ("schedule", "min_lr_ratio", "hold_fraction", "branch_from", "branch_at")
 """Settings that a branch has none of its own of, or that its origin stands for."""
 NOT_OF_TRUNKS = (*NOT_OF_BRANCHES, "tokens", "evaluations", "warmup_fraction")
 FAILED, LOG = "failed.json", "train.log"

@@ -31,6 +31,7 @@ class TrainConfig:
         schedule: decay after the warm-up: cosine, linear or constant.
         warmup_fraction: share of the steps in [0, 1).
         min_lr_ratio: where the decay ends, as a share of `lr`.
+        hold_fraction: share of the steps up to which the peak is held, in [0, 1); the decay is over the rest.
         weight_decay: on matrices only.
         beta1, beta2, eps: of AdamW (Loshchilov & Hutter 2019).
         clip: largest gradient norm.
@@ -53,7 +54,7 @@ class TrainConfig:
         keep_weights: whether a run's final weights stay in the store, `runs/<key>/model`, for `teacher=proxy`, for
             `branch_from`, and for whoever wants the model.
 
-    A run that branches has a learning rate of its own in place of `schedule` and `min_lr_ratio`: `lr` after the
+    A run that branches has a learning rate of its own in place of `schedule`, `min_lr_ratio` and `hold_fraction`: `lr` after the
     warm-up and to the end of the trunk, then linear to zero.
     """
 
@@ -76,6 +77,7 @@ class TrainConfig:
     threads: int | None = field(default=None, metadata=NOT_IDENTITY)
     micro_batch: int | None = field(default=None, metadata=NOT_IDENTITY)
     stacked_runs: int | None = field(default=None, metadata={**NOT_IDENTITY, **was("together")})
+    hold_fraction: float = field(default=0.0, metadata=LATER)
     branch_from: str | None = field(default=None, metadata=LATER)
     branch_at: float | None = field(default=None, metadata=LATER)
     keep_weights: bool = field(default=False, metadata=NOT_IDENTITY)
@@ -89,7 +91,7 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be above 0, got {value}")
-        for name in ("warmup_fraction", "beta1", "beta2"):
+        for name in ("warmup_fraction", "hold_fraction", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if not 0 <= self.min_lr_ratio <= 1:
@@ -164,7 +166,7 @@ class TrainConfig:
             schedule=schedule,
             warmup_fraction=self.warmup_fraction,
             min_ratio=floor,
-            hold=self.trunk_steps(steps),
+            hold=self.trunk_steps(steps) if self.branch_from else round(self.hold_fraction * steps),
         )
 
 

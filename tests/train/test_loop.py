@@ -364,6 +364,7 @@ def test_a_batch_is_whole_sequences(runner):
         {"threads": 0},
         {"warmup_fraction": 1.0},
         {"min_lr_ratio": 1.5},
+        {"hold_fraction": 1.0},
         {"weight_decay": -0.1},
         {"beta2": 1.0},
         {"batch_tokens": 0},
