@@ -16,10 +16,13 @@ import pyarrow as pa
 
 from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.fingerprint import mix64
+from ablate.plain import Plain
 from ablate.pool.digital_source import MODEL_MADE, TERM
 from ablate.store import once_files, whole_files
 
 DOCUMENTS, IDS, COUNTS, ABOUT = "synthetic.jsonl", "ids.npy", "counts.npy", "about.json"
+FIELDS = (TERM, "teacher", "weights", "generation", "number", "finish_reason", "defects")
+"""What is said of its documents, beside the columns of every pool."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ class WrittenText:
             (place / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
         once_files(self.folder, "writing a generation's text", write, of={"text": self.key})
+
+    def pool(self) -> dict[str, Plain]:
+        """The configuration of a pool of its documents, without those that are empty."""
+        return {"_target_": "ablate.pool.synthetic.Synthetic", "path": str(self.folder / DOCUMENTS)}
 
     def stream(self, *, seed: int, context: int) -> TokenStream:
         """Its documents in the order of a seed."""

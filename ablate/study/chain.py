@@ -5,6 +5,10 @@ arm does too. What a generation reads names it: the texts by the runs that wrote
 shares. So a longer chain has a shorter one's runs among its own, arms that read the same are one run, and all names are
 known before anything is trained.
 
+What a generation wrote goes through the arm's own stages before another reads it: those that deal with synthetic text. So a
+gate between generations is switched, re-parametrised and varied as any stage is, and one with `only: synthetic` leaves
+generation 0 as it was.
+
 Sources: Shumailov et al. 2024 (Nature 631, 755: replace, and real text kept), Gerstgrasser et al. 2024 (arXiv 2404.01413:
 accumulate), Kazdan et al. 2024 (arXiv 2410.16713: accumulate at a fixed budget, which is ours).
 """
@@ -17,14 +21,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ablate.config import build
+from ablate.config import build, make_stages
 from ablate.corpus.mixture import EXACT, Division, MixtureStream, Part
 from ablate.corpus.mixture import KEY as MIXTURE
 from ablate.corpus.tokens import Tokenize, TokenStream
-from ablate.corpus.written import Writing, WrittenText
-from ablate.errors import ConfigError
+from ablate.corpus.view import corpus_key
+from ablate.corpus.written import FIELDS, Writing, WrittenText
+from ablate.design.controls import CONTROL
+from ablate.errors import ConfigError, FieldError
 from ablate.fingerprint import digest
 from ablate.plain import Plain
+from ablate.stages.base import Stage, Transform
 from ablate.store import Store
 from ablate.train.kept import Kept
 
@@ -138,37 +145,50 @@ class Chain:
             }
         )
 
-    def reads(self, name: Callable[[Plain], str], documents: int) -> Plain:
-        """What names what this generation reads: sources and shares; texts by their keys.
+    def reads(self, name: Callable[[Plain], str], documents: int, gate: Sequence[Stage] = ()) -> Plain:
+        """What names what this generation reads: sources and shares; texts by their keys, and by what they went through.
 
         Args:
             name: gives the key of the run of this arm that reads what is given; None for generation 0.
             documents: of the arm's corpus.
+            gate: stages that each text goes through, see `gate_of`.
         """
-        keys = self.text_keys(name, documents)
-        return self._reads(keys, documents)
+        keys = self.text_keys(name, documents, gate)
+        return self._reads(keys, documents, gate)
 
-    def parent(self, name: Callable[[Plain], str], documents: int) -> str | None:
+    def parent(self, name: Callable[[Plain], str], documents: int, gate: Sequence[Stage] = ()) -> str | None:
         """The key of the run of the generation before; None where its text is not read. Arguments as for `reads`."""
         before = self.generation - 1
         if before not in self.shares:
             return None
-        return name(self.at(before).reads(name, documents) if before else None)
+        return name(self.at(before).reads(name, documents, gate) if before else None)
 
-    def text_keys(self, name: Callable[[Plain], str], documents: int) -> list[str]:
-        """The key of the text of each generation before this one; arguments as for `reads`."""
+    def text_keys(
+        self, name: Callable[[Plain], str], documents: int, gate: Sequence[Stage] = ()
+    ) -> list[str]:
+        """The key of the text of each generation before this one, as it was written; arguments as for `reads`."""
         keys: list[str] = []
         for generation in range(self.generation):
-            before = self.at(generation)
-            keys.append(
-                self.text_key(name(before._reads(keys, documents) if generation else None), documents)
-            )
+            reads = self.at(generation)._reads(keys, documents, gate) if generation else None
+            keys.append(self.text_key(name(reads), documents))
         return keys
 
-    def _reads(self, keys: Sequence[str], documents: int) -> Plain:
+    def _reads(self, keys: Sequence[str], documents: int, gate: Sequence[Stage]) -> Plain:
         again: list[Plain] = [RESAMPLED, self.generation, self.documents or documents]
-        named: dict[str | int, Plain] = {REAL: REAL, RESAMPLED: again, **dict(enumerate(keys))}
+        # Without a gate the key of what is left of a text is its own.
+        named: dict[str | int, Plain] = {REAL: REAL, RESAMPLED: again}
+        named |= {generation: corpus_key(key, gate) for generation, key in enumerate(keys)}
         return [[named[source], share] for source, share in self.shares.items()]
+
+
+def gate_of(stages: Sequence[Stage]) -> list[Stage]:
+    """Those of an arm's stages that what a generation wrote goes through: all but those for real text, or for HTML, alone."""
+    return [
+        stage
+        for stage in stages
+        if stage.only != "real"
+        and not all(isinstance(step, Transform) and "text" not in step.kinds for step in stage.steps())
+    ]
 
 
 def write(
@@ -205,14 +225,14 @@ def write(
 
 
 def read(
-    chain: Chain, real: TokenStream, texts: Mapping[int, WrittenText], *, seed: int, documents: int
+    chain: Chain, real: TokenStream, texts: Mapping[int, TokenStream], *, seed: int, documents: int
 ) -> tuple[TokenStream | MixtureStream, Division]:
     """What a generation reads, and how it is divided among its sources.
 
     Args:
         chain: of the generation.
         real: the arm's own text in the order of the seed.
-        texts: of the generations that it reads.
+        texts: of the generations that it reads, in the order of the seed.
         seed: of the order.
         documents: of the arm's corpus.
     """
@@ -220,7 +240,7 @@ def read(
     streams: list[TokenStream] = []
     for source, share in chain.shares.items():
         if isinstance(source, int):
-            stream, name = texts[source].stream(seed=seed, context=real.context), f"generation {source}"
+            stream, name = texts[source], f"generation {source}"
         elif source == RESAMPLED:
             drawn = np.random.default_rng([seed % 2**63, chain.generation])
             stream, name = real.resampled(drawn, chain.documents or documents), RESAMPLED
@@ -273,6 +293,19 @@ def check_chains(plan: Plan) -> None:
                 f"{where}: a generation writes with its final weights; give train.keep_weights=true (they stay in the store, "
                 "runs/<key>/model)"
             )
+        if CONTROL in arm.config:
+            raise ConfigError(
+                f"{where} has no size-matched controls: what a stage leaves of a generation's text is not known before it is "
+                "written; give design.controls=none"
+            )
+        for stage in gate_of(make_stages(arm.config)):
+            try:
+                stage.check_fields(FIELDS)
+            except FieldError as error:
+                raise ConfigError(
+                    f"{where}: what a generation writes goes through the arm's stages, and stages.{stage.name} cannot judge "
+                    f"it; give stages.{stage.name}.only=real. {error}"
+                ) from error
         if chain.max_tokens is not None and chain.max_tokens > arm.proxy.context:
             raise ConfigError(
                 f"{where}.max_tokens={chain.max_tokens} is more than the proxy.context={arm.proxy.context} that the model reads"

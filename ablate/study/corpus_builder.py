@@ -139,8 +139,28 @@ class CorpusBuilder:
             StageError: when a stage raises.
         """
         draw = draw_of(config, seed)
-        stages, tokenizer = self._stages_of(config, seed), self.tokenizer_of(draw)
         part = overlap(draw.shard, PlantedPart.of(config))
+        found = self.curated(self._stages_of(config, seed), self.tokenizer_of(draw), draw, part)
+        mixture = Mixture.of(config)
+        return found if mixture is None else replace(found, division=self._divide(found, mixture))
+
+    def curated(
+        self,
+        stages: Sequence[Stage],
+        tokenizer: Tokenize,
+        draw: Draw = AS_CONFIGURED,
+        part: Part | None = None,
+    ) -> Prepared:
+        """Build the corpus that some stages make of the pool, or find it.
+
+        Args:
+            stages: in order.
+            tokenizer: that its tokens are of.
+            draw: of the run's seed that it is for.
+            part: of the pool that goes in; None for all of it.
+        Raises:
+            DataError, StageError: as for `prepare`.
+        """
         recipe = corpus_key(self.pool.name, stages, part)
         identity = {"corpus": recipe, "tokenizer": tokenizer.digest}
         folder = self.store.folder("corpora", digest(identity), identity)
@@ -150,11 +170,8 @@ class CorpusBuilder:
                     self._build(stages, part, tokenizer, folder)
         info = read_json(folder / CORPUS)
         version = TextVersion(info["version"], tuple(info["segments"]), np.load(folder / "which.npy"))
-        found = Prepared(
-            folder.name, info, version, np.load(folder / "rows.npy"), draw, part, stages, tokenizer
-        )
-        mixture = Mixture.of(config)
-        return found if mixture is None else replace(found, division=self._divide(found, mixture))
+        rows = np.load(folder / "rows.npy")
+        return Prepared(folder.name, info, version, rows, draw, part, stages, tokenizer)
 
     def _divide(self, prepared: Prepared, mixture: Mixture) -> Division:
         """A corpus as a mixture divides it."""

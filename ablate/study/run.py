@@ -26,14 +26,15 @@ from ablate.corpus.budget import BudgetConfig, Copies, copies_seen
 from ablate.corpus.mixture import Division, Mixture, MixtureStream
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.corpus.tokens import Tokenize, TokenStream
+from ablate.corpus.written import WrittenText
 from ablate.effects.repetition import effective_tokens
-from ablate.errors import AblateError
+from ablate.errors import AblateError, DataError
 from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.plain import Plain
 from ablate.provenance import provenance
 from ablate.shape import from_json, to_json
-from ablate.stages.base import Relation
+from ablate.stages.base import Relation, Stage
 from ablate.store import (
     ABSENT,
     SUM,
@@ -50,7 +51,7 @@ from ablate.store import (
     write_text,
 )
 from ablate.study.chain import KEY as CHAIN
-from ablate.study.chain import Chain, read, text_at, write
+from ablate.study.chain import Chain, gate_of, read, text_at, write
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.record import Record, read_record, write_record
@@ -126,7 +127,8 @@ def run_key(
         origin: what it branches off; None from scratch.
     """
     name, chain = _namer(config, prepared, store, seed, origin), Chain.of(config)
-    return name(chain.reads(name, int(prepared.info["documents"])) if chain else None)
+    documents, gate = int(prepared.info["documents"]), gate_of(prepared.stages)
+    return name(chain.reads(name, documents, gate) if chain else None)
 
 
 def parent_key(
@@ -140,7 +142,8 @@ def parent_key(
     chain = Chain.of(config)
     if chain is None:
         return None
-    return chain.parent(_namer(config, prepared, store, seed, origin), int(prepared.info["documents"]))
+    documents, gate = int(prepared.info["documents"]), gate_of(prepared.stages)
+    return chain.parent(_namer(config, prepared, store, seed, origin), documents, gate)
 
 
 def _namer(
@@ -508,7 +511,8 @@ class _Opening:
     ) -> tuple[TokenStream | MixtureStream, Division]:
         """What a generation reads, written first where it is not there."""
         documents, store = int(prepared.info["documents"]), self.builder.store
-        keys = chain.text_keys(_namer(config, prepared, store, name[1], origin), documents)
+        gate = gate_of(prepared.stages)
+        keys = chain.text_keys(_namer(config, prepared, store, name[1], origin), documents, gate)
         texts = {
             generation: text_at(store, keys[generation])
             for generation in chain.shares
@@ -521,7 +525,35 @@ class _Opening:
                 run = self._with_weights(name, earlier, prepared, origin, generation)
                 write(chain, text, run, prepared.tokenizer, documents=documents, generation=generation)
         order = run_seeds(config, name[1]).order
-        return read(chain, real, texts, seed=order, documents=documents)
+        streams = {
+            generation: self._passed(
+                text, gate, prepared.tokenizer, generation, seed=order, context=real.context
+            )
+            for generation, text in texts.items()
+        }
+        return read(chain, real, streams, seed=order, documents=documents)
+
+    def _passed(
+        self,
+        text: WrittenText,
+        gate: Sequence[Stage],
+        tokenizer: Tokenize,
+        generation: int,
+        *,
+        seed: int,
+        context: int,
+    ) -> TokenStream:
+        """What the stages leave of a generation's text: a pool of its own, measured once for all that read it."""
+        if not gate:
+            return text.stream(seed=seed, context=context)
+        config = {**self.builder.config, "pool": text.pool()}
+        builder = CorpusBuilder(config, self.builder.store, self.builder.workers)
+        try:
+            return builder.stream(builder.curated(gate, tokenizer), seed=seed, context=context)
+        except DataError as error:
+            raise DataError(f"generation {generation} of its chain: {error}") from error
+        finally:
+            builder.annotations.close()
 
     def _with_weights(
         self,

@@ -24,8 +24,12 @@ from ablate.evaluate.sampler import row_seeds
 from ablate.generate.proxy_teacher import ProxyTeacher
 from ablate.pool.testbed import prose
 from ablate.pool.testbed.world import World
+from ablate.stages.extraction import Extraction
+from ablate.stages.regex import Regex
+from ablate.stages.verifier import Verifier
+from ablate.stages.well_formed import WellFormed
 from ablate.store import Store
-from ablate.study.chain import Chain
+from ablate.study.chain import Chain, gate_of
 from ablate.study.run import run_jobs
 from ablate.teacher.question import Question, Sampling
 
@@ -61,7 +65,12 @@ def put(folder: Path) -> None:
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
     paths = folder.glob("studies/ch/runs/*/seed-0/record.json")
-    return {path.parts[-3]: json.loads(path.read_text()) for path in paths}
+    return {arm(path): json.loads(path.read_text()) for path in paths}
+
+
+def arm(path: Path) -> str:
+    """The arm of a file of a run; in small letters, without the digest of those that had large ones."""
+    return path.parts[-3].split("~")[0]
 
 
 def kept(folder: Path, pattern: str) -> dict[str, bytes]:
@@ -288,35 +297,187 @@ def test_what_a_generation_reads_names_it() -> None:
         Chain.of({"chain": "replace"})
 
 
+COLUMN = ("+stages@stages.column=column", "stages.column.column=number", "stages.column.only=synthetic", "stages.column.max=11")  # fmt: skip
+GATED = (
+    "design=chains",
+    "chain={kind: replace}",
+    "design.factors={kind: {chain.kind: [replace, anchored, resample]}, gate: {stages.column.enabled: [false, true]}, "
+    "generation: {chain.generation: [0, 1, 2]}}",
+)
+
+
+def wrote_by_run(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What each run of a chain wrote, by the run's key."""
+    found = [
+        [json.loads(line) for line in path.read_text().splitlines()]
+        for path in folder.glob("store/texts/*/synthetic.jsonl")
+    ]
+    return {lines[0]["weights"]: lines for lines in found}
+
+
+def number_real(folder: Path, name: str = "number") -> None:
+    """Give the real documents a column, as those that a generation writes have one."""
+    lines = [json.loads(line) for line in (folder / "real.jsonl").read_text().splitlines()]
+    told = [json.dumps(line | {name: 100 + n}) for n, line in enumerate(lines)]
+    (folder / "real.jsonl").write_text("".join(line + "\n" for line in told))
+
+
+def test_what_a_generation_wrote_goes_through_the_stages_before_the_next_reads_it(
+    ablate: Run, real: Path
+) -> None:
+    number_real(real)
+    assert ablate("sweep", *BASE, *chains("replace, anchored, resample", "0, 1, 2"), "study.name=bare") == 0
+    bare = {
+        arm(path): json.loads(path.read_text())["run"]
+        for path in real.glob("studies/bare/runs/*/seed-0/record.json")
+    }
+    before, told = written(real), texts(real)
+    assert ablate("sweep", *BASE, *COLUMN, *GATED) == 0
+    found = records(real)
+    # The stage deals with synthetic text alone: without it, at generation 0 and where no text is read, runs are what they were.
+    for name, record in found.items():
+        kind, gate, generation = name.split("-")
+        same = gate == "false" or generation == "g0" or kind == "resample"
+        assert (record["run"] == bare[f"{kind}-{generation}"]) is same, name
+    after = written(real)
+    assert {path: after[path] for path in before} == before and len(after) == len(before) + 2 * 2
+    assert {name: texts(real)[name] for name in told} == told
+
+    def documents(name: str, source: str) -> int:
+        (part,) = [part for part in found[name]["corpus"]["mixture"] if part["name"] == source]
+        return int(part["documents"])
+
+    by_run = wrote_by_run(real)
+    for kind in ("replace", "anchored"):
+        for generation in (1, 2):
+            source = f"generation {generation - 1}"
+            wrote = by_run[found[f"{kind}-true-g{generation - 1}"]["run"]]
+            assert len(wrote) == documents(f"{kind}-false-g{generation}", source) == DOCUMENTS
+            passed = sum(bool(line["text"].strip()) for line in wrote[:12])
+            assert documents(f"{kind}-true-g{generation}", source) == passed > 0
+    assert documents("anchored-true-g2", "real") == DOCUMENTS
+
+    # What is left of a text is made again to the same, as the text itself is.
+    last = found["replace-true-g2"]
+    for lost in ("texts", "pool", "annotations", "corpora", f"runs/{last['run']}"):
+        shutil.rmtree(real / "store" / lost, ignore_errors=True)
+    shutil.rmtree(next(real.glob("studies/ch/runs/replace-true-g2*")))
+    assert run_jobs(real / "studies/ch", Store(real / "store"), [("replace-True-g2", 0)], threads=1)
+    again = records(real)["replace-true-g2"]
+    assert (again["run"], again["scores"]) == (last["run"], last["scores"])
+
+
+def test_stages_for_real_text_or_for_html_are_no_gate() -> None:
+    def drops(only: Any) -> Regex:
+        return Regex(patterns=("x",), only=only)
+
+    stages = [drops("real"), Extraction(), drops("synthetic"), drops(None), WellFormed()]
+    assert gate_of(stages) == stages[2:]
+
+
+def test_a_stage_that_cannot_judge_what_a_generation_writes_is_refused_before_anything_is_trained(
+    ablate: Run, real: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number_real(real, "score")
+    asked = (*COLUMN, "stages.column.column=score", "stages.column.only=null", "stages.column.max=1e9")
+    assert ablate("plan", *BASE, *asked, *chains("replace, anchored", "0, 1")) != 0
+    said = capsys.readouterr().err
+    assert "stages.column.only=real" in said and "'score'" in said
+    assert ablate("plan", *BASE, *asked, "stages.column.only=real", *chains("replace, anchored", "0, 1")) == 0
+
+
+def test_a_gate_that_lets_nothing_pass_fails_its_chain_and_names_the_generation(
+    ablate: Run, real: Path
+) -> None:
+    number_real(real)
+    assert ablate("sweep", *BASE, *COLUMN, "stages.column.max=-1", *GATED) != 0
+    said = {
+        arm(path): json.loads(path.read_text())["error"]
+        for path in real.glob("studies/ch/runs/*/seed-0/failed.json")
+    }
+    assert set(said) == {f"{kind}-true-g{g}" for kind in ("replace", "anchored") for g in (1, 2)}
+    for kind in ("replace", "anchored"):
+        assert said[f"{kind}-true-g1"].startswith(
+            "generation 0 of its chain: stage column drops every document"
+        )
+        assert said[f"{kind}-true-g2"].startswith("the generation before it failed")
+    assert len(records(real)) == 3 * 2 * 3 - len(said)
+
+
+@pytest.mark.slow
+def test_behind_a_perfect_verifier_no_generation_reads_a_falsehood_and_without_one_each_does(
+    ablate: Run, here: Path
+) -> None:
+    small = (
+        "study=collapse", "study.name=ch", "pool.world.pages=300", "pool.world.towns=6", "train.tokens=120_000",
+        "+stages@stages.verifier=verifier", "stages.verifier.only=synthetic", "stages.verifier.towns=6", "seeds=[0]",
+        "~design.factors.kind", "~design.factors.temperature",
+        "design.factors.generation={chain.generation: [0, 1, 2]}", "+design.factors.gate={stages.verifier.enabled: [false, true]}",
+        "design.method.leave_out=[]",
+        "workers=1", "plan.probe=false",
+    )  # fmt: skip
+    assert ablate("sweep", *small) == 0
+    found, verifier = records(here), Verifier(towns=6)
+    assert found["false-g0"]["run"] == found["true-g0"]["run"]
+    by_run = wrote_by_run(here)
+    for generation in (1, 2):
+        for gate in ("false", "true"):
+            wrote = by_run[found[f"{gate}-g{generation - 1}"]["run"]]
+            lies = [verifier.measure(line["text"])["false"] > 0 for line in wrote]
+            (part,) = found[f"{gate}-g{generation}"]["corpus"]["mixture"]
+            assert 0 < sum(lies) < len(lies), "a small model states falsehoods, and not in all of its texts"
+            if gate == "false":
+                assert part["documents"] == len(wrote)
+            else:
+                honest = [
+                    line for line, lie in zip(wrote, lies, strict=True) if not lie and line["text"].strip()
+                ]
+                assert part["documents"] == len(honest)
+
+
+KILLS = 12
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_killed_sweep_of_chains_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    asked = (
-        *BASE,
-        "train.checkpoint_s=0.001",
-        "seeds=[0,1]",
-        *chains("replace, accumulate, resample", "0, 1, 2"),
-    )
+    """kill -9 at random moments of a sweep with and without a gate; one that got through is compared, and begun anew."""
+    gated = GATED[-1].replace("anchored, resample", "accumulate")
+    asked = (*BASE, "train.checkpoint_s=0.001", *COLUMN, *GATED[:-1], gated)
     command = [sys.executable, "-m", "ablate", "sweep", *asked]
-    calm, torn = tmp_path / "calm", tmp_path / "torn"
-    for folder in (calm, torn):
-        folder.mkdir()
-        put(folder)
+
+    def folder(name: str) -> Path:
+        (tmp_path / name).mkdir()
+        put(tmp_path / name)
+        number_real(tmp_path / name)
+        return tmp_path / name
+
+    def compare(torn: Path) -> None:
+        assert texts(torn) == texts(calm)
+        for name in ("REPORT.md", "effects.csv"):
+            assert (torn / "studies/ch" / name).read_bytes() == (calm / "studies/ch" / name).read_bytes()
+
+    calm, torn = folder("calm"), folder("torn-0")
     begun = os.times().elapsed
     subprocess.run(command, cwd=calm, check=True, capture_output=True)
-    whole, rng, kills = os.times().elapsed - begun, random.Random(5), 0
-    while kills < 12:
+    whole, rng, kills, sweeps = os.times().elapsed - begun, random.Random(5), 0, 0
+    assert (
+        len(texts(calm)) == 2 * 5
+    )  # two files each: generation 0, and generation 1 of two kinds with and without a gate
+    while kills < KILLS:
         process = subprocess.Popen(
-            command, cwd=torn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command, cwd=torn, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
         try:
-            process.communicate(timeout=rng.uniform(0.1, 0.9) * whole)
-            break
+            _, errors = process.communicate(timeout=rng.uniform(0.1, 0.9) * whole)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             kills += 1
+            continue
+        assert process.returncode == 0, errors.decode()[-3000:]
+        compare(torn)
+        sweeps += 1
+        torn = folder(f"torn-{sweeps}")
     subprocess.run(command, cwd=torn, check=True, capture_output=True)
-    assert kills and texts(torn) == texts(calm)
-    for name in ("REPORT.md", "effects.csv"):
-        assert (torn / "studies/ch" / name).read_bytes() == (calm / "studies/ch" / name).read_bytes()
+    compare(torn)
