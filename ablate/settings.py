@@ -21,7 +21,11 @@ MOST_NAME = 200
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """What is asked, and where answers go."""
+    """What is asked, and where answers go.
+
+    Attributes:
+        dropped_texts: shown on the page for each stage and reason, 0 to 10; 0 where the texts must not leave the store.
+    """
 
     name: str = field(default="default", metadata=NOT_IDENTITY)
     title: str = field(default="", metadata=NOT_IDENTITY)
@@ -29,6 +33,11 @@ class StudyConfig:
     prediction: str = field(default="", metadata=NOT_IDENTITY)
     dir: str = field(default="studies/${study.name}", metadata=NOT_IDENTITY)
     replan: bool = field(default=False, metadata=NOT_IDENTITY)
+    dropped_texts: int = field(default=3, metadata=NOT_IDENTITY)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropped_texts <= 10:
+            raise ValueError(f"dropped_texts must be from 0 to 10, got {self.dropped_texts}")
 
 
 @dataclass(frozen=True, kw_only=True)

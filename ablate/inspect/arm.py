@@ -13,7 +13,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from ablate.config import plain
-from ablate.corpus.annotate import RAW, Annotations, TextVersion
+from ablate.corpus.annotate import TextVersion
 from ablate.corpus.view import Corpus
 from ablate.store import Store
 from ablate.study.corpus_builder import CorpusBuilder
@@ -75,9 +75,3 @@ def stage_outcomes(corpus: Corpus) -> list[StageOutcome]:
         keep = np.array([why is None for why in reason], dtype=bool)
         found.append(StageOutcome(stage, rows, keep, reason, first.before, last.after))
     return found
-
-
-def is_markup(annotations: Annotations, version: TextVersion, rows: np.ndarray) -> np.ndarray:
-    """Which texts of a version are still HTML source: shape (len(rows),), bool."""
-    raw = version.segments.index(RAW)
-    return np.asarray((version.which[rows] == raw) & annotations.pool.is_html[rows])

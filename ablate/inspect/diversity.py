@@ -13,8 +13,8 @@ import numpy as np
 import zstandard
 
 from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.dropped_texts import is_markup
 from ablate.fingerprint import mix64
-from ablate.inspect.arm import is_markup
 from ablate.text.text_norm import WORD, grams_up_to
 
 SAMPLES = 5

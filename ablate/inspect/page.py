@@ -18,7 +18,6 @@ NAMED = 8
 SHORT = 300
 COLUMNS = ("stage", "column", "group", "before", "kept", "share", "low", "high", "overall", "ratio", "p_value",
            "p_adjusted", "lead")  # fmt: skip
-MARKUP = re.compile(r"(?is)<(script|style|head|noscript)\b.*?</\1>|<!--.*?-->|<[^>]*>")
 LEAD_HEADER = ("group", "before", "kept", "share", "95 % interval", "ratio", "p adjusted", "")
 READING = f"""\
 - **Kept** is the share of the documents that reached the stage; **ratio** is it over the stage's overall share.
@@ -202,12 +201,6 @@ def escape(text: str) -> str:
     """Text on one line that Markdown shows as it is."""
     plain = html.escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\\`*_\[\]!#~])", r"\\\1", plain)
-
-
-def visible(text: str, is_html: bool) -> str:
-    """The beginning of a text, for a table; of HTML source roughly what a reader would see."""
-    shown = html.unescape(MARKUP.sub(" ", text)) if is_html else text
-    return escape(textwrap.shorten(shown, SHORT, placeholder=" ...") or shown[:SHORT])
 
 
 def sample_table(dropped: Sequence[tuple[str, str, str]], kept: Sequence[tuple[str, str]]) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.dropped_texts import is_markup
 from ablate.corpus.view import Corpus
-from ablate.inspect.arm import StageOutcome, is_markup, stage_outcomes
+from ablate.inspect.arm import StageOutcome, stage_outcomes
 from ablate.inspect.retention import Share
 from ablate.pool.spike.defects import COPIES, KINDS
 from ablate.stages.base import Relation, SpanRelation

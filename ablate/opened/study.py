@@ -102,6 +102,10 @@ class OpenedStudy:
         """Return why documents went, and what was found in texts, with counts."""
         return frames.dropped(self.summary, arm, stage=stage)
 
+    def dropped_texts(self, stage: str | None = None) -> pd.DataFrame:
+        """Return some of the texts that each stage dropped, with the reason."""
+        return frames.dropped_texts(self.summary, stage=stage)
+
     def screening(self) -> pd.DataFrame:
         """Return which tasks can be believed at this scale."""
         return frames.screening(self.summary)

@@ -22,7 +22,7 @@ from typing import Any
 HERE = Path(__file__).parent
 SOURCE, VENDOR = HERE / "source", HERE / "vendor"
 MAIN = "main.js"
-COMPRESSED_FROM = 64_000
+COMPRESSED_FROM = 8_000
 """Characters of a study from which on it is stored compressed."""
 CURVE_DIGITS = 5
 """Digits of scores along a curve, which are only drawn; all other numbers keep theirs."""

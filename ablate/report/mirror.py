@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,13 @@ import pandas as pd
 
 from ablate.errors import AblateError
 from ablate.fingerprint import digest
+from ablate.page.build import page as html_page
 from ablate.store import lock
 from ablate.study.results import Study
 from ablate.study.run import lock_path, show_run
 from ablate.summary.frames import FILES, csv_files, csv_text, funnel
-from ablate.summary.model import read_summary
+from ablate.summary.model import read_summary, to_json
+from ablate.tables.copies import with_copies
 from ablate.tracking.guard import Guard
 from ablate.tracking.shown import DONE, REPORT, Attached, Table, TrackedRun, Value
 
@@ -62,9 +64,13 @@ def report_of(study: Study) -> TrackedRun:
     effects = make(summary).drop(columns=list(less))
     rows = tuple(tuple(_value(one) for one in row) for row in effects.itertuples(index=False, name=None))
     texts = {**csv_files(summary), "funnel.csv": csv_text(funnel(summary))}
-    for name in ("REPORT.md", "report.html", "study.json", "table.tex", "plan.json"):
+    for name in ("REPORT.md", "table.tex", "plan.json"):
         if (study.folder / name).exists():
             texts[name] = (study.folder / name).read_text(encoding="utf-8")
+    without = replace(
+        summary, dropped_texts={}
+    )  # a tracker is another's machine: texts of the pool stay here
+    texts |= {"study.json": to_json(without), "report.html": html_page([with_copies(without)])}
     return TrackedRun(
         id=digest([plan.study, "report"])[:16],
         study=plan.study,

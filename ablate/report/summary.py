@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ablate.corpus.dropped_texts import FILE as DROPPED
+from ablate.corpus.dropped_texts import DroppedText, read_dropped_texts
 from ablate.design.base import weight_matrix
 from ablate.effects.aggregate import aggregate
 from ablate.report import decision, leaks, screening
@@ -107,6 +110,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> Summary:
         cost=_cost(study, runs),
         curation=_curation(study),
         provenance=_provenance(study),
+        dropped_texts=_dropped_texts(study),
     )
 
 
@@ -407,6 +411,23 @@ def _dropped(study: Study) -> Columns:
         for reason, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     ]
     return _table(("arm", "stage", "what", "reason", "count"), rows)
+
+
+def _dropped_texts(study: Study) -> Columns:
+    """Of each stage those of the reference, or of the first arm in which it dropped any."""
+    most, told, rows = study.plan.dropped_texts, dict[str, str](), list[list[str]]()
+    for arm in dict.fromkeys((study.plan.reference, *study.arms)) if most else ():
+        found: dict[tuple[str, str], list[DroppedText]] = {}
+        for one in _texts_of(study, arm):
+            if told.setdefault(one.stage, arm) == arm:
+                found.setdefault((one.stage, one.reason), []).append(one)
+        rows += [[arm, *vars(one).values()] for texts in found.values() for one in texts[:most]]
+    return _table(("arm", *(entry.name for entry in fields(DroppedText))), rows)
+
+
+def _texts_of(study: Study, arm: str) -> list[DroppedText]:
+    record = study.first_record(arm)
+    return [] if record is None else read_dropped_texts(run_folder(study.folder, arm, record.seed) / DROPPED)
 
 
 def _screening(study: Study) -> Columns:

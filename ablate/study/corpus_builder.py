@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ablate.config import make, make_pool, make_stages
+from ablate.corpus import dropped_texts
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
 from ablate.corpus.leaks import find_leaks, leak_finder, leak_key, leaked_items
@@ -211,6 +212,8 @@ class CorpusBuilder:
         corpus = build_corpus(stages, self.annotations, part)
         counter = TokenCounter(self.annotations, tokenizer)
         lines = funnel(corpus, self.annotations, counter)
+        texts = dropped_texts.dropped_texts(corpus, self.annotations)
+        dropped_texts.write_dropped_texts(folder / dropped_texts.FILE, texts)
         self.annotations.close()  # all is measured; the ledger and the index need the memory
         write_ledger(corpus, self.annotations, folder / "ledger")
         stream = open_stream(self.annotations, tokenizer, corpus.version, corpus.rows, seed=0, context=1)
@@ -228,10 +231,20 @@ class CorpusBuilder:
                 "bytes": lines[-1]["bytes"],
                 "unique_tokens": stream.unique_tokens,
                 "funnel": lines,
-                "files": ["rows.npy", "which.npy", *(f"ledger/{name}" for name in ledger_files(corpus))],
+                "files": [
+                    "rows.npy",
+                    "which.npy",
+                    dropped_texts.FILE,
+                    *(f"ledger/{name}" for name in ledger_files(corpus)),
+                ],
             },
             seal=True,
         )
+
+    def dropped_texts(self, prepared: Prepared) -> Path | None:
+        """The file of texts that an arm's stages dropped; None for a corpus that an earlier version built."""
+        path = self.store.root / "corpora" / prepared.key / dropped_texts.FILE
+        return path if path.exists() else None
 
     def mended(self, prepared: Prepared, use: Callable[[], T]) -> T:
         """What `use` gives; where texts that a stored corpus rests on turn out damaged, they are made again."""

@@ -314,6 +314,7 @@ def make_plan(composed: Any) -> Plan:
         title=study["title"] or study["name"],
         question=study["question"],
         prediction=study["prediction"],
+        dropped_texts=study["dropped_texts"],
         design=config["design"]["name"],
         arms=arms,
         reference=next(iter(arms)),

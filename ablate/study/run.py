@@ -45,6 +45,7 @@ from ablate.store import (
     fault,
     lock,
     read_json,
+    share,
     whole,
     write_json,
     write_table,
@@ -627,6 +628,8 @@ def _record(builder: CorpusBuilder, run: _Open) -> None:
     if (run.result / PROGRESS).exists():
         with atomic(run.folder / PROGRESS) as part:
             shutil.copyfile(run.result / PROGRESS, part)
+    if texts := builder.dropped_texts(run.prepared):
+        share(texts, run.folder / texts.name)
     write_record(run.folder, record)
     (run.folder / "failed.json").unlink(missing_ok=True)
 

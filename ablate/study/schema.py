@@ -138,6 +138,7 @@ class Plan:
         sequential: the rounds in which seeds come; None for all at once.
         pairing: "paired" or "unpaired", see `ablate.study.pairing`.
         predicted: what the plan predicts of itself; no part of its identity.
+        dropped_texts: how many are shown for each stage and reason; no part of its identity.
     """
 
     study: str
@@ -159,6 +160,7 @@ class Plan:
     sequential: Sequential | None = field(default=None, metadata=LATER)
     pairing: str = field(default=PAIRED, metadata=LATER)
     predicted: Prediction | None = field(default=None, metadata=LATER)
+    dropped_texts: int = field(default=3, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.reference not in self.arms:

@@ -137,6 +137,14 @@ def dropped(summary: Summary, arm: str | None = None, *, stage: str | None = Non
     return _kept(_frame(summary.dropped), summary, arm=arm, stage=stage)
 
 
+def dropped_texts(summary: Summary, *, stage: str | None = None) -> pd.DataFrame:
+    """Some of the texts that each stage dropped, with the reason: of the reference, or of the first arm that dropped any."""
+    found = _frame(summary.dropped_texts)
+    if not len(found.columns):
+        found = pd.DataFrame({name: pd.Series(dtype=str) for name in COLUMNS["dropped_texts"]})
+    return _kept(found, summary, stage=stage)
+
+
 def screening(summary: Summary) -> pd.DataFrame:
     """Which tasks can be believed at this scale: `screening.csv`, and the spread of the last checkpoints."""
     return _frame(summary.screening)
@@ -207,6 +215,10 @@ COLUMNS: dict[str, dict[str, str]] = {
     "dropped": {
         "arm": "name", "stage": "name", "what": "dropped documents or found pieces", "reason": "the stage's word",
         "count": "documents or pieces",
+    },
+    "dropped_texts": {
+        "arm": "name", "stage": "name", "reason": "the stage's word", "key": "of the document, 16 hex digits",
+        "url": "address, empty where there is none", "source": "of the document", "text": "its beginning, on one line",
     },
     "screening": {
         "task": "name", "metric": "name", "believed": "yes or no", "failed": "criteria not met",

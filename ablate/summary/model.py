@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ class Summary:
         effects: one row per contrast, task and metric.
         corpora: one row per distinct corpus of an arm.
         funnel, dropped: what is left after each stage of each arm, and why documents went.
+        dropped_texts: some of the texts that each stage dropped; no rows in what an earlier version wrote.
         screening, noise, decisions, leaks: as in the report.
         cost: one row per run, and per trunk where runs branch.
         curation: one row per stage: CPU-seconds on the reference arm's texts.
@@ -105,9 +106,13 @@ class Summary:
     cost: Columns
     curation: Columns
     provenance: Columns
+    dropped_texts: Columns = field(default_factory=dict)
 
 
 TABLES = tuple(entry.name for entry in fields(Summary) if entry.type == "Columns")
+
+ADDED = tuple(entry.name for entry in fields(Summary) if entry.default_factory is not MISSING)
+"""Tables that files of an earlier version lack."""
 
 
 def to_json(summary: Summary) -> str:
@@ -162,6 +167,7 @@ def from_dict(read: Any, where: str) -> Summary:
     schema = read.get("schema") if isinstance(read, dict) else None
     if schema != SCHEMA:
         raise DataError(f"{where}: its schema is {schema!r}, this version of ablate reads {SCHEMA}; {again}")
+    read = {**{name: {} for name in ADDED}, **read}
     lost = [entry.name for entry in fields(Summary) if not isinstance(read.get(entry.name), (dict, list))]
     if lost:
         raise DataError(f"{where}: {lost[0]!r} is missing or is no object; {again}")

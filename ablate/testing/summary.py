@@ -197,6 +197,20 @@ def made_study(
             "versions": [{"ablate": "0"}],
             "runs": [sum(there)],
         },
+        "dropped_texts": _columns(
+            [
+                {
+                    "arm": "full",
+                    "stage": stage,
+                    "reason": f"{stage}: too short",
+                    "key": f"{number:016x}",
+                    "url": f"https://{host}/{number}",
+                    "source": "",
+                    "text": f"A text of {host} that {stage} dropped.",
+                }
+                for number, stage in enumerate(stages)
+            ]
+        ),
     }
 
 

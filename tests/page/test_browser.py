@@ -73,6 +73,21 @@ def test_a_choice_in_one_panel_is_a_choice_in_all(opened: Any) -> None:
     assert "on blimp" in page.locator("#gains .says").inner_text()
 
 
+def test_texts_that_a_stage_dropped_are_read_on_demand_and_stay_open_at_the_next_stage(opened: Any) -> None:
+    page = opened([study()], "#pick=dedup").page
+    all_drawn(page)
+    texts = page.locator("#stage details.texts")
+    assert not texts.locator("blockquote").first.is_visible()
+    texts.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert texts.locator("blockquote").all_inner_texts() == ["A text of machine that dedup dropped."]
+    assert texts.locator("h4").inner_text() == "dedup: too short"
+    stage_button(page, "pii").click()
+    all_drawn(page)
+    page.locator("#stage details[open] blockquote").wait_for()
+    assert page.locator("#stage blockquote").inner_text() == "A text of machine that pii dropped."
+
+
 def test_the_address_keeps_the_view_and_back_undoes_a_choice(opened: Any) -> None:
     found = opened([study(), study(name="other", draw=1)], "#study=other&task=arc&pick=pii")
     page = found.page
@@ -234,6 +249,7 @@ def test_foreign_names_stay_text_everywhere(opened: Any) -> None:
     assert page.locator("#matrix thead bdi").nth(1).text_content() == HOSTILE
     assert HOSTILE in (page.locator("#runs .failure p").first.text_content() or "")
     assert HOSTILE in (page.locator("#again").text_content() or "")
+    assert HOSTILE in (page.locator("#stage blockquote").first.text_content() or "")
 
 
 def test_there_is_no_verdict_while_a_planned_run_is_missing(opened: Any) -> None:

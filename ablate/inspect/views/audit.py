@@ -21,19 +21,21 @@ from omegaconf import DictConfig
 
 from ablate.config import make_stages, plain
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.dropped_texts import excerpts
 from ablate.corpus.view import build_corpus
 from ablate.fingerprint import mix64
-from ablate.inspect.arm import StageOutcome, is_markup, open_arm, stage_outcomes
+from ablate.inspect.arm import StageOutcome, open_arm, stage_outcomes
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.figure import retention_figure
 from ablate.inspect.groups import LENGTH, Grouping, pool_groupings, quantile_bins
 from ablate.inspect.page import (
+    SHORT,
     audit_csv,
     audit_page,
     diversity_csv,
+    escape,
     sample_table,
     terminal,
-    visible,
 )
 from ablate.inspect.retention import Retention, adjust, retention
 from ablate.render.figure import save
@@ -104,8 +106,7 @@ def _samples(outcome: StageOutcome, annotations: Annotations, count: int) -> str
         for rows in (outcome.rows[~outcome.keep], outcome.kept)
     )
     rows = np.sort(np.concatenate([dropped, kept]))
-    markup = dict(zip(rows.tolist(), is_markup(annotations, outcome.before, rows).tolist(), strict=True))
-    text = {row: visible(text, markup[row]) for row, text in annotations.texts(outcome.before, rows)}
+    text = {row: escape(text) for row, text in excerpts(annotations, outcome.before, rows, SHORT)}
     why = dict(zip(outcome.rows.tolist(), outcome.reason.tolist(), strict=True))
     return sample_table(
         [(url[row].as_py(), why[row], text[row]) for row in dropped.tolist()],

@@ -23,11 +23,12 @@ from omegaconf import DictConfig
 from ablate.benchmarks.snapshot import references
 from ablate.config import make_stages
 from ablate.corpus.annotate import Annotations, TextVersion
+from ablate.corpus.dropped_texts import excerpt
 from ablate.corpus.leaks import find_leaks, leak_finder
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.inspect.arm import open_arm, stage_outcomes
-from ablate.inspect.page import visible
+from ablate.inspect.page import SHORT, escape
 from ablate.render.tables import aligned, markdown
 from ablate.stages.decontamination import Decontamination
 from ablate.store import atomic, write_text
@@ -72,7 +73,9 @@ def main(config: DictConfig) -> int:
             header = ("document", "items", "share", "where the first one stands")
             parts += [
                 f"## {task}",
-                markdown(header, [[url, str(n), f"{s:.2f}", visible(t, False)] for url, n, s, t in lines]),
+                markdown(
+                    header, [[url, str(n), f"{s:.2f}", escape(excerpt(t, SHORT))] for url, n, s, t in lines]
+                ),
             ]
     folder = folder_of(config) / "contamination"
     with atomic(folder / "contamination.csv") as part, part.open("wb") as file:

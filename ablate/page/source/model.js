@@ -25,7 +25,7 @@ function rowsOf(table) {
 /** A study with its rows and the indices that the panels ask. */
 function prepare(read) {
   const study = { ...read, name: read.head.name };
-  for (const table of ["arms", "metrics", "contrasts", "runs", "funnel", "dropped", "corpora", "screening", "noise", "decisions", "leaks", "cost", "curation", "provenance", "copies"]) {
+  for (const table of ["arms", "metrics", "contrasts", "runs", "funnel", "dropped", "corpora", "screening", "noise", "decisions", "leaks", "cost", "curation", "provenance", "copies", "dropped_texts"]) {
     study[table] = rowsOf(read[table] ?? {});
   }
   study.scores = new Map();

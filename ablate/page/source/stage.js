@@ -74,6 +74,19 @@ function takes(study, gain) {
     shown.length ? h("ul", { class: "bars" }, shown.map((one) => h("li", {}, h("span", {}, name(one.reason), h("small", {}, one.what === "found" ? " found" : "")), h("span", {}, h("div", { class: "length", style: { width: `${(100 * one.count) / most}%` } })), h("span", { class: "num" }, count(one.count)))))
       : h("p", { class: "none" }, "No reasons are recorded."),
     reasons.length > shown.length && h("p", { class: "note" }, `and ${reasons.length - shown.length} further reasons`),
-    h("p", { class: "note" }, "To read what it dropped: ", h("code", {}, `ablate inspect audit study=${study.name}`)),
+    droppedTexts(study, gain.row.factor),
   ];
+}
+
+/** Whether a reader has opened the texts: it stays so from stage to stage. */
+const textsMenu = { open: false };
+
+/** Some of the texts that a stage dropped, reason by reason: text as it was, in its own direction. */
+function droppedTexts(study, stage) {
+  const texts = study.dropped_texts.filter((one) => one.stage === stage), more = [" All of them: ", h("code", {}, `ablate inspect audit study=${study.name}`)];
+  if (!texts.length) return h("p", { class: "note" }, "No texts are in this file.", more);
+  const reasons = d3.groups(texts, (one) => one.reason), arm = texts[0].arm;
+  return h("details", { class: "texts", open: textsMenu.open || null, ontoggle: (event) => { textsMenu.open = event.target.open; } }, h("summary", { "data-focus": "texts" }, `Read ${many(texts.length, "text")} that it dropped`, arm === study.head.reference ? "" : [" in ", name(arm)]),
+    reasons.map(([reason, some]) => [h("h4", {}, name(reason)), some.map((one) => h("figure", {}, h("blockquote", { dir: "auto" }, one.text || "(empty)"), one.url || one.source ? h("figcaption", {}, name(one.url || one.source)) : null))]),
+    h("p", { class: "note" }, `The first ${d3.max(reasons, ([, some]) => some.length)} of each reason by the documents' hashed keys, not picked.`, more));
 }
