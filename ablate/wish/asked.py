@@ -107,7 +107,7 @@ def known_noise(plan: Plan, settings: Config) -> Known | None:
     from ablate.study.results import load_study
 
     study = load_study(Path(given))
-    arms, seeds = len(study.arms), len(study.seeds)
+    arms, seeds = len(study.distinct), len(study.seeds)
     noise = RunNoise.measured(prior.sd, noise_df(arms, max(seeds, 2)), prior.source)
     theirs, ours = study.plan.reference_arm, plan.reference_arm
     try:
@@ -196,10 +196,10 @@ def _words(best: Option | None, found: list[Option], stages: int, most_risk: flo
     lines = [
         f"cheapest with a risk of a reversed pair of {_percent(most_risk)} or less: {_told(best, stages)}"
     ]
+    lines.append(f"its noise: {best.size.noise.source}")
     if best.size.noise.beyond:
         lines.append(
-            f"* no noise was measured near that size: it is read off a line ({best.size.noise.source}), and the seeds allow for how unsure that "
-            "is. A pilot there, of two arms or more and three seeds, makes it surer: plan.noise=studies/pilot"
+            "* no noise was measured near that size, and the seeds allow for how unsure that is. A pilot there, of two arms or more and three seeds, makes it surer: plan.noise=studies/pilot"
         )
     return lines
 

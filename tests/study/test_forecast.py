@@ -63,6 +63,19 @@ def test_predictions_are_frozen_and_compared(
     noise = frozen(here, "next")["predicted"]["noise"]
     assert noise == {"sd": seed_noise(load_study(here / "studies" / "demo")), "source": "seeds of demo"}
 
+    # A wish takes it as a pilot's where pool, tokenizer and evaluation are the same; else it is another study's, and less sure.
+    wish = ["wish.within=9", "wish.proxies=[10m]", "wish.designs=[leave_one_out]", "wish.reversal=1"]
+    capsys.readouterr()
+    assert ablate("plan", *tiny, "study.name=wished", "plan.noise=studies/demo", *wish) == 0
+    assert "its noise: seeds of demo\n" in capsys.readouterr().out
+    assert (
+        ablate(
+            "plan", *tiny, "study.name=other", "plan.noise=studies/demo", "tokenizer.vocab_size=320", *wish
+        )
+        == 0
+    )
+    assert "its noise: seeds of demo, another study\n" in capsys.readouterr().out
+
 
 def test_one_seed_leaves_the_spread_of_the_last_checkpoints(
     ablate: Run, here: Path, tiny: tuple[str, ...]
