@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from ablate.config import build, plain
 from ablate.errors import ConfigError
 from ablate.fingerprint import NOT_IDENTITY, was
-from ablate.typed import shown
+from ablate.typed import hints_of, shown
 
 MOST_NAME = 200
 """Bytes of a study's name; file systems take 255, and some of its files have longer names."""
@@ -506,7 +505,7 @@ def settings_of(config: DictConfig) -> Config:
     Raises:
         ConfigError: for an unknown key (names the nearest), a wrong type, or a value that is refused; names the key.
     """
-    hints = typing.get_type_hints(Config)
+    hints = hints_of(Config)
     given = {
         str(key): plain(config[key])
         for key in config
@@ -525,7 +524,8 @@ def check_settings(config: DictConfig) -> None:
 
 
 def _store(node: DictConfig, read: Any) -> None:
-    hints = typing.get_type_hints(type(read))
+    cls: type = type(read)
+    hints = hints_of(cls)
     for name in [entry.name for entry in dataclasses.fields(read) if entry.name in node]:
         value = getattr(read, name)
         if dataclasses.is_dataclass(value):

@@ -10,7 +10,8 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def check_libraries(step: Stage, texts: Sequence[str]) -> None:
         )
     used = set(pickle.loads(told.stdout)) - {own, "ablate", "__mp_main__", *FREE, *sys.stdlib_module_names}
     declared = {_normal(name) for name in step.libraries}
-    owners = importlib.metadata.packages_distributions()
+    owners = _owners()
     for name in sorted(used):
         distributions = owners.get(name, [name])
         require(
@@ -53,6 +54,12 @@ def check_libraries(step: Stage, texts: Sequence[str]) -> None:
             f"{type(step).__name__} uses {name}, and its version is no part of what names the output: the store "
             f"would give back what another version made. Add {distributions[0]!r} to {type(step).__name__}.libraries",
         )
+
+
+@cache
+def _owners() -> Mapping[str, list[str]]:
+    """Import name -> the distributions that bring it; looking through all that is installed takes a second."""
+    return importlib.metadata.packages_distributions()
 
 
 def _normal(name: str) -> str:
