@@ -16,7 +16,7 @@ from omegaconf import MISSING, OmegaConf
 
 from ablate.errors import ConfigError, nearest
 from ablate.fingerprint import counts_as
-from ablate.typed import hints_of, shown, typed
+from ablate.typed import shown, typed
 
 _PACKAGED = Path(__file__).parent / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"
@@ -90,7 +90,7 @@ def make_pool(node: Any) -> Any:
 
 def _arguments(cls: type, values: Mapping[str, Any], where: str, leave_out: Sequence[str]) -> dict[str, Any]:
     """What a class is given, checked by type; what is still missing is left out."""
-    hints, known = hints_of(cls), {f.name for f in dataclasses.fields(cls) if f.init}
+    hints, known = typing.get_type_hints(cls), {f.name for f in dataclasses.fields(cls) if f.init}
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key in leave_out or value == MISSING:
@@ -183,7 +183,7 @@ def _fields_of(
 @cache
 def settings_within(cls: type) -> dict[str, type]:
     """Field -> its class, of those fields of a dataclass whose values are dataclasses themselves."""
-    hints = hints_of(cls).items()
+    hints = typing.get_type_hints(cls).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and dataclasses.is_dataclass(hint)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from ablate.config import build, plain
 from ablate.errors import ConfigError
 from ablate.fingerprint import NOT_IDENTITY, was
-from ablate.typed import hints_of, shown
+from ablate.typed import shown
 
 MOST_NAME = 200
 """Bytes of a study's name; file systems take 255, and some of its files have longer names."""
@@ -505,7 +506,7 @@ def settings_of(config: DictConfig) -> Config:
     Raises:
         ConfigError: for an unknown key (names the nearest), a wrong type, or a value that is refused; names the key.
     """
-    hints = hints_of(Config)
+    hints = typing.get_type_hints(Config)
     given = {
         str(key): plain(config[key])
         for key in config
@@ -524,8 +525,7 @@ def check_settings(config: DictConfig) -> None:
 
 
 def _store(node: DictConfig, read: Any) -> None:
-    cls: type = type(read)
-    hints = hints_of(cls)
+    hints = typing.get_type_hints(type(read))
     for name in [entry.name for entry in dataclasses.fields(read) if entry.name in node]:
         value = getattr(read, name)
         if dataclasses.is_dataclass(value):

@@ -14,7 +14,6 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from ablate.errors import ConfigError
@@ -28,12 +27,6 @@ UNQUOTED = re.compile(r"[-+]?[0-9][0-9_.]*(e[-+]?[0-9]+)?|true|false|yes|no|on|o
 """Texts that would be a number, or true or false, without their quotes."""
 
 
-@cache
-def hints_of(cls: type) -> dict[str, Any]:
-    """Field -> its type, of a dataclass; as `typing.get_type_hints`, evaluated once per process."""
-    return typing.get_type_hints(cls)
-
-
 def typed(value: Any, hint: Any, where: str) -> Any:
     """The value as the hint wants it; lists are checked to their elements, mappings to keys and values.
 
@@ -42,7 +35,7 @@ def typed(value: Any, hint: Any, where: str) -> Any:
 
     Args:
         value: plain data, or an object that `_target_` built.
-        hint: of the field, as `hints_of` gives it.
+        hint: of the field, as `typing.get_type_hints` gives it.
         where: path of the key in the configuration, for messages.
     Raises:
         ConfigError: for another type; names the key, the value and what to write.
