@@ -325,6 +325,7 @@ def test_planted_edits_are_found_as_often_as_theory_says(edited):
     assert stats.binomtest(int(hits), len(expected), chance).pvalue > 1e-3
 
 
+@settings(deadline=None)
 @given(
     columns=st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=12),
     survives=st.lists(st.booleans(), min_size=12, max_size=12),
