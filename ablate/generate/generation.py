@@ -39,7 +39,7 @@ class Generation:
         asked: questions that came up.
         answered: of those, the ones with an answer.
         new: answers that this call added.
-        failures: text of a question, shortened -> why it got no answer.
+        failures: key of a question -> why it got no answer; questions of one recipe may end alike.
         input_tokens, output_tokens: of all answers used.
         cost: of all answers used, those of earlier calls included; NaN without prices. Lost ones count at their most.
         lost: answers that did not arrive whole and may have been charged for.
@@ -129,7 +129,7 @@ def generate(
             len(questions),
             len(used),
             len(journal.answers) - known,
-            {questions[key].text[-80:]: why for key, why in asking.failures.items()},
+            dict(asking.failures),
             sum(answer.input_tokens or 0 for answer in used),
             sum(answer.output_tokens or 0 for answer in used),
             asking.spent,

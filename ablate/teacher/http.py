@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Event
@@ -157,8 +158,27 @@ def _fetch(
                 raise _Again(f"an answer of more than {LONGEST_ANSWER:,} bytes", lost=True)
             if time.monotonic() > until:  # nobody waits for it any more
                 break
-        text = b"".join(parts).decode("utf-8", "replace")
+        text = _decoded(b"".join(parts), response.headers.get("content-type", ""), response.status_code)
         return _Said(response.status_code, response.headers, _without(secret, text))
+
+
+def _decoded(body: bytes, content_type: str, status: int) -> str:
+    """The text of an answer: UTF-8 as JSON is, unless the server states another encoding or its first bytes show one.
+
+    What an error says is read as far as it can be; of an answer no letter may be another one.
+
+    Raises:
+        _Again: for an answer that is not of its encoding.
+    """
+    about = Message()
+    about["content-type"] = content_type
+    encoding = about.get_content_charset() or json.detect_encoding(body)
+    try:
+        return body.decode(encoding, "strict" if status == 200 else "replace")
+    except (UnicodeDecodeError, LookupError) as error:
+        if status != 200:
+            return body.decode("utf-8", "replace")
+        raise _Again(f"broken answer, its bytes are no {encoding}: {error}", lost=True) from None
 
 
 def _without(secret: str, text: str) -> str:

@@ -87,7 +87,7 @@ class Answer:
     Attributes:
         text: the answer as it came.
         input_tokens, output_tokens: what was charged for; None where the teacher does not say, or says what is
-            no count (a text, a fraction, below 0, beyond `MOST_TOKENS`).
+            no count (a text, a fraction, below 0, beyond `MOST_TOKENS`; no token written, with a text).
         lost: earlier answers to the same question that did not arrive whole and may have been charged for.
         finish_reason: "stop", "length", "refused", or the teacher's own word; None where it does not say.
     """
@@ -103,6 +103,8 @@ class Answer:
             raise TypeError(f"text is {type(self.text).__name__}")
         for name in ("input_tokens", "output_tokens"):
             object.__setattr__(self, name, _count(getattr(self, name)))
+        if self.text and self.output_tokens == 0:
+            object.__setattr__(self, "output_tokens", None)
         object.__setattr__(self, "lost", _count(self.lost) or 0)
         if not isinstance(self.finish_reason, str | None):
             object.__setattr__(self, "finish_reason", None)

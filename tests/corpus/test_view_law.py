@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ablate.corpus import annotate
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.mixture import Mixture
 from ablate.corpus.shard import Shard
 from ablate.corpus.size_matched import SizeMatchedRemoval
 from ablate.corpus.view import build_corpus, corpus_key
@@ -294,7 +295,7 @@ TERMS = (
 def test_two_kinds_of_text_and_stages_that_deal_with_one_of_them(
     make_pool: Any, pages: list[Document], drawn: list[tuple[Stage, Any]], data: st.DataObject
 ) -> None:
-    """The law with a real and a synthetic source in one pool, `only` on any stage, in any order."""
+    """The law with a real and a synthetic source in one pool, `only` on any stage, in any order, and in a mixture."""
     stages = [replace(stage, only=only) for stage, only in drawn]
     pages = [replace(page, metadata=data.draw(st.sampled_from(TERMS))) for page in pages]
     pages.sort(key=lambda page: page.metadata == TERMS[1])  # real text first
@@ -309,6 +310,17 @@ def test_two_kinds_of_text_and_stages_that_deal_with_one_of_them(
             return
         corpus = build_corpus(stages, annotations)
         assert [text for _, text in annotations.texts(corpus.version, corpus.rows)] == expected
+        # A mixture reads the very same documents, each from the source that it is of.
+        made = [page.metadata == TERMS[1] for page in pages]
+        kept = [made[row] for row in corpus.rows.tolist()]
+        assert pool.is_synthetic.tolist() == made
+        if len(set(kept)) == 2:
+            sources = pool.column("source").take(corpus.rows).to_pylist()
+            synthetic, tokens = pool.is_synthetic[corpus.rows], np.ones(corpus.rows.size, dtype=np.int64)
+            parts = Mixture({"synthetic": 0.25}).divide(sources, synthetic, tokens).parts
+            for part, of in zip(parts, (True, False), strict=True):
+                read = [text for _, text in annotations.texts(corpus.version, corpus.rows[part.members])]
+                assert read == [text for text, one in zip(expected, kept, strict=True) if one is of]
 
 
 @settings(max_examples=30, deadline=None)

@@ -302,6 +302,58 @@ def test_the_testbed_teacher_plants_at_its_rates() -> None:
         assert abs(kinds.count(kind) - 4000 * rate) < 4 * (4000 * rate * (1 - rate)) ** 0.5, kind
 
 
+def test_a_journal_cut_anywhere_in_its_last_line_gives_the_same_bytes(
+    seeds: list[Seed], tmp_path: Path
+) -> None:
+    """At every byte of it, the first and the one before its end among them: its question alone is asked again."""
+
+    def says(question: Question) -> Answer:
+        return Answer(f"Die Mühle \u2028 {question.seed} — 東京.", 3, 4, finish_reason="stop")
+
+    recipe, teacher = Textbook(questions=3), Scripted(says=says)
+    expected = generate(recipe, teacher, seeds, tmp_path)
+    path = tmp_path / "answers.jsonl"
+    whole = path.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for size in range(last, len(whole)):
+        path.write_bytes(whole[:size])
+        before = len(teacher.asked)
+        assert generate(recipe, teacher, seeds, tmp_path).rows == expected.rows
+        assert len(teacher.asked) == before + 1 and path.read_bytes() == whole
+
+
+def test_a_teacher_that_times_out_leaves_its_questions_for_the_next_command(
+    seeds: list[Seed], tmp_path: Path
+) -> None:
+    """Now and then costs nothing but those questions; every time ends it, with what was answered kept."""
+    slow = [True]
+
+    def says(question: Question) -> Answer:
+        if slow[0] and (question.seed or 0) % 3 == 1:
+            raise NoAnswer("no whole answer within 0.6 s", lost=1)
+        return Answer(f"Page {question.seed} about the mill.", finish_reason="stop")
+
+    recipe = Textbook(questions=12)
+    expected = generate(
+        recipe, Scripted(says=lambda q: Answer(f"Page {q.seed} about the mill.", finish_reason="stop")), seeds,
+        tmp_path / "calm",
+    )  # fmt: skip
+    teacher = Scripted(says=says)
+    made = generate(recipe, teacher, seeds, tmp_path / "slow")
+    assert not made.complete and made.answered == 8 and made.lost == 4 and len(made.failures) == 4
+    slow[0] = False
+    again = generate(recipe, teacher, seeds, tmp_path / "slow")
+    assert again.rows == expected.rows and again.complete and len(teacher.asked) == 12 + 4
+
+    def never(question: Question) -> Answer:
+        raise NoAnswer("no whole answer within 0.6 s", lost=1)
+
+    teacher = Scripted(says=never)
+    with pytest.raises(AblateError, match="questions in a row got no answer; the last: no whole answer"):
+        generate(Textbook(questions=500), teacher, seeds, tmp_path / "never")
+    assert len(teacher.asked) <= 20
+
+
 def test_a_journal_keeps_the_first_answer_and_reads_what_was_kept_before(tmp_path: Path) -> None:
     (tmp_path / "answers.jsonl").write_text(
         '{"key": "old", "text": "x", "input_tokens": 1, "output_tokens": 2, "lost": 0}\n'

@@ -219,11 +219,56 @@ def test_a_refusal_without_words_is_an_answer(server: Any) -> None:
     assert answer == Answer("", None, None) and Rubric().score(answer) is None
 
 
+ANSWER = "Größe 7 – 東京. Score: 4"
+IN_ITS_LETTERS = json.dumps(
+    {"content": [{"type": "text", "text": ANSWER}], "choices": [{"message": {"content": ANSWER}}]},
+    ensure_ascii=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "stated"),
+    [
+        ("utf-8", ""),
+        ("utf-8", "; charset=utf-8"),
+        ("utf-8-sig", ""),
+        ("utf-16", ""),
+        ("utf-16-le", ""),
+        ("utf-32", "; charset=utf-32"),
+        ("gb18030", '; charset="GB18030"'),
+        ("shift_jis_2004", "; charset=shift_jis_2004"),
+    ],
+)
+def test_an_answer_in_another_encoding_is_read_to_the_letter(
+    kind: type, server: Any, encoding: str, stated: str
+) -> None:
+    raw, headers = IN_ITS_LETTERS.encode(encoding), {"content-type": f"application/json{stated}"}
+    server.faults.append(lambda handler: handler.send_raw(200, raw, headers))
+    (answer,) = teacher(kind, server).ask([PAGE])
+    assert answer.text == ANSWER and len(server.requests) == 1
+
+
+@pytest.mark.parametrize("stated", ["", "; charset=utf-8", "; charset=klingon"])
+def test_an_answer_whose_letters_cannot_be_told_is_asked_for_again(
+    kind: type, server: Any, stated: str
+) -> None:
+    raw, headers = "Größe".encode("latin-1"), {"content-type": f"application/json{stated}"}
+    raw = IN_ITS_LETTERS.encode().replace("Größe".encode(), raw)
+    server.faults.append(lambda handler: handler.send_raw(200, raw, headers))
+    (answer,) = teacher(kind, server).ask([PAGE])
+    assert answer.text.endswith("Score: 4") and len(server.requests) == 2
+    assert answer.lost == 1, "it may have been charged for"
+    server.faults.extend([lambda handler: handler.send_raw(200, raw, headers)] * 3)
+    with pytest.raises(NoAnswer, match="in 3 attempts; the last: broken answer, its bytes are no"):
+        teacher(kind, server, retries=2).ask([PAGE])
+
+
 ODD_USAGE: list[Any] = [
     "12",
     ["12"],
     None,
     True,
+    {"prompt_tokens": 12, "completion_tokens": 0, "input_tokens": 12, "output_tokens": 0},  # with a text
     {"prompt_tokens": "12", "completion_tokens": 1, "input_tokens": "12", "output_tokens": 1},
     *(
         {name: value for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")}
@@ -244,6 +289,22 @@ def test_usage_that_is_no_count_is_unknown(kind: type, server: Any, usage: Any, 
     assert first.scores == again.scores == (4.0,) and len(server.requests) == 1
     assert first.cost == again.cost == made.most(PAGE) and first.unmetered == 1
     assert json.loads(json.dumps(again.summary(), allow_nan=False))["cost"] > 0
+
+
+def test_a_server_that_claims_more_than_was_allowed_is_believed_and_ends_the_budget(
+    kind: type, server: Any, tmp_path: Path
+) -> None:
+    """It is what it will charge for. What was answered is kept, and the same command asks for no more."""
+    usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"), 10**6)
+    content = [{"type": "text", "text": "Score: 4"}]
+    said = {"content": content, "choices": [{"message": {"content": "Score: 4"}}], "usage": usage}
+    server.faults.append(lambda handler: handler.send(200, said))
+    asked = [Document(name, f"Water. points={n}") for n, name in enumerate("abc")]
+    made = teacher(kind, server, price_input=1.0, price_output=5.0, concurrency=1)
+    for _ in range(2):
+        found = label_documents(asked, made, tmp_path, 1.0)
+        assert found.capped and found.cost == 6.0 and len(server.requests) == 1
+        assert found.scores[0] == 4.0
 
 
 def test_identity_follows_model_prompt_and_server(server: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ablate.pool.pool import build_pool
 from ablate.pool.source import Document
 from ablate.pool.synthetic import Synthetic
 from ablate.stages.exact_dedup import ExactDedup
+from ablate.stages.minhash_dedup import MinhashDedup
+from ablate.stages.rouge_dedup import RougeDedup
 from ablate.stages.sources import Sources
 from ablate.stages.substring_dedup import SubstringDedup
 from ablate.store import Store
@@ -81,6 +84,29 @@ def test_real_text_wins_against_its_synthetic_copies(make_pool: Any, store: Stor
     assert alone.rows.tolist() == [0, 1, 2, 3], (
         "copies are compared with one another, and not with the originals"
     )
+
+
+@pytest.mark.parametrize("real_first", [True, False])
+@pytest.mark.parametrize("keep", ["random", "first", "longest"])
+@pytest.mark.parametrize(
+    "stage", [ExactDedup, MinhashDedup, partial(MinhashDedup, verify="jaccard", ngram=2), RougeDedup]
+)
+def test_real_text_wins_in_every_relation_wherever_it_stands(
+    make_pool: Any, store: Store, stage: Any, keep: str, real_first: bool
+) -> None:
+    """Also where the synthetic copy is the longer one, and the copies of copies go with their like."""
+    said = "The mill stands by the river and grinds the corn of three villages all the year round."
+    longer = said if stage is ExactDedup else f"  {said}  "
+    term = {TERM: MODEL_REWORKED}
+    real = [Document(said), Document("The bridge is old, and nobody has crossed it in winter.")]
+    copies = [Document(longer, source="synthetic/x", metadata=term | {"number": n}) for n in range(2)]
+    own = Document(
+        "Sailors look for the light tower when they come home.", source="synthetic/x", metadata=term
+    )
+    pages = [*real, *copies, own] if real_first else [*copies, own, *real]
+    annotations = Annotations(make_pool(store, pages), store, workers=1)
+    kept = [pages[row] for row in build_corpus([stage(keep=keep)], annotations).rows.tolist()]
+    assert len(kept) == 3 and all(one in kept for one in [*real, own])
 
 
 def test_switching_sources_off_leaves_the_generated_out(make_pool: Any, store: Store) -> None:
