@@ -6,11 +6,13 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ablate.config import make
+from ablate.errors import DataError
+from ablate.shape import from_json, to_json
 from ablate.store import read_json, whole, write_json
 
 WORTH_MEASURING_S = 60.0
@@ -49,13 +51,23 @@ def choose_layout(
         vocab_size: of the tokenizer.
         runs: that are to be trained.
     """
-    if whole(path):
-        kept, train = Layout(**read_json(path)), config["train"]
+    if (kept := _kept(path)) is not None:
+        train = config["train"]
         if train["threads"] in (None, kept.threads) and train["stacked_runs"] in (None, kept.stacked_runs):
             return kept
     layout = _measure(config, vocab_size, runs, say)
-    write_json(path, asdict(layout), seal=True)
+    write_json(path, to_json(layout), seal=True)
     return layout
+
+
+def _kept(path: Path) -> Layout | None:
+    """What was found before; None where nothing was, or another version of ablate wrote it, which costs a measurement."""
+    if not whole(path):
+        return None
+    try:
+        return from_json(Layout, read_json(path), str(path))
+    except DataError:
+        return None
 
 
 def _measure(config: Mapping[str, Any], vocab_size: int, runs: int, say: Callable[[str], None]) -> Layout:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ablate.compose import compose
+from ablate.store import write_json
 from ablate.study import layout
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import make_plan
@@ -60,6 +61,14 @@ def test_the_fastest_way_is_taken_and_kept(
     assert (found.processes, found.threads, found.stacked_runs) == chosen
     monkeypatch.setattr(layout, "_measure", lambda *_: pytest.fail("measured again"))
     assert choose_layout(path, free, 300, runs=3, say=lambda _: None) == found
+
+
+def test_a_layout_that_another_version_kept_is_found_anew(tmp_path: Path, config: dict) -> None:
+    path = tmp_path / "layout.json"
+    write_json(path, {"processes": 3, "threads": 1, "together": 1, "tokens_per_s": None}, seal=True)
+    found = choose_layout(path, config, 300, runs=4, say=print)
+    assert (found.processes, found.stacked_runs) == (1, 1)
+    assert choose_layout(path, config, 300, runs=4, say=print) == found
 
 
 def test_what_the_user_fixed_stays(tmp_path: Path, config: dict, monkeypatch: pytest.MonkeyPatch) -> None:
