@@ -6,7 +6,8 @@ records hold (status of runs, configuration, other arms' corpora, versions) is l
 
     python results/study_json.py                      about a minute
     ablate dashboard results/demo results/web_loo results/web_loo/controls results/web_loo/pools results/branching/web results/screening \\
-        results/dose results/memorisation results/spike/dose results/epochs dashboard.to=results/dashboard.html
+        results/dose results/memorisation results/spike/dose results/epochs results/scarcity results/phi1 \\
+        results/share_dose results/overfilter dashboard.to=results/dashboard.html
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ COMPRESSED_FROM = 8_000
 """Characters of a study from which on it is stored compressed."""
 CURVE_DIGITS = 5
 """Digits of scores along a curve, which are only drawn; all other numbers keep theirs."""
+COST = ("arm", "seed", "device", "run_s", "tokens_per_s")
+"""What the page says of a run's cost; `cost.csv` has the rest."""
 PLOT_STYLE = """:where(.plot-d6a7b5) {
   --plot-background: white;
   display: block;
@@ -129,15 +131,16 @@ def data_block(study: Mapping[str, Any]) -> str:
 
 
 def _shorter(study: Mapping[str, Any]) -> dict[str, Any]:
-    """The study with its curves in fewer digits."""
-    scores = study["scores"]
-    if not scores.get("curve"):
-        return dict(study)
-    curves = [
-        [None if run is None else [_rounded(value) for value in run] for run in runs]
-        for runs in scores["curve"]
-    ]
-    return {**study, "scores": {**scores, "curve": curves}}
+    """The study with its curves in fewer digits and the costs that are shown."""
+    short, scores = dict(study), study["scores"]
+    if scores.get("curve"):
+        curves = [
+            [None if run is None else [_rounded(value) for value in run] for run in runs]
+            for runs in scores["curve"]
+        ]
+        short["scores"] = {**scores, "curve": curves}
+    short["cost"] = {name: study["cost"][name] for name in COST if name in study["cost"]}
+    return short
 
 
 def _rounded(value: float | None) -> float | None:
