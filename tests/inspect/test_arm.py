@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ablate.corpus.annotate import Annotations
+from ablate.corpus.dropped_texts import is_markup
 from ablate.corpus.funnel import funnel
 from ablate.corpus.view import build_corpus
-from ablate.inspect.arm import is_markup, stage_outcomes
+from ablate.inspect.arm import stage_outcomes
 from ablate.pool.source import Document
 from ablate.stages.c4_quality import C4Quality
 from ablate.stages.exact_dedup import ExactDedup
