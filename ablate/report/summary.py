@@ -24,6 +24,7 @@ from ablate.report.noise import noise_table
 from ablate.report.row import Row, columns
 from ablate.report.tables import scale
 from ablate.report.words import chance, families, reading
+from ablate.store import Damaged, say
 from ablate.study.interim_looks import OPEN
 from ablate.study.plan import run_folder
 from ablate.study.record import Record
@@ -427,7 +428,13 @@ def _dropped_texts(study: Study) -> Columns:
 
 def _texts_of(study: Study, arm: str) -> list[DroppedText]:
     record = study.first_record(arm)
-    return [] if record is None else read_dropped_texts(run_folder(study.folder, arm, record.seed) / DROPPED)
+    if record is None:
+        return []
+    try:
+        return read_dropped_texts(run_folder(study.folder, arm, record.seed) / DROPPED)
+    except Damaged as problem:  # they are shown, and decide nothing
+        say(f"{problem}; the texts of arm {arm} are not shown")
+        return []
 
 
 def _screening(study: Study) -> Columns:

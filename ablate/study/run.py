@@ -45,7 +45,6 @@ from ablate.store import (
     fault,
     lock,
     read_json,
-    share,
     whole,
     write_json,
     write_table,
@@ -629,7 +628,10 @@ def _record(builder: CorpusBuilder, run: _Open) -> None:
         with atomic(run.folder / PROGRESS) as part:
             shutil.copyfile(run.result / PROGRESS, part)
     if texts := builder.dropped_texts(run.prepared):
-        share(texts, run.folder / texts.name)
+        with atomic(
+            run.folder / texts.name, seal=True
+        ) as part:  # a copy: a link would share damage with the store
+            shutil.copyfile(texts, part)
     write_record(run.folder, record)
     (run.folder / "failed.json").unlink(missing_ok=True)
 
