@@ -56,7 +56,12 @@ def wandb_runs(folder: Path) -> dict[str, list[Any]]:
     """Id -> the records of each of its folders."""
     found: dict[str, list[Any]] = {}
     for path in sorted(folder.glob("wandb/*run-*/*.wandb")):
-        records = datastore(path)
+        for _ in range(
+            100
+        ):  # its own process writes the end of the file, on a busy machine after `finish` has returned
+            if any(one.HasField("exit") for one in (records := datastore(path))):
+                break
+            time.sleep(0.1)
         (run,) = {one.run.run_id for one in records if one.HasField("run")}
         found.setdefault(run, []).append(records)
     return found
