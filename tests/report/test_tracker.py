@@ -59,7 +59,8 @@ def wandb_runs(folder: Path) -> dict[str, list[Any]]:
         for _ in range(
             100
         ):  # its own process writes the end of the file, on a busy machine after `finish` has returned
-            if any(one.HasField("exit") for one in (records := datastore(path))):
+            records = datastore(path)
+            if any(one.HasField("exit") for one in records):
                 break
             time.sleep(0.1)
         (run,) = {one.run.run_id for one in records if one.HasField("run")}
