@@ -19,6 +19,10 @@ MOST_NAME = 200
 """Bytes of a study's name; file systems take 255, and some of its files have longer names."""
 
 
+MOST_DROPPED_TEXTS = 10
+"""Texts that are kept for each stage and reason, of which a study shows some."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
     """What is asked, and where answers go.
@@ -36,8 +40,10 @@ class StudyConfig:
     dropped_texts: int = field(default=3, metadata=NOT_IDENTITY)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropped_texts <= 10:
-            raise ValueError(f"dropped_texts must be from 0 to 10, got {self.dropped_texts}")
+        if not 0 <= self.dropped_texts <= MOST_DROPPED_TEXTS:
+            raise ValueError(
+                f"dropped_texts must be from 0 to {MOST_DROPPED_TEXTS}, got {self.dropped_texts}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

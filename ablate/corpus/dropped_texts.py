@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ablate.corpus.annotate import RAW, Annotations, TextVersion
+from ablate.corpus.ledger import addresses, hex_keys
 from ablate.corpus.view import Corpus, Decision
 from ablate.fingerprint import mix64
+from ablate.settings import MOST_DROPPED_TEXTS
 from ablate.shape import from_json, to_json
 from ablate.store import read_json, write_json
 
 FILE = "dropped_texts.json"
-KEPT = 10
-"""Texts that are kept for each reason of a stage."""
 CHARACTERS = 400
 """Of a text's beginning."""
 MORE = " ..."
@@ -51,30 +51,41 @@ class DroppedText:
 
 
 def dropped_texts(corpus: Corpus, annotations: Annotations) -> list[DroppedText]:
-    """Up to `KEPT` texts for each stage and reason: those of the lowest hashed keys, so that arms show the same ones."""
+    """Up to `MOST_DROPPED_TEXTS` texts for each stage and reason: those of the lowest hashed keys, so that arms show the same ones."""
     return [text for decision in corpus.decisions for text in _of(decision, annotations)]
 
 
 def _of(decision: Decision, annotations: Annotations) -> Iterator[DroppedText]:
     keys, chosen = annotations.pool.keys, {}
     for code, reason in enumerate(decision.verdict.reasons, 1):
-        rows = decision.rows[decision.verdict.code == code]
-        chosen[reason] = rows[np.argsort(mix64(keys[rows], 0), kind="stable")[:KEPT]]
+        chosen[reason] = lowest(keys, decision.rows[decision.verdict.code == code], MOST_DROPPED_TEXTS)
     if not (rows := np.unique(np.concatenate([np.empty(0, np.int64), *chosen.values()]))).size:
         return
     texts = dict(excerpts(annotations, decision.before, rows, CHARACTERS))
-    about = {name: annotations.pool.column(name).take(rows).to_pylist() for name in ("url", "source")}
-    place = {row: number for number, row in enumerate(rows.tolist())}
+    about = [one for table, _, _ in addresses(annotations.pool, rows) for one in table.to_pylist()]
+    named = dict(zip(rows.tolist(), zip(hex_keys(keys[rows]).to_pylist(), about, strict=True), strict=True))
     for reason, some in chosen.items():
         for row in some.tolist():
+            key, where = named[row]
             yield DroppedText(
                 stage=decision.stage,
                 reason=reason,
-                key=f"{int(keys[row]):016x}",
-                url=about["url"][place[row]] or "",
-                source=about["source"][place[row]] or "",
+                key=key,
+                url=where["url"] or "",
+                source=where["source"] or "",
                 text=texts[row],
             )
+
+
+def lowest(keys: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Those rows, `count` at most, whose documents have the lowest hashed keys: a draw that is the same wherever they stand.
+
+    Args:
+        keys: of the pool's documents, shape (n,), uint64.
+        rows: of the pool, ascending.
+        count: how many.
+    """
+    return np.asarray(rows[np.argsort(mix64(keys[rows], 0), kind="stable")[:count]])
 
 
 def is_markup(annotations: Annotations, version: TextVersion, rows: np.ndarray) -> np.ndarray:

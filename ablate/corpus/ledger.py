@@ -78,11 +78,11 @@ def _tables(decision: Decision, annotations: Annotations) -> Iterator[pa.Table]:
     pool = annotations.pool
     changed = rewritten(decision.before, decision.after, decision.rows)
     why = reasons(decision)
-    for about, begin, end in _about(pool, decision.rows):
+    for about, begin, end in addresses(pool, decision.rows):
         rows = decision.rows[begin:end]
         columns: dict[str, pa.Array | pa.ChunkedArray | np.ndarray] = {
             "row": rows,
-            "key": _hex(pool.keys[rows]),
+            "key": hex_keys(pool.keys[rows]),
         }
         columns |= {name: about.column(name) for name in ("url", "source")}
         columns |= {
@@ -95,7 +95,7 @@ def _tables(decision: Decision, annotations: Annotations) -> Iterator[pa.Table]:
         yield pa.table(columns)
 
 
-def _about(pool: Pool, rows: np.ndarray) -> Iterator[tuple[pa.Table, int, int]]:
+def addresses(pool: Pool, rows: np.ndarray) -> Iterator[tuple[pa.Table, int, int]]:
     """Addresses and sources of ascending rows, in pieces of `ROWS` or a little more, each with its place in `rows`."""
     begin, held = 0, list[pa.Table]()
     for shard, some in pool.rows_by_shard(rows):
@@ -109,7 +109,7 @@ def _about(pool: Pool, rows: np.ndarray) -> Iterator[tuple[pa.Table, int, int]]:
         yield pa.concat_tables([empty, *held]), begin, rows.size
 
 
-def _hex(keys: np.ndarray) -> pa.Array:
+def hex_keys(keys: np.ndarray) -> pa.Array:
     """16 hex digits of each key."""
     digits = keys.astype(">u8").tobytes().hex().encode()
     ends = np.arange(keys.size + 1, dtype=np.int64) * 16

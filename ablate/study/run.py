@@ -628,9 +628,8 @@ def _record(builder: CorpusBuilder, run: _Open) -> None:
         with atomic(run.folder / PROGRESS) as part:
             shutil.copyfile(run.result / PROGRESS, part)
     if texts := builder.dropped_texts(run.prepared):
-        with atomic(
-            run.folder / texts.name, seal=True
-        ) as part:  # a copy: a link would share damage with the store
+        # A copy: a link would share damage with the store.
+        with atomic(run.folder / texts.name, seal=True) as part:
             shutil.copyfile(texts, part)
     write_record(run.folder, record)
     (run.folder / "failed.json").unlink(missing_ok=True)

@@ -10,6 +10,6 @@ from ablate.fingerprint import digest, file_digest
 def state_of(folder: Path) -> str:
     """A digest of all that a summary is made from: plan, journal, and what every run left; some ms for 500 runs."""
     files = [folder / "plan.json", folder / "plans.jsonl"]
-    for name in ("record.json", "failed.json", "dropped_texts.json"):
+    for name in ("record.json", "failed.json"):
         files += folder.glob(f"runs/*/*/{name}")
     return digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files if path.exists()})

@@ -10,7 +10,6 @@ import pytest
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.dropped_texts import (
     CHARACTERS,
-    KEPT,
     DroppedText,
     dropped_texts,
     excerpt,
@@ -20,6 +19,7 @@ from ablate.corpus.dropped_texts import (
 from ablate.corpus.view import build_corpus
 from ablate.errors import DataError
 from ablate.pool.source import Document
+from ablate.settings import MOST_DROPPED_TEXTS
 from ablate.stages.exact_dedup import ExactDedup
 from ablate.stages.gopher_quality import GopherQuality
 from ablate.store import Store, write_json
@@ -56,9 +56,9 @@ def test_the_same_texts_are_shown_in_whatever_order_the_pool_has_them(make_pool:
         texts_of(make_pool, Store(tmp_path / str(n)), pages, GopherQuality())
         for n, pages in enumerate(([kept, *SHORT], [*reversed(SHORT), kept]))
     ]
-    assert len(found[0]) == KEPT < len(SHORT)
+    assert len(found[0]) == MOST_DROPPED_TEXTS < len(SHORT)
     assert found[0] == found[1]
-    assert len({one.key for one in found[0]}) == KEPT
+    assert len({one.key for one in found[0]}) == MOST_DROPPED_TEXTS
 
 
 def test_nothing_dropped_is_no_text(make_pool: Any, store: Store) -> None:

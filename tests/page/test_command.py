@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ablate.cli import main
 from ablate.summary.model import from_dict, write_summary
+from ablate.testing.page import held_studies
 from ablate.testing.summary import made_study
 
 RESULTS = Path(__file__).parents[2] / "results"
-
-
-def held(page: str) -> list[dict[str, Any]]:
-    """The studies of a page, in order."""
-    found = []
-    for kind, text in re.findall(
-        r'<script type="application/(json|gzip)" class="study">(.*?)</script>', page, re.DOTALL
-    ):
-        found.append(json.loads(gzip.decompress(base64.b64decode(text)) if kind == "gzip" else text))
-    return found
 
 
 def folder(place: Path, name: str) -> Path:
@@ -40,7 +27,10 @@ def test_words_are_folders_and_the_first_leads(tmp_path: Path, capsys: pytest.Ca
     out = tmp_path / "page.html"
     assert main(["dashboard", str(two), str(one), f"dashboard.to={out}"]) == 0
     assert "2 studies" in capsys.readouterr().out
-    assert [study["head"]["name"] for study in held(out.read_text(encoding="utf-8"))] == ["two", one.name]
+    assert [study["head"]["name"] for study in held_studies(out.read_text(encoding="utf-8"))] == [
+        "two",
+        one.name,
+    ]
     first = out.read_bytes()
     assert main(["dashboard", str(two), str(one), f"dashboard.to={out}"]) == 0
     assert out.read_bytes() == first
@@ -63,6 +53,6 @@ def test_the_page_over_shipped_studies_holds_them_in_a_megabyte() -> None:
     assert len(text.encode()) <= 1_000_000
     shipped = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.rglob("study.json")]
     assert len(shipped) >= 9
-    assert sorted(study["head"]["name"] for study in held(text)) == sorted(
+    assert sorted(study["head"]["name"] for study in held_studies(text)) == sorted(
         study["head"]["name"] for study in shipped
     )

@@ -21,9 +21,8 @@ from omegaconf import DictConfig
 
 from ablate.config import make_stages, plain
 from ablate.corpus.annotate import Annotations
-from ablate.corpus.dropped_texts import excerpts
+from ablate.corpus.dropped_texts import excerpts, lowest
 from ablate.corpus.view import build_corpus
-from ablate.fingerprint import mix64
 from ablate.inspect.arm import StageOutcome, open_arm, stage_outcomes
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.figure import retention_figure
@@ -101,10 +100,7 @@ def _retention(
 
 def _samples(outcome: StageOutcome, annotations: Annotations, count: int) -> str:
     keys, url = annotations.pool.keys, annotations.pool.column("url")
-    dropped, kept = (
-        rows[np.argsort(mix64(keys[rows], 0), kind="stable")[:count]]
-        for rows in (outcome.rows[~outcome.keep], outcome.kept)
-    )
+    dropped, kept = (lowest(keys, rows, count) for rows in (outcome.rows[~outcome.keep], outcome.kept))
     rows = np.sort(np.concatenate([dropped, kept]))
     text = {row: escape(text) for row, text in excerpts(annotations, outcome.before, rows, SHORT)}
     why = dict(zip(outcome.rows.tolist(), outcome.reason.tolist(), strict=True))

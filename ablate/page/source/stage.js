@@ -83,7 +83,7 @@ const textsMenu = { open: false };
 
 /** Some of the texts that a stage dropped, reason by reason: text as it was, in its own direction. */
 function droppedTexts(study, stage) {
-  const texts = study.dropped_texts.filter((one) => one.stage === stage), more = [" All of them: ", h("code", {}, `ablate inspect audit study=${study.name}`)];
+  const texts = study.dropped_texts.filter((one) => one.stage === stage), more = [" To read more, beside what it kept: ", h("code", {}, `ablate inspect audit study=${study.name}`)];
   if (!texts.length) return h("p", { class: "note" }, "No texts are in this file.", more);
   const reasons = d3.groups(texts, (one) => one.reason), arm = texts[0].arm;
   return h("details", { class: "texts", open: textsMenu.open || null, ontoggle: (event) => { textsMenu.open = event.target.open; } }, h("summary", { "data-focus": "texts" }, `Read ${many(texts.length, "text")} that it dropped`, arm === study.head.reference ? "" : [" in ", name(arm)]),
