@@ -20,7 +20,7 @@ from ablate.effects.decision import (
 from ablate.effects.gain_slope import gain_slope
 from ablate.errors import DataError
 from ablate.render.csv_text import csv_text
-from ablate.render.tables import markdown
+from ablate.render.tables import markdown, unsigned
 from ablate.report.effects_table import effects_table, headline
 from ablate.study.results import Study, score_table, tasks_with
 
@@ -181,7 +181,12 @@ def to_csv(rows: Sequence[Decision], columns: Sequence[str] = COLUMNS) -> str:
 def slope_cells(rows: Sequence[Carried]) -> list[list[str]]:
     """Cells under `SLOPE_HEADER`."""
     return [
-        [row.task, str(row.n_arms), _plain(row.slope), f"{_plain(row.slope_low)} to {_plain(row.slope_high)}"]
+        [
+            row.task,
+            str(row.n_arms),
+            unsigned(row.slope, 2),
+            f"{unsigned(row.slope_low, 2)} to {unsigned(row.slope_high, 2)}",
+        ]
         for row in rows
     ]
 
@@ -227,8 +232,8 @@ def cells(rows: Sequence[Decision]) -> list[list[str]]:
             f"{_share(row.ci_low)} to {_share(row.ci_high)}",
             "–" if row.clear_pairs is None else str(row.clear_pairs),
             _share(row.clear_accuracy),
-            _plain(row.spearman),
-            f"{_plain(row.spearman_low)} to {_plain(row.spearman_high)}",
+            unsigned(row.spearman, 2),
+            f"{unsigned(row.spearman_low, 2)} to {unsigned(row.spearman_high, 2)}",
             _share(row.seed_ceiling),
         ]
         for row in rows
@@ -241,10 +246,6 @@ def _share(value: float) -> str:
 
 def _digits(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3g}"
-
-
-def _plain(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 EXPLAINED = (

@@ -83,10 +83,10 @@ const textsMenu = { open: false };
 
 /** Some of the texts that a stage dropped, reason by reason: text as it was, in its own direction. */
 function droppedTexts(study, stage) {
-  const texts = study.dropped_texts.filter((one) => one.stage === stage), more = [" To read more, beside what it kept: ", h("code", {}, `ablate inspect audit study=${study.name}`)];
-  if (!texts.length) return h("p", { class: "note" }, "No texts are in this file.", more);
+  const texts = study.dropped_texts.filter((one) => one.stage === stage), audit = h("code", {}, `ablate inspect audit study=${study.name}`);
+  if (!texts.length) return h("p", { class: "note" }, "No texts are in this file. To read some of what it dropped: ", audit);
   const reasons = d3.groups(texts, (one) => one.reason), arm = texts[0].arm;
   return h("details", { class: "texts", open: textsMenu.open || null, ontoggle: (event) => { textsMenu.open = event.target.open; } }, h("summary", { "data-focus": "texts" }, `Read ${many(texts.length, "text")} that it dropped`, arm === study.head.reference ? "" : [" in ", name(arm)]),
     reasons.map(([reason, some]) => [h("h4", {}, name(reason)), some.map((one) => h("figure", {}, h("blockquote", { dir: "auto" }, one.text || "(empty)"), one.url || one.source ? h("figcaption", {}, name(one.url || one.source)) : null))]),
-    h("p", { class: "note" }, `The first ${d3.max(reasons, ([, some]) => some.length)} of each reason by the documents' hashed keys, not picked.`, more));
+    h("p", { class: "note" }, `The first ${d3.max(reasons, ([, some]) => some.length)} of each reason by the documents' hashed keys, not picked. To read others, beside what it kept: `, audit));
 }
