@@ -21,7 +21,7 @@ from ablate.stages.base import Groups, Relation, TextsOf
 from ablate.text.text_norm import ngram_hashes, word_hashes, word_hashes_many
 
 BLOCK = 1 << 16
-"""Shingles hashed at a time, which a core's cache holds."""
+"""Hashes of shingles computed at a time, which a core's cache holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +98,18 @@ class MinhashDedup(Relation):
         signatures = np.full((count, bounds.size - 1), np.iinfo(np.uint32).max, dtype=np.uint32)
         for owners, begins, shingles in self._blocks(words, bounds):
             shingles = (shingles >> np.uint64(32)).astype(np.uint32)
-            hashed = np.empty_like(shingles)
-            for number, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
-                np.add(np.multiply(shingles, factor, out=hashed), offset, out=hashed)
-                least = np.minimum.reduceat(hashed, begins)[::2]
-                signatures[number, owners] = np.minimum(signatures[number, owners], least)
+            together = max(
+                1, BLOCK // shingles.size
+            )  # hash functions: one of a whole block, many of few shingles
+            room = np.empty((together, shingles.size), dtype=np.uint32)
+            for at in range(0, count, together):
+                some, hashed = (
+                    (slice(at, at + together), room[: count - at]) if together > 1 else (at, room[0])
+                )
+                np.multiply(shingles, factors[some, ..., None], out=hashed)
+                np.add(hashed, offsets[some, ..., None], out=hashed)
+                least = np.minimum.reduceat(hashed, begins, axis=-1)[..., ::2]
+                signatures[some, owners] = np.minimum(signatures[some, owners], least)
         return signatures
 
     def _blocks(
