@@ -29,7 +29,7 @@ from ablate.evaluate.requests import (
 from ablate.evaluate.task_source import TaskSource
 from ablate.evaluate.tasks import find_tasks
 from ablate.fingerprint import NOT_IDENTITY, digest, was
-from ablate.reading.records import RECORDS, format_of, read_rows, read_text
+from ablate.reading.records import RECORDS, part_rows, part_text, read_parts
 from ablate.store import Store, whole_files
 
 HELDOUT = "heldout"
@@ -372,15 +372,18 @@ def read_heldout(path: Path) -> list[str]:
             no text in it.
     """
     key = "evaluate.heldout"
-    if format_of(path) in RECORDS:
-        texts = []
-        for where, row in read_rows(path, key):
-            if not isinstance(text := row.get("text"), str):
-                raise DataError(f"{key}: {where}: expected a field `text` that holds a text, got {text!r}")
-            texts.append(text)
-    else:
-        text = read_text(path, key).replace("\r\n", "\n").replace("\r", "\n")
-        texts = BLANK_LINE.sub("\n", text).split("\n\n")
+    texts: list[str] = []
+    for part in read_parts(path, key):
+        if part.format in RECORDS:
+            for where, row in part_rows(part):
+                if not isinstance(text := row.get("text"), str):
+                    raise DataError(
+                        f"{key}: {where}: expected a field `text` that holds a text, got {text!r}"
+                    )
+                texts.append(text)
+        else:
+            text = part_text(part, key).replace("\r\n", "\n").replace("\r", "\n")
+            texts += BLANK_LINE.sub("\n", text).split("\n\n")
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise DataError(f"evaluate.heldout={path} holds no text")

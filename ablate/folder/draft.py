@@ -68,7 +68,7 @@ def draft(found: Look, name: str, *, to: Path, heldout: Path, count: int, off: S
         for command in ("plan", "inspect", "sweep", "report")
     )
     text_bytes = found.bytes * (
-        3 if any(path.suffix in (".gz", ".zst") for part in found.parts for path in part.files) else 1
+        3 if any(path.suffix in (".gz", ".zst", ".zip") for part in found.parts for path in part.files) else 1
     )
     # A byte-level BPE makes a token of about four bytes; a first guess is that a third of the text is kept.
     tokens = min(500_000, max(20 * BATCH, int(text_bytes / 12)) // BATCH * BATCH)

@@ -1,4 +1,4 @@
-"""What kinds of file lie in a folder, told by their names."""
+"""What kinds of file lie in a folder, told by their names, and by those of the files in an archive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ablate.errors import ConfigError
 from ablate.reading.paths import is_hidden, shown
-from ablate.reading.records import RECORDS, format_of, is_readable
-from ablate.reading.unpack import PACKINGS
+from ablate.reading.records import ARCHIVE, FORMATS, TEXTS, format_of, is_readable, parts
+from ablate.reading.unpack import PACKINGS, UNPACK_ERRORS, Damaged
 
 WARC, WET, WAT, RECORD, TEXT, PAGE = "WARC", "WET", "WAT", "records", "texts", "pages"
-TOKENS, ARROW, IMAGES, OTHER = "tokens", "Arrow", "images", "other"
+TOKENS, ARROW, IMAGES, ARCHIVES, OTHER = "tokens", "Arrow", "images", "archives", "other"
 ENDINGS = {
     TOKENS: (".ds", ".ds.index", ".ds.metadata", ".bin", ".idx", ".npy", ".npz", ".tfrecord"),
     ARROW: (".arrow", ".feather"),
@@ -23,8 +23,8 @@ ENDINGS = {
 MOST_FILES = 200_000
 """Files of a folder that are looked at."""
 EXPECTED = (
-    "expected WARC or WET files, records (.jsonl, .json, .csv, .tsv, .parquet; packed with .gz, .zst, .bz2, .xz or .zip), "
-    "or .txt and .html files"
+    "expected WARC or WET files, records (.jsonl, .json, .csv, .tsv, .parquet), or .txt and .html files; all but .parquet "
+    "may be packed with .gz, .zst, .bz2 or .xz, or stand in a .zip"
 )
 
 
@@ -44,7 +44,7 @@ class Kind:
 
 
 def kind_of(path: Path) -> str:
-    """The kind of file that a name says."""
+    """The kind of file that a name says; of a ZIP archive, that of the files in it."""
     name = path.name.lower()
     words = name.split(".")
     for kind in (WAT, WET, WARC):
@@ -55,10 +55,23 @@ def kind_of(path: Path) -> str:
             return kind
     if not is_readable(path):
         return OTHER
-    form = format_of(path)
+    return _archive_kind(path) if path.suffix.lower() == ARCHIVE else _format_kind(format_of(path))
+
+
+def _format_kind(form: str) -> str:
     if form == ".txt":
         return TEXT
-    return PAGE if form in (".html", ".htm") else RECORD if form in (*RECORDS, ".zip", "") else OTHER
+    return PAGE if form in TEXTS else RECORD
+
+
+def _archive_kind(path: Path) -> str:
+    """The kind of the files in an archive; with records among them all count as such, as a pool reads both."""
+    try:
+        forms = [part.format for part in parts(path) if not part.is_hidden]
+    except (Damaged, *UNPACK_ERRORS):
+        return RECORD  # whose reader says why it cannot be read
+    inner = {_format_kind(form) for form in forms if form in FORMATS}
+    return next((kind for kind in (RECORD, TEXT, PAGE) if kind in inner), ARCHIVES)
 
 
 def ending_of(path: Path) -> str:

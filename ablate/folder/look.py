@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ablate.errors import ConfigError
 from ablate.folder.kinds import (
+    ARCHIVES,
     ARROW,
     EXPECTED,
     IMAGES,
@@ -35,12 +36,15 @@ from ablate.stages.extraction import Extraction
 from ablate.stages.language import Language, language_codes
 
 SAMPLE_FILES, PER_FILE = 12, 40
-"""Files, and documents of each, that a sample is read from; as many files as that makes where each is a document."""
+"""Files, and documents of each, that a sample is read from; as many files as that makes where each may be a document."""
+MOST_SKIPPED = 10
+"""Times as many records of a file are looked at as documents are wanted of it."""
 UNREAD = {
     WAT: "WAT files hold links and headers of pages and no text: give the WARC or WET files of the same crawl",
     TOKENS: "these are tokens (datatrove's .ds, Megatron's .bin and .idx, NumPy arrays) and stages read text: give the folder from before tokenisation",
     ARROW: "Arrow files of `datasets` are not read: write them as Parquet (dataset.to_parquet)",
     IMAGES: "these are images: no text",
+    ARCHIVES: "these ZIP archives hold no file that is read from an archive: unpack them, and give the folder of what was in them",
 }
 DATA = {ARROW, TOKENS}
 """Kinds whose records, if no field of theirs holds text, only describe them, such as the `state.json` of a saved dataset."""
@@ -192,14 +196,20 @@ def _sample(parts: Sequence[Part]) -> tuple[list[Document], Counter[str]]:
     documents: list[Document] = []
     skipped: Counter[str] = Counter()
     for part in parts:
-        whole = part.group == "files" and part.columns is None  # .txt and .html: a document each
+        whole = (
+            part.group == "files" and part.columns is None
+        )  # .txt and .html, a document each, or archives of them
         count = min(len(part.files), SAMPLE_FILES * (PER_FILE if whole else 1))
         for path in (part.files[place * len(part.files) // count] for place in range(count)):
-            for item in islice(_read(part, path), PER_FILE):
+            left = min(PER_FILE, SAMPLE_FILES * PER_FILE // count)
+            for item in islice(_read(part, path), MOST_SKIPPED * left):
+                if not left:
+                    break
                 if isinstance(item, Skipped):
                     skipped[item.reason.split(":")[0]] += 1
                 else:
                     documents.append(item)
+                    left -= 1
     return documents, skipped
 
 

@@ -15,7 +15,7 @@ from ablate.errors import ConfigError
 from ablate.folder.kinds import ending_of, globs_of
 from ablate.pool.source import field_of, scalars
 from ablate.reading.paths import shown
-from ablate.reading.records import Fault, Row, format_of, parts, records
+from ablate.reading.records import ARCHIVE, RECORDS, Fault, Part, Row, format_of, parts, records
 from ablate.reading.unpack import UNPACK_ERRORS, Damaged, worded
 
 TEXTS = ("text", "raw_content", "content", "document", "body", "raw_text", "page_content", "markdown", "html")
@@ -82,7 +82,9 @@ def groups_of(files: Sequence[Path]) -> list[Group]:
                     faults.append(f"{shown(path.name)}: {row.reason}")
                 else:
                     rows.append(row)
-        groups.append(Group(folder, format_of(members[0]), tuple(members), tuple(rows), tuple(faults)))
+        groups.append(
+            Group(folder, format_of(members[0]) or ARCHIVE, tuple(members), tuple(rows), tuple(faults))
+        )
     return groups
 
 
@@ -93,11 +95,18 @@ def _rows(path: Path) -> Iterator[Row | Fault]:
     except (OSError, pa.ArrowException):
         names = ()
     try:
-        for part in parts(path)[:3]:
+        for part in islice(_record_parts(path), 3):
             for _, row in islice(records(part, names), ROWS):
                 yield row
     except (Damaged, *UNPACK_ERRORS) as error:
         yield Fault(f"unreadable: {worded(error)}")
+
+
+def _record_parts(path: Path) -> Iterator[Part]:
+    """The file itself, or the files of records in an archive; what cannot be read of it is among them, and says so."""
+    for part in parts(path):
+        if not part.is_hidden and (part.format in RECORDS or part.name.endswith("/")):
+            yield part
 
 
 def columns_of(rows: Sequence[Row]) -> Columns | None:

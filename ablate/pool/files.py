@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 from ablate.errors import ConfigError, nearest
@@ -25,7 +25,7 @@ from ablate.pool.source import (
     scalars,
 )
 from ablate.reading.encoding import decode
-from ablate.reading.paths import Found, find_files, is_hidden, shown
+from ablate.reading.paths import Found, find_files, shown
 from ablate.reading.records import FORMATS, READABLE, TEXTS, Fault, Part, is_readable, parts, records, texts
 from ablate.reading.unpack import UNPACK_ERRORS, Damaged, worded
 
@@ -108,7 +108,7 @@ class Files(FileSource):
     def _read(self, path: Path) -> Iterator[Document | Skipped]:
         try:
             for part in parts(path):
-                if is_hidden(PurePosixPath(part.name.removeprefix(shown(path.name)))):
+                if part.is_hidden:
                     yield Skipped(part.name, 0, "not read (hidden)")
                 elif part.format in TEXTS:
                     yield from _text(part)

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from ablate.errors import DataError
 from ablate.reading.encoding import BOMS, decode, is_binary, wide
-from ablate.reading.paths import shown
+from ablate.reading.paths import is_hidden, shown
 from ablate.reading.unpack import PACKINGS, PIECE, Damage, Damaged, Unpacked, unpacked, worded, zip_members
 
 LINES = (".jsonl", ".ndjson")
@@ -91,6 +91,16 @@ class Part:
     def unit(self) -> str:
         """What its numbers count."""
         return "row" if self.format == ".parquet" else "line"
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is a file of an archive that its owner never sees; see `paths.is_hidden`."""
+        return is_hidden(PurePosixPath(self.name.removeprefix(shown(self.path.name))))
+
+    @property
+    def place(self) -> str:
+        """Its name with the folder that the file lies in, to show."""
+        return shown(str(self.path.parent / self.name))
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,22 @@ def texts(part: Part, limit: int = MAX_WHOLE) -> Iterator[str | Fault]:
         yield _from_here(damage)
 
 
+def read_parts(path: str | Path, key: str) -> list[Part]:
+    """The parts of a file that a configuration key names, without hidden files of an archive.
+
+    Raises:
+        DataError: when there is no such file, or it cannot be opened.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            why = "is not a file" if path.exists() else "does not exist"
+            raise DataError(f"{key}: cannot read it: {shown(str(path))} {why}")
+        return [part for part in parts(path) if not part.is_hidden]
+    except (OSError, Damaged) as error:
+        raise DataError(f"{key}: cannot read {shown(str(path))}: {worded(error)}") from error
+
+
 def read_rows(path: str | Path, key: str, otherwise: str = ".jsonl") -> Iterator[tuple[Place, Row]]:
     """(place, record) of a file that must be readable to its last record; every column of a Parquet file.
 
@@ -178,18 +204,25 @@ def read_rows(path: str | Path, key: str, otherwise: str = ".jsonl") -> Iterator
         key: the configuration key that names the file, for messages.
         otherwise: the format of a file with another ending.
     Raises:
-        DataError: for anything that cannot be read; names file and line.
+        DataError: for anything that cannot be read, and a text in an archive; names file and line.
     """
-    for part in _parts(path, key):
-        if part.format not in RECORDS:
-            part = replace(part, format=otherwise)
-        columns = _columns(part) if part.format == ".parquet" else ()
-        name = shown(str(Path(path).parent / part.name))
-        for number, row in records(part, columns, unique=True):
-            place = Place(name, part.unit, number)
-            if isinstance(row, Fault):
-                raise DataError(f"{place}: {row.reason}")
-            yield place, row
+    for part in read_parts(path, key):
+        if part.format in TEXTS and part.path.suffix.lower() == ARCHIVE:
+            raise DataError(
+                f"{key}: {part.place} is a text: expected an archive of records ({', '.join(RECORDS)}), so write the "
+                "texts as records (.jsonl, an object a line) or take the file out of the archive"
+            )
+        yield from part_rows(part if part.format in RECORDS else replace(part, format=otherwise))
+
+
+def part_rows(part: Part) -> Iterator[tuple[Place, Row]]:
+    """(place, record) of a part in one of the formats `RECORDS`; likewise, with the same error."""
+    columns = _columns(part) if part.format == ".parquet" else ()
+    for number, row in records(part, columns, unique=True):
+        place = Place(part.place, part.unit, number)
+        if isinstance(row, Fault):
+            raise DataError(f"{place}: {row.reason}")
+        yield place, row
 
 
 def read_text(path: str | Path, key: str) -> str:
@@ -198,7 +231,16 @@ def read_text(path: str | Path, key: str) -> str:
     Raises:
         DataError: for anything that cannot be read; names the file.
     """
-    return "\n\n".join(_whole_text(part, shown(str(path)), key) for part in _parts(path, key))
+    return "\n\n".join(part_text(part, key) for part in read_parts(path, key))
+
+
+def part_text(part: Part, key: str) -> str:
+    """The text of a part likewise."""
+    found = list(texts(part))
+    for text in found:
+        if isinstance(text, Fault):
+            raise DataError(f"{key}: cannot read {part.place}: {text.reason}")
+    return "".join(map(str, found))
 
 
 def read_lines(path: str | Path, key: str) -> list[str]:
@@ -208,19 +250,11 @@ def read_lines(path: str | Path, key: str) -> list[str]:
 
 def part_lines(part: Part, key: str) -> list[str]:
     """Lines of a part likewise."""
-    return _cut(_whole_text(part, part.name, key))
+    return _cut(part_text(part, key))
 
 
 def _cut(text: str) -> list[str]:
     return re.split("\r\n|\n|\r", text.removesuffix("\n"))
-
-
-def _whole_text(part: Part, name: str, key: str) -> str:
-    found = list(texts(part))
-    for text in found:
-        if isinstance(text, Fault):
-            raise DataError(f"{key}: cannot read {name}: {text.reason}")
-    return "".join(map(str, found))
 
 
 def clean_text(text: str) -> str:
@@ -237,17 +271,6 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, dict):
         return {clean_text(name): cleaned(entry) for name, entry in value.items()}
     return value
-
-
-def _parts(path: str | Path, key: str) -> list[Part]:
-    path = Path(path)
-    try:
-        if not path.is_file():
-            why = "is not a file" if path.exists() else "does not exist"
-            raise DataError(f"{key}: cannot read it: {shown(str(path))} {why}")
-        return parts(path)
-    except (OSError, Damaged) as error:
-        raise DataError(f"{key}: cannot read {shown(str(path))}: {worded(error)}") from error
 
 
 def _from_here(damage: Damage) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +33,14 @@ def test_paragraphs(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_bytes(content)
         assert read_heldout(tmp_path / name) == ["one\ntwo", "three"]
+
+
+def test_files_of_an_archive_are_read_each_by_its_own_ending(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("__MACOSX/._b.jsonl", b"\x00\x05\x16\x07")
+        archive.writestr("b.jsonl", '{"text": "one"}\n{"text": "two\\n\\nlines"}\n')
+        archive.writestr("c.txt", "three\n\nfour")
+    assert read_heldout(tmp_path / "a.zip") == ["one", "two\n\nlines", "three", "four"]
 
 
 @pytest.mark.parametrize("line", ["null", '{"text": null}', '{"text": 5}', '{"body": "x"}', "[1]", "nope"])

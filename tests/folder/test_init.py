@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -212,6 +213,33 @@ def latin(folder: Path) -> None:
         put(folder / f"letter{n:02}.txt", f"Café Müller: {text(n)}".encode("latin-1"))
 
 
+def zipped(path: Path, files: Mapping[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+def zipped_texts(folder: Path) -> None:
+    """As macOS packs a folder of texts: a companion of each beside it, which no one sees."""
+    letters = {f"letters/{n:02}.txt": text(n).encode() for n in range(30)}
+    companions = {f"__MACOSX/letters/._{n:02}.txt": b"\x00\x05\x16\x07 Mac OS X" for n in range(30)}
+    zipped(folder / "letters.zip", {**companions, **letters})
+
+
+def zipped_pages(folder: Path) -> None:
+    """Pages in archives, and a cover among them."""
+    for at in (0, 15):
+        pages = {f"{n}.html": page(n).encode() for n in range(at, at + 15)}
+        zipped(folder / f"site{at}.zip", {"cover.png": b"\x89PNG", **pages})
+
+
+def zipped_records(folder: Path) -> None:
+    """Records, behind more texts than are looked at: a pool reads both."""
+    notes = {f"notes/{n}.txt": text(100 + n).encode() for n in range(5)}
+    zipped(folder / "all.zip", {**notes, "rows.jsonl": lines([{"text": text(n)} for n in range(30)])})
+
+
 def german(folder: Path) -> None:
     """Gopher's stop words are English, so that its rules keep none of these."""
     draw = random.Random(0)
@@ -248,6 +276,16 @@ GOOD: tuple[tuple[Callable[[Path], None], tuple[str, ...]], ...] = (
     (mixed, ("pool: warc, 1 files", "pool: files, 1 files", "these are images")),
     (cut, ("b.jsonl.gz: ",)),
     (latin, ("sample: 30 documents, text",)),
+    (zipped_texts, ("texts          1 files", "sample: 30 documents, text")),
+    (
+        zipped_pages,
+        (
+            "pages          2 files",
+            "sample: 30 documents, HTML",
+            "skipped in the sample: 2 x not read (.png)",
+        ),
+    ),
+    (zipped_records, ("fields: text=text", "sample: 35 documents, text")),
     (german, ("de 40", "switched off: stage gopher_quality")),
 )
 
@@ -324,6 +362,14 @@ def empty_files(folder: Path) -> None:
         put(folder / name, b"")
 
 
+def zipped_pictures(folder: Path) -> None:
+    zipped(folder / "a.zip", {"a/cover.png": b"\x89PNG", "a/b.jsonl.gz": gzip.compress(b"{}")})
+
+
+def no_archive(folder: Path) -> None:
+    put(folder / "a.zip", text(0).encode())
+
+
 def all_cut(folder: Path) -> None:
     put(folder / "a.jsonl.gz", lines([{"text": text(0)}]))
     (folder / "a.jsonl.gz").write_bytes((folder / "a.jsonl.gz").read_bytes()[:12])
@@ -349,6 +395,11 @@ BAD: tuple[tuple[Callable[[Path], None], tuple[str, ...]], ...] = (
     (empty, ("holds no files", "expected WARC or WET files, records")),
     (empty_files, ("no record in mine can be read: the files are empty",)),
     (all_cut, ("no record in mine can be read: a.jsonl.gz: ",)),
+    (
+        zipped_pictures,
+        ("holds no documents (1 x .zip)", "hold no file that is read from an archive: unpack them"),
+    ),
+    (no_archive, ("no record in mine can be read: a.zip: ",)),
     (one_text, ("too few different documents for a study (30 in the sample", "give a larger folder")),
     (numbers, ("no field of the records in mine holds text (fields: id, score)", "pool.text_column")),
 )

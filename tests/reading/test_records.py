@@ -320,6 +320,11 @@ def test_a_file_that_must_be_whole_is_an_error_that_names_file_and_line(tmp_path
     (tmp_path / "d.txt").write_bytes(b"\x89PNG\0\0\0\0")
     with pytest.raises(DataError, match="binary"):
         read_text(tmp_path / "d.txt", "key")
+    (tmp_path / "texts.zip").write_bytes(zipped("a/one.txt")(b"some text"))
+    with pytest.raises(
+        DataError, match=r"key: .*texts\.zip/a/one\.txt is a text: expected an archive of records"
+    ):
+        list(read_rows(tmp_path / "texts.zip", "key"))
     os.mkfifo(tmp_path / "pipe.txt")
     for name in ("nowhere.txt", "pipe.txt", "."):
         with pytest.raises(DataError, match="key: cannot read"):
