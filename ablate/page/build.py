@@ -1,7 +1,7 @@
 """Join library, style, scripts and data into one HTML file that asks for nothing and runs nothing that it does not hold.
 
 The content security policy names every script and style by its digest, so that no text of a study can become one. Data
-stand in script blocks of a type that browsers do not run.
+stand in script blocks of a type that browsers do not run, and so do the scripts, packed, which the first one unpacks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 SOURCE, VENDOR = HERE / "source", HERE / "vendor"
-MAIN = "main.js"
+OPEN, MAIN = "open.js", "main.js"
 COMPRESSED_FROM = 8_000
 """Characters of a study from which on it is stored compressed."""
 CURVE_DIGITS = 5
@@ -73,10 +73,16 @@ def libraries() -> list[Library]:
 
 @cache
 def script() -> str:
-    """Our own files as one script: in order of their names, and the one that starts it last."""
+    """Our own files as one script: in order of their names, and the one that starts it last; without the one that unpacks them."""
     files = sorted(SOURCE.glob("*.js"), key=lambda path: (path.name == MAIN, path.name))
+    files = [path for path in files if path.name != OPEN]
     body = "\n".join(path.read_text(encoding="utf-8") for path in files)
     return f'(() => {{\n"use strict";\n{body}\n}})();\n'
+
+
+def opening_script() -> str:
+    """The script that unpacks the others and runs them."""
+    return (SOURCE / OPEN).read_text(encoding="utf-8")
 
 
 def page(studies: Sequence[Mapping[str, Any]], *, live: bool = False) -> str:
@@ -87,15 +93,15 @@ def page(studies: Sequence[Mapping[str, Any]], *, live: bool = False) -> str:
         live: whether a server is there to be asked for news; else the page may connect to nothing.
     """
     style = (SOURCE / "style.css").read_text(encoding="utf-8")
-    scripts = [*(library.text() for library in libraries()), script()]
+    scripts, first = [*(library.text() for library in libraries()), script()], opening_script()
     title = " · ".join(str(study["head"]["title"]) for study in studies[:3])
     parts = {
-        "policy": policy(scripts, [style, PLOT_STYLE], live=live),
+        "policy": policy([first, *scripts], [style, PLOT_STYLE], live=live),
         "title": html.escape(title + (" · ..." if len(studies) > 3 else "")),
         "style": f"<style>{style}</style>",
         "data": "\n".join(map(data_block, studies)),
         "live": ' data-live="yes"' if live else "",
-        "scripts": "\n".join(f"<script>{text}</script>" for text in scripts),
+        "scripts": "\n".join([*(_packed(text, "code") for text in scripts), f"<script>{first}</script>"]),
     }
     shell = (SOURCE / "shell.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], shell)
@@ -126,8 +132,13 @@ def data_block(study: Mapping[str, Any]) -> str:
     if len(text) < COMPRESSED_FROM:
         inert = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         return f'<script type="application/json" class="study">{inert}</script>'
+    return _packed(text, "study")
+
+
+def _packed(text: str, name: str) -> str:
+    """A text as a block that a browser keeps and does not run, compressed."""
     packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    return f'<script type="application/gzip" class="study">{packed}</script>'
+    return f'<script type="application/gzip" class="{name}">{packed}</script>'
 
 
 def _shorter(study: Mapping[str, Any]) -> dict[str, Any]:

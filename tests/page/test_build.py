@@ -81,19 +81,30 @@ def test_a_page_runs_only_what_its_policy_names_by_digest() -> None:
     rules = dict(rule.split(" ", 1) for rule in blocks.policy.split("; "))
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
     assert "unsafe" not in blocks.policy and "connect-src" not in rules
+    unpacked = []
     for tag, attributes, text in blocks.texts:
-        if attributes.get("type"):
+        if attributes.get("class") == "code":
+            assert attributes["type"] == "application/gzip"
+            unpacked.append(text := gzip.decompress(base64.b64decode(text)).decode())
+        elif attributes.get("type"):
             assert attributes["type"] in ("application/json", "application/gzip")
             continue
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in rules[f"{tag}-src"]
         assert "src" not in attributes
-    assert blocks.texts and "link" in blocks.tags
+    assert unpacked == [*(library.text() for library in build.libraries()), build.script()]
+    assert len(rules["script-src"].split()) == len(unpacked) + 1  # and the one that unpacks them
+    assert "link" in blocks.tags
 
 
 def test_a_page_names_no_place_outside_of_itself() -> None:
     shell = (build.SOURCE / "shell.html").read_text(encoding="utf-8")
-    ours = shell + build.script() + (build.SOURCE / "style.css").read_text(encoding="utf-8")
+    ours = (
+        shell
+        + build.opening_script()
+        + build.script()
+        + (build.SOURCE / "style.css").read_text(encoding="utf-8")
+    )
     assert not re.search(
         r"https?://|@import|url\(|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function",
         ours,

@@ -9,12 +9,6 @@ async function readStudies() {
     block.type === "application/gzip" ? await unpack(block.textContent) : block.textContent))));
 }
 
-async function unpack(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
-}
-
 /** Rows of a table of columns. */
 function rowsOf(table) {
   const names = Object.keys(table);
