@@ -103,6 +103,43 @@ def run_noise(scores: ArrayLike) -> float:
     return sd if sd > 1e-12 * np.abs(table).max() else math.nan  # nothing but rounding
 
 
+def sphericity(scores: ArrayLike) -> float:
+    """Estimate which share of its degrees of freedom a pooled noise keeps where arms differ in noise.
+
+    A pooled variance of arms of unequal noise varies from study to study as one of fewer arms would: with one loud arm
+    among eight it is known little better than that arm's own.
+
+    Args:
+        scores: shape (n_arms, n_seeds), the metric, NaN for a missing run. Seeds without any run are left
+            out, then arms with a gap.
+    Returns:
+        Epsilon, from 1 / (n_arms - 1) to 1 where all arms are equally noisy; 1 for fewer than three arms or seeds, and
+        without any spread.
+    Raises:
+        ValueError: for another number of dimensions, or an infinite score.
+    Source: Box (1954) for epsilon, Huynh & Feldt (1976) for the estimate. Reference in tests: epsilon of known variances, simulation.
+    """
+    table = check_scores(scores)
+    table = table[:, np.isfinite(table).any(axis=0)]
+    table = table[np.isfinite(table).all(axis=1)]
+    n_arms, n_seeds = table.shape
+    if n_arms < 3 or n_seeds < 3:
+        return 1.0
+    rest = table - table.mean(axis=0)
+    rest -= rest.mean(axis=1, keepdims=True)
+    products = rest @ rest.T
+    if np.trace(products) <= n_arms * n_seeds * (1e-12 * np.abs(table).max()) ** 2:  # nothing but rounding
+        return 1.0
+    independent = float(
+        np.trace(products) ** 2 / (products**2).sum()
+    )  # (n_arms - 1) times Greenhouse and Geisser's
+    spare = n_seeds - 1 - independent
+    if spare <= 0:
+        return 1.0
+    share = (n_seeds * independent - 2) / ((n_arms - 1) * spare)
+    return min(1.0, max(1 / (n_arms - 1), share))
+
+
 def homogeneity(table: Floats) -> float:
     """P-value of equal seed noise in all arms: Bartlett's test of what is left after arm and seed.
 

@@ -64,6 +64,7 @@ def seeds_to_rank(
     confidence: float = 0.95,
     power: float = 0.8,
     unpaired: bool = False,
+    sphericity: float = 1.0,
 ) -> int | None:
     """Count the seeds with which a study will probably rank its gains within a distance.
 
@@ -79,10 +80,11 @@ def seeds_to_rank(
         confidence: of the order, all pairs together.
         power: chance that the study states at most `within`.
         unpaired: whether every arm has seeds of its own.
+        sphericity: share of its degrees of freedom that the noise measured by the study will keep, in (0, 1]; below 1 where arms differ in noise.
     Returns:
         At least 2; None where `MOST_SEEDS` are not enough.
     Raises:
-        ValueError: for a noise, df or distance not above zero, or a power out of range.
+        ValueError: for a noise, df or distance not above zero, or a power or sphericity out of range.
     """
     matrix = np.asarray(weights, dtype=np.float64)
     if not (noise > 0 and df > 0 and within > 0):
@@ -90,9 +92,12 @@ def seeds_to_rank(
     if not 0 < power < 1:
         raise ValueError(f"power must be in (0, 1), got {power}")
 
+    if not 0 < sphericity <= 1:
+        raise ValueError(f"sphericity must be in (0, 1], got {sphericity}")
+
     def enough(seeds: int) -> bool:
         distance = ranking_distance(matrix, seeds, confidence=confidence, unpaired=unpaired)
-        own = noise_df(matrix.shape[1], seeds, unpaired=unpaired)
+        own = sphericity * noise_df(matrix.shape[1], seeds, unpaired=unpaired)
         return noise * distance * measured_ratio(own, df, power) <= within
 
     if not enough(MOST_SEEDS):

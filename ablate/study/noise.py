@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablate.effects.noise import run_noise
+from ablate.effects.noise import run_noise, sphericity
 from ablate.study.results import AGGREGATE, Study, headline_scores, score_table
 
 
@@ -19,6 +19,12 @@ def seed_noise(study: Study) -> float:
     """
     table = headline_scores(study)
     return math.nan if table is None else run_noise(table[study.distinct])
+
+
+def seed_sphericity(study: Study) -> float:
+    """Share of its degrees of freedom that `seed_noise` keeps, since arms differ in noise; 1 without seeds."""
+    table = headline_scores(study)
+    return 1.0 if table is None else sphericity(table[study.distinct])
 
 
 def checkpoint_noise(study: Study) -> float:

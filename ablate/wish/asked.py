@@ -104,11 +104,14 @@ def known_noise(plan: Plan, settings: Config) -> Known | None:
     prior, here = prior_noise(given, plan.metrics.primary), run_flops(plan.reference_arm)
     if not isinstance(given, str):
         return Known(RunNoise.measured(prior.sd, math.inf, prior.source), here, True)
+    from ablate.study.noise import seed_sphericity
     from ablate.study.results import load_study
 
     study = load_study(Path(given))
     arms, seeds = len(study.distinct), len(study.seeds)
-    noise = RunNoise.measured(prior.sd, noise_df(arms, max(seeds, 2)), prior.source)
+    noise = RunNoise.measured(
+        prior.sd, noise_df(arms, max(seeds, 2)), prior.source, sphericity=seed_sphericity(study)
+    )
     theirs, ours = study.plan.reference_arm, plan.reference_arm
     try:
         flops = run_flops(theirs)

@@ -66,6 +66,7 @@ class RunNoise:
         low, high: 80 % interval.
         source: in words.
         beyond: whether it is read off a law where no run of a tenth to ten times the compute was measured.
+        sphericity: share of the degrees of freedom that arms of unequal noise leave, where it was measured.
     """
 
     sd: float
@@ -74,12 +75,28 @@ class RunNoise:
     high: float
     source: str
     beyond: bool = False
+    sphericity: float = 1.0
 
     @classmethod
-    def measured(cls, sd: float, df: float, source: str) -> RunNoise:
-        """A noise that an earlier study measured, or that the user states (infinite df)."""
+    def measured(cls, sd: float, df: float, source: str, *, sphericity: float = 1.0) -> RunNoise:
+        """A noise that an earlier study measured, or that the user states (infinite df).
+
+        Args:
+            sd: in the metric's units.
+            df: degrees of freedom behind it if all arms were equally noisy.
+            source: in words.
+            sphericity: share of `df` that is left since they are not.
+        """
+        df *= sphericity
         spread = 0.0 if math.isinf(df) else NORMAL_80 * math.sqrt(1 / (2 * df))
-        return cls(sd=sd, df=df, low=sd * math.exp(-spread), high=sd * math.exp(spread), source=source)
+        return cls(
+            sd=sd,
+            df=df,
+            low=sd * math.exp(-spread),
+            high=sd * math.exp(spread),
+            source=source,
+            sphericity=sphericity,
+        )
 
 
 @cache
@@ -161,6 +178,7 @@ class NoiseLaw:
             if step
             else f"{known.source}, another study",
             beyond=abs(step) > 1,
+            sphericity=known.sphericity,
         )
 
 

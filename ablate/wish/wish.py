@@ -117,6 +117,7 @@ def options(
                     confidence=wish.confidence,
                     power=wish.power,
                     unpaired=laid.unpaired,
+                    sphericity=size.noise.sphericity,
                 )
                 why = "" if seeds else f"not with {MOST_SEEDS} seeds"
             seconds = accelerator.seconds(size.flops * laid.arms * (seeds or 0), share)

@@ -17,7 +17,7 @@ from scipy.stats import beta
 import ablate
 from ablate.effects.decision import agreement, clear_pairs, seed_means
 from ablate.effects.gain_slope import gain_slope
-from ablate.effects.noise import run_noise
+from ablate.effects.noise import run_noise, sphericity
 from ablate.effects.ranking import noise_df, ranking_distance, seeds_to_rank
 from ablate.errors import DataError
 from ablate.wish.noise import RunNoise, noise_law, rungs
@@ -52,6 +52,11 @@ def write(name: str, header: Iterable[str], rows: list[tuple[object, ...]]) -> N
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def measured(pilot: np.ndarray, name: str) -> RunNoise:
+    """What a pilot, shape (arms, seeds), tells of the noise."""
+    return RunNoise.measured(run_noise(pilot), noise_df(*pilot.shape), name, sphericity=sphericity(pilot))
 
 
 def against_first(n_arms: int) -> np.ndarray:
@@ -89,7 +94,9 @@ def cases_of(
 ) -> list[tuple[object, ...]]:
     """One wish: seeds from what is known of the noise, then every study of so many seeds that the rest of the seeds holds."""
     weights = against_first(len(rest))
-    seeds = seeds_to_rank(weights, known.sd, known.df, within, confidence=confidence)
+    seeds = seeds_to_rank(
+        weights, known.sd, known.df, within, confidence=confidence, sphericity=known.sphericity
+    )
     if seeds is None or seeds > rest.shape[1]:
         return [(name, metric, f"{within:.4g}", confidence, seeds or "", "", "", "", "")]
     rows: list[tuple[object, ...]] = []
@@ -127,7 +134,7 @@ def on_the_testbed() -> list[tuple[object, ...]]:
                 for width in WIDTHS:
                     for confidence in (0.8, 0.95):
                         pilot = half[:, start : start + PILOT]
-                        known = RunNoise.measured(run_noise(pilot), noise_df(*pilot.shape), "pilot")
+                        known = measured(pilot, "pilot")
                         rows += cases_of("testbed", metric, known, other, truth, width * noise, confidence)
     return rows
 
@@ -151,7 +158,7 @@ def on_real_pages() -> list[tuple[object, ...]]:
         for first, pilot in tables.items():
             for second, rest in tables.items():
                 if first != second:
-                    known = RunNoise.measured(run_noise(pilot), noise_df(*pilot.shape), first)
+                    known = measured(pilot, first)
                     law = noise_law("web", metric, without=second)
                     known = law.from_measured(known, 1.0, 1.0, alike=False)
                     for width in (2.8, 4.0, 6.0):

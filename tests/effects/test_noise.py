@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from ablate.effects.noise import noise_floor, run_noise
+from ablate.effects.noise import noise_floor, run_noise, sphericity
 
 
 def test_it_is_the_pooled_standard_deviation_within_arms():
@@ -88,3 +88,39 @@ def test_the_noise_of_a_run_is_the_residual_of_arm_and_seed():
 @pytest.mark.parametrize("table", [np.zeros((0, 3)), np.ones((3, 1)), np.full((2, 3), 0.1), [[0.1, 0.2]] * 2])
 def test_without_any_spread_of_its_own_a_run_has_no_known_noise(table):
     assert math.isnan(run_noise(table))
+
+
+def test_one_loud_arm_leaves_the_degrees_of_freedom_of_one():
+    table = np.zeros((5, 6))
+    table[2] = np.random.default_rng(1).normal(size=6)
+    assert sphericity(table) == pytest.approx(1 / 4)
+
+
+@pytest.mark.parametrize("sds", [(1, 1, 1, 1, 1, 1), (1, 1, 1, 1, 1, 3), (1, 2, 3, 4, 5, 6)])
+def test_the_sphericity_is_boxs_of_the_known_variances(sds):
+    """Box's epsilon of the covariance of centred arms; what seeds do to all arms alike does not enter."""
+    centre = np.eye(6) - 1 / 6
+    covariance = centre @ np.diag(np.square(sds).astype(float)) @ centre
+    truth = np.trace(covariance) ** 2 / (5 * (covariance**2).sum())
+    rng = np.random.default_rng(2)
+    found = [
+        sphericity(np.array(sds)[:, None] * rng.normal(size=(6, 40)) + 9 * rng.normal(size=40))
+        for _ in range(400)
+    ]
+    assert np.mean(found) == pytest.approx(truth, abs=0.03)
+
+
+def test_pooled_variances_spread_as_the_sphericity_says():
+    """The variance of a chi-square over its degrees of freedom is 2 / df."""
+    sds = np.array([1.0, 1, 1, 1, 1, 1, 1, 4])[:, None]
+    rng, n = np.random.default_rng(3), 20_000
+    variances = np.array([run_noise(sds * rng.normal(size=(8, 5))) ** 2 for _ in range(n)])
+    df = 2 / (variances.var() / variances.mean() ** 2)
+    share = np.mean([sphericity(sds * rng.normal(size=(8, 200))) for _ in range(20)])
+    assert share * 7 * 4 == pytest.approx(df, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(2, 9), (5, 2), (1, 9)])
+def test_too_few_to_see_unequal_noise_counts_as_equal(shape):
+    assert sphericity(np.random.default_rng(4).normal(size=shape)) == 1.0
+    assert sphericity(np.ones((4, 6))) == 1.0

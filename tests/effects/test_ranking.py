@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import studentized_range
 
-from ablate.effects.noise import run_noise
+from ablate.effects.noise import run_noise, sphericity
 from ablate.effects.ranking import measured_ratio, noise_df, ranking_distance, seeds_to_rank
 
 LEAVE_ONE_OUT = np.hstack([np.ones((7, 1)), -np.eye(7)])
@@ -52,6 +52,24 @@ def test_the_seeds_keep_the_wish_as_often_as_stated() -> None:
     assert kept / cases < 0.9
 
 
+def test_arms_of_unequal_noise_keep_the_wish_as_well() -> None:
+    """One arm three times as loud: a pilot's noise is less well known than its degrees of freedom say, and so is the study's."""
+    rng = np.random.default_rng(9)
+    loud = np.array([3.0, *[1.0] * 7])[:, None]
+    kept = dict.fromkeys(("counted", "ignored"), 0)
+    cases, within = 1500, 4.0
+    for _ in range(cases):
+        pilot = loud * rng.normal(size=(8, 6))
+        noise, df, share = run_noise(pilot), noise_df(8, 6), sphericity(pilot)
+        for name, one in (("counted", share), ("ignored", 1.0)):
+            n = seeds_to_rank(LEAVE_ONE_OUT, noise, one * df, within, sphericity=one)
+            assert n is not None
+            study = loud * rng.normal(size=(8, n))
+            kept[name] += run_noise(study) * ranking_distance(LEAVE_ONE_OUT, n) <= within
+    assert kept["counted"] / cases >= 0.8 - 4 * math.sqrt(0.16 / cases)
+    assert kept["ignored"] < kept["counted"]
+
+
 def test_less_is_known_more_seeds_are_asked_for() -> None:
     certain, well, little = (seeds_to_rank(LEAVE_ONE_OUT, 0.01, df, 0.02) for df in (math.inf, 30, 2))
     assert certain and well and little and certain <= well < little
@@ -70,6 +88,7 @@ def test_less_is_known_more_seeds_are_asked_for() -> None:
         lambda: seeds_to_rank(LEAVE_ONE_OUT, 0.0, 3, 0.1),
         lambda: seeds_to_rank(LEAVE_ONE_OUT, 0.1, 3, -1),
         lambda: seeds_to_rank(LEAVE_ONE_OUT, 0.1, 3, 0.1, power=0.0),
+        lambda: seeds_to_rank(LEAVE_ONE_OUT, 0.1, 3, 0.1, sphericity=0.0),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong) -> None:  # type: ignore[no-untyped-def]
