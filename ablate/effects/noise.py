@@ -130,14 +130,13 @@ def sphericity(scores: ArrayLike) -> float:
     products = rest @ rest.T
     if np.trace(products) <= n_arms * n_seeds * (1e-12 * np.abs(table).max()) ** 2:  # nothing but rounding
         return 1.0
-    independent = float(
-        np.trace(products) ** 2 / (products**2).sum()
-    )  # (n_arms - 1) times Greenhouse and Geisser's
+    # This is n_arms - 1 times the estimate of Greenhouse & Geisser (1959), which is too small with few seeds.
+    independent = float(np.trace(products) ** 2 / (products**2).sum())
     spare = n_seeds - 1 - independent
     if spare <= 0:
         return 1.0
     share = (n_seeds * independent - 2) / ((n_arms - 1) * spare)
-    return min(1.0, max(1 / (n_arms - 1), share))
+    return float(min(1.0, max(1 / (n_arms - 1), share)))
 
 
 def homogeneity(table: Floats) -> float:
