@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 
 from ablate.testing.contract import require
@@ -53,11 +54,25 @@ def report() -> TrackedRun:
     )
 
 
+def _begun_and_killed(make: Callable[[], Tracker]) -> None:
+    """Show the beginning of a run in a process that ends as by kill -9: whatever still writes for a tracker ends with it."""
+    child = os.fork()
+    if not child:
+        try:
+            tracker = make()
+            for points in (1, 2):
+                tracker.show(example("without_a", 0, status=RUNNING, points=points))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
 def check_tracker(make: Callable[[], Tracker], runs: Callable[[], Sequence[str]] | None = None) -> None:
-    """Show a study by a tracker: runs side by side, one that fails, one that another process goes on with, the report.
+    """Show a study by a tracker: runs side by side, one that fails, one whose process is killed and that another goes on with, the report.
 
     Args:
-        make: builds the tracker, one that needs no network; every call stands for another process.
+        make: builds the tracker, one that needs no network; every call stands for another process, and one is made in a
+            forked process, which is killed.
         runs: returns the ids of all that is shown at the moment, read from where the tracker keeps it; None where it
             cannot be read, and what is shown is then not checked.
     Raises:
@@ -69,12 +84,13 @@ def check_tracker(make: Callable[[], Tracker], runs: Callable[[], Sequence[str]]
     require(dataclasses.is_dataclass(tracker), f"{what} must be a dataclass: its fields are its parameters")
     before = [example("full", 0), example("full", 1, status=FAILED), example("without_a", 0), report()]
     given = copy.deepcopy(before)
+    _begun_and_killed(make)
     for points in (1, 2):
         tracker.show(example("full", 0, status=RUNNING, points=points))
-        tracker.show(example("without_a", 0, status=RUNNING, points=points))
+        tracker.show(example("full", 1, status=RUNNING, points=points))
     for run in given[:2]:
         tracker.show(run)
-    other = make()  # `without_a` was killed, and goes on in another process from an earlier checkpoint
+    other = make()  # `without_a` goes on here, from an earlier checkpoint
     other.show(example("without_a", 0, status=RUNNING, points=1))
     for run in given[2:]:
         other.show(run)
