@@ -26,8 +26,8 @@ function sentence(text) {
     : part.startsWith("*") && part.length > 2 ? h("em", {}, part.slice(1, -1)) : part);
 }
 
-/** A foreign name, kept in its own direction so that it turns nothing around it. */
-function name(text) { return h("bdi", {}, String(text)); }
+/** A foreign name, kept in its own direction so that it turns nothing around it; a line may end after an underscore. */
+function name(text) { return h("bdi", {}, String(text).split(/(?<=_)/).map((part, i) => (i ? [h("wbr"), part] : part))); }
 
 /** Say something to a reader, and to a screen reader. */
 function say(text) {
