@@ -476,6 +476,7 @@ class Config:
     design: DesignConfig = field(default_factory=DesignConfig)
     tracker: Any = field(default=MISSING, metadata=NOT_IDENTITY)
     accelerator: Any = field(default=MISSING, metadata=NOT_IDENTITY)
+    executor: Any = field(default=MISSING, metadata=NOT_IDENTITY)
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3, 4])
     estimands: list[str] | None = None
     give_up: bool = field(default=False, metadata=NOT_IDENTITY)

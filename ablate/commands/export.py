@@ -33,7 +33,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ablate.config import make_stages
+from ablate.config import make, make_stages
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.export.base import format_of
 from ablate.export.card import Origin
@@ -59,7 +59,8 @@ def main(config: DictConfig) -> int:
         return _script(arm, seed, asked, study / "exports" / place)
     format = format_of(asked.format)
     folder = Path(asked.to) if asked.to else study / "exports" / place / format.name
-    builder = CorpusBuilder(arm.config, Store(Path(config.store)), config.workers)
+    executor = make(config.executor, "executor")
+    builder = CorpusBuilder(arm.config, Store(Path(config.store)), config.workers, executor)
     order_seed = None
     if asked.order == "run":
         order_seed = run_seeds(arm.config, seed).order if asked.order_seed is None else asked.order_seed

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import signal
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,14 +24,15 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from ablate.errors import AblateError, DataError, DocumentError
+from ablate.executor.here import Here
+from ablate.executor.task import Executor, Lost
 from ablate.fingerprint import digest
-from ablate.lifeline import end_with
 from ablate.plain import Plain
 from ablate.pool.pool import Pool, open_pool
-from ablate.progress import track
 from ablate.stages.base import Filter, Groups, Relation, SpanRelation, Table, Transform
 from ablate.stages.foreign import cpu_elsewhere
 from ablate.store import (
+    MAKING,
     SUM,
     Damaged,
     Store,
@@ -100,25 +97,30 @@ class Annotations:
     Work is cut at the pool's shards; each finished piece is kept, so an interruption costs at most
     one shard per worker. A document that ends its worker (a fault in a library, no memory, processor time
     beyond `document_s`) is found by asking document by document, and counts as empty for that operation; all
-    others go on. With one worker there is no other process, so nothing is watched. Two processes may fill the same store: one at a time adds to an annotation, the
+    others go on. With one process of this machine there is no other, so nothing is watched. Two processes may fill the same store: one at a time adds to an annotation, the
     other waits and then looks again what is missing. Parts that overlap all the same do no harm: a row is
     taken once, from the first part that holds it.
 
     Args:
         pool: the documents.
         store: where annotations are kept.
-        workers: processes to work with; None for one per core.
+        workers: processes of this machine to work with; None for one per core.
         document_s: processor time that one document may take of one operation, in a worker.
+        executor: who works; None for the processes of this machine.
     """
 
     def __init__(
-        self, pool: Pool, store: Store, workers: int | None = None, document_s: float = DOCUMENT_S
+        self,
+        pool: Pool,
+        store: Store,
+        workers: int | None = None,
+        document_s: float = DOCUMENT_S,
+        executor: Executor | None = None,
     ) -> None:
         self.pool = pool
         self.store = store
         self.document_s = document_s
-        self.workers = workers or os.cpu_count() or 1
-        self._executor: ProcessPoolExecutor | None = None
+        self.executor = executor or Here(workers=workers)
         self._tables: dict[str, Table] = {}
         self._groups: dict[str, Groups] = {}
         self._windows: dict[str, Windows] = {}
@@ -126,9 +128,7 @@ class Annotations:
 
     def close(self) -> None:
         """Stop the worker processes."""
-        if self._executor:
-            self._executor.shutdown(cancel_futures=True)
-            self._executor = None
+        self.executor.close()
 
     def root(self) -> TextVersion:
         """The raw texts."""
@@ -381,54 +381,25 @@ class Annotations:
                 task = (one.among(part) if isinstance(one, Cut) else one, folder)
                 parts.setdefault((shard, part.tobytes()), (shard, part, []))[2].append(task)
         return [
-            _Work(tuple(tasks), self.pool.folder, self._folder_of(segment), shard, part)
+            _Work(tuple(tasks), self.pool.folder, self._folder_of(segment), shard, part, self.document_s)
             for shard, part, tasks in parts.values()
         ]
 
     def _do_all(self, work: list[_Work], name: str) -> None:
-        if self.workers == 1 or len(work) <= 1:
-            for item in track(work, name, unit="shard"):
-                item.do()
-            return
-        left = work
-        while left := self._in_workers(left, name):
-            # A worker died. Work begins in its order, so what it was at is among the first.
-            suspects, left = left[: self.workers], left[self.workers :]
-            for item in suspects:
-                self._one_by_one(item, name)
-
-    def _in_workers(self, work: list[_Work], name: str) -> list[_Work]:
-        """Do some work with all workers; when one of them dies, what is left of it, in order."""
-        if self._executor is None:
-            # A fresh server process forks the workers: safe beside the threads of torch and Arrow.
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                mp_context=get_context("forkserver"),
-                initializer=end_with,
-                initargs=(os.getpid(),),
-            )
-        running: list[Future[None]] = []
         try:
+            self.executor.run(work, name)
+        except Lost as lost:
             for item in work:
-                running.append(self._executor.submit(_do, item, self.document_s))
-            for done in track(as_completed(running), name, total=len(running), unit="shard"):
-                done.result()
-        except BrokenProcessPool:
-            self.close()
-        finally:
-            for future in running:
-                future.cancel()
-        finished = {
-            n for n, future in enumerate(running) if not future.cancelled() and not future.exception()
-        }
-        return [item for n, item in enumerate(work) if n not in finished]
+                if item in lost.tasks:
+                    self._one_by_one(item, name)
 
     def _one_by_one(self, item: _Work, name: str) -> None:
         """Do a piece of work document by document; one that ends its worker twice counts as empty."""
         last: tuple[int, int] | None = None
-        with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
+        # In the store, as the worker may be on another machine.
+        with tempfile.TemporaryDirectory(dir=item.tasks[0][1], prefix=MAKING) as folder:
             item = replace(item, journal=Path(folder) / "at")
-            while self._in_workers([item], name):
+            while self._is_lost(item, name):
                 at = item.reached()
                 if at == last:
                     if at is None:
@@ -443,13 +414,13 @@ class Annotations:
                     item = replace(item, empty=item.empty | {at})
                 last = at
 
-
-def _do(work: _Work, document_s: float) -> None:
-    """One piece of work in a worker, which then gives back what it does not need any more."""
-    work.do(document_s)
-    pa.default_memory_pool().release_unused()
-    with suppress(OSError, AttributeError):  # glibc's; other systems give back by themselves
-        ctypes.CDLL(None).malloc_trim(0)
+    def _is_lost(self, item: _Work, name: str) -> bool:
+        """Do a piece of work, elsewhere; whether the worker died in it."""
+        try:
+            self.executor.run([item], name, apart=True)
+        except Lost:
+            return True
+        return False
 
 
 @dataclass(frozen=True)
@@ -492,15 +463,16 @@ class Cut:
         return [self.step.cut(text, self.spans.begin[a:b], self.spans.end[a:b]) for text, a, b in bounds]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Work:
-    """Operations on the documents of one shard; reads the texts once and writes its parts itself.
+    """A task: operations on the documents of one shard; reads the texts once and writes its parts itself.
 
     Attributes:
         tasks: operation and folder of its parts; several only of filters that read the same column.
         pool: folder of the pool.
         texts: folder of the transform that made the texts; None for the pool's own.
         shard, rows: which documents.
+        document_s: processor time that one document may take in a process that may end in it.
         journal: where it says which document it is at, if it goes document by document.
         empty: (task, row) of documents that are not looked at, as they end every worker.
     """
@@ -510,15 +482,25 @@ class _Work:
     texts: Path | None
     shard: int
     rows: np.ndarray
+    document_s: float
     journal: Path | None = None
     empty: frozenset[tuple[int, int]] = frozenset()
 
-    def do(self, document_s: float | None = None) -> None:
-        """Do it.
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The part of each operation."""
+        suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
+        return tuple(folder / f"{self.shard:05d}-{suffix}.arrow" for _, folder in self.tasks)
 
-        Args:
-            document_s: processor time that one document may take; beyond it this process ends. None: any.
-        """
+    def do(self, *, expendable: bool) -> None:
+        """Do it; a process that is expendable then gives back what it does not need any more."""
+        self._do(self.document_s if expendable else None)
+        if expendable:
+            pa.default_memory_pool().release_unused()
+            with suppress(OSError, AttributeError):  # glibc's; other systems give back by themselves
+                ctypes.CDLL(None).malloc_trim(0)
+
+    def _do(self, document_s: float | None) -> None:
         column = getattr(self.tasks[0][0], "reads", "text")
         texts = _read_texts(_pool(self.pool), self.texts, self.shard, self.rows, column)
         if self.journal:
@@ -541,17 +523,8 @@ class _Work:
                     with _limited(None if document_s is None else document_s + EACH_S * (len(some) - 1)):
                         tables[number].append(self._try(operation, some, rows))
                 cpu_s[number] += _processor_s() - started
-        for (_, folder), made, spent in zip(self.tasks, tables, cpu_s, strict=True):
-            self._write(pa.concat_tables(made, promote_options="permissive").combine_chunks(), folder, spent)
-
-    def _write(self, table: pa.Table, folder: Path, cpu_s: float) -> None:
-        suffix = hashlib.blake2b(self.rows.tobytes(), digest_size=6).hexdigest()
-        path = folder / f"{self.shard:05d}-{suffix}.arrow"
-        table = table.replace_schema_metadata({CPU_SECONDS: f"{cpu_s:.6f}".encode()})
-        with atomic(path, seal=True) as part, pa.OSFile(str(part), "wb") as sink:
-            options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
-            with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-                writer.write_table(table)
+        for path, made, spent in zip(self.outputs, tables, cpu_s, strict=True):
+            _write_part(path, pa.concat_tables(made, promote_options="permissive").combine_chunks(), spent)
 
     def _try(self, operation: Any, texts: list[str], rows: np.ndarray) -> pa.Table:
         try:
@@ -598,6 +571,14 @@ def _limited(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _write_part(path: Path, table: pa.Table, cpu_s: float) -> None:
+    table = table.replace_schema_metadata({CPU_SECONDS: f"{cpu_s:.6f}".encode()})
+    with atomic(path, seal=True) as part, pa.OSFile(str(part), "wb") as sink:
+        options = pa.ipc.IpcWriteOptions(compression="zstd" if "text" in table.column_names else None)
+        with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+            writer.write_table(table)
 
 
 def _processor_s() -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import plain
+from ablate.config import make, plain
 from ablate.corpus.annotate import TextVersion
 from ablate.corpus.view import Corpus
 from ablate.store import Store
@@ -30,7 +30,8 @@ def open_arm(
     """
     arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
     arm |= {"pool": pool} if pool is not None else {}
-    builder = CorpusBuilder(arm, Store(Path(config.store)), config.workers)
+    executor = make(config.executor, "executor")
+    builder = CorpusBuilder(arm, Store(Path(config.store)), config.workers, executor)
     try:
         yield arm, builder
     finally:

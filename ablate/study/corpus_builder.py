@@ -24,6 +24,7 @@ from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_strea
 from ablate.corpus.view import Part, build_corpus, corpus_key, overlap
 from ablate.design.controls import CONTROL
 from ablate.errors import under
+from ablate.executor.task import Executor
 from ablate.fingerprint import digest
 from ablate.pool.pool import Pool, build_pool
 from ablate.stages.base import Groups, Relation, Stage
@@ -86,11 +87,18 @@ class CorpusBuilder:
     Args:
         config: an arm's configuration; the pool and the tokenizer are those of all arms.
         store: where everything is kept.
-        workers: processes for curation; None for one per core.
+        workers: processes of this machine for curation; None for one per core.
+        executor: who curates; None for those processes.
     """
 
-    def __init__(self, config: Mapping[str, Any], store: Store, workers: int | None = None) -> None:
-        self.config, self.store, self.workers = config, store, workers
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        store: Store,
+        workers: int | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self.config, self.store, self.workers, self.executor = config, store, workers, executor
         self.tokenizers: dict[Draw, Tokenize] = {}
         self._divisions: dict[tuple[str, str], Division] = {}
         self._cpu_s: dict[tuple[str, str, tuple[str, ...]], dict[str, float]] = {}
@@ -105,7 +113,7 @@ class CorpusBuilder:
     @cached_property
     def annotations(self) -> Annotations:
         """What was measured on the pool."""
-        return Annotations(self.pool, self.store, self.workers)
+        return Annotations(self.pool, self.store, self.workers, executor=self.executor)
 
     @property
     def tokenizer(self) -> Tokenize:

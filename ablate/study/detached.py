@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ablate.errors import AblateError
+from ablate.executor.slurm_queue import Standing
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
 from ablate.study.run import RunName
@@ -41,19 +42,6 @@ class Step(StrEnum):
     CORPORA = "corpora"
     TRUNKS = "trunks"
     RUNS = "runs"
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Jobs of one name as a scheduler knows them.
-
-    Attributes:
-        live: places in their batch of those that are to run or run.
-        known: whether it knows any, over or not.
-    """
-
-    live: frozenset[int] = frozenset()
-    known: bool = False
 
 
 class Queue(Protocol):

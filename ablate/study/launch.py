@@ -19,13 +19,16 @@ from hydra.types import HydraContext
 from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ablate.config import make, plain
+from ablate.executor.here import Here
+from ablate.executor.slurm_queue import SlurmQueue, spare_accounting
+from ablate.executor.task import Executor
 from ablate.lifeline import end_with
 from ablate.progress import CHILD
 from ablate.stopping import Stopped, handing_on, held, listening_worker
 from ablate.store import Store
 from ablate.study.detached import Batch, DetachedJobs, Step, leased
 from ablate.study.run import RunName, corpora_job, run_jobs, trunk_jobs
-from ablate.study.slurm import SlurmQueue, spare_accounting
 
 STOP = ".stop"
 """In a study's folder: tells the workers of its sweep to save what they have and end."""
@@ -108,6 +111,7 @@ def open_launcher(
                 f"step={step}",
                 f"threads={'null' if threads is None else threads}",
                 f"workers={'null' if composed.workers is None else composed.workers}",
+                f"curator={packed(json.dumps(plain(composed.executor)))}",
                 f"parent={os.getpid() if ends_with_us else 'null'}",
                 f"lease={packed(str(batch.lease(place))) if batch else 'null'}",
             ]
@@ -154,7 +158,11 @@ def job(config: DictConfig) -> bool:
     if config.lease is not None:
         workers = config.workers or int(os.environ.get("SLURM_CPUS_PER_TASK", 0)) or None
         with leased(Path(unpacked(config.lease))), handing_on():
-            return do(workers=workers if config.step == Step.CORPORA else 1)
+            if config.step == Step.CORPORA:
+                executor: Executor = make(json.loads(unpacked(config.curator)), "executor")
+                # Of its own machine it takes what the job was given.
+                return do(workers=workers, executor=None if isinstance(executor, Here) else executor)
+            return do(workers=1)
     if config.parent is None:
         return do()
     stop = study / STOP

@@ -29,6 +29,7 @@ from ablate.corpus.tokens import Tokenize, TokenStream
 from ablate.corpus.written import WrittenText
 from ablate.effects.repetition import effective_tokens
 from ablate.errors import AblateError, DataError
+from ablate.executor.task import Executor
 from ablate.extras import missing_extra
 from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.plain import Plain
@@ -238,16 +239,23 @@ def trunk_jobs(
 
 
 def corpora_job(
-    study: Path, store: Store, runs: Sequence[RunName], *, workers: int | None = 1, threads: int | None = None
+    study: Path,
+    store: Store,
+    runs: Sequence[RunName],
+    *,
+    workers: int | None = 1,
+    executor: Executor | None = None,
+    threads: int | None = None,
 ) -> bool:
     """Build the corpora that some runs read, so that whoever asks for them next finds them; returns whether all could be.
 
     Args:
         workers, threads: as for `run_jobs`; nothing is trained.
+        executor: who curates; None for so many processes of this machine.
     """
     plan = load_plan(study)
     failures: dict[RunName, Exception] = {}
-    with builder_of(plan, store, workers) as builder:
+    with builder_of(plan, store, workers, executor) as builder:
         origins = Origins(plan, builder)
         for arm, seed in runs:
             with catch(failures, (arm, seed)):  # who builds it next says so
@@ -263,9 +271,11 @@ def corpora_built(plan: Plan, store: Store, runs: Sequence[RunName]) -> Path:
 
 
 @contextmanager
-def builder_of(plan: Plan, store: Store, workers: int | None) -> Iterator[CorpusBuilder]:
+def builder_of(
+    plan: Plan, store: Store, workers: int | None, executor: Executor | None = None
+) -> Iterator[CorpusBuilder]:
     """Open the builder that builds the corpora of a plan's arms; its worker processes end with the block."""
-    builder = CorpusBuilder(plan.reference_arm.config, store, workers)
+    builder = CorpusBuilder(plan.reference_arm.config, store, workers, executor)
     try:
         yield builder
     finally:
@@ -547,7 +557,7 @@ class _Opening:
         if not gate:
             return text.stream(seed=seed, context=context)
         config = {**self.builder.config, "pool": text.pool()}
-        builder = CorpusBuilder(config, self.builder.store, self.builder.workers)
+        builder = CorpusBuilder(config, self.builder.store, self.builder.workers, self.builder.executor)
         try:
             return builder.stream(builder.curated(gate, tokenizer), seed=seed, context=context)
         except DataError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from ablate.config import make
 from ablate.corpus.budget import WARN_EPOCHS
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.design.controls import CONTROL
@@ -78,14 +79,14 @@ def sweep(
         plan = load_plan(study)
         if wanted is None:
             wanted = plan.runs
-        _take_out_stale(plan, study, store, composed.workers, wanted, say)
+        _take_out_stale(plan, study, store, composed, wanted, say)
         pending = [run for run in wanted if not _done(study, *run) or lacks_weights(plan, store, study, run)]
         say(f"{len(wanted)} runs planned, {len(wanted) - len(pending)} already done")
         failures: dict[tuple[str, int], str] = {}
         if pending:
             for run in pending:
                 clear_failure(study, *run)
-            builder = CorpusBuilder(plan.reference_arm.config, store, composed.workers)
+            builder = _builder(plan, store, composed)
             try:
                 started = time.monotonic()
                 _build_elsewhere(plan, study, store, wanted, composed, say)
@@ -113,11 +114,16 @@ def sweep(
         return failures
 
 
+def _builder(plan: Plan, store: Store, composed: DictConfig) -> CorpusBuilder:
+    executor = make(composed.executor, "executor")
+    return CorpusBuilder(plan.reference_arm.config, store, composed.workers, executor)
+
+
 def _take_out_stale(
     plan: Plan,
     study: Path,
     store: Store,
-    workers: int | None,
+    composed: DictConfig,
     wanted: Sequence[RunName],
     say: Say,
 ) -> None:
@@ -125,7 +131,7 @@ def _take_out_stale(
     done = [run for run in wanted if _done(study, *run)]
     if not done or not store.root.exists():
         return
-    builder = CorpusBuilder(plan.reference_arm.config, store, workers)
+    builder = _builder(plan, store, composed)
     origins = Origins(plan, builder)
     try:
         for arm in dict.fromkeys(arm for arm, _ in done):

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from ablate.executor.slurm_queue import SlurmQueue
 from ablate.study.detached import Batch, DetachedJobs, Step
-from ablate.study.slurm import SlurmQueue
 
 RUNS = [("arm", seed) for seed in range(1500)]
 

@@ -20,8 +20,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from ablate.errors import AblateError
+from ablate.executor.slurm_queue import Standing
 from ablate.study import detached
-from ablate.study.detached import Batch, DetachedJobs, Standing, Step, leased
+from ablate.study.detached import Batch, DetachedJobs, Step, leased
 
 Run = tuple[str, int]
 

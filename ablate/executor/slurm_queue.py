@@ -1,4 +1,4 @@
-"""What a sweep asks of Slurm: which of its jobs are in the queue, how many an array may have, to end them."""
+"""What is asked of Slurm: which jobs of a name are in the queue, how many an array may have, to end them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 import re
 import subprocess
 import time
+from dataclasses import dataclass
 from functools import cached_property
-
-from ablate.study.detached import Standing
 
 ASK_S = 5.0
 """An answer of the queue is good for so long; its controller serves a whole cluster."""
@@ -20,6 +19,19 @@ OVER = {
     "TIMEOUT",
 }  # fmt: skip
 """States of jobs that the queue has for a while yet, and that will not run any more."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Jobs of one name as a scheduler knows them.
+
+    Attributes:
+        live: places in their batch of those that are to run or run.
+        known: whether it knows any, over or not.
+    """
+
+    live: frozenset[int] = frozenset()
+    known: bool = False
 
 
 class SlurmQueue:
