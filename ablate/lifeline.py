@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -24,8 +25,8 @@ def end_with(parent: int, stop: Path | None = None) -> None:
     def watch() -> None:
         asked = False
         with suppress(ProcessLookupError):
-            while True:
-                os.kill(parent, 0)
+            handle = _handle(parent)
+            while _lives(parent, handle):
                 if stop is not None and not asked and stop.exists():
                     asked = True
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -33,3 +34,20 @@ def end_with(parent: int, stop: Path | None = None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _handle(process: int) -> int | None:
+    """A handle that tells of a process's end even while nobody has waited for it; None where the system has none."""
+    with suppress(AttributeError, PermissionError):
+        return os.pidfd_open(process)
+    return None
+
+
+def _lives(process: int, handle: int | None) -> bool:
+    """Whether a process has not ended; without a handle, one that has and that nobody has waited for counts as alive.
+
+    Raises:
+        ProcessLookupError: when it is gone.
+    """
+    os.kill(process, 0)
+    return handle is None or not select.select([handle], [], [], 0)[0]

@@ -166,16 +166,20 @@ def free_ports(count: int) -> list[int]:
 
 NO_RAY = "NOTHING IS TESTED ON RAY: it is not installed. `pip install -e '.[ray]'`"
 NODES = """
-import json, sys, time
+import json, sys
 from ray.cluster_utils import Cluster
+from tests.clusters import free_ports
 cluster = Cluster()
-nodes = [cluster.add_node(num_cpus=1, include_dashboard=False) for _ in range(int(sys.argv[1]) + 1)]
+def add():  # with ports told, a node does not wait for its agents, which a busy machine starts late
+    ports = dict(zip(("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port"), free_ports(4)))
+    return cluster.add_node(num_cpus=1, include_dashboard=False, **ports)
+nodes = [add() for _ in range(int(sys.argv[1]) + 1)]
 print(json.dumps({"address": cluster.address}), flush=True)
 for line in sys.stdin:
     if line == "kill\\n":
         cluster.remove_node(nodes.pop(), allow_graceful=False)
     else:
-        nodes.append(cluster.add_node(num_cpus=1, include_dashboard=False))
+        nodes.append(add())
     print(json.dumps(len(nodes)), flush=True)
 cluster.shutdown()
 """

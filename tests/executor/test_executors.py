@@ -106,6 +106,30 @@ def test_one_that_dies_here(tmp_path: Path) -> None:
     check(Here(workers=2), tmp_path, 2)
 
 
+WAITS = """
+import os, sys, time
+from pathlib import Path
+from ablate.executor.here import Here
+class Wait:
+    outputs = (Path("never"),)
+    def do(self, *, expendable):
+        print(os.getpid(), flush=True)
+        time.sleep(600)
+if __name__ == "__main__":
+    Here(workers=2).run([Wait(), Wait()], "waiting")
+"""
+
+
+def test_workers_end_with_a_command_that_nobody_has_waited_for(tmp_path: Path) -> None:
+    """Who reads its output to the end, and waits for it then, would wait for ever."""
+    (tmp_path / "waits.py").write_text(WAITS)
+    with subprocess.Popen([sys.executable, "waits.py"], cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert len({int(process.stdout.readline()) for _ in range(2)}) == 2
+        process.kill()
+        assert process.stdout.read() == b""  # its end comes when the last one that could write is gone
+
+
 @pytest.mark.slow
 def test_one_that_dies_on_ray(tmp_path: Path) -> None:
     """In a process of its own, as Ray's threads and warnings stay with one that has asked it."""
