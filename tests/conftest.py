@@ -13,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported: the threads of two workers on two cores would wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -21,6 +22,9 @@ from ablate.classifier.student import train_student
 from ablate.pool.pool import Pool, build_pool
 from ablate.pool.source import Document, Skipped, Source
 from ablate.store import Store
+
+hypothesis.settings.register_profile("ablate", deadline=None)  # how long an example takes is the machine's
+hypothesis.settings.load_profile("ablate")
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("ABLATE_SHARED_DATA", ROOT.parent / "shared" / "data"))

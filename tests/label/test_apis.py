@@ -24,7 +24,7 @@ from ablate.teacher.question import Answer, NoAnswer
 
 DOCUMENT = Document("a", "Water boils at 100 degrees. points=4")
 PAGE = Rubric().question(DOCUMENT)
-QUICK: dict[str, Any] = {"wait_s": 0.01, "timeout_s": 0.3, "retries": 3}
+QUICK: dict[str, Any] = {"wait_s": 0.01, "timeout_s": 30.0, "retries": 3}
 
 
 def teacher(kind: type, server: Any, **changes: Any) -> Any:
@@ -113,7 +113,7 @@ def test_an_answer_without_end_costs_an_attempt(kind: type, server: Any, fault: 
     """Bounded in time and in memory, whatever a server sends."""
     server.faults.append(getattr(server, fault))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (answer,) = teacher(kind, server).ask([PAGE])
+    (answer,) = teacher(kind, server, **({"timeout_s": 1.0} if fault == "dribbled" else {})).ask([PAGE])
     assert answer.text.endswith("Score: 4") and answer.lost == 1
     assert len(server.requests) == 2
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
