@@ -33,8 +33,8 @@ check: $(BIN)/.ready  ## style, imports and types
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-test: check  ## checks and the fast tests
-	$(BIN)/pytest -n 2 --dist loadfile
+test: check  ## checks and the fast tests; commands that they start find the package compiled
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(BIN)/.ready  ## the slow tests: calibration, kill -9, several processes
 	$(BIN)/pytest -m slow

@@ -6,8 +6,8 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -56,10 +56,16 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in sorted(set(names)):
         try:
-            found[name] = importlib.metadata.version(name).partition("+")[0]
+            found[name] = _asked(importlib.metadata.version, name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             raise ConfigError(not_installed(name)) from None
     return found
+
+
+@cache
+def _asked(version: Callable[[str], str], name: str) -> str:
+    """An answer of `version`, which reads the files of a distribution at every call."""
+    return version(name)
 
 
 def file_stamp(path: str | Path) -> tuple[int, int, int, int]:
