@@ -20,12 +20,21 @@ from ablate.store import Store
 from ablate.testing.contract import as_read
 from tests.stages.needed import NEEDED
 
-MEGABYTE = 1_000_000
+LONG, MEGABYTE = 100_000, 1_000_000
+"""Characters of the long texts: what takes the square of them shows at the one and never ends at the other."""
+
+
+def huge(length: int) -> dict[str, str]:
+    """Texts of some `length` characters each."""
+    return {
+        "long on one line": ("the rain fell on a small town and it " * 30_000)[:length],
+        "long without a blank": "w" * length,
+        "long of marks": "?!" * (length // 2),
+        "long of line breaks": "a" + "\n" * length + "b",
+    }
+
+
 BAD = {
-    "a megabyte on one line": ("the rain fell on a small town and it " * 30_000)[:MEGABYTE],
-    "a megabyte without a blank": "w" * MEGABYTE,
-    "a megabyte of marks": "?!" * (MEGABYTE // 2),
-    "a megabyte of line breaks": "a" + "\n" * MEGABYTE + "b",
     "no word characters": "!!! ... --- \n*** ///",
     "only emoji": "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f44d\U0001f3fd",
     "lone surrogates": "one \ud800 two \udfff three \udc80\ud83d four",
@@ -53,11 +62,21 @@ def stage_of(name: str, model: str) -> Stage:
     return stage
 
 
+@pytest.fixture(
+    scope="module",
+    params=[LONG, pytest.param(MEGABYTE, marks=pytest.mark.slow)],
+    ids=["100 kB", "a megabyte"],
+)
+def texts(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Every bad text; at a megabyte by `make test-slow`."""
+    return huge(request.param) | BAD
+
+
 @pytest.fixture(scope="module")
-def pool(make_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def pool(make_pool: Any, tmp_path_factory: pytest.TempPathFactory, texts: dict[str, str]) -> Any:
     """Every bad text as text and as a page, an empty and a blank text, two good ones."""
     documents = [Document(""), Document(" \n\t\r\n\u00a0")]
-    for name, text in BAD.items():
+    for name, text in texts.items():
         documents += [
             Document(text, url=name, metadata={"score": 3, "shown_overlap": 0.1}),
             Document(text, "html", url=name),
@@ -67,12 +86,12 @@ def pool(make_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     )
 
 
-def test_the_pool_takes_what_utf8_can_hold_and_lists_the_rest(pool: Any) -> None:
+def test_the_pool_takes_what_utf8_can_hold_and_lists_the_rest(pool: Any, texts: dict[str, str]) -> None:
     """Lone surrogates are made U+FFFD where documents come in, so no stage ever meets one."""
-    assert pool.summary["skipped_reasons"] == {"no text": 2} and len(pool) == 2 * len(BAD) + 2
-    texts = dict(zip(pool.column("url").to_pylist(), pool.column("text").to_pylist(), strict=True))
-    assert texts.pop("lone surrogates") == "one \ufffd two \ufffd three \ufffd\ufffd four"
-    assert all(texts[name] == text for name, text in BAD.items() if name != "lone surrogates")
+    assert pool.summary["skipped_reasons"] == {"no text": 2} and len(pool) == 2 * len(texts) + 2
+    kept = dict(zip(pool.column("url").to_pylist(), pool.column("text").to_pylist(), strict=True))
+    assert kept.pop("lone surrogates") == "one \ufffd two \ufffd three \ufffd\ufffd four"
+    assert all(kept[name] == text for name, text in texts.items() if name != "lone surrogates")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "stages").glob("*.yaml")))

@@ -79,6 +79,12 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture
+def stage(name: str, student_folder: str) -> Stage:
+    """The stage, one for all texts of a test: what it remembered of one would show in the next."""
+    return stage_of(name, student_folder)
+
+
 def test_it_is_named_like_its_files(name: str) -> None:
     stage = stage_of(name)
     assert stage.name == name
@@ -158,10 +164,10 @@ def _others(value: Any) -> list[Any]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(texts=TEXTS)
-def test_its_slow_half_depends_on_the_text_alone(name: str, student_folder: str, texts: list[str]) -> None:
+def test_its_slow_half_depends_on_the_text_alone(stage: Stage, texts: list[str]) -> None:
     """The same per document whatever it is batched with; nothing random, nothing remembered."""
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
-    for step in stage_of(name, student_folder).steps():
+    for step in stage.steps():
         if isinstance(step, Filter):
             texts = as_read(step, texts)
             together = step.measure_many(texts)
@@ -235,30 +241,32 @@ LINES = st.lists(
 ).map("\n".join)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
 @settings(
-    max_examples=12,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=LINES)
-def test_line_ends_and_trailing_blanks_are_no_content(
-    name: str, student_folder: str, variant: str, text: str
-) -> None:
+def test_line_ends_and_trailing_blanks_are_no_content(stage: Stage, text: str) -> None:
     """A stage that reads texts finds the same in them, and rewrites the same, however their lines end."""
-    texts = [text, VARIANTS[variant](text)]
-    for step in stage_of(name, student_folder).steps():
+    texts = [text, *(change(text) for change in VARIANTS.values())]
+    kinds = ["as it is", *VARIANTS]
+    for step in stage.steps():
         if isinstance(step, Filter):
             if step.reads == "text":
                 for column, values in step.measure_many(texts).items():
-                    np.testing.assert_array_equal(values[0], values[1], column)
+                    for kind, value in zip(kinds, values, strict=True):
+                        np.testing.assert_array_equal(values[0], value, f"{column}, {kind}")
         elif isinstance(step, Transform):
             texts = step.transform_many(texts)
-            assert plain_lines(texts[0]) == plain_lines(texts[1])
-        elif name not in BYTES:
-            one, other = step.sketch_many(texts)
-            np.testing.assert_array_equal(one, other)
-            if isinstance(step, SpanRelation) and one.size:
-                begin, end = np.array([one.size // 2]), np.array([one.size // 2 + 1])
-                cuts = [step.cut(each, begin, end) for each in texts]
-                assert plain_lines(cuts[0]) == plain_lines(cuts[1])
+            for kind, rewritten in zip(kinds, texts, strict=True):
+                assert plain_lines(texts[0]) == plain_lines(rewritten), kind
+        elif stage.name not in BYTES:
+            sketches = step.sketch_many(texts)
+            for kind, sketch in zip(kinds, sketches, strict=True):
+                np.testing.assert_array_equal(sketches[0], sketch, kind)
+            if isinstance(step, SpanRelation) and (size := sketches[0].size):
+                begin, end = np.array([size // 2]), np.array([size // 2 + 1])
+                cuts = [plain_lines(step.cut(each, begin, end)) for each in texts]
+                for kind, cut in zip(kinds, cuts, strict=True):
+                    assert cut == cuts[0], kind
