@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo browser docs notebooks test test-slow check bench-gpu clean
+.PHONY: demo browser docs notebooks test test-slow check release bench-gpu clean
 
 # Set-up is part of every target: a fresh machine needs nothing but Python 3.11 and make.
 $(BIN)/.ready: pyproject.toml constraints.txt
@@ -38,6 +38,9 @@ test: check  ## checks and the fast tests; commands that they start find the pac
 
 test-slow: $(BIN)/.ready  ## the slow tests: calibration, kill -9, several processes
 	$(BIN)/pytest -m slow
+
+release: $(BIN)/.ready  ## wheel and sdist, held to the repository and tried in a fresh environment; build/release/dist
+	$(BIN)/python release/make.py
 
 bench-gpu: $(BIN)/.ready  ## training and evaluation on this GPU against their peers; ten minutes. Without one, its smallest form
 	$(BIN)/python results/benchmarks/gpu.py --out gpu_bench
