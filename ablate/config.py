@@ -301,27 +301,6 @@ def make_stages(config: Mapping[str, Any], seed: int | None = None) -> list[Any]
     return stages
 
 
-BUILT = ("tokenizer", "proxy", "train", "budget", "evaluate")
-"""Groups of an arm's configuration that are one `_target_` each, beside the pool."""
-
-
-def check_arm(config: Mapping[str, Any], seeds: Iterable[int | None] = (None,)) -> None:
-    """Build everything that an arm's configuration describes, so that what could not run is found now.
-
-    Args:
-        seeds: that stages draw under.
-    Raises:
-        ConfigError: names the key. Stages come last, since some take their values from other groups.
-    """
-    make_pool(config["pool"])
-    for group in BUILT:
-        make(config[group], group)
-    for seed in seeds:
-        for stage in make_stages(config, seed):
-            with naming(f"stages.{stage.name}", ()):
-                stage.versions()  # refuses a stage whose libraries are not installed
-
-
 def stage_names() -> list[str]:
     """Every stage that has a file in `conf/stages`."""
     return sorted(path.stem for path in (CONF / "stages").glob("*.yaml"))

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ablate.config import make, make_stages
+from ablate.config import make
 from ablate.errors import ConfigError, DataError, nearest
 from ablate.export.base import format_of
 from ablate.export.card import Origin
@@ -59,17 +59,14 @@ def main(config: DictConfig) -> int:
         return _script(arm, seed, asked, study / "exports" / place)
     format = format_of(asked.format)
     folder = Path(asked.to) if asked.to else study / "exports" / place / format.name
-    executor = make(config.executor, "executor")
-    builder = CorpusBuilder(arm.config, Store(Path(config.store)), config.workers, executor)
     order_seed = None
     if asked.order == "run":
-        order_seed = run_seeds(arm.config, seed).order if asked.order_seed is None else asked.order_seed
-    try:
-        prepared = builder.prepare(arm.config, seed)
+        order_seed = run_seeds(arm, seed).order if asked.order_seed is None else asked.order_seed
+    executor = make(config.executor, "executor")
+    with CorpusBuilder(arm, Store(Path(config.store)), config.workers, executor) as builder:
+        prepared = builder.prepare(arm, seed)
         origin = _origin(plan, arm, seed, builder, prepared, order_seed)
         done = export(builder, prepared, origin, asked, folder, order_seed=order_seed)
-    finally:
-        builder.annotations.close()
     if origin.drawn:
         print(
             f"the corpus of seed {seed}, which drew: {origin.drawn}; other seeds have others (export.seed=)"
@@ -124,7 +121,7 @@ def _origin(
 
 def _script(arm: Arm, seed: int, asked: ExportConfig, folder: Path) -> int:
     """Write the recipe as a script of another tool."""
-    stages = make_stages(arm.config, draw_of(arm.config, seed).stages)
+    stages = arm.stages(draw_of(arm, seed).stages)
     made = script_of(str(asked.pipeline), arm.name, stages)
     path = Path(asked.to) if asked.to else folder / f"{asked.pipeline}_pipeline.py"
     write_text(path, made.text)

@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import RESERVED, make, make_stages, naming, plain
+from ablate.config import RESERVED, make, naming, plain
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.fingerprint import digest, mix64
@@ -124,7 +124,7 @@ def find_seeds(config: DictConfig, recipe: Recipe, path: str | None) -> list[See
 def documents(config: DictConfig, recipe: Recipe) -> list[Seed]:
     """As many documents of the curated pool as questions, or all of them."""
     with open_arm(config) as (arm, builder):
-        corpus = build_corpus(make_stages(arm), builder.annotations)
+        corpus = build_corpus(arm.stages(), builder.annotations)
         keys = builder.pool.keys
         order = np.argsort(mix64(keys[corpus.rows], recipe.seed), kind="stable")
         chosen = corpus.rows[order[: recipe.questions]]

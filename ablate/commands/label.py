@@ -65,7 +65,7 @@ def main(config: DictConfig) -> int:
 def sample(config: DictConfig) -> list[Document]:
     """The documents to label, in pool order."""
     with open_arm(config) as (arm, builder):
-        corpus = build_corpus(before_classifier(arm), builder.annotations)
+        corpus = build_corpus(before_classifier(arm.config), builder.annotations)
         pool = builder.pool
         wanted = settings_of(config).label
         order = np.argsort(mix64(pool.keys[corpus.rows], wanted.seed), kind="stable")

@@ -288,7 +288,7 @@ def _pool(plan: Plan, store: Path) -> Pool:
     from ablate.store import Store
     from ablate.study.corpus_builder import CorpusBuilder
 
-    return CorpusBuilder(plan.reference_arm.config, Store(store)).pool
+    return CorpusBuilder(plan.reference_arm, Store(store)).pool
 
 
 def _thin(plan: Plan, store: Path) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -17,25 +16,17 @@ from ablate.corpus.annotate import TextVersion
 from ablate.corpus.view import Corpus
 from ablate.store import Store
 from ablate.study.corpus_builder import CorpusBuilder
+from ablate.study.schema import Arm
 
 
 @contextmanager
-def open_arm(
-    config: DictConfig, *, pool: Mapping[str, Any] | None = None
-) -> Iterator[tuple[dict[str, Any], CorpusBuilder]]:
-    """The recipe as configured, and the builder that makes its corpus; workers stop with the block.
-
-    Args:
-        pool: in place of the configuration's.
-    """
-    arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
-    arm |= {"pool": pool} if pool is not None else {}
+def open_arm(config: DictConfig) -> Iterator[tuple[Arm, CorpusBuilder]]:
+    """Open the recipe as configured, as an arm, and the builder that makes its corpus; workers stop with the block."""
+    groups = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer", "evaluate")}
+    arm = Arm(name=str(config.study.name), levels={}, config=groups)
     executor = make(config.executor, "executor")
-    builder = CorpusBuilder(arm, Store(Path(config.store)), config.workers, executor)
-    try:
+    with CorpusBuilder(arm, Store(Path(config.store)), config.workers, executor) as builder:
         yield arm, builder
-    finally:
-        builder.annotations.close()
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ from ablate.fingerprint import digest
 from ablate.page.build import page as html_page
 from ablate.store import lock
 from ablate.study.results import Study
-from ablate.study.run import lock_path, show_run
+from ablate.study.run import show_run
+from ablate.study.run_state import lock_path
 from ablate.summary.frames import FILES, csv_files, csv_text, funnel
 from ablate.summary.model import read_summary, to_json
 from ablate.tables.copies import with_copies

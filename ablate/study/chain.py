@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ablate.config import build, make_stages
+from ablate.config import build
 from ablate.corpus.mixture import EXACT, Division, MixtureStream, Part
 from ablate.corpus.mixture import KEY as MIXTURE
 from ablate.corpus.tokens import Tokenize, TokenStream
@@ -298,7 +298,7 @@ def check_chains(plan: Plan) -> None:
                 f"{where} has no size-matched controls: what a stage leaves of a generation's text is not known before it is "
                 "written; give design.controls=none"
             )
-        for stage in gate_of(make_stages(arm.config)):
+        for stage in gate_of(arm.stages()):
             try:
                 stage.check_fields(FIELDS)
             except FieldError as error:

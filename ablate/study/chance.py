@@ -7,13 +7,12 @@ shard`), documents and what deduplication leaves of them are among what it cover
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ablate.corpus.shard import Shard
 from ablate.stages.classifier_quality import SEED, ClassifierQuality
-from ablate.study.schema import Plan
+from ablate.study.schema import Arm, Plan
 
 OF_DOCUMENTS = {"pool": "fixed", "shards": None, "stages": "fixed", "tokenizer": "fixed"}
 """Keys of `randomness` that decide about documents, at the values at which a plan does without them."""
@@ -47,15 +46,15 @@ class Draw:
 AS_CONFIGURED = Draw()
 
 
-def undrawn(config: Mapping[str, Any]) -> dict[str, Any]:
-    """An arm's configuration without anything that a seed would draw before training."""
-    kept = {key: value for key, value in (config.get("randomness") or {}).items() if key not in OF_DOCUMENTS}
-    return {**config, "randomness": kept}
+def undrawn(arm: Arm) -> Arm:
+    """Return an arm without anything that a seed would draw before training."""
+    kept = {key: value for key, value in arm.randomness.items() if key not in OF_DOCUMENTS}
+    return arm.having(randomness=kept)
 
 
-def draw_of(config: Mapping[str, Any], seed: int) -> Draw:
-    """What the seed of a run decides before training, the same for all arms: `randomness.seed_offset` moves none of it."""
-    randomness = {**OF_DOCUMENTS, **(config.get("randomness") or {})}
+def draw_of(arm: Arm, seed: int) -> Draw:
+    """Return what the seed of a run decides before training, the same for all arms: `randomness.seed_offset` moves none of it."""
+    randomness = {**OF_DOCUMENTS, **arm.randomness}
     return Draw(
         Shard(seed % randomness["shards"], randomness["shards"]) if randomness["pool"] == "shard" else None,
         seed if randomness["stages"] == "run" else None,
@@ -63,19 +62,17 @@ def draw_of(config: Mapping[str, Any], seed: int) -> Draw:
     )
 
 
-def by_draw(config: Mapping[str, Any], seeds: Sequence[int]) -> dict[Draw, list[int]]:
-    """Seeds that decide the same before training, in order."""
+def by_draw(arm: Arm, seeds: Sequence[int]) -> dict[Draw, list[int]]:
+    """Return the seeds that decide the same before training, in order."""
     found: dict[Draw, list[int]] = {}
     for seed in seeds:
-        found.setdefault(draw_of(config, seed), []).append(seed)
+        found.setdefault(draw_of(arm, seed), []).append(seed)
     return found
 
 
 def draws_documents(plan: Plan) -> bool:
     """Whether the arms of a seed share what it drew before training, so that their runs belong together."""
-    return any(
-        draw_of(arm.config, seed) != AS_CONFIGURED for arm in plan.arms.values() for seed in plan.seeds[:1]
-    )
+    return any(draw_of(arm, seed) != AS_CONFIGURED for arm in plan.arms.values() for seed in plan.seeds[:1])
 
 
 @dataclass(frozen=True)

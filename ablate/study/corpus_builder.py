@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ablate.config import make, make_pool, make_stages
+from ablate.config import make_pool
 from ablate.corpus import dropped_texts
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.funnel import funnel
@@ -19,7 +19,7 @@ from ablate.corpus.ledger import ledger_files, write_ledger
 from ablate.corpus.mixture import Division, Mixture, MixtureStream
 from ablate.corpus.planted import PlantedPart
 from ablate.corpus.size_matched import SizeMatchedRemoval, size_matched
-from ablate.corpus.tokenizer import TokenizerConfig, prepare_tokenizer
+from ablate.corpus.tokenizer import prepare_tokenizer
 from ablate.corpus.tokens import TokenCounter, Tokenize, TokenStream, open_stream, token_counts, tokenize
 from ablate.corpus.view import Part, build_corpus, corpus_key, overlap
 from ablate.design.controls import CONTROL
@@ -42,6 +42,7 @@ from ablate.store import (
     write_table,
 )
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
+from ablate.study.schema import Arm
 from ablate.study.seeds import own_seed
 from ablate.study.tokenizer_text import text_stage
 
@@ -85,30 +86,37 @@ class CorpusBuilder:
     """One pool with its annotations and tokenizer, from which arms' corpora are made.
 
     Args:
-        config: an arm's configuration; the pool and the tokenizer are those of all arms.
+        arm: any; the pool and the tokenizer are those of all arms.
         store: where everything is kept.
         workers: processes of this machine for curation; None for one per core.
         executor: who curates; None for those processes.
     """
 
     def __init__(
-        self,
-        config: Mapping[str, Any],
-        store: Store,
-        workers: int | None = None,
-        executor: Executor | None = None,
+        self, arm: Arm, store: Store, workers: int | None = None, executor: Executor | None = None
     ) -> None:
-        self.config, self.store, self.workers, self.executor = config, store, workers, executor
+        self.arm, self.store, self.workers, self.executor = arm, store, workers, executor
         self.tokenizers: dict[Draw, Tokenize] = {}
         self._divisions: dict[tuple[str, str], Division] = {}
         self._cpu_s: dict[tuple[str, str, tuple[str, ...]], dict[str, float]] = {}
         self._clusters: tuple[tuple[str, str], np.ndarray] | None = None
 
+    def __enter__(self) -> CorpusBuilder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its worker processes and let go of their memory; they start again when something is to be measured."""
+        if "annotations" in vars(self):
+            self.annotations.close()
+
     @cached_property
     def pool(self) -> Pool:
         """The raw documents, read now if they were not read before."""
         with under("pool"):
-            return build_pool(make_pool(self.config["pool"]), self.store, workers=self.workers)
+            return build_pool(make_pool(self.arm.config["pool"]), self.store, workers=self.workers)
 
     @cached_property
     def annotations(self) -> Annotations:
@@ -128,29 +136,29 @@ class CorpusBuilder:
         Raises:
             ConfigError: when the pool holds HTML and nothing says how it becomes text.
         """
-        config: TokenizerConfig = make(self.config["tokenizer"], "tokenizer")
+        config = self.arm.tokenizer
         drawn = AS_CONFIGURED if draw.tokenizer is None else Draw(draw.shard, tokenizer=draw.tokenizer)
         if drawn in self.tokenizers:
             return self.tokenizers[drawn]
         version = self.annotations.root()
-        if not config.pretrained and self.pool.is_html.any() and (stage := text_stage(self.config)):
+        if not config.pretrained and self.pool.is_html.any() and (stage := text_stage(self.arm.config)):
             version = self.annotations.transform(version, stage)
         folder = prepare_tokenizer(
             config, self.annotations, version, self.store, seed=drawn.tokenizer or 0, shard=drawn.shard
         )
         return self.tokenizers.setdefault(drawn, tokenize(folder))
 
-    def prepare(self, config: Mapping[str, Any], seed: int) -> Prepared:
+    def prepare(self, arm: Arm, seed: int) -> Prepared:
         """Build the corpus that an arm has under a seed, or find it; most arms have the same under every seed.
 
         Raises:
             DataError: when a stage drops everything.
             StageError: when a stage raises.
         """
-        draw = draw_of(config, seed)
-        part = overlap(draw.shard, PlantedPart.of(config))
-        found = self.curated(self._stages_of(config, seed), self.tokenizer_of(draw), draw, part)
-        mixture = Mixture.of(config)
+        draw = draw_of(arm, seed)
+        part = overlap(draw.shard, PlantedPart.of(arm.config))
+        found = self.curated(self._stages_of(arm, seed), self.tokenizer_of(draw), draw, part)
+        mixture = Mixture.of(arm.config)
         return found if mixture is None else replace(found, division=self._divide(found, mixture))
 
     def curated(
@@ -194,7 +202,7 @@ class CorpusBuilder:
             self._divisions[place] = mixture.divide(sources, synthetic, self.mended(prepared, count))
         return self._divisions[place]
 
-    def _stages_of(self, config: Mapping[str, Any], seed: int) -> list[Stage]:
+    def _stages_of(self, arm: Arm, seed: int) -> Sequence[Stage]:
         """The stages that make an arm's corpus under a seed.
 
         Those of a control are the recipe's without the stage that it controls, and behind them a removal at random, drawn
@@ -202,17 +210,16 @@ class CorpusBuilder:
         since what a later stage would have removed anyway is no volume that this one takes; for stages that judge
         documents one by one the place makes no difference.
         """
-        stage = config.get(CONTROL)
-        if stage is None:
-            return make_stages(config, draw_of(config, seed).stages)
-        full = {key: value for key, value in config.items() if key != CONTROL}
-        node = {**full["stages"][stage], "enabled": False}
-        without = {**full, "stages": {**full["stages"], stage: node}}
+        controlled = arm.config.get(CONTROL)
+        if controlled is None:
+            return arm.stages(draw_of(arm, seed).stages)
+        full, stages = arm.without(CONTROL), arm.config["stages"]
+        without = full.having(stages={**stages, controlled: {**stages[controlled], "enabled": False}})
         tokens, rest = self.prepare(full, seed).info["unique_tokens"], self.prepare(without, seed)
         count = partial(token_counts, self.annotations, rest.tokenizer, rest.version, rest.rows)
         draws = self.annotations.measure(rest.version, SizeMatchedRemoval())
         here = {name: column[rest.rows] for name, column in draws.items()}
-        removal = size_matched(here, self.mended(rest, count), tokens=tokens, seed=own_seed(config, seed))
+        removal = size_matched(here, self.mended(rest, count), tokens=tokens, seed=own_seed(arm, seed))
         return [*rest.stages, removal]
 
     def _build(self, stages: Sequence[Stage], part: Part | None, tokenizer: Tokenize, folder: Path) -> None:
@@ -278,13 +285,13 @@ class CorpusBuilder:
             self._cpu_s[key] = spent | {"tokenize": cpu_s(prepared.tokenizer)}
         return self._cpu_s[key]
 
-    def leaks(self, config: Mapping[str, Any], prepared: Prepared) -> dict[str, Any] | None:
+    def leaks(self, arm: Arm, prepared: Prepared) -> dict[str, Any] | None:
         """Which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
 
         Returns:
             `method` and `match` (how they are found), `documents` (that give any away), `tasks` (name -> items).
         """
-        finder = leak_finder(config)
+        finder = leak_finder(arm.config)
         if finder is None:
             return None
         identity = {"leaks": leak_key(finder), "content": prepared.info["content"]}

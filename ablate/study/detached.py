@@ -26,7 +26,7 @@ from ablate.errors import AblateError
 from ablate.executor.slurm_queue import Standing
 from ablate.fingerprint import digest
 from ablate.store import read_json, write_json
-from ablate.study.run import RunName
+from ablate.study.run_state import RunName
 
 BEAT_S, STALE_S = 5.0, 60.0
 """How often a job touches its lease, and how old a lease is when its job has died."""

@@ -116,7 +116,7 @@ def proxy_flops(proxy: ProxyConfig, vocabulary: int, tokens: int) -> float:
 def trunks_of(plan: Plan) -> dict[str, Arm]:
     """The trunks that a plan's runs branch off: one per seed, model and settings; with an arm that branches off it."""
     return {
-        canonical_json([arm.config["proxy"], arm.config["train"], run_seeds(arm.config, seed)]): arm
+        canonical_json([arm.config["proxy"], arm.config["train"], run_seeds(arm, seed)]): arm
         for arm in plan.arms.values()
         if arm.train.from_trunk
         for seed in plan.seeds

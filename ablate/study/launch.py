@@ -28,7 +28,8 @@ from ablate.progress import CHILD
 from ablate.stopping import Stopped, handing_on, held, listening_worker
 from ablate.store import Store
 from ablate.study.detached import Batch, DetachedJobs, Step, leased
-from ablate.study.run import RunName, corpora_job, run_jobs, trunk_jobs
+from ablate.study.jobs import corpora_job, run_jobs, trunk_jobs
+from ablate.study.run_state import RunName
 
 STOP = ".stop"
 """In a study's folder: tells the workers of its sweep to save what they have and end."""

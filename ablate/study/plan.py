@@ -15,7 +15,6 @@ from unicodedata import normalize
 from ablate.config import (
     RESERVED,
     called_now,
-    check_arm,
     make,
     make_pool,
     naming,
@@ -269,7 +268,6 @@ def make_plan(composed: Any) -> Plan:
     own = bool(config["design"]["own_seeds"]) and not chance
     offsets = own_seeds(assignments, factors) if own else {}
     _check_repeats(assignments, own, str(config["design"]["name"]))
-    draws = dict.fromkeys(draw_of(config, seed).stages for seed in seeds)
     for name, assignment in assignments.items():
         arm = copy.deepcopy({key: config[key] for key in ARM_KEYS})
         replaced = controlled_factor(assignment)
@@ -291,14 +289,14 @@ def make_plan(composed: Any) -> Plan:
         Mixture.of(arm)
         if Chain.of(arm) is None:
             del arm[CHAIN]  # generation 0 is an ordinary run
-        check_arm(arm, draws)
+        arms[name] = Arm(name=name, levels=assignment, config=arm)
+        arms[name].check(dict.fromkeys(draw_of(arms[name], seed).stages for seed in seeds))
         for shared in ("pool", "tokenizer"):
             if _without_rates(arm[shared]) != _without_rates(config[shared]):
                 raise ConfigError(
                     f"design.factors: {shared}.* cannot be varied within a study, all arms share the {shared}; "
                     "give each of its settings a study of its own (the rates of pool.spike can be varied)"
                 )
-        arms[name] = Arm(name=name, levels=assignment, config=arm)
     _plant_most([arm.config["pool"] for arm in arms.values()])
     study, evaluate = config["study"], config["evaluate"]
     # Draws of chance are no treatments: nothing is gained by one of them, what counts is their spread.

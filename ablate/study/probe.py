@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablate.config import make_stages
 from ablate.corpus.tokenizer import load_tokenizer
 from ablate.errors import AblateError, under
 from ablate.pool.pool import Pool, build_pool
@@ -63,10 +62,9 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
         jobs: processes of the launcher that the command names; None where the sweep chooses by measuring.
         say: told what is measured.
     """
-    config = plan.reference_arm.config
-    pool = CorpusBuilder(config, store, workers).pool
+    pool = CorpusBuilder(plan.reference_arm, store, workers).pool
     for arm in plan.arms.values():
-        for stage in make_stages(undrawn(arm.config)):
+        for stage in undrawn(arm).stages():
             with under(f"stages.{stage.name}"):
                 stage.check_fields(pool.fields())
     # From all over the pool, whose parts may differ; the smaller samples are among the larger.
@@ -80,13 +78,11 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
     with making(place, "probing this machine"), tempfile.TemporaryDirectory(dir=place, prefix=MAKING) as name:
         for number, (those, processes) in enumerate(track(tries, "probing curation", unit="sample")):
             started = time.monotonic()
-            builder = CorpusBuilder(config, Store(Path(name) / str(number)), processes)
+            builder = CorpusBuilder(plan.reference_arm, Store(Path(name) / str(number)), processes)
             shard = -(-those.size // processes)
             builder.__dict__["pool"] = build_pool(_Sample(pool, those), builder.store, shard)
-            try:
+            with builder:
                 _prepare_all(plan, builder)
-            finally:
-                builder.annotations.close()
             times.append(time.monotonic() - started)
         assert builder is not None
         load_s, started_s, some_s, all_s = times
@@ -100,7 +96,7 @@ def probe(plan: Plan, store: Store, *, workers: int | None, sample: int, jobs: i
 def _prepare_all(plan: Plan, builder: CorpusBuilder) -> None:
     for arm in plan.arms.values():
         try:
-            builder.prepare(undrawn(arm.config), plan.seeds[0])
+            builder.prepare(undrawn(arm), plan.seeds[0])
         except AblateError:
             # A stage may drop all of a small sample; what it measured was measured.
             continue
@@ -108,8 +104,8 @@ def _prepare_all(plan: Plan, builder: CorpusBuilder) -> None:
 
 def _tokens_left(plan: Plan, builder: CorpusBuilder) -> int:
     try:
-        config = undrawn(plan.reference_arm.config)
-        return int(builder.prepare(config, plan.seeds[0]).info["unique_tokens"])
+        prepared = builder.prepare(undrawn(plan.reference_arm), plan.seeds[0])
+        return int(prepared.info["unique_tokens"])
     except AblateError:
         return 0
 
@@ -119,14 +115,14 @@ def _speeds(
 ) -> tuple[float, int, float, float]:
     """start_s, processes, tokens_per_s, evaluate_s."""
     from ablate.study.layout import Layout, choose_layout
-    from ablate.study.run import evaluator_of
+    from ablate.study.run_key import evaluator_of
     from ablate.train.config import pick_device
     from ablate.train.loop import measure_speed
     from ablate.train.proxy import build_model
 
     config = plan.reference_arm.config
     started = time.monotonic()
-    evaluator = evaluator_of(config, builder.tokenizer, builder.store)
+    evaluator = evaluator_of(plan.reference_arm, builder.tokenizer, builder.store)
     start_s = time.monotonic() - started
     vocab_size = len(load_tokenizer(builder.tokenizer.folder))
     proxy, train = plan.reference_arm.proxy, plan.reference_arm.train

@@ -288,11 +288,10 @@ class Study:
 
     def draws(self, arm: str) -> dict[Draw, Record]:
         """What seeds decided before training -> the arm's first record with it; one where all share a corpus."""
-        config = self.plan.arms[arm].config
         found: dict[Draw, Record] = {}
         for seed in self.seeds:
             if (arm, seed) in self.records:
-                found.setdefault(draw_of(config, seed), self.records[arm, seed])
+                found.setdefault(draw_of(self.plan.arms[arm], seed), self.records[arm, seed])
         return found
 
     def corpora(self, arm: str) -> list[Record]:

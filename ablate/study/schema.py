@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.config import identified, make, make_stages, renamed
+from ablate.config import identified, make, make_pool, make_stages, naming, renamed
 from ablate.design.base import Assignment, ContrastSpec, Factor
 from ablate.errors import DataError, nearest
 from ablate.fingerprint import LATER, counts, digest, was
@@ -18,6 +18,7 @@ from ablate.study.prediction import Prediction
 
 if TYPE_CHECKING:
     from ablate.corpus.budget import BudgetConfig
+    from ablate.corpus.tokenizer import TokenizerConfig
     from ablate.evaluate.evaluator import EvaluateConfig
     from ablate.stages.base import Stage
     from ablate.train.config import TrainConfig
@@ -44,6 +45,12 @@ class Arm:
     name: str = field(metadata=KEY)
     levels: Assignment
     config: Mapping[str, Any]
+
+    @cached_property
+    def tokenizer(self) -> TokenizerConfig:
+        """How texts become tokens."""
+        found: TokenizerConfig = make(self.config["tokenizer"], "tokenizer")
+        return found
 
     @cached_property
     def train(self) -> TrainConfig:
@@ -74,13 +81,42 @@ class Arm:
         """What the seeds of its runs draw; empty where all of it is at its default."""
         return self.config.get("randomness") or {}
 
-    def stages(self, seed: int | None = None) -> list[Stage]:
-        """Build the stages in effect, in recipe order.
+    @cached_property
+    def _stages(self) -> dict[int | None, tuple[Stage, ...]]:
+        return {}
+
+    def stages(self, seed: int | None = None) -> tuple[Stage, ...]:
+        """Return the stages in effect, in recipe order; they are built once for each seed and kept.
 
         Args:
             seed: that stages draw under; None for their own seeds.
         """
-        return make_stages(self.config, seed)
+        if seed not in self._stages:
+            self._stages[seed] = tuple(make_stages(self.config, seed))
+        return self._stages[seed]
+
+    def check(self, seeds: Iterable[int | None] = (None,)) -> None:
+        """Build everything that it describes, so that what could not run is found now.
+
+        Args:
+            seeds: that stages draw under.
+        Raises:
+            ConfigError: names the key. Stages come last, since some take their values from other groups.
+        """
+        make_pool(self.config["pool"])
+        _ = self.tokenizer, self.proxy, self.train, self.budget, self.evaluate
+        for seed in seeds:
+            for stage in self.stages(seed):
+                with naming(f"stages.{stage.name}", ()):
+                    stage.versions()  # refuses a stage whose libraries are not installed
+
+    def having(self, **groups: Any) -> Arm:
+        """Return the arm with some groups of its configuration replaced; its name stays."""
+        return replace(self, config={**self.config, **groups})
+
+    def without(self, group: str) -> Arm:
+        """Return the arm without a group of its configuration; its name stays."""
+        return replace(self, config={key: node for key, node in self.config.items() if key != group})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def check_shards(plan: Plan, pool: Pool) -> list[str]:
             f"shards are unequal: {least:,} to {most:,} documents; the largest host or source, {cut.heaviest}, has {cut.weight:,} of "
             f"{len(pool):,}. Seeds then differ by how much text they have, beside which text it is"
         )
-    sharing = [seeds for seeds in by_draw(plan.reference_arm.config, plan.seeds).values() if len(seeds) > 1]
+    sharing = [seeds for seeds in by_draw(plan.reference_arm, plan.seeds).values() if len(seeds) > 1]
     if sharing:
         groups = "; ".join(", ".join(map(str, seeds)) for seeds in sharing[:3])
         warnings.append(

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -19,33 +18,30 @@ from ablate.design.controls import CONTROL
 from ablate.errors import AblateError, ConfigError, DataError
 from ablate.fingerprint import canonical_json
 from ablate.progress import watch
-from ablate.store import LONG_AGO_S, Store, abandoned, clear_parts, discard, lock, read_json
+from ablate.store import LONG_AGO_S, Store, abandoned, clear_parts, discard, lock
 from ablate.study.chain import Chain
 from ablate.study.chance import AS_CONFIGURED, Draw, draw_of
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
 from ablate.study.detached import Step
+from ablate.study.jobs import corpora_built, run_jobs
 from ablate.study.launch import is_chosen, open_launcher
 from ablate.study.layout import Layout, choose_layout
 from ablate.study.plan import load_plan, run_folder
 from ablate.study.record import read_record
 from ablate.study.rescue import Rescue
-from ablate.study.run import (
+from ablate.study.run import execute, lacks_weights
+from ablate.study.run_key import budget_tokens, parent_key, run_key
+from ablate.study.run_state import (
     RunName,
-    budget_tokens,
     catch,
     clear_failure,
-    corpora_built,
-    execute,
     explain,
+    failure_of,
     is_done,
-    lacks_weights,
     lock_path,
     mark_failed,
-    parent_key,
-    run_jobs,
-    run_key,
 )
-from ablate.study.schema import Plan
+from ablate.study.schema import Arm, Plan
 from ablate.study.trunk import FAILED, Origins, Trunk, note_failure
 
 Say = Callable[[str], None]
@@ -80,19 +76,20 @@ def sweep(
         if wanted is None:
             wanted = plan.runs
         _take_out_stale(plan, study, store, composed, wanted, say)
-        pending = [run for run in wanted if not _done(study, *run) or lacks_weights(plan, store, study, run)]
+        pending = [
+            run for run in wanted if not is_done(study, *run) or lacks_weights(plan, store, study, run)
+        ]
         say(f"{len(wanted)} runs planned, {len(wanted) - len(pending)} already done")
         failures: dict[tuple[str, int], str] = {}
         if pending:
             for run in pending:
                 clear_failure(study, *run)
-            builder = _builder(plan, store, composed)
-            try:
+            with _builder(plan, store, composed) as builder:
                 started = time.monotonic()
                 _build_elsewhere(plan, study, store, wanted, composed, say)
                 prepared_runs = _prepare(plan, builder, study, pending, say, failures)
                 distinct, trunks = list(prepared_runs.names.values()), prepared_runs.trunks
-                builder.annotations.close()  # the runs need the memory
+                builder.close()  # the runs need the memory
                 prepared, found = time.monotonic(), len(list(store.root.glob("runs/*/result.json")))
                 if distinct:
                     launch = _launcher(len(distinct), builder, plan, study, composed, say)
@@ -106,17 +103,15 @@ def sweep(
                 for arm, seed in pending:
                     if (arm, seed) not in distinct and (arm, seed) not in failures:
                         run_jobs(study, store, [(arm, seed)])
-            finally:
-                builder.annotations.close()
         for run in wanted:
-            if run not in failures and (not _done(study, *run) or lacks_weights(plan, store, study, run)):
-                failures[run] = _reason(study, *run)
+            if run not in failures and (not is_done(study, *run) or lacks_weights(plan, store, study, run)):
+                failures[run] = failure_of(study, *run)
         return failures
 
 
 def _builder(plan: Plan, store: Store, composed: DictConfig) -> CorpusBuilder:
     executor = make(composed.executor, "executor")
-    return CorpusBuilder(plan.reference_arm.config, store, composed.workers, executor)
+    return CorpusBuilder(plan.reference_arm, store, composed.workers, executor)
 
 
 def _take_out_stale(
@@ -128,28 +123,24 @@ def _take_out_stale(
     say: Say,
 ) -> None:
     """Take out records that the same plan would not give any more, as a file or a library is another one now."""
-    done = [run for run in wanted if _done(study, *run)]
+    done = [run for run in wanted if is_done(study, *run)]
     if not done or not store.root.exists():
         return
-    builder = _builder(plan, store, composed)
-    origins = Origins(plan, builder)
-    try:
-        for arm in dict.fromkeys(arm for arm, _ in done):
-            config = plan.arms[arm].config
-            for seed in [seed for other, seed in done if other == arm]:
-                prepared = builder.prepare(config, seed)
-                folder = run_folder(study, arm, seed)
+    with _builder(plan, store, composed) as builder:
+        origins = Origins(plan, builder)
+        try:
+            for name, seed in done:
+                arm, folder = plan.arms[name], run_folder(study, name, seed)
+                prepared = builder.prepare(arm, seed)
                 try:
                     run, why = read_record(folder).run, "its texts, tasks or libraries have changed since"
                 except DataError as error:
                     run, why = "", str(error)
-                if run != run_key(config, prepared, store, seed, origins.of(config, seed)):
-                    say(f"{arm}, seed {seed}: {why}; it is done again")
+                if run != run_key(arm, prepared, store, seed, origins.of(arm, seed)):
+                    say(f"{name}, seed {seed}: {why}; it is done again")
                     (folder / "record.json").unlink()
-    except Exception as error:
-        say(f"whether finished runs still hold could not be checked: {explain(error)}")
-    finally:
-        builder.annotations.close()
+        except Exception as error:
+            say(f"whether finished runs still hold could not be checked: {explain(error)}")
 
 
 def _build_elsewhere(
@@ -193,17 +184,6 @@ def _note_time(study: Path, curate_s: float, runs_s: float, trained: int) -> Non
         print(f"ablate: {study / SWEEPS} cannot be written: {error.strerror or error}", file=sys.stderr)
 
 
-def _done(study: Path, arm: str, seed: int) -> bool:
-    return is_done(run_folder(study, arm, seed))
-
-
-def _reason(study: Path, arm: str, seed: int) -> str:
-    path = run_folder(study, arm, seed) / "failed.json"
-    return (
-        str(read_json(path)["error"]) if path.exists() else "ended without a word (killed, or no disk space)"
-    )
-
-
 def _prepare(
     plan: Plan,
     builder: CorpusBuilder,
@@ -219,36 +199,36 @@ def _prepare(
     origins = Origins(plan, builder)
     told: set[tuple[str, str]] = set()
     lost: dict[tuple[str, Draw, int | None], Exception] = {}
-    for arm, seed in pending:
-        config = plan.arms[arm].config
-        corpus = arm, draw_of(config, seed), seed if CONTROL in config else None
+    for run in pending:
+        name, seed = run
+        arm = plan.arms[name]
+        is_control = CONTROL in arm.config
+        corpus = name, draw_of(arm, seed), seed if is_control else None
         try:
-            if corpus in lost:
-                raise lost[
-                    corpus
-                ]  # most arms have the same under every seed; what took an hour to fail is not tried again
-            prepared = builder.prepare(config, seed)
-            origin = origins.of(config, seed)
-            distinct.setdefault(run_key(config, prepared, builder.store, seed, origin), (arm, seed))
+            if corpus in lost:  # most arms have the same under every seed
+                raise lost[corpus]  # what took an hour to fail is not tried again
+            prepared = builder.prepare(arm, seed)
+            origin = origins.of(arm, seed)
+            distinct.setdefault(run_key(arm, prepared, builder.store, seed, origin), run)
             if isinstance(origin, Trunk):
-                trunks[arm, seed] = origin
-            if parent := parent_key(config, prepared, builder.store, seed, origin):
-                parents[arm, seed] = parent
+                trunks[run] = origin
+            if parent := parent_key(arm, prepared, builder.store, seed, origin):
+                parents[run] = parent
         except Exception as error:
-            if arm == plan.reference and not builder.tokenizers:
+            if name == plan.reference and not builder.tokenizers:
                 raise
             lost[corpus] = error
-            mark_failed(study, arm, seed, error)
-            failures[arm, seed] = said = explain(error)
-            line = f"{_named(arm, config, seed)}: no corpus: {said}"
+            mark_failed(study, name, seed, error)
+            failures[run] = said = explain(error)
+            line = f"{_named(arm, seed)}: no corpus: {said}"
         else:
             info = prepared.info
-            line = f"{_named(arm, config, seed)}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens"
-            line += _repeats(config, prepared)
-            if CONTROL in config and config["budget"]["match"] == "tokens" and _meets_once(config, prepared):
+            line = f"{_named(arm, seed)}: {info['documents']:,} documents, {info['unique_tokens']:,} tokens"
+            line += _repeats(arm, prepared)
+            if is_control and arm.budget.match == "tokens" and _meets_once(arm, prepared):
                 line += "; it meets none twice, so its volume is nil by construction: train longer, or do without it"
-        if (arm, line) not in told:
-            told.add((arm, line))
+        if (name, line) not in told:
+            told.add((name, line))
             say(line)
     return Pending(distinct, trunks, parents)
 
@@ -283,30 +263,30 @@ def _drop_orphans(
     """Take runs out whose generation before has just failed: it would fail again in each of them."""
     for run in wave:
         parent = pending.names.get(pending.parents.get(run, ""))
-        if parent is None or (_done(study, *parent) and parent not in failures):
+        if parent is None or (is_done(study, *parent) and parent not in failures):
             continue
         problem = AblateError(
-            f"the generation before it failed ({parent[0]}, seed {parent[1]}): {failures.get(parent) or _reason(study, *parent)}"
+            f"the generation before it failed ({parent[0]}, seed {parent[1]}): {failures.get(parent) or failure_of(study, *parent)}"
         )
         mark_failed(study, *run, problem)
         failures[run] = explain(problem)
 
 
-def _meets_once(config: Mapping[str, Any], prepared: Prepared) -> bool:
-    return budget_tokens(config, prepared) <= int(prepared.info["unique_tokens"])
+def _meets_once(arm: Arm, prepared: Prepared) -> bool:
+    return budget_tokens(arm, prepared) <= int(prepared.info["unique_tokens"])
 
 
-def _named(arm: str, config: Mapping[str, Any], seed: int) -> str:
-    draw = draw_of(config, seed)
-    return arm if draw == AS_CONFIGURED else f"{arm}, {draw}"
+def _named(arm: Arm, seed: int) -> str:
+    draw = draw_of(arm, seed)
+    return arm.name if draw == AS_CONFIGURED else f"{arm.name}, {draw}"
 
 
-def _repeats(config: Mapping[str, Any], prepared: Prepared) -> str:
+def _repeats(arm: Arm, prepared: Prepared) -> str:
     """What a budget of several epochs, and a mixture, are told with."""
     if prepared.division:
-        read = prepared.division.read(budget_tokens(config, prepared), config["proxy"]["context"])
+        read = prepared.division.read(budget_tokens(arm, prepared), arm.proxy.context)
         return f"; read as {', '.join(map(str, read))}"
-    epochs = budget_tokens(config, prepared) / prepared.info["unique_tokens"]
+    epochs = budget_tokens(arm, prepared) / prepared.info["unique_tokens"]
     if epochs <= 1:
         return ""
     return f", {epochs:.1f} epochs" + (
@@ -376,13 +356,13 @@ def _launcher(
         lacking = {
             run
             for run in runs
-            if not trunks and _done(study, *run) and lacks_weights(plan, store, study, run)
+            if not trunks and is_done(study, *run) and lacks_weights(plan, store, study, run)
         }
 
         def finished(run: RunName) -> bool:
             if trunks:
                 return trunks[run].finished
-            return _done(study, *run) and not (run in lacking and lacks_weights(plan, store, study, run))
+            return is_done(study, *run) and not (run in lacking and lacks_weights(plan, store, study, run))
 
         def ended(run: RunName) -> bool:
             word = (trunks[run].folder if trunks else run_folder(study, *run)) / FAILED
@@ -446,14 +426,14 @@ def sweep_distributed(study: Path, store: Store, workers: int | None) -> dict[Ru
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     plan = load_plan(study)
     failures: dict[RunName, Exception] = {}
-    builder = CorpusBuilder(plan.reference_arm.config, store, workers)
+    builder = CorpusBuilder(plan.reference_arm, store, workers)
     try:
         for arm, seed in plan.runs:
             state: list[str | None] = [None]
-            if dist.get_rank() == 0 and not _done(study, arm, seed):
+            if dist.get_rank() == 0 and not is_done(study, arm, seed):
                 clear_failure(study, arm, seed)
                 with catch(failures, (arm, seed)):
-                    builder.prepare(plan.arms[arm].config, seed)
+                    builder.prepare(plan.arms[arm], seed)
                 state = ["no corpus" if (arm, seed) in failures else "to do"]
             dist.broadcast_object_list(state)
             if state[0] == "to do":
@@ -464,6 +444,6 @@ def sweep_distributed(study: Path, store: Store, workers: int | None) -> dict[Ru
             for (arm, seed), error in failures.items():
                 mark_failed(study, arm, seed, error)
     finally:
-        builder.annotations.close()
+        builder.close()
         dist.destroy_process_group()
     return {run: explain(error) for run, error in failures.items()}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.config import identified, make, naming
+from ablate.config import identified, naming
 from ablate.corpus.branch import BranchStream
 from ablate.corpus.mixture import KEY
 from ablate.corpus.tokenizer import load_tokenizer
@@ -22,7 +22,7 @@ from ablate.fingerprint import canonical_json, digest, library_versions
 from ablate.provenance import provenance
 from ablate.store import clear_parts, discard, lock, read_json, whole, write_json
 from ablate.study.corpus_builder import CorpusBuilder, Prepared
-from ablate.study.schema import Plan
+from ablate.study.schema import Arm, Plan
 from ablate.study.seeds import run_seeds
 from ablate.train.config import TrainConfig, check_budget
 from ablate.train.pretrained import Checkpoint, check_tokenizer, open_checkpoint
@@ -54,7 +54,7 @@ class Trunk:
     Attributes:
         key: names what it computes, in the store.
         folder: where its last checkpoint and `trunk.json` lie.
-        config: of an arm that branches off it.
+        arm: one that branches off it.
         settings: how it trains.
         seed, weights: of the run, and of its initial weights.
         stream: what it reads, and would read next.
@@ -63,7 +63,7 @@ class Trunk:
 
     key: str
     folder: Path
-    config: Mapping[str, Any] = field(repr=False)
+    arm: Arm = field(repr=False)
     settings: TrainConfig
     seed: int
     weights: int
@@ -131,11 +131,12 @@ class Origins:
         self._references: dict[tuple[str, int], Prepared] = {}
         self._streams: dict[tuple[str, int, int], TokenStream] = {}
 
-    def _reference(self, config: Mapping[str, Any], seed: int) -> Prepared:
+    def _reference(self, arm: Arm, seed: int) -> Prepared:
         """The reference arm's corpus, in the tokens and of the shard that an arm has under a seed."""
-        drawn = (canonical_json(config.get("randomness")), seed)
+        randomness = arm.config.get("randomness")
+        drawn = (canonical_json(randomness), seed)
         if drawn not in self._references:
-            same = {**self._plan.reference_arm.config, "randomness": config.get("randomness")}
+            same = self._plan.reference_arm.having(randomness=randomness)
             self._references[drawn] = self._builder.prepare(same, seed)
         return self._references[drawn]
 
@@ -143,37 +144,37 @@ class Origins:
         """Rows of the embeddings of a run with this origin and tokenizer."""
         return origin.vocab_size if origin else _entries(tokenizer.folder)
 
-    def of(self, config: Mapping[str, Any], seed: int) -> Origin | None:
-        """What a run of an arm branches off; None from scratch.
+    def of(self, arm: Arm, seed: int) -> Origin | None:
+        """Return what a run of an arm branches off; None from scratch.
 
         Raises:
             ConfigError: for a checkpoint that does not fit the study.
         """
-        settings: TrainConfig = make(config["train"], "train")
+        settings = arm.train
         if settings.branch_from is None:
             return None
         if settings.from_trunk:
-            return self._trunk(config, settings, seed)
-        place = canonical_json([settings.branch_from, config["proxy"]])
+            return self._trunk(arm, seed)
+        place = canonical_json([settings.branch_from, arm.config["proxy"]])
         if place not in self._checkpoints:
-            checkpoint = open_checkpoint(settings.branch_from, make(config["proxy"], "proxy"))
+            checkpoint = open_checkpoint(settings.branch_from, arm.proxy)
             check_tokenizer(settings.branch_from, checkpoint, self._builder.tokenizer.folder)
             self._checkpoints[place] = checkpoint
         return self._checkpoints[place]
 
-    def _trunk(self, config: Mapping[str, Any], settings: TrainConfig, seed: int) -> Trunk:
-        weights, order, _ = run_seeds(config, seed)
-        context = config["proxy"]["context"]
+    def _trunk(self, arm: Arm, seed: int) -> Trunk:
+        weights, order, _ = run_seeds(arm, seed)
+        settings, context = arm.train, arm.proxy.context
         steps = check_budget(settings.tokens, settings, context)
-        of_trunk, reference = settings.of_trunk(steps), self._reference(config, seed)
-        recipe = {name: v for name, v in identified(config["train"]).items() if name not in NOT_OF_TRUNKS}
+        of_trunk, reference = settings.of_trunk(steps), self._reference(arm, seed)
+        recipe = {name: v for name, v in identified(arm.config["train"]).items() if name not in NOT_OF_TRUNKS}
         key = digest(
             {
                 "trunk": TRUNK_FORMAT,
                 "content": reference.info["content"],
                 "tokenizer": reference.tokenizer.digest,
                 "libraries": library_versions(LIBRARIES),
-                "proxy": identified(config["proxy"]),
+                "proxy": identified(arm.config["proxy"]),
                 "train": recipe,
                 "steps": settings.trunk_steps(steps),
                 "warmup": warmup_steps(steps, settings.warmup_fraction),
@@ -186,7 +187,7 @@ class Origins:
         return Trunk(
             key,
             self._builder.store.root / "trunks" / key,
-            config,
+            arm,
             of_trunk,
             seed,
             weights,
@@ -215,7 +216,9 @@ def train_trunks(trunks: Sequence[Trunk], threads: int | None = None) -> dict[st
             if not trunk.there:
                 clear_parts(trunk.folder)
                 discard(trunk.folder / FAILED)
-                shape = canonical_json([trunk.config["proxy"], trunk.config["train"], trunk.vocab_size])
+                shape = canonical_json(
+                    [trunk.arm.config["proxy"], trunk.arm.config["train"], trunk.vocab_size]
+                )
                 alike.setdefault(shape, []).append(trunk)
         for group in alike.values():
             _train(group, threads)
@@ -243,7 +246,7 @@ def _train(group: list[Trunk], threads: int | None) -> None:
                     )
                     for trunk, log in zip(group, logs, strict=True)
                 ],
-                proxy=make(first.config["proxy"], "proxy"),
+                proxy=first.arm.proxy,
                 config=settings,
                 vocab_size=first.vocab_size,
                 tokens=settings.tokens,

@@ -29,6 +29,7 @@ from ablate.corpus.annotate import Annotations
 from ablate.store import Store
 from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import ARM_KEYS, make_plan
+from ablate.study.schema import Arm
 
 
 class Stopwatch:
@@ -65,11 +66,11 @@ def files(annotations: Annotations) -> int:
     return sum(1 for _ in (annotations.store.root / "annotations").glob("*/*.arrow"))
 
 
-def timed(builder: CorpusBuilder, config: dict[str, Any]) -> tuple[float, float, dict[str, Any]]:
+def timed(builder: CorpusBuilder, arm: Arm) -> tuple[float, float, dict[str, Any]]:
     """Seconds of one arm, of which in slow halves, and what it kept."""
     watch, begun = Stopwatch(), time.monotonic()
     with watch.watching():
-        info = builder.prepare(config, seed=0).info
+        info = builder.prepare(arm, seed=0).info
     return time.monotonic() - begun, watch.seconds, info
 
 
@@ -84,14 +85,15 @@ def main() -> None:
     begun = time.monotonic()
     config = compose(["study=demo", f"pool.world.pages={args.pages}", "evaluate.limit=100"], open_hydra())
     plan = make_plan(config)
-    arms = {name: arm.config for name, arm in plan.arms.items()}
+    arms = dict(plan.arms)
     names = [str(name) for name in plain(config.stages)]
     rng = np.random.default_rng(0)
     while len(arms) < 16:  # random subsets beside the leave-one-out arms
         off = [name for name in names if rng.random() < 0.5]
         base = {key: plain(config[key]) for key in ARM_KEYS}
         base["stages"] = {n: {**node, "enabled": n not in off} for n, node in base["stages"].items()}
-        arms["without " + ", ".join(off)] = base
+        name = "without " + ", ".join(off)
+        arms[name] = Arm(name=name, levels={}, config=base)
     with tempfile.TemporaryDirectory() as folder:
         builder = CorpusBuilder(arms["full"], Store(Path(folder)), args.workers)
         builder.pool  # noqa: B018  # read it now

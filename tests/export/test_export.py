@@ -101,8 +101,8 @@ def truth(overrides: list[str] | None = None) -> tuple[list[str], list[str], Cor
     """Ids and texts that the arm keeps, from the library and not from the export."""
     plan = make_plan(compose(overrides or given()))
     arm = plan.arms[plan.reference]
-    builder = CorpusBuilder(arm.config, Store(Path("store")), 1)
-    prepared = builder.prepare(arm.config, 3)
+    builder = CorpusBuilder(arm, Store(Path("store")), 1)
+    prepared = builder.prepare(arm, 3)
     texts = [text for _, text in builder.annotations.texts(prepared.version, prepared.rows)]
     return [f"{key:016x}" for key in builder.pool.keys[prepared.rows].tolist()], texts, builder, prepared
 

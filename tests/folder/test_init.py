@@ -15,7 +15,6 @@ import pytest
 
 from ablate.cli import main
 from ablate.compose import compose, open_hydra
-from ablate.config import make_stages
 from ablate.corpus.view import build_corpus
 from ablate.inspect.arm import open_arm
 from ablate.study.plan import make_plan
@@ -312,7 +311,7 @@ def test_a_folder_of_documents_ends_in_a_study_that_plans_and_keeps_some(
     ]
     assert held_out
     with open_arm(config) as (arm, builder):
-        corpus = build_corpus(make_stages(arm), builder.annotations)
+        corpus = build_corpus(arm.stages(), builder.annotations)
         kept = [one for _, one in builder.annotations.texts(corpus.version, corpus.rows)]
     assert kept
     assert f" keeps {len(kept)} of " in printed  # each of these folders is smaller than the sample
@@ -451,7 +450,7 @@ def test_a_name_with_every_sign_of_a_glob_and_of_yaml_is_read_as_it_is(
     assert main(["init", folder.name, "study.name=odd"]) == 0
     config = compose(["study=odd", "workers=1"], open_hydra("my_conf"))
     with open_arm(config) as (arm, builder):
-        assert build_corpus(make_stages(arm), builder.annotations).rows.size
+        assert build_corpus(arm.stages(), builder.annotations).rows.size
     assert "sample: 40 documents" in capsys.readouterr().out
 
 

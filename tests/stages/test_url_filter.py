@@ -24,6 +24,7 @@ from ablate.stages._blocklists import Address, Blocklists, hashes
 from ablate.stages.extraction import Extraction
 from ablate.stages.url_filter import UrlFilter
 from ablate.study.corpus_builder import CorpusBuilder
+from ablate.study.schema import Arm
 
 ADULT = {"domains": "Bad.example\nsub.mixed.example\n# no entry\n\n10.0.0.7\n", "urls": "site.example/~bad\n"}
 GAMES = {"domains": "games.example\n", "urls": "site.example/play?id=3\nwww.slots.example/win/\n"}
@@ -341,7 +342,8 @@ def test_the_tokenizer_is_still_trained_on_extracted_text(tmp_path: Path, store)
     digests = {}
     for on in ("true", "false"):
         config = compose([*overrides, f"stages.url_filter.enabled={on}"])
-        arm = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer")}
+        groups = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer")}
+        arm = Arm(name="one", levels={}, config=groups)
         digests[on] = CorpusBuilder(arm, store, 1).tokenizer.digest
     assert digests["true"] == digests["false"]
 

@@ -30,7 +30,7 @@ from ablate.stages.verifier import Verifier
 from ablate.stages.well_formed import WellFormed
 from ablate.store import Store
 from ablate.study.chain import Chain, gate_of
-from ablate.study.run import run_jobs
+from ablate.study.jobs import run_jobs
 from ablate.teacher.question import Question, Sampling
 
 Run = Callable[..., int]

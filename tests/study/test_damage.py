@@ -15,6 +15,7 @@ import pytest
 from ablate.cli import main
 from ablate.store import Store, fault, sealed_files
 from ablate.study import run as running
+from ablate.study import run_key, training
 from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import load_plan, run_folder
 
@@ -95,9 +96,9 @@ def records() -> dict[str, Any]:
 def again() -> None:
     """All runs once more, in this process, as a sweep does them; nothing is known from before."""
     shutil.rmtree(STUDY / "runs")
-    running._evaluator.cache_clear()
+    run_key._evaluator.cache_clear()
     plan = load_plan(STUDY)
-    builder = CorpusBuilder(plan.reference_arm.config, Store(STORE), 1)
+    builder = CorpusBuilder(plan.reference_arm, Store(STORE), 1)
     failures = running.execute(plan, builder, STUDY, [(arm, 0) for arm in plan.arms])
     assert failures == {}
 
@@ -159,7 +160,7 @@ def test_an_interrupted_run_does_not_go_on_from_damaged_scores(
     expected = records()
     for folder in (STORE / "runs").iterdir():
         shutil.rmtree(folder)
-    evaluate = running._RunRecorder.evaluate
+    evaluate = training.RunRecorder.evaluate
 
     def stopped(self: Any, model: Any, tokens: int) -> None:
         if tokens == 512:
@@ -167,7 +168,7 @@ def test_an_interrupted_run_does_not_go_on_from_damaged_scores(
         evaluate(self, model, tokens)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(running._RunRecorder, "evaluate", stopped)
+        patch.setattr(training.RunRecorder, "evaluate", stopped)
         again()
     points = sorted(STORE.glob("runs/*/curve/*.json"))
     assert points and list(STORE.glob("runs/*/checkpoint.pt"))

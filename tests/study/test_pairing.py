@@ -12,8 +12,8 @@ from ablate.compose import compose
 from ablate.errors import ConfigError
 from ablate.study.pairing import shares_seeds
 from ablate.study.plan import make_plan
-from ablate.study.run import run_seeds
 from ablate.study.schema import Plan
+from ablate.study.seeds import run_seeds
 
 FOUR = "design.factors=[extraction,language,minhash_dedup,fineweb_quality]"
 
@@ -33,7 +33,7 @@ def planned(tiny: tuple[str, ...]) -> Callable[..., Plan]:
 def seeds_of(plan: Plan) -> dict[str, set[int]]:
     """Every seed of an arm's runs, of initial weights and order alike."""
     return {
-        name: {number for seed in plan.seeds for number in run_seeds(arm.config, seed)[:2]}
+        name: {number for seed in plan.seeds for number in run_seeds(arm, seed)[:2]}
         for name, arm in plan.arms.items()
     }
 

@@ -80,7 +80,7 @@ def test_a_sweep_in_rounds_runs_what_is_open_and_can_be_repeated(
     assert {seed for arm, seed in study.records if arm == "without_fineweb_quality"} == {0, 1}
     report = (study.folder / "REPORT.md").read_bytes()
     assert b"Which contrast was closed when" in report and b"sequential p-value" in report
-    monkeypatch.setattr(running, "_train", lambda *_: pytest.fail("a finished run was trained again"))
+    monkeypatch.setattr(running, "train_runs", lambda *_: pytest.fail("a finished run was trained again"))
     assert ablate("sweep", *asked) == 0
     assert (study.folder / "REPORT.md").read_bytes() == report
 

@@ -56,7 +56,7 @@ def test_the_number_of_shards_is_written_in_the_plan_and_stays_when_seeds_are_ad
     other = planned(tiny, "randomness.pool=shard", "seeds=[0,1,2,3,4]", "randomness.shards=5")
     with pytest.raises(AblateError, match=r"randomness\.shards: there 3, here 5"):
         freeze(replace(other, seeds=first.seeds), here / "studies" / "demo")
-    shards = [draw_of(more.arms["full"].config, seed).shard for seed in (0, 2, 3, -1)]
+    shards = [draw_of(more.arms["full"], seed).shard for seed in (0, 2, 3, -1)]
     assert [str(shard) for shard in shards] == [
         "shard 0 of 3",
         "shard 2 of 3",
@@ -161,7 +161,7 @@ def test_a_sharded_study_covers_the_pool_and_goes_on_when_seeds_are_added(
     loaded = load_study(study)
     assert len(loaded.draws("full")) == 3
     # The whole pool's measurements are in the store; another number of shards trains other runs.
-    monkeypatch.setattr(running, "_train", lambda *_: pytest.fail("a run was trained again"))
+    monkeypatch.setattr(running, "train_runs", lambda *_: pytest.fail("a run was trained again"))
     assert ablate("sweep", *shared, "seeds=[0,1,2]") == 0
 
 
@@ -223,4 +223,4 @@ def test_gains_are_paired_where_a_seed_draws_the_documents(tiny: tuple[str, ...]
     freeze(sharded, here / "studies" / "demo")
     study = load_study(here / "studies" / "demo")
     assert {study.method(contrast.weights) for contrast in study.contrasts} == {"paired"}
-    assert {str(draw_of(arm.config, 1).shard) for arm in sharded.arms.values()} == {"shard 1 of 2"}
+    assert {str(draw_of(arm, 1).shard) for arm in sharded.arms.values()} == {"shard 1 of 2"}

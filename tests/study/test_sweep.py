@@ -57,7 +57,7 @@ def test_a_sweep_ends_with_gains_and_can_be_repeated(
     )
 
     # Again: nothing is trained, and the bytes stay.
-    monkeypatch.setattr(running, "_train", lambda *_: pytest.fail("a finished run was trained again"))
+    monkeypatch.setattr(running, "train_runs", lambda *_: pytest.fail("a finished run was trained again"))
     assert ablate("sweep", *tiny) == 0
     assert "8 already done" in capsys.readouterr().out
     assert outputs(study) == first
@@ -374,7 +374,7 @@ def test_another_aggregate_trains_nothing_again(
     assert ablate("sweep", *few) == 0
     keys = {path.name for path in (here / "store" / "runs").iterdir()}
 
-    monkeypatch.setattr(running, "_train", lambda *_: pytest.fail("a finished run was trained again"))
+    monkeypatch.setattr(running, "train_runs", lambda *_: pytest.fail("a finished run was trained again"))
     for changed in ("evaluate.aggregate=screened", "evaluate.average_last=2"):
         assert ablate("sweep", *few, changed, "study.replan=true") == 0
     assert {path.name for path in (here / "store" / "runs").iterdir()} == keys

@@ -15,6 +15,7 @@ from ablate.errors import ConfigError
 from ablate.store import Store
 from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import make_plan
+from ablate.study.schema import Arm
 
 Run = Callable[..., int]
 PAGE = "<html><body><div class='zzq'><p>It rained all night over the old town, line {n} of it.</p></div></body></html>"
@@ -57,10 +58,9 @@ def pool(folder: Path, *more: str) -> list[str]:
 def tokenizer(store: Store, overrides: list[str], arm: str | None = None) -> CorpusBuilder:
     if arm is None:
         config = compose(overrides)
-        return CorpusBuilder(
-            {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer")}, store, 1
-        )
-    return CorpusBuilder(make_plan(compose(overrides)).arms[arm].config, store, 1)
+        groups = {key: plain(config[key]) for key in ("pool", "recipe", "stages", "tokenizer")}
+        return CorpusBuilder(Arm(name="as configured", levels={}, config=groups), store, 1)
+    return CorpusBuilder(make_plan(compose(overrides)).arms[arm], store, 1)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make_stages, plain
+from ablate.config import plain
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.dropped_texts import excerpts, lowest
 from ablate.corpus.view import build_corpus
@@ -48,7 +48,7 @@ def main(config: DictConfig) -> int:
     with open_arm(config) as (arm, builder):
         annotations = builder.annotations
         groupings = pool_groupings(builder.pool, by)
-        corpus = build_corpus(make_stages(arm), annotations)
+        corpus = build_corpus(arm.stages(), annotations)
         passed = stage_outcomes(corpus)
         lines = adjust(
             [

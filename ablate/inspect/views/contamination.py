@@ -21,7 +21,6 @@ import pyarrow.csv
 from omegaconf import DictConfig
 
 from ablate.benchmarks.snapshot import references
-from ablate.config import make_stages
 from ablate.corpus.annotate import Annotations, TextVersion
 from ablate.corpus.dropped_texts import excerpt
 from ablate.corpus.leaks import find_leaks, leak_finder
@@ -43,14 +42,14 @@ BEFORE, AFTER = 60, 240
 def main(config: DictConfig) -> int:
     """Look for items; returns the exit status."""
     with open_arm(config) as (arm, builder):
-        finder = leak_finder(arm)
+        finder = leak_finder(arm.config)
         if finder is None:
             raise ConfigError(
                 "no task is there as a file to look for: give evaluate.snapshot=<folder> and evaluate.tasks=[...] "
                 "(`ablate snapshot` makes one)"
             )
         annotations = builder.annotations
-        corpus = build_corpus(make_stages(arm), annotations)
+        corpus = build_corpus(arm.stages(), annotations)
         reached = next((p for p in stage_outcomes(corpus) if p.stage == Decontamination.name), None)
         version, rows = (reached.before, reached.rows) if reached else (corpus.version, corpus.rows)
         found = find_leaks(annotations, version, rows, finder)

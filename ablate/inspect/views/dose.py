@@ -12,21 +12,22 @@ Example: ablate inspect dose study=demo design=dose 'design.factors={fineweb_qua
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
-from ablate.config import make_stages
+from ablate.config import make
 from ablate.corpus.planted import PlantedPart
 from ablate.corpus.view import build_corpus
 from ablate.design.dose import doses
 from ablate.errors import ConfigError, DataError
 from ablate.estimand.base import find
-from ablate.inspect.arm import open_arm
 from ablate.inspect.diversity import Point, measure
 from ablate.inspect.dose import Curve, Level, curve_csv, curve_page, curve_table, response
 from ablate.inspect.dose_figure import dose_figure
 from ablate.progress import track
 from ablate.render.figure import save
-from ablate.store import write_text
+from ablate.store import Store, write_text
 from ablate.study.corpus_builder import CorpusBuilder
 from ablate.study.plan import Levels, folder_of, make_plan, resolve_factors
 from ablate.study.results import Study, load_study
@@ -41,7 +42,8 @@ def main(config: DictConfig) -> int:
         raise ConfigError("ablate inspect dose: nothing is varied; give design=dose and design.factors={...}")
     folder, curves = folder_of(config) / "dose", []
     study = load_study(folder_of(config)) if (folder_of(config) / "plan.json").exists() else None
-    with open_arm(config, pool=plan.reference_arm.config["pool"]) as (_, builder):
+    executor = make(config.executor, "executor")
+    with CorpusBuilder(plan.reference_arm, Store(Path(config.store)), config.workers, executor) as builder:
         for levels in track(list(factors.values()), "dose", unit="curve"):
             curve = _curve(levels, plan, builder, study, config.inspect.sample_bytes)
             curves.append(curve)
@@ -68,8 +70,8 @@ def _curve(
         if arm is None:
             raise ConfigError(f"ablate inspect dose: the design has no arm with {levels.name}={level}")
         try:
-            own = plan.arms[arm].config
-            corpus = build_corpus(make_stages(own), annotations, PlantedPart.of(own))
+            own = plan.arms[arm]
+            corpus = build_corpus(own.stages(), annotations, PlantedPart.of(own.config))
         except DataError:  # nothing is left at this value: an end of the curve, not of the command
             found.append(Level(value, arm, 0, 0))
             continue

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make_stages
 from ablate.corpus.annotate import Annotations
 from ablate.corpus.view import Corpus, Decision, build_corpus
 from ablate.errors import ConfigError, DataError, nearest
@@ -83,7 +82,7 @@ class Found:
 def main(config: DictConfig) -> int:
     """Compare; returns the exit status."""
     with open_arm(config) as (arm, builder):
-        corpus = build_corpus(make_stages(arm), builder.annotations)
+        corpus = build_corpus(arm.stages(), builder.annotations)
         decision, shingler = choose(corpus, config.inspect.stage)
         groups = builder.annotations.groups(decision.before, _relation(decision))
         found = compare(decision, shingler, groups, builder.annotations, config.inspect.subsample)

@@ -16,7 +16,6 @@ import textwrap
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make_stages
 from ablate.corpus.annotate import rewritten
 from ablate.corpus.ledger import reasons
 from ablate.corpus.view import Corpus, build_corpus
@@ -45,7 +44,7 @@ def main(config: DictConfig) -> int:
         print(funnel_table(prepared.info["funnel"]))
         print(f"ledger: {builder.store.root / 'corpora' / prepared.key / 'ledger'}")
         if config.inspect.stage:
-            corpus = build_corpus(make_stages(arm), builder.annotations)
+            corpus = build_corpus(arm.stages(), builder.annotations)
             _samples(config, builder, corpus)
     return 0
 

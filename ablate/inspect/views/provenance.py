@@ -23,7 +23,7 @@ from ablate.pool.digital_source import TERM, UNKNOWN
 from ablate.pool.pool import Pool
 from ablate.render.tables import aligned
 from ablate.store import write_json
-from ablate.study.run import budget_tokens
+from ablate.study.run_key import budget_tokens
 
 HEADER = ("source", "came to be", "by", "documents", "kept", "tokens", "share", "epochs")
 
@@ -55,10 +55,10 @@ class Part:
 def main(config: DictConfig) -> int:
     """Show; returns the exit status."""
     with open_arm(config) as (arm, builder):
-        prepared = builder.prepare({**arm, KEY: plain(config.mixture)}, config.seeds[0])
+        arm = arm.having(**{key: plain(config[key]) for key in (KEY, "budget", "train")})
+        prepared = builder.prepare(arm, config.seeds[0])
         counts = token_counts(builder.annotations, prepared.tokenizer, prepared.version, prepared.rows)
-        settings = {**arm, "budget": config.budget, "train": config.train}
-        budget = budget_tokens(settings, prepared)
+        budget = budget_tokens(arm, prepared)
         epochs = np.full(prepared.rows.size, budget / max(1, int(counts.sum())))
         if prepared.division:
             read = prepared.division.read(budget, config.proxy.context)

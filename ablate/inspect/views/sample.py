@@ -15,7 +15,7 @@ import json
 import numpy as np
 from omegaconf import DictConfig
 
-from ablate.config import make_stages
+from ablate.config import plain
 from ablate.corpus.budget import copies_met
 from ablate.corpus.tokens import token_counts
 from ablate.corpus.view import build_corpus
@@ -24,7 +24,7 @@ from ablate.errors import DataError
 from ablate.inspect.arm import open_arm, stage_outcomes
 from ablate.pool.drawn import RATE, SIZE, UNIT
 from ablate.render.tables import aligned
-from ablate.study.run import budget_tokens
+from ablate.study.run_key import budget_tokens
 
 HEADER = ("stage", "reached", "dropped", "95 % interval", "units", "largest")
 
@@ -40,7 +40,7 @@ def main(config: DictConfig) -> int:
             )
         units, rate = np.array([one[UNIT] for one in said]), float(said[0][RATE])
         rows = []
-        for outcome in stage_outcomes(build_corpus(make_stages(arm), builder.annotations)):
+        for outcome in stage_outcomes(build_corpus(arm.stages(), builder.annotations)):
             if outcome.rows.size:
                 found = cluster_mean((~outcome.keep).astype(float), units[outcome.rows])
                 rows.append(_row(outcome.stage, outcome.rows.size, found))
@@ -55,7 +55,7 @@ def main(config: DictConfig) -> int:
         left = int(
             token_counts(builder.annotations, prepared.tokenizer, prepared.version, prepared.rows).sum()
         )
-        budget = budget_tokens({**arm, "budget": config.budget, "train": config.train}, prepared)
+        budget = budget_tokens(arm.having(budget=plain(config.budget), train=plain(config.train)), prepared)
         lines.append(met(budget, left))
         lines.append(
             f"the whole source would leave about {left / rate:,.0f} tokens; a run of {budget / rate:,.0f} on it reads the same share"

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from ablate.config import make_stages, plain
+from ablate.config import plain
 from ablate.corpus.view import build_corpus
 from ablate.errors import ConfigError
 from ablate.estimand.base import NotIdentified
@@ -55,7 +55,7 @@ def _look(config: DictConfig) -> tuple[list[Outcome], dict[str, str]]:
     with open_arm(config) as (arm, builder):
         truth = builder.pool.truth()
         assert truth is not None  # a pool with `spike` has one
-        corpus = build_corpus(make_stages(arm), builder.annotations)
+        corpus = build_corpus(arm.stages(), builder.annotations)
         found = outcomes(corpus, Planting.of(truth), builder.annotations)
     spike = plain(config.pool.spike)
     return found, {

@@ -113,7 +113,6 @@ def shards(study: Study) -> list[Finding]:
         return []
     sizes = [int(record.corpus.funnel[0]["documents"]) for record in draws.values() if record.corpus]
     found: list[Finding] = [DocumentsVary(min(sizes), max(sizes))]
-    config = study.plan.reference_arm.config
-    if crowded := len(study.seeds) - len(by_draw(config, study.seeds)):
+    if crowded := len(study.seeds) - len(by_draw(study.plan.reference_arm, study.seeds)):
         found.append(ShardsShared(crowded, len(study.seeds)))
     return found
