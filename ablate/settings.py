@@ -29,6 +29,7 @@ class StudyConfig:
 
     Attributes:
         dropped_texts: shown on the page for each stage and reason, 0 to 10; 0 where the texts must not leave the store.
+        sections: of one's own in the report: path/to/file.py:Class or package.module.Class.
     """
 
     name: str = field(default="default", metadata=NOT_IDENTITY)
@@ -38,6 +39,7 @@ class StudyConfig:
     dir: str = field(default="studies/${study.name}", metadata=NOT_IDENTITY)
     replan: bool = field(default=False, metadata=NOT_IDENTITY)
     dropped_texts: int = field(default=3, metadata=NOT_IDENTITY)
+    sections: list[str] = field(default_factory=list, metadata=NOT_IDENTITY)
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropped_texts <= MOST_DROPPED_TEXTS:

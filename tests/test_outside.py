@@ -20,8 +20,12 @@ from ablate.errors import AblateError, DataError
 from ablate.estimand.base import load_estimand
 from ablate.evaluate.building import build
 from ablate.evaluate.tasks import find_tasks
+from ablate.report.section import load_section
+from ablate.study.plan import load_plan
 from ablate.testing import (
+    ContractError,
     check_estimand,
+    check_report_section,
     check_source,
     check_stage,
     check_student,
@@ -42,6 +46,7 @@ ROWS = {
     "view": "a view of `ablate inspect`",
     "design": "a design",
     "estimand": "an estimand",
+    "section": "a section of the report",
 }
 """Folder of an example -> its row in CONTRIBUTING.md."""
 
@@ -132,6 +137,62 @@ def test_an_estimand(
     assert f"reported: main_effect, {named}" in capsys.readouterr().out
     assert main(["plan", *given[:-1], "estimands=[main_effect,mine/nowhere.py:WithoutBoth]"]) == 2
     assert "mine/nowhere.py is not a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own", ["section"], indirect=True)
+@pytest.mark.parametrize("by", ["file", "module"])
+def test_a_section_of_the_report(
+    own: Path, by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of its one file, named for one report or in the plan; one that is gone or wrong leaves the rest of the report whole."""
+    monkeypatch.chdir(tmp_path)
+    named = "mine/ranking.py:Ranking" if by == "file" else "ranking.Ranking"
+    Path("mine").mkdir()
+    Path("mine/ranking.py").write_bytes((own / "ranking.py").read_bytes())
+    check_report_section(load_section(named))
+    arms = {"full": 0.5, "without_a": 0.2, "without_b": 0.4}
+    lines = [f"{arm},{seed},t,acc,{score + seed / 100}" for arm, score in arms.items() for seed in (0, 1)]
+    Path("scores.csv").write_text("\n".join(["arm,seed,task,metric,score", *lines]))
+    given = ["study.name=theirs", "results.csv=scores.csv", "results.reference=full"]
+    assert main(["import", *given]) == 0
+    report = Path("studies/theirs/REPORT.md")
+    bare = report.read_text()
+    assert "Which stage is worth most" not in bare
+    assert main(["import", *given, f"study.sections=[{named}]"]) == 0
+    section = report.read_text().partition("## Which stage is worth most\n\n")[2].partition("\n\n##")[0]
+    ranked = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()[2:]]
+    # Each arm against full, in the scores: -0.1 without b and -0.3 without a, to four digits.
+    assert [(place, gain) for place, _, gain in ranked] == [("1", "-0.1000"), ("2", "-0.3000")]
+    assert report.read_text().replace(f"## Which stage is worth most\n\n{section}\n\n", "") == bare
+    Path("mine/bad.py").write_text(
+        "from ablate.report.section import Section\n\n\nclass Bad(Section):\n    title = 'Bad'\n\n"
+        "    def paragraphs(self, study, rows):\n        return [1 / 0]\n"
+    )
+    assert main(["report", "study.name=theirs", "study.sections=[mine/bad.py:Bad,gone.py:Gone]"]) == 0
+    told = report.read_text()
+    assert (
+        "## Bad\n\nThis section could not be made: ZeroDivisionError: division by zero, line 8 of mine/bad.py"
+        in told
+    )
+    assert (
+        "## gone.py:Gone\n\nThis section could not be made: ConfigError: study.sections: gone.py is not a file"
+        in told
+    )
+    with pytest.raises(ContractError, match=r"Bad, in a study with three arms.*it raises ZeroDivisionError"):
+        check_report_section(load_section("mine/bad.py:Bad"))
+    Path("pages.jsonl").write_text('{"text": "It rained."}\n')
+    plan = [
+        "plan", "study.name=own", "pool=files", "pool.paths=[pages.jsonl]", "recipe=c4", "evaluate=heldout",
+        "evaluate.heldout=pages.jsonl", "design.factors=[language]", "plan.probe=false",
+    ]  # fmt: skip
+    assert main([*plan, f"study.sections=[{named}]"]) == 0
+    assert load_plan(Path("studies/own")).sections == (named,)
+    before = load_plan(Path("studies/own")).digest
+    assert main(plan) == 0, "sections are no part of what a plan is"
+    assert load_plan(Path("studies/own")).digest == before
+    capsys.readouterr()
+    assert main([*plan, "study.sections=[mine/ranking.py:Rank]"]) == 2
+    assert "study.sections: mine/ranking.py has no 'Rank'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("own", ["source"], indirect=True)

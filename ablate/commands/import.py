@@ -53,7 +53,7 @@ def main(config: DictConfig) -> int:
         estimands=settings.estimands,
     )
     imported = load_study(folder)
-    rows = write_report(imported)
+    rows = write_report(imported, study.sections)
     print(f"{len(imported.records)} runs of {len(imported.arms)} arms imported")
     print(terminal_table(imported, rows))
     print(f"\nreport: {folder / 'REPORT.md'}   effects: {folder / 'effects.csv'}")

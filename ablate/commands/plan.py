@@ -378,12 +378,15 @@ def check(plan: Plan, store: Path) -> list[str]:
         ConfigError, DataError: names the setting or the task.
     """
     from ablate.evaluate.evaluator import check_claims, check_tasks, too_long
+    from ablate.report.section import load_section
     from ablate.store import Store
     from ablate.study.shards import check_shards
 
     check_branches(plan)
     check_chains(plan)
     make(plan.tracker, "tracker")
+    for named in plan.sections:
+        load_section(named)
     checked = set()
     warnings = check_shards(plan, _pool(plan, store)) if _is_sharded(plan) else []
     for arm in plan.arms.values():

@@ -6,6 +6,8 @@ cost.csv, COST.md, table.tex and figures/ into the study's folder. The same reco
 Other gains of the same arms cost nothing: 'estimands=[main_effect,interaction,shapley]' reports those that
 the arms identify, as exploration beside what the plan claims, or says which arms are missing.
 
+study.sections=[my_file.py:MySection] adds sections of your own (docs/report.md), here or from the plan on.
+
 In mid-sweep it has estimates alone: no verdict, p-value or interval while a planned run is missing, unless the plan has
 sequential.looks. give_up=true ends the study where it is: the runs that wait are named as given up, and its gains are
 exploration; a later sweep makes them all the same.
@@ -34,7 +36,7 @@ def main(config: DictConfig) -> int:
 
         print(f"{len(give_up(folder))} runs are given up")
     study = load_study(folder, settings.estimands or ())
-    rows = write_report(study)
+    rows = write_report(study, settings.study.sections)
     print(terminal_table(study, rows))
     if planned := plan_check_text(study):
         print(f"\n{planned}")

@@ -7,13 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import ClassVar
 
 from ablate.design.base import Assignment, ContrastSpec, Factor, arm_name
 from ablate.design.controls import CONTROL, controlled_factor, without_controls
 from ablate.errors import AblateError, ConfigError, nearest
-from ablate.user_file import run_file
+from ablate.user_file import class_of
 
 Arms = Mapping[str, Assignment]
 """Arm -> level of every factor."""
@@ -88,7 +87,7 @@ def load_estimand(name: str) -> Estimand:
     Raises:
         ConfigError: for an unknown name (names the nearest), a file or module that cannot be run, and what is no estimand.
     """
-    cls = _own(name) if "." in name else _shipped(name) if name.isidentifier() else None
+    cls = class_of(name, "estimands") if "." in name else _shipped(name) if name.isidentifier() else None
     if cls is None:
         raise ConfigError(
             f"estimands: unknown estimand {name!r}: {nearest(name, estimand_names())}; one of your own is "
@@ -110,32 +109,6 @@ def _shipped(name: str) -> type[Estimand] | None:
     classes = (value for value in vars(module).values() if isinstance(value, type))
     found = (cls for cls in classes if issubclass(cls, Estimand) and cls.__module__ == module.__name__)
     return next((cls for cls in found if cls is not Estimand), None)
-
-
-def _own(named: str) -> object:
-    """What stands under a name of the user's own."""
-    if named.endswith(".py"):
-        raise ConfigError(f"estimands: {named} names no class; give {named}:Class")
-    where, colon, name = named.rpartition(":") if ":" in named else named.rpartition(".")
-    if colon == ":":
-        if not Path(where).is_file():
-            raise ConfigError(f"estimands: {where} is not a file; give path/to/file.py:{name}")
-        module = run_file(Path(where), "estimands")
-    else:
-        try:
-            module = importlib.import_module(where)
-        except (Exception, SystemExit) as error:  # whatever stands in it
-            raise ConfigError(
-                f"estimands: {where} of {named} cannot be imported: {type(error).__name__}: {error}"
-            ) from error
-    if not hasattr(module, name):
-        raise ConfigError(f"estimands: {where} has no {name!r}: {nearest(name, _defined(module))}")
-    found: object = getattr(module, name)
-    return found
-
-
-def _defined(module: ModuleType) -> list[str]:
-    return [key for key, value in vars(module).items() if isinstance(value, type)]
 
 
 def splitting() -> list[str]:

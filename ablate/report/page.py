@@ -25,6 +25,7 @@ from ablate.report.lead import in_short, smooth_caption
 from ablate.report.noise import noise_table
 from ablate.report.row import Row, by_estimand, figure_name, sees
 from ablate.report.screening import chosen, section
+from ablate.report.section import own_sections
 from ablate.report.summary import summarise
 from ablate.report.tables import (
     arm_table,
@@ -46,10 +47,13 @@ from ablate.tables.formats import writer
 from ablate.tables.kinds import make_table
 
 
-def write_report(study: Study) -> list[Row]:
+def write_report(study: Study, sections: Sequence[str] = ()) -> list[Row]:
     """Write every file of the report into the study's folder; returns the effects.
 
     The same records give the same bytes, except for cost.csv and COST.md when runs were timed anew.
+
+    Args:
+        sections: of the user's own, beside those that the plan names.
     """
     rows = effects_table(study)
     names = write_figures(study, rows, study.folder / "figures")
@@ -63,13 +67,13 @@ def write_report(study: Study) -> list[Row]:
     for name, text in csv_files(summary).items():
         write_text(study.folder / name, text)
     write_text(study.folder / "COST.md", without_tags(cost_page(study, rows)))
-    write_text(study.folder / "REPORT.md", without_tags(_page(study, rows, names)))
+    write_text(study.folder / "REPORT.md", without_tags(_page(study, rows, names, sections)))
     write_summary(summary, study.folder)
     write_text(study.folder / "report.html", html_page([with_copies(summary)]))
     return rows
 
 
-def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
+def _page(study: Study, rows: Sequence[Row], figures: Sequence[str], sections: Sequence[str]) -> str:
     plan = study.plan
     parts = [f"# {plan.title}"]
     if plan.question:
@@ -130,6 +134,7 @@ def _page(study: Study, rows: Sequence[Row], figures: Sequence[str]) -> str:
         parts += ["## What the corpora give away", *leaked]
     if rows:
         parts += ["## Every task", *_tasks(study, rows)]
+    parts += own_sections(list(dict.fromkeys([*plan.sections, *sections])), study, rows)
     parts += ["## How to read this", reading(study), "## To make it again", _facts(study)]
     return "\n\n".join(parts) + "\n"
 

@@ -313,6 +313,7 @@ def make_plan(composed: Any) -> Plan:
         question=study["question"],
         prediction=study["prediction"],
         dropped_texts=study["dropped_texts"],
+        sections=tuple(study["sections"]),
         design=config["design"]["name"],
         arms=arms,
         reference=next(iter(arms)),

@@ -175,6 +175,7 @@ class Plan:
         pairing: "paired" or "unpaired", see `ablate.study.pairing`.
         predicted: what the plan predicts of itself; no part of its identity.
         dropped_texts: how many are shown for each stage and reason; no part of its identity.
+        sections: of the user's own in the report, see `ablate.report.section`; no part of its identity.
     """
 
     study: str
@@ -197,6 +198,7 @@ class Plan:
     pairing: str = field(default=PAIRED, metadata=LATER)
     predicted: Prediction | None = field(default=None, metadata=LATER)
     dropped_texts: int = field(default=3, metadata=LATER)
+    sections: tuple[str, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.reference not in self.arms:

@@ -1,4 +1,4 @@
-"""Contracts: whether a part of one's own (stage, source, teacher, student, tokenizer, task kind, tracker, view) keeps its promises.
+"""Contracts: whether a part of one's own (stage, source, teacher, student, tokenizer, task kind, tracker, view, report section) keeps its promises.
 
 Texts and measurements are kept under names. If something that changes them is missing from the name, the
 store gives back what another configuration measured, and nothing says so. These checks try to bring that about:
@@ -17,6 +17,7 @@ from ablate.testing.design import check_design
 from ablate.testing.estimand import check_estimand
 from ablate.testing.golden import check_golden
 from ablate.testing.libraries import check_libraries
+from ablate.testing.section import check_report_section
 from ablate.testing.source import check_source
 from ablate.testing.stage import check_stage
 from ablate.testing.student import check_student
@@ -32,6 +33,7 @@ __all__ = [
     "check_estimand",
     "check_golden",
     "check_libraries",
+    "check_report_section",
     "check_source",
     "check_stage",
     "check_student",
