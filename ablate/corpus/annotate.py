@@ -74,7 +74,7 @@ class TextVersion:
 
 
 def rewritten(before: TextVersion, after: TextVersion, rows: np.ndarray) -> np.ndarray:
-    """Which texts of `rows` differ between two versions, the second made from the first: bool."""
+    """Tell which texts of `rows` differ between two versions, the second made from the first: bool."""
     if before is after:
         return np.zeros(rows.size, dtype=bool)
     old, new = np.asarray(before.segments), np.asarray(after.segments)
@@ -131,11 +131,11 @@ class Annotations:
         self.executor.close()
 
     def root(self) -> TextVersion:
-        """The raw texts."""
+        """Return the raw texts."""
         return TextVersion(RAW, (RAW,), np.zeros(len(self.pool), dtype=np.int16))
 
     def transform(self, version: TextVersion, step: Transform, only: str | None = None) -> TextVersion:
-        """The version that `step` makes of `version`; documents it leaves alone keep their segment.
+        """Make the version that `step` makes of `version`; documents it leaves alone keep their segment.
 
         Args:
             only: the documents that it is let near: "synthetic", "real", or None for all.
@@ -165,7 +165,7 @@ class Annotations:
         return self._versions[key]
 
     def measure(self, version: TextVersion, step: Filter, also: Sequence[Filter] = ()) -> Table:
-        """What `step` measures on every document of `version`: columns of n rows.
+        """Measure what `step` asks of every document of `version`: columns of n rows.
 
         Filters that will be asked of the same version are measured in the same pass when they are in `also`.
         """
@@ -174,11 +174,11 @@ class Annotations:
         return self._gather(version, step, np.arange(len(self.pool)), also=together)
 
     def sizes(self, version: TextVersion) -> np.ndarray:
-        """Shape (n,), int64: length of each text in UTF-8 bytes; 0 where a transform left nothing."""
+        """Return shape (n,), int64: length of each text in UTF-8 bytes; 0 where a transform left nothing."""
         return self._gather(version, Size(), np.arange(len(self.pool)))["bytes"]
 
     def groups(self, version: TextVersion, step: Relation) -> Groups:
-        """Which documents of `version` belong together according to `step`."""
+        """Return which documents of `version` belong together according to `step`."""
         identity: dict[str, Plain] = {
             "relate": step.relate_identity(),
             "pool": self.pool.digest,
@@ -201,7 +201,7 @@ class Annotations:
         return self._groups[key]
 
     def windows(self, version: TextVersion, step: SpanRelation) -> Windows:
-        """What occurs more than once in `version` according to `step`."""
+        """Return what occurs more than once in `version` according to `step`."""
         identity: dict[str, Plain] = {
             "relate": step.relate_identity(),
             "pool": self.pool.digest,
@@ -227,7 +227,7 @@ class Annotations:
         return self._windows[key]
 
     def cut(self, version: TextVersion, step: SpanRelation, spans: Spans) -> TextVersion:
-        """The version in which `spans` are cut out; documents without any keep their segment.
+        """Make the version in which `spans` are cut out; documents without any keep their segment.
 
         The new texts are named by what was cut, so two arms that cut the same share them.
         """
@@ -243,7 +243,7 @@ class Annotations:
         return self._versions[key]
 
     def texts(self, version: TextVersion, rows: np.ndarray) -> Iterator[tuple[int, str]]:
-        """(row, text) for ascending pool rows, read shard by shard."""
+        """Yield (row, text) for ascending pool rows, read shard by shard."""
         for shard, some in self.pool.rows_by_shard(rows):
             found: dict[int, str] = {}
             for segment, part in self._by_segment(version, some):
@@ -264,14 +264,14 @@ class Annotations:
     def folders(
         self, version: TextVersion, operation: Operation, rows: np.ndarray
     ) -> list[tuple[Path, np.ndarray]]:
-        """Where `fill` keeps its parts: as it returns them, without a look at what is there."""
+        """Return where `fill` keeps its parts: as it returns them, without a look at what is there."""
         return [
             (self.store.root / "annotations" / digest(self._identity(operation, segment)), part)
             for segment, part in self._by_segment(version, rows)
         ]
 
     def cpu_s(self, operation: Operation, segments: Collection[str], rows: np.ndarray | None = None) -> float:
-        """CPU-seconds that `operation` took on the texts of some segments, whenever that was.
+        """Return CPU-seconds that `operation` took on the texts of some segments, whenever that was.
 
         Args:
             rows: documents that count, with their share of what was measured together; None for all.
@@ -428,11 +428,11 @@ class Size:
     """Length of a text in UTF-8 bytes."""
 
     def slow_identity(self) -> dict[str, Plain]:
-        """Nothing to vary."""
+        """Return nothing: there is nothing to vary."""
         return {"stage": "size", "version": 1}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Column `bytes`."""
+        """Fill column `bytes`."""
         return {"bytes": np.asarray([len(text.encode()) for text in texts], dtype=np.int64)}
 
 
@@ -449,15 +449,15 @@ class Cut:
     spans: Spans
 
     def slow_identity(self) -> dict[str, Plain]:
-        """What is cut, not why."""
+        """Name what is cut, not why."""
         return {**self.step.slow_identity(), "cut": self.spans.digest}
 
     def among(self, rows: np.ndarray) -> Cut:
-        """The part for some documents."""
+        """Return the part for some documents."""
         return Cut(self.step, self.spans.among(rows))
 
     def transform_many(self, texts: Sequence[str]) -> list[str]:
-        """The texts of the spans' documents, cut."""
+        """Return the texts of the spans' documents, cut."""
         first = np.flatnonzero(np.diff(self.spans.document, prepend=-1))
         bounds = zip(texts, first.tolist(), [*first[1:].tolist(), None], strict=True)
         return [self.step.cut(text, self.spans.begin[a:b], self.spans.end[a:b]) for text, a, b in bounds]
@@ -632,13 +632,13 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def part_paths(folder: Path, shard: int | None = None) -> list[Path]:
-    """The whole files of one operation on one segment, of one shard or of all; damaged ones are left out."""
+    """Return the whole files of one operation on one segment, of one shard or of all; damaged ones are left out."""
     pattern = "[!.]*.arrow" if shard is None else f"{shard:05d}-*.arrow"
     return [path for path in sorted(folder.glob(pattern)) if whole(path)]
 
 
 def open_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The memory-mapped table of a file. What is kept of it is copied: a system maps some 65,000 files a process.
+    """Return the memory-mapped table of a file. What is kept of it is copied: a system maps some 65,000 files a process.
 
     Args:
         columns: the only ones that are read; None for all.
@@ -652,7 +652,7 @@ def open_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def open_parts(folder: Path, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Memory-mapped tables of one operation on one segment, one after another; damaged ones are left out."""
+    """Return memory-mapped tables of one operation on one segment, one after another; damaged ones are left out."""
     for path in part_paths(folder):
         yield open_part(path, columns)
 
@@ -706,7 +706,7 @@ def take_files(
 def take(
     folder: Path, rows: np.ndarray, *, shard: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
-    """Table, positions in `rows` and the table's own rows of each of `take_files`."""
+    """Return table, positions in `rows` and the table's own rows of each of `take_files`."""
     for found in take_files(folder, rows, shard=shard, columns=columns):
         yield found.table, found.at, found.hit
 

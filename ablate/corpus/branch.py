@@ -28,7 +28,7 @@ class BranchStream:
         """How much further the arm's own stream is than the run."""
 
     def sequences(self, first: int, count: int) -> np.ndarray:
-        """As `TokenStream.sequences`: those before `at` are the trunk's."""
+        """Return sequences as `TokenStream.sequences` does; those before `at` are the trunk's."""
         of_trunk = min(max(self.at // self.context - first, 0), count)
         parts = [self._trunk.sequences(first, of_trunk)] if of_trunk else []
         if of_trunk < count:
@@ -36,5 +36,5 @@ class BranchStream:
         return np.concatenate(parts)
 
     def documents_seen(self, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which documents of the arm's corpus a run of `tokens` reads after the trunk: (index, times each)."""
+        """Return which documents of the arm's corpus a run of `tokens` reads after the trunk: (index, times each)."""
         return self._arm.documents_seen(tokens + self.shift, self.at + self.shift)

@@ -31,7 +31,7 @@ class BudgetConfig:
 
 
 def repeats_too_often(epochs: float) -> str:
-    """What a report says of so many epochs; "" where repeating costs little."""
+    """Return what a report says of so many epochs; "" where repeating costs little."""
     if epochs <= WARN_EPOCHS:
         return ""
     said = f"repeats its text more than {WARN_EPOCHS:g} times"
@@ -58,7 +58,7 @@ class Documents(Protocol):
 
 
 def copies_seen(stream: Documents, clusters: np.ndarray, tokens: int) -> Copies:
-    """How many copies of duplicate clusters the budget really samples (FineWeb, appendix E.2).
+    """Return how many copies of duplicate clusters the budget really samples (FineWeb, appendix E.2).
 
     Where the budget is small against the pool few clusters are met twice, and deduplication cannot
     show. Epochs over the same document do not count as copies.
@@ -79,7 +79,7 @@ def copies_seen(stream: Documents, clusters: np.ndarray, tokens: int) -> Copies:
 
 
 def copies_met(copies: int, read: float) -> float:
-    """How many of a document's copies a run meets on average, once it meets the document.
+    """Return how many of a document's copies a run meets on average, once it meets the document.
 
     Args:
         copies: in what it draws from, itself included.

@@ -51,7 +51,7 @@ class DroppedText:
 
 
 def dropped_texts(corpus: Corpus, annotations: Annotations) -> list[DroppedText]:
-    """Up to `MOST_DROPPED_TEXTS` texts for each stage and reason: those of the lowest hashed keys, so that arms show the same ones."""
+    """Return up to `MOST_DROPPED_TEXTS` texts for each stage and reason: those of the lowest hashed keys, so that arms show the same ones."""
     return [text for decision in corpus.decisions for text in _of(decision, annotations)]
 
 
@@ -78,7 +78,7 @@ def _of(decision: Decision, annotations: Annotations) -> Iterator[DroppedText]:
 
 
 def lowest(keys: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """Those rows, `count` at most, whose documents have the lowest hashed keys: a draw that is the same wherever they stand.
+    """Return those rows, `count` at most, whose documents have the lowest hashed keys: a draw that is the same wherever they stand.
 
     Args:
         keys: of the pool's documents, shape (n,), uint64.
@@ -104,7 +104,7 @@ def excerpts(
 
 
 def excerpt(text: str, characters: int, *, is_html: bool = False) -> str:
-    """The beginning of a text on one line; of HTML source roughly what a reader would see."""
+    """Return the beginning of a text on one line; of HTML source roughly what a reader would see."""
     shown = html.unescape(MARKUP.sub(" ", text[:LOOKED_AT])) if is_html else text[: 20 * characters]
     line = " ".join(shown.split())
     if len(line) <= characters:

@@ -17,7 +17,7 @@ TokenCounts = Callable[[TextVersion, np.ndarray], int | None]
 
 
 def funnel(corpus: Corpus, annotations: Annotations, tokens: TokenCounts) -> list[FunnelRow]:
-    """One row for the pool, or its shard, and one per stage: what is left after it, what it dropped and changed."""
+    """Make one row for the pool, or its shard, and one per stage: what is left after it, what it dropped and changed."""
 
     def row(stage: str, version: TextVersion, rows: np.ndarray) -> FunnelRow:
         return {

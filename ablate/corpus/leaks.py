@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
 
 
 def leak_finder(config: Mapping[str, Any]) -> Decontamination | None:
-    """How an arm's leaks are found: as its recipe's decontamination finds them, switched on or off.
+    """Return what finds an arm's leaks as its recipe's decontamination does, switched on or off.
 
     Args:
         config: an arm's configuration; a recipe without that stage gets its defaults.
@@ -49,7 +49,7 @@ def leak_finder(config: Mapping[str, Any]) -> Decontamination | None:
 
 
 def leak_key(finder: Decontamination) -> dict[str, Plain]:
-    """What names the leaks that a finder finds in a given text: how it looks, and whose the items are."""
+    """Return what names the leaks that a finder finds in a given text: how it looks, and whose the items are."""
     names = digest([list(name) for name in finder.references.names])
     return {"finder": finder.finder.identity(), "names": names}
 
@@ -57,7 +57,7 @@ def leak_key(finder: Decontamination) -> dict[str, Plain]:
 def find_leaks(
     annotations: Annotations, version: TextVersion, rows: np.ndarray, finder: Decontamination
 ) -> pa.Table:
-    """Every item that a document gives away.
+    """Return every item that a document gives away.
 
     Args:
         annotations: of the pool.
@@ -88,6 +88,6 @@ def find_leaks(
 
 
 def leaked_items(leaks: pa.Table, tasks: Sequence[str]) -> dict[str, list[str]]:
-    """Task -> names of its items that some document gives away, ascending."""
+    """Map each task to names of its items that some document gives away, ascending."""
     pairs = set(zip(leaks["task"].to_pylist(), leaks["item"].to_pylist(), strict=True))
     return {name: sorted(item for task, item in pairs if task == name) for name in tasks}

@@ -56,7 +56,7 @@ def _key(decision: Decision, annotations: Annotations) -> str:
 
 
 def reasons(decision: Decision) -> pa.Array:
-    """The reason of each document's verdict, null where it is kept."""
+    """Return the reason of each document's verdict, null where it is kept."""
     names = pa.array([None, *decision.verdict.reasons], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(decision.verdict.code), names).cast(pa.string())
 
@@ -96,7 +96,7 @@ def _tables(decision: Decision, annotations: Annotations) -> Iterator[pa.Table]:
 
 
 def addresses(pool: Pool, rows: np.ndarray) -> Iterator[tuple[pa.Table, int, int]]:
-    """Addresses and sources of ascending rows, in pieces of `ROWS` or a little more, each with its place in `rows`."""
+    """Yield addresses and sources of ascending rows, in pieces of `ROWS` or a little more, each with its place in `rows`."""
     begin, held = 0, list[pa.Table]()
     for shard, some in pool.rows_by_shard(rows):
         about = pool.shard(shard, "url", "source")
@@ -110,7 +110,7 @@ def addresses(pool: Pool, rows: np.ndarray) -> Iterator[tuple[pa.Table, int, int
 
 
 def hex_keys(keys: np.ndarray) -> pa.Array:
-    """16 hex digits of each key."""
+    """Return 16 hex digits of each key."""
     digits = keys.astype(">u8").tobytes().hex().encode()
     ends = np.arange(keys.size + 1, dtype=np.int64) * 16
     return pa.LargeStringArray.from_buffers(keys.size, pa.py_buffer(ends), pa.py_buffer(digits))

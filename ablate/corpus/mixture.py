@@ -262,13 +262,13 @@ class Schedule:
         self._given = [0] * len(weights)
 
     def sources(self, first: int, count: int) -> np.ndarray:
-        """Which part the sequences number `first` .. `first + count - 1` are of: shape (count,), int16."""
+        """Return which part the sequences number `first` .. `first + count - 1` are of: shape (count,), int16."""
         places = (first + np.arange(count)) % self.period
         self._extend(int(places.max(initial=-1)) + 1)
         return self._order[places]
 
     def counts(self, count: int) -> np.ndarray:
-        """How many of the first `count` sequences are of each part: shape (parts,), int64."""
+        """Return how many of the first `count` sequences are of each part: shape (parts,), int64."""
         periods, more = divmod(count, self.period)
         self._extend(more)
         return periods * np.array(self.weights) + np.bincount(self._order[:more], minlength=len(self.weights))
@@ -320,7 +320,7 @@ class MixtureStream:
         self._schedule = Schedule([part.weight for part in division.parts])
 
     def sequences(self, first: int, count: int) -> np.ndarray:
-        """As `TokenStream.sequences`."""
+        """Return sequences as `TokenStream.sequences` does."""
         before, of = self._schedule.counts(first), self._schedule.sources(first, count)
         out = np.empty((count, self.context + 1), dtype=np.int64)
         for number, stream in enumerate(self._streams):
@@ -330,7 +330,7 @@ class MixtureStream:
         return out
 
     def documents_seen(self, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `TokenStream.documents_seen`; whole sequences count."""
+        """Count documents as `TokenStream.documents_seen` does; whole sequences count."""
         counts = self._schedule.counts(-(-tokens // self.context))
         found = [
             (part.members[index], times)

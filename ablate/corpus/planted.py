@@ -28,13 +28,13 @@ class PlantedPart:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> PlantedPart | None:
-        """An arm's; None where no rate is varied."""
+        """Return the part of an arm; None where no rate is varied."""
         spike = config["pool"].get("spike") or {}
         varied = spike.get("most") or {}
         return cls(tuple((kind, float(spike[kind])) for kind in sorted(varied))) if varied else None
 
     def rows(self, pool: Pool) -> np.ndarray:
-        """The pool's rows that belong to it, ascending: int64; all, where the pool has no truth (a sample for timing)."""
+        """Return the pool's rows that belong to it, ascending: int64; all, where the pool has no truth (a sample for timing)."""
         truth = pool.truth()
         if truth is None:
             return np.arange(len(pool))
@@ -49,5 +49,5 @@ class PlantedPart:
         return np.flatnonzero(keep)
 
     def identity(self) -> dict[str, Plain]:
-        """What names it, beside the pool."""
+        """Return what names it, beside the pool."""
         return {"planted": dict(self.rates)}

@@ -98,7 +98,7 @@ class Sampled(Source):
             raise ConfigError(str(error)) from None
 
     def request(self) -> dict[str, Plain]:
-        """The request of the source, and how is drawn from it."""
+        """Return the request of the source, and how is drawn from it."""
         drawn: dict[str, Plain] = {"version": SAMPLING, "by": self.by, "rate": self.rate, "seed": self.seed}
         if self._reads_text:
             drawn |= {
@@ -109,11 +109,11 @@ class Sampled(Source):
             return {"of": self.of.request(), "sample": drawn}
 
     def versions(self) -> dict[str, str]:
-        """Of the source's libraries, and of the extractor where texts are read."""
+        """Return versions of the source's libraries, and of the extractor where texts are read."""
         return self.of.versions() | (_reference().versions() if self._reads_text else {})
 
     def documents(self) -> Iterator[Document | Skipped]:
-        """The documents that are drawn, with `sample_rate`, `sample_unit` and `cluster_size` in their metadata; then a
+        """Yield the documents that are drawn, with `sample_rate`, `sample_unit` and `cluster_size` in their metadata; then a
         line on how many were not.
         """
         clusters = self._clusters() if self.by == "clusters" else None

@@ -31,16 +31,16 @@ class Shard:
         return f"shard {self.number} of {self.of}"
 
     def rows(self, pool: Pool) -> np.ndarray:
-        """The pool's rows that belong to it, ascending: int64."""
+        """Return the pool's rows that belong to it, ascending: int64."""
         return np.flatnonzero(shards_of(pool, self.of) == self.number)
 
     def identity(self) -> dict[str, Plain]:
-        """What names it, beside the pool."""
+        """Return what names it, beside the pool."""
         return {"shard": asdict(self), "by": "host or source"}
 
 
 def shards_of(pool: Pool, n_shards: int) -> np.ndarray:
-    """The shard of each document, by a hash of where it comes from: shape (n,), int64.
+    """Return the shard of each document, by a hash of where it comes from: shape (n,), int64.
 
     Whichever other documents the pool holds, a host's or a source's are always in the same one.
     """

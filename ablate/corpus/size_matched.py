@@ -21,7 +21,7 @@ class SizeMatchedRemoval(RandomRemoval):
 
 
 def size_matched(draws: Table, counts: np.ndarray, *, tokens: int, seed: int) -> SizeMatchedRemoval:
-    """The removal, of whole documents, that leaves the number of tokens nearest to `tokens`.
+    """Return the removal, of whole documents, that leaves the number of tokens nearest to `tokens`.
 
     Documents go in the order of their draws, so that which ones go depends on the documents and the seed alone, not on
     their order in the pool. Where fewer tokens are there than are to be left none goes; one document always stays.

@@ -35,7 +35,7 @@ class Tokenize:
     digest: str
 
     def slow_identity(self) -> dict[str, Plain]:
-        """The tokenizer's digest, in which the version of its library counts."""
+        """Return the tokenizer's digest, in which the version of its library counts."""
         return {"stage": "tokenize", "version": 2, "tokenizer": self.digest}
 
     @cached_property
@@ -46,7 +46,7 @@ class Tokenize:
         return {"folder": self.folder, "digest": self.digest}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Columns `ids` (a list per text) and `count`."""
+        """Fill columns `ids` (a list per text) and `count`."""
         end = self._tokenizer.eos_token_id
         dtype = np.uint16 if len(self._tokenizer) <= 65_536 else np.uint32
         ids = [np.asarray([*text, end], dtype=dtype) for text in encode_texts(self._tokenizer, texts)]
@@ -57,14 +57,14 @@ class Tokenize:
 
 
 def tokenize(folder: Path) -> Tokenize:
-    """The operation for a tokenizer folder."""
+    """Return the operation for a tokenizer folder."""
     return Tokenize(folder, tokenizer_digest(folder))
 
 
 def token_counts(
     annotations: Annotations, operation: Tokenize, version: TextVersion, rows: np.ndarray
 ) -> np.ndarray:
-    """Tokens of each of some rows of a version, end-of-text included: shape (len(rows),), int64."""
+    """Return tokens of each of some rows of a version, end-of-text included: shape (len(rows),), int64."""
     counts = np.zeros(rows.size, dtype=np.int64)
     for folder, part in annotations.fill(version, operation, rows):
         place = np.searchsorted(rows, part)
@@ -76,7 +76,7 @@ def token_counts(
 def token_ids(
     annotations: Annotations, operation: Tokenize, version: TextVersion, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids of ascending rows of a version one after another, and the tokens of each: int64.
+    """Return token ids of ascending rows of a version one after another, and the tokens of each: int64.
 
     They must have been made before (`Annotations.fill`), and are read shard by shard, so that of a large pool nothing
     but what is asked for is opened.
@@ -131,7 +131,7 @@ class TokenCounter:
 
 
 def document_order(keys: np.ndarray, seed: int, epoch: int = 0) -> np.ndarray:
-    """The order in which a run of a seed reads documents in an epoch: positions in `keys`, int64."""
+    """Return the order in which a run of a seed reads documents in an epoch: positions in `keys`, int64."""
     return np.argsort(_hashed(keys, seed, epoch), kind="stable")
 
 
@@ -187,7 +187,7 @@ class TokenStream:
         self._order = self._ends = np.zeros(0, dtype=np.int64)
 
     def sequences(self, first: int, count: int, shift: int = 0) -> np.ndarray:
-        """Sequences number `first` .. `first + count - 1`: shape (count, context + 1), int64.
+        """Return sequences number `first` .. `first + count - 1`: shape (count, context + 1), int64.
 
         Args:
             shift: tokens by which all are further on.
@@ -203,7 +203,7 @@ class TokenStream:
         return int(self._keys.size)
 
     def resampled(self, random: np.random.Generator, documents: int) -> TokenStream:
-        """The stream over so many of its documents, drawn with replacement; one that is drawn twice is two documents."""
+        """Return the stream over so many of its documents, drawn with replacement; one that is drawn twice is two documents."""
         drawn = np.sort(random.integers(0, self._keys.size, documents))
         first = np.searchsorted(drawn, drawn)
         copy = (np.arange(documents) - first).astype(np.uint64)
@@ -220,7 +220,7 @@ class TokenStream:
         )
 
     def documents_seen(self, tokens: int, begin: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Which documents the tokens from `begin` to `tokens` reach: (index in the corpus, times each)."""
+        """Return which documents the tokens from `begin` to `tokens` reach: (index in the corpus, times each)."""
         times = np.zeros(self._keys.size, dtype=np.int64)
         for epoch in range(begin // self.unique_tokens, -(-tokens // self.unique_tokens)):
             low = max(0, begin - epoch * self.unique_tokens)
@@ -235,7 +235,7 @@ class TokenStream:
         return seen, times[seen]
 
     def place(self, tokens: int) -> Place:
-        """Where in the order of documents this stream stands after `tokens` tokens."""
+        """Return where in the order of documents this stream stands after `tokens` tokens."""
         epoch, offset = divmod(tokens, self.unique_tokens)
         self._arrange(epoch)
         position = int(np.searchsorted(self._ends, offset, side="right"))
@@ -243,7 +243,7 @@ class TokenStream:
         return Place(epoch, self._keys[document], offset - int(self._ends[position] - self._count[document]))
 
     def tokens_at(self, place: Place) -> int:
-        """Tokens of this stream before a place of another one of the same seed, over other documents.
+        """Return tokens of this stream before a place of another one of the same seed, over other documents.
 
         It is in the document that the other one stands in, or before the first that comes behind that.
         """
@@ -321,7 +321,7 @@ def open_stream(
     context: int,
     subset: tuple[int, int] | None = None,
 ) -> TokenStream:
-    """The stream over some rows of a version, token ids memory-mapped from the store."""
+    """Open the stream over some rows of a version, token ids memory-mapped from the store."""
     paths: list[Path] = []
     part, start, count = (np.zeros(rows.size, dtype=np.int64) for _ in range(3))
     for folder, wanted in annotations.fill(version, operation, rows):

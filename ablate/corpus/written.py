@@ -98,11 +98,11 @@ class WrittenText:
         once_files(self.folder, "writing a generation's text", write, of={"text": self.key})
 
     def pool(self) -> dict[str, Plain]:
-        """The configuration of a pool of its documents, without those that are empty."""
+        """Return the configuration of a pool of its documents, without those that are empty."""
         return {"_target_": "ablate.pool.synthetic.Synthetic", "path": str(self.folder / DOCUMENTS)}
 
     def stream(self, *, seed: int, context: int) -> TokenStream:
-        """Its documents in the order of a seed."""
+        """Return its documents in the order of a seed."""
         counts = np.asarray(np.load(self.folder / COUNTS))
         keys = mix64(np.arange(counts.size, dtype=np.uint64), int(self.key[:15], 16))
         return TokenStream(

@@ -21,7 +21,7 @@ class AA:
     estimands: ClassVar[tuple[str, ...]] = ("aa",)
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """One arm a replicate.
+        """Make one arm a replicate.
 
         Raises:
             ValueError: for another number of factors than one.

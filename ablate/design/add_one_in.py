@@ -27,7 +27,7 @@ class AddOneIn:
     clear: ClassVar[bool] = True
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`bare`, then `only_<factor>`, or `only_<factor>=<level>` for every other level.
+        """Make `bare`, then `only_<factor>`, or `only_<factor>=<level>` for every other level.
 
         Raises:
             ValueError: when two factors share a name.

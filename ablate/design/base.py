@@ -70,7 +70,7 @@ class ContrastSpec:
 
 
 def gain_name(factor: str, level: str, versus: str) -> str:
-    """The factor, with its levels unless they are on and off; two arms, where it is about no factor."""
+    """Return the factor, with its levels unless they are on and off; two arms, where it is about no factor."""
     if (level, versus) == ("on", "off"):
         return factor
     levels = f"{level} vs {versus}"
@@ -108,12 +108,12 @@ class Design(Protocol):
     estimands: ClassVar[tuple[str, ...]]
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """Arm name -> level of every factor, in the order of the report; the first is the reference."""
+        """Map each arm's name to the level of every factor, in the order of the report; the first is the reference."""
         ...
 
 
 def assign(factors: Sequence[Factor], *, full: bool) -> Assignment:
-    """Every factor at its full, or at its bare level.
+    """Set every factor to its full, or to its bare level.
 
     Raises:
         ValueError: when two factors share a name, since one would silently overwrite the other.
@@ -126,7 +126,7 @@ def assign(factors: Sequence[Factor], *, full: bool) -> Assignment:
 
 
 def arm_name(assignment: Assignment, factors: Sequence[Factor]) -> str:
-    """What an arm is called: by what it lacks, or by what it has, whichever is shorter.
+    """Return what an arm is called: by what it lacks, or by what it has, whichever is shorter.
 
     `full`, `without_language+pii`, `extraction=raw,without_pii`; `bare`, `only_language`,
     `only_extraction=trafilatura+language`.
@@ -149,13 +149,13 @@ def arm_name(assignment: Assignment, factors: Sequence[Factor]) -> str:
 
 
 def named(assignments: Iterable[Assignment], factors: Sequence[Factor]) -> dict[str, Assignment]:
-    """Arms by name, the full recipe first when it is among them, repeats left out."""
+    """Name the arms, the full recipe first when it is among them, repeats left out."""
     arms = {arm_name(assignment, factors): assignment for assignment in assignments}
     return {name: arms[name] for name in sorted(arms, key=lambda name: name != "full")}
 
 
 def by_signs(signs: Iterable[Iterable[float]], factors: Sequence[Factor]) -> list[Assignment]:
-    """Rows of a two-level design matrix as assignments: above zero is the full level, below the bare one."""
+    """Read rows of a two-level design matrix as assignments: above zero is the full level, below the bare one."""
     return [
         {f.name: f.full if sign > 0 else f.bare for f, sign in zip(factors, row, strict=True)}
         for row in signs

@@ -30,7 +30,7 @@ class Chains:
     leave_out: list[dict[str, Any]] = field(default_factory=list)
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`<levels of the others>-g<generation>`, chain by chain; the first is generation 0 of the recipe's own chain.
+        """Make `<levels of the others>-g<generation>`, chain by chain; the first is generation 0 of the recipe's own chain.
 
         Raises:
             ValueError: without a factor `generation` whose levels are whole numbers with 0 among them, when two factors

@@ -17,7 +17,7 @@ PARTS = ("selection", "volume")
 def controls(
     arms: Mapping[str, Assignment], factors: Sequence[Factor], controlled: Collection[str]
 ) -> dict[str, Assignment]:
-    """One arm `control_<factor>` for each pair of arms that differ in whether they have the factor's stage.
+    """Make one arm `control_<factor>` for each pair of arms that differ in whether they have the factor's stage.
 
     Args:
         arms: of a design of which each gain is such a pair.
@@ -41,10 +41,10 @@ def controls(
 
 
 def controlled_factor(levels: Assignment) -> str | None:
-    """The factor whose stage an arm has a removal at random in place of; None where it is no control."""
+    """Return the factor whose stage an arm has a removal at random in place of; None where it is no control."""
     return next((name for name, level in levels.items() if level == AT_RANDOM), None)
 
 
 def without_controls(arms: Mapping[str, Assignment]) -> dict[str, Assignment]:
-    """The arms that are combinations of the factors' own levels."""
+    """Return the arms that are combinations of the factors' own levels."""
     return {name: levels for name, levels in arms.items() if controlled_factor(levels) is None}

@@ -27,7 +27,7 @@ class Crossed:
     inner: Design = field(default_factory=LeaveOneOut)
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The inner design's arms at the setting's first level, then at the others.
+        """Return the inner design's arms at the setting's first level, then at the others.
 
         Raises:
             ValueError: when two factors share a name, the setting is not among them, or it is alone.

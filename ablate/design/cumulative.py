@@ -27,7 +27,7 @@ class Cumulative:
     clear: ClassVar[bool] = True
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`bare`, then `+<factor>` for each step, the last of them `full`.
+        """Make `bare`, then `+<factor>` for each step, the last of them `full`.
 
         Raises:
             ValueError: when two factors share a name.

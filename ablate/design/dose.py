@@ -14,7 +14,7 @@ def _name(factor: Factor, level: str) -> str:
 
 
 def doses(factor: Factor) -> list[tuple[float, str]]:
-    """(value, level) of a factor whose levels are numbers, ascending.
+    """Return (value, level) of a factor whose levels are numbers, ascending.
 
     Raises:
         ValueError: for a level that is no number.
@@ -42,7 +42,7 @@ class Dose:
     estimands: ClassVar[tuple[str, ...]] = ("dose", "dose_response")
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`<factor>=<value>` for every value; the first is the recipe as configured.
+        """Make `<factor>=<value>` for every value; the first is the recipe as configured.
 
         Raises:
             ValueError: when a level is no number, or two factors share a name.

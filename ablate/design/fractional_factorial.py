@@ -40,7 +40,7 @@ class FractionalFactorial:
         return self.resolution > 3
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The principal fraction, which holds the full recipe.
+        """Return the principal fraction, which holds the full recipe.
 
         Raises:
             ValueError: for fewer than two factors, two of one name, or one with more than two levels.

@@ -27,7 +27,7 @@ class FullFactorial:
     max_arms: int = 256
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """Every combination, the full recipe first.
+        """Return every combination, the full recipe first.
 
         Raises:
             ValueError: without factors, when two share a name, or for more than `max_arms` arms.

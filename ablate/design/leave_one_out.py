@@ -22,7 +22,7 @@ class LeaveOneOut:
     usual: ClassVar[bool] = True
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`full`, then `without_<factor>`, or `<factor>=<level>` for every other level.
+        """Make `full`, then `without_<factor>`, or `<factor>=<level>` for every other level.
 
         Raises:
             ValueError: when two factors share a name.

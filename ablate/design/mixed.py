@@ -34,7 +34,7 @@ class Mixed:
             raise ValueError(f"reduction must be at least 1, got {self.reduction}")
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The subset that holds the full recipe.
+        """Return the subset that holds the full recipe.
 
         Raises:
             ValueError: for fewer than two factors, two of one name, or a reduction that the levels

@@ -39,7 +39,7 @@ class Mixtures:
     seed: int = 0
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`mixture` for the recipe's own, then `mixture_1` and so on.
+        """Make `mixture` for the recipe's own, then `mixture_1` and so on.
 
         Raises:
             ValueError: for levels that are no shares with one step, for shares of the recipe that add up to more than 1,

@@ -46,7 +46,7 @@ class NearFull:
             raise ValueError(f"full_share must be in (0, 1), got {self.full_share}")
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`full`, `full_2`, ..., then `without_<factor>+<factor>` for each pair.
+        """Make `full`, `full_2`, ..., then `without_<factor>+<factor>` for each pair.
 
         The arms of the full recipe differ in their seeds alone, which a plan gives to each arm (`design.own_seeds`).
 
@@ -80,7 +80,7 @@ class NearFull:
 
 
 def balanced_pairs(k: int, degree: int) -> list[Pair]:
-    """Pairs of k stages in which each occurs `degree` times and none twice; empty where no such pairs determine every gain."""
+    """Return pairs of k stages in which each occurs `degree` times and none twice; empty where no such pairs determine every gain."""
     best: tuple[float, list[Pair]] = (np.inf, [])
     for size in range(1, degree + 1):
         for steps in combinations(range(1, k // 2 + 1), size):

@@ -27,7 +27,7 @@ class Order:
     seed: int = 0
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The configured order first, then the others.
+        """Return the configured order first, then the others.
 
         Raises:
             ValueError: for another number of factors than one, or `max_arms` below two.

@@ -30,7 +30,7 @@ class PlackettBurman:
     foldover: bool = False
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The arms of the matrix, turned so that the full recipe is among them.
+        """Return the arms of the matrix, turned so that the full recipe is among them.
 
         Raises:
             ValueError: for fewer than two factors, two of one name, or one with more than two levels.

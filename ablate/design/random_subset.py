@@ -30,7 +30,7 @@ class RandomSubset:
     seed: int = 0
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The full recipe, the bare one, then what was drawn.
+        """Return the full recipe, the bare one, then what was drawn.
 
         Raises:
             ValueError: without factors, when two share a name, or for fewer than two arms.

@@ -38,7 +38,7 @@ class Shapley:
             raise ValueError(f"pairs must be at least 1, got {self.pairs}")
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """The full recipe, then every arm on the way of an order, each once.
+        """Return the full recipe, then every arm on the way of an order, each once.
 
         Raises:
             ValueError: for fewer than two factors, two of one name, or one with more than two levels.

@@ -18,7 +18,7 @@ class Single:
     estimands: ClassVar[tuple[str, ...]] = ()
 
     def arms(self, factors: Sequence[Factor]) -> dict[str, Assignment]:
-        """`arm`, every factor as the full recipe has it.
+        """Make `arm`, every factor as the full recipe has it.
 
         Raises:
             ValueError: when two factors share a name.

@@ -9,7 +9,7 @@ from ablate.effects.estimate import Floats
 
 
 def rescale(score: ArrayLike, chance: ArrayLike) -> Floats:
-    """(score - chance) / (1 - chance), for scores that are a share of right answers or a probability.
+    """Rescale to (score - chance) / (1 - chance), for scores that are a share of right answers or a probability.
 
     Without it a task with two choices, which starts at 0.5, has half the weight of one that starts
     near zero. Below zero is possible: worse than guessing.
@@ -29,7 +29,7 @@ def rescale(score: ArrayLike, chance: ArrayLike) -> Floats:
 
 
 def aggregate(scores: ArrayLike, chance: ArrayLike | None = None) -> Floats:
-    """Mean over tasks, rescaled by chance where there is such a thing.
+    """Average over tasks, rescaled by chance where there is such a thing.
 
     Args:
         scores: shape (n_tasks, ...), one metric, e.g. (n_tasks, n_arms, n_seeds).
@@ -51,7 +51,7 @@ def aggregate(scores: ArrayLike, chance: ArrayLike | None = None) -> Floats:
 
 
 def check_chance(chance: ArrayLike, n_tasks: int) -> Floats:
-    """The chance scores of `n_tasks` tasks, each in [0, 1).
+    """Check the chance scores of `n_tasks` tasks, each in [0, 1).
 
     Raises:
         ValueError: for another shape or range.

@@ -33,7 +33,7 @@ intervals cover 97 %; at 2 the stage that is hit twice is covered in 90 %."""
 
 
 def weighs_alike(table: Floats, weights: Floats) -> bool:
-    """Whether every arm has the same weight but for its sign, and every run is there.
+    """Tell whether every arm has the same weight but for its sign, and every run is there.
 
     Args:
         table: shape (n_arms, n_seeds), NaN for a missing run.
@@ -45,7 +45,7 @@ def weighs_alike(table: Floats, weights: Floats) -> bool:
 
 
 def arm_variances(table: Floats) -> Floats:
-    """Each arm's own seed variance, free of what seeds do to all arms alike; unbiased, so it may be below zero.
+    """Return each arm's own seed variance, free of what seeds do to all arms alike; unbiased, so it may be below zero.
 
     Args:
         table: shape (n_arms, n_seeds), n_arms >= 3, no gaps.
@@ -61,7 +61,7 @@ def arm_variances(table: Floats) -> Floats:
 
 
 def residual_variance(table: Floats) -> float:
-    """Variance of a run in the model score = arm + seed + noise, in squared units; table of shape (n_arms, n_seeds), no gaps."""
+    """Return the variance of a run in the model score = arm + seed + noise, in squared units; table of shape (n_arms, n_seeds), no gaps."""
     rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     return float((rest**2).sum() / ((len(table) - 1) * (table.shape[1] - 1)))
 

@@ -11,7 +11,7 @@ from ablate.effects.estimate import Floats
 
 
 def variance_components(scores: Floats, sources: Sequence[str]) -> dict[str, float]:
-    """Variances of crossed sources of chance, from every combination of their draws.
+    """Estimate the variances of crossed sources of chance, from every combination of their draws.
 
     Args:
         scores: shape (draws of the first source, draws of the second, ...), one run each, no gaps.
@@ -48,7 +48,7 @@ def variance_components(scores: Floats, sources: Sequence[str]) -> dict[str, flo
 
 
 def percent(found: Mapping[str, float]) -> dict[str, float]:
-    """Shares of the total variance, components below zero taken as zero; NaN of nothing."""
+    """Return shares of the total variance, components below zero taken as zero; NaN of nothing."""
     positive = {name: max(0.0, value) for name, value in found.items()}
     total = sum(positive.values())
     return {name: 100 * value / total if total else math.nan for name, value in positive.items()}

@@ -136,12 +136,12 @@ def _averaged(found: Sequence[Agreement], n_arms: int) -> Agreement:
 
 
 def seed_means(table: Floats) -> Floats:
-    """Mean over seeds of each arm, shape (n_arms,); NaN for an arm without a score."""
+    """Return the mean over seeds of each arm, shape (n_arms,); NaN for an arm without a score."""
     return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in table])
 
 
 def clear_pairs(scores: ArrayLike, *, alpha: float = 0.05) -> NDArray[np.bool_]:
-    """Pairs of arms that a table of scores tells apart: a t test over seeds, one variance for all pairs.
+    """Find pairs of arms that a table of scores tells apart: a t test over seeds, one variance for all pairs.
 
     Args:
         scores: shape (n_arms, n_seeds), NaN for a missing run.
@@ -168,7 +168,7 @@ def clear_pairs(scores: ArrayLike, *, alpha: float = 0.05) -> NDArray[np.bool_]:
 
 
 def seed_ceiling(scores: ArrayLike) -> float:
-    """Decision accuracy of one seed against the mean of the others, at the same budget.
+    """Return the decision accuracy of one seed against the mean of the others, at the same budget.
 
     What a proxy that differs only by its seed would reach: no cheaper proxy with one seed can be
     expected to do better.

@@ -41,7 +41,7 @@ class Estimate:
 def t_estimate(
     estimate: float, *, variance: float, df: float, n_seeds: int, method: str, level: float
 ) -> Estimate:
-    """Student-t interval and p-value.
+    """Estimate with Student's t: interval and p-value.
 
     Args:
         estimate: in the metric's units.
@@ -61,12 +61,12 @@ def t_estimate(
 
 
 def unmeasured(estimate: float, n_seeds: int) -> Estimate:
-    """An estimate without any measured spread: no interval, no p-value."""
+    """Return an estimate without any measured spread: no interval, no p-value."""
     return Estimate(estimate, math.nan, math.nan, n_seeds, math.nan, math.nan, math.nan, "none")
 
 
 def check_scores(scores: ArrayLike) -> Floats:
-    """Scores as an array of shape (n_arms, n_seeds), NaN for a missing run.
+    """Check scores, an array of shape (n_arms, n_seeds), NaN for a missing run.
 
     Raises:
         ValueError: for another number of dimensions, or an infinite score.
@@ -80,7 +80,7 @@ def check_scores(scores: ArrayLike) -> Floats:
 
 
 def check_weights(weights: ArrayLike, n_arms: int) -> Floats:
-    """Contrast weights of shape (n_arms,).
+    """Check contrast weights of shape (n_arms,).
 
     Raises:
         ValueError: for another shape, weights that are not finite or all zero, or weights that do not
@@ -103,7 +103,7 @@ def check_level(level: float) -> None:
 
 
 def seed_differences(scores: Floats, weights: Floats) -> Floats:
-    """The weighted sum in each seed that has a score for every arm with a weight.
+    """Return the weighted sum in each seed that has a score for every arm with a weight.
 
     Args:
         scores: shape (n_arms, n_seeds), NaN for a missing run.
@@ -117,7 +117,7 @@ def seed_differences(scores: Floats, weights: Floats) -> Floats:
 
 
 def spread(scores: Floats, weights: Floats) -> float:
-    """Variance of `seed_differences` between seeds, in squared units.
+    """Return the variance of `seed_differences` between seeds, in squared units.
 
     Returns:
         Zero where the differences agree up to rounding (scores at their ceiling, or bit-identical

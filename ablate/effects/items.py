@@ -19,7 +19,7 @@ from ablate.effects.estimate import Estimate, check_level, check_weights
 
 
 def item_error(items: ArrayLike, weights: ArrayLike) -> float:
-    """Standard error of a contrast from the finite number of test items.
+    """Estimate the standard error of a contrast from the finite number of test items.
 
     Arms answer the same items, so the item's difficulty cancels: the contrast is taken item by item,
     averaged over the seeds in which every arm of the contrast ran, and its spread over items is
@@ -114,7 +114,7 @@ def seeds_and_items(
     *,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Interval of a gain over other seeds and other items at once.
+    """Estimate the interval of a gain over other seeds and other items at once.
 
     The seed error squared holds the seeds' part and the residual; the items' mean square holds the items' part
     and the residual again, which is taken off once.
@@ -149,7 +149,7 @@ def seeds_and_items(
 
 
 def aggregate_item_error(errors: ArrayLike, chance: ArrayLike | None = None) -> float:
-    """Item error of a mean over tasks, whose items are independent of each other.
+    """Estimate the item error of a mean over tasks, whose items are independent of each other.
 
     Args:
         errors: shape (n_tasks,), item error of the contrast in each task, in the task's units.

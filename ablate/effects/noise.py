@@ -74,7 +74,7 @@ def noise_floor(scores: ArrayLike, *, level: float = 0.95) -> NoiseFloor:
 
 
 def run_noise(scores: ArrayLike) -> float:
-    """Noise of a run beyond what its seed gives to all arms alike, pooled over arms: what a forecast needs.
+    """Estimate the noise of a run beyond what its seed gives to all arms alike, pooled over arms: what a forecast needs.
 
     Every arm bears witness, so it is known better than the error of a single gain: with 9 arms and 5 seeds
     it has 32 degrees of freedom, a gain over a common control 4. Where arms differ in noise it is their
@@ -140,7 +140,7 @@ def sphericity(scores: ArrayLike) -> float:
 
 
 def homogeneity(table: Floats) -> float:
-    """P-value of equal seed noise in all arms: Bartlett's test of what is left after arm and seed.
+    """Return the p-value of equal seed noise in all arms: Bartlett's test of what is left after arm and seed.
 
     Args:
         table: shape (n_arms, n_seeds), NaN for a missing run; arms with a gap are left out.

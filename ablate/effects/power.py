@@ -19,7 +19,7 @@ MOST_SEEDS = 10_000
 def minimum_detectable_effect(
     standard_error: float, df: float, *, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Smallest true effect that a two-sided t test finds with the stated power, its noise being known.
+    """Return the smallest true effect that a two-sided t test finds with the stated power, its noise being known.
 
     Args:
         standard_error: the true one of the estimate, in the metric's units.
@@ -50,7 +50,7 @@ def _unknown(standard_error: float, df: float, alpha: float, power: float) -> bo
 
 
 def seeds_needed(effect: float, difference_sd: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Fewest seeds with which a paired t test finds `effect` with the stated power.
+    """Return the fewest seeds with which a paired t test finds `effect` with the stated power.
 
     Args:
         effect: true difference between two arms, in the metric's units, not zero.

@@ -34,16 +34,16 @@ class RandomLine:
     high: float
 
     def at(self, x: float) -> float:
-        """Height of the line."""
+        """Return the height of the line."""
         return self.intercept + self.slope * x
 
     def variance(self, x: float) -> float:
-        """Variance of a new study's true y about the line as it was fitted."""
+        """Return the variance of a new study's true y about the line as it was fitted."""
         place = np.array([1.0, x])
         return float(place @ self.covariance @ place) + self.between
 
     def interval(self, x: float, *, level: float = 0.95) -> tuple[float, float]:
-        """Interval that holds a new study's true y with `level`: t with `df` degrees of freedom (Higgins et al. 2009)."""
+        """Return the interval that holds a new study's true y with `level`: t with `df` degrees of freedom (Higgins et al. 2009)."""
         check_level(level)
         half = float(stdtrit(self.df, 0.5 + level / 2)) * math.sqrt(self.variance(x))
         return self.at(x) - half, self.at(x) + half

@@ -51,7 +51,7 @@ def ranking_distance(
 
 
 def noise_df(n_arms: int, n_seeds: int, *, unpaired: bool = False) -> int:
-    """Degrees of freedom with which a study without gaps measures the noise of a run."""
+    """Return the degrees of freedom with which a study without gaps measures the noise of a run."""
     return n_arms * (n_seeds - 1) if unpaired or n_arms == 1 else (n_arms - 1) * (n_seeds - 1)
 
 
@@ -110,7 +110,7 @@ def seeds_to_rank(
 
 
 def measured_ratio(df: float, known_df: float, chance: float) -> float:
-    """Ratio of a standard deviation yet to be measured to the known one, which is not passed with a chance.
+    """Return the ratio of a standard deviation yet to be measured to the known one, which is not passed with a chance.
 
     Args:
         df: with which it will be measured.

@@ -12,7 +12,7 @@ from ablate.effects.estimate import check_level
 
 
 def ratio_of_means(above: ArrayLike, below: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
-    """Ratio of the means of paired values, with Fieller's interval.
+    """Estimate the ratio of the means of paired values, with Fieller's interval.
 
     Args:
         above, below: shape (n_seeds,), the two values under each seed.

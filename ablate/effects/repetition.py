@@ -17,7 +17,7 @@ epoch, and the law says 0.120; at 44 they cost 0.856, and the law says 0.347. It
 
 
 def effective_tokens(tokens: float, unique: float, r_star: float = R_STAR) -> float:
-    """What `tokens` drawn from `unique` distinct ones are worth in fresh tokens.
+    """Return what `tokens` drawn from `unique` distinct ones are worth in fresh tokens.
 
     D' = U + U R* (1 - exp(-R / R*)), R = D / U - 1 repetitions (equation 5).
 
@@ -59,7 +59,7 @@ class DataConstrainedLaw:
     optimal: float = 0.051
 
     def loss(self, *, parameters: float, tokens: float, unique: float) -> float:
-        """Loss of a model of `parameters` on `tokens` drawn from `unique` distinct ones.
+        """Return the loss of a model of `parameters` on `tokens` drawn from `unique` distinct ones.
 
         Raises:
             ValueError: when a count is not positive.

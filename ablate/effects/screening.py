@@ -119,7 +119,7 @@ def screen(
 
 
 def monotonicity(curves: Floats, higher_is_better: bool = True) -> float:
-    """Mean over runs of Spearman's rank correlation between points and score, turned so that 1 is good.
+    """Return the mean over runs of Spearman's rank correlation between points and score, turned so that 1 is good.
 
     Args:
         curves: shape (n_points, n_arms, n_seeds).
@@ -137,7 +137,7 @@ def monotonicity(curves: Floats, higher_is_better: bool = True) -> float:
 
 
 def seed_noise(curves: Floats) -> float:
-    """Standard deviation between seeds (divisor n - 1) at each point, then the mean over points.
+    """Return the standard deviation between seeds (divisor n - 1) at each point, then the mean over points.
 
     FineWeb2 measures it on one arm; here variances are averaged over the arms with two runs or more.
     """
@@ -149,13 +149,13 @@ def seed_noise(curves: Floats) -> float:
 
 
 def signal_to_noise(curves: Floats, noise: float) -> float:
-    """Mean final score over all runs, divided by the seed noise; NaN where no noise was measured."""
+    """Return the mean final score over all runs, divided by the seed noise; NaN where no noise was measured."""
     final = curves[-1][np.isfinite(curves[-1])] if len(curves) else np.empty(0)
     return float(final.mean() / noise) if final.size and noise > 0.0 else math.nan
 
 
 def non_randomness(curves: Floats, chance: float, higher_is_better: bool = True) -> float:
-    """(best final score of an arm - chance) / seed noise at the last point; an arm's score is its mean over seeds."""
+    """Return (best final score of an arm - chance) / seed noise at the last point; an arm's score is its mean over seeds."""
     means, noise = _arm_means(curves[-1:]), seed_noise(curves[-1:])
     if means.size == 0 or not noise > 0.0:
         return math.nan
@@ -164,7 +164,7 @@ def non_randomness(curves: Floats, chance: float, higher_is_better: bool = True)
 
 
 def signal_between_arms(curves: Floats) -> tuple[float, float]:
-    """Range of the arms' final means over the standard deviation of a run, and how likely equal arms have such a one.
+    """Compare the range of the arms' final means with the standard deviation of a run, and say how likely equal arms have such a one.
 
     The deviation is pooled over arms at the last point. Seeds that move all arms alike are part of it, so the
     probability is on the safe side where arms share seeds.
@@ -189,7 +189,7 @@ def signal_between_arms(curves: Floats) -> tuple[float, float]:
 
 
 def ordering_consistency(curves: Floats) -> float:
-    """Mean Kendall tau-a of the arms' order at consecutive points in the second half of training.
+    """Return the mean Kendall tau-a of the arms' order at consecutive points in the second half of training.
 
     Tau-a counts a tie as neither agreement nor disagreement. FineWeb2 starts at 15 of 30 billion tokens,
     since orders before are noise.
@@ -208,7 +208,7 @@ def ordering_consistency(curves: Floats) -> float:
 
 
 def signal_and_noise(curves: Floats, last: int = LAST) -> float:
-    """Relative dispersion of the arms over the relative standard deviation of the last checkpoints.
+    """Return the relative dispersion of the arms over the relative standard deviation of the last checkpoints.
 
     Signal: the largest difference of two arms over the mean of all, each arm's score the mean of its last
     checkpoints. Noise: standard deviation over those checkpoints (divisor n) over their mean, averaged

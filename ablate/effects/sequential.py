@@ -28,12 +28,12 @@ GRID = np.geomspace(2e-4, 0.999, 120)
 
 
 def obrien_fleming(alpha: Floats, share: float) -> Floats:
-    """Almost nothing at first, so that the last look is nearly a fixed design's; half of alpha on each side."""
+    """Spend almost nothing at first, so that the last look is nearly a fixed design's; half of alpha on each side."""
     return np.asarray(4 * norm.sf(norm.isf(alpha / 4) / math.sqrt(share)))
 
 
 def pocock(alpha: Floats, share: float) -> Floats:
-    """About the same at each look, so that large effects stop early."""
+    """Spend about the same at each look, so that large effects stop early."""
     return np.asarray(alpha * math.log(1 + (math.e - 1) * share))
 
 
@@ -54,7 +54,7 @@ class Boundaries:
     critical: Floats
 
     def p_value(self, t: ArrayLike) -> Floats:
-        """Sequential p-values: the smallest alpha with which a statistic so far would have crossed.
+        """Return sequential p-values: the smallest alpha with which a statistic so far would have crossed.
 
         Args:
             t: shape (..., n_looks_so_far), the statistic at each look; NaN for a look that was not had.
@@ -69,14 +69,14 @@ class Boundaries:
         return np.asarray(best)
 
     def at(self, look: int, alpha: float) -> float:
-        """Critical value of |t| at a look: of the largest alpha in the grid that is not above `alpha`."""
+        """Return the critical value of |t| at a look: of the largest alpha in the grid that is not above `alpha`."""
         place = int(np.searchsorted(GRID, alpha, side="right")) - 1
         return float(self.critical[look, max(place, 0)])
 
 
 @lru_cache(maxsize=8)
 def boundaries(looks: tuple[int, ...], spending: str = "pocock") -> Boundaries:
-    """Critical values of the paired t statistic for every look and alpha.
+    """Return the critical values of the paired t statistic for every look and alpha.
 
     Args:
         looks: seeds at each look, rising, the first at least 2.
@@ -177,7 +177,7 @@ def _estimate(differences: Floats, found: Boundaries, level: float) -> Estimate:
 def sequential_many(
     tables: Floats, weights: Floats, looks: Sequence[int], *, spending: str = "pocock"
 ) -> tuple[Floats, Floats, Floats]:
-    """`sequential_contrasts` for thousands of simulated studies at once; a test holds the two equal.
+    """Do `sequential_contrasts` for thousands of simulated studies at once; a test holds the two equal.
 
     Args:
         tables: shape (n_studies, n_arms, n_seeds), seeds in order, no gaps.
@@ -195,7 +195,7 @@ def sequential_many(
 
 
 def look_statistics(differences: Floats, looks: Sequence[int]) -> tuple[Floats, Floats]:
-    """Mean of the seeds seen and its standard error at each look.
+    """Return the mean of the seeds seen and its standard error at each look.
 
     Args:
         differences: shape (n, n_seeds), a contrast under each seed.

@@ -91,7 +91,7 @@ def noise_shape(scores: ArrayLike) -> Shape:
 
 
 def split_ratio(runs: Floats) -> Floats:
-    """Share of the spread that is left within the best two groups: small where runs split.
+    """Return the share of the spread that is left within the best two groups: small where runs split.
 
     Args:
         runs: shape (..., n), n >= 3, with a spread.
@@ -111,7 +111,7 @@ def split_ratio(runs: Floats) -> Floats:
 
 
 def best_cut(runs: Floats) -> tuple[Floats, Floats]:
-    """The two groups of `split_ratio`, for one arm's runs of shape (n,): the lower and the upper one."""
+    """Return the two groups of `split_ratio`, for one arm's runs of shape (n,): the lower and the upper one."""
     ordered = np.sort(runs)
     cuts = [ordered[:k].var() * k + ordered[k:].var() * (ordered.size - k) for k in range(1, ordered.size)]
     cut = 1 + int(np.argmin(cuts))
@@ -119,18 +119,18 @@ def best_cut(runs: Floats) -> tuple[Floats, Floats]:
 
 
 def skewness(runs: Floats) -> Floats:
-    """Third moment over the second to the power 3/2; shape (..., n) to (...). Reference in tests: scipy.stats.skew."""
+    """Return the third moment over the second to the power 3/2; shape (..., n) to (...). Reference in tests: scipy.stats.skew."""
     centred = runs - runs.mean(axis=-1, keepdims=True)
     return np.asarray((centred**3).mean(axis=-1) / (centred**2).mean(axis=-1) ** 1.5)
 
 
 def split_p_values(runs: Floats) -> Floats:
-    """P-values of one group of normal runs, shape (..., n) to (...)."""
+    """Return p-values of one group of normal runs, shape (..., n) to (...)."""
     return _split_p(split_ratio(runs), runs.shape[-1])
 
 
 def together(tables: Floats, correlation: float) -> tuple[Floats, Floats]:
-    """P-values of normal noise for many studies at once, all their arms together.
+    """Return p-values of normal noise for many studies at once, all their arms together.
 
     Args:
         tables: shape (n_studies, n_arms, n_seeds), no gaps, n_seeds >= 3.

@@ -77,7 +77,7 @@ class Trend:
 
 
 def monotone_shapes(values: ArrayLike) -> tuple[list[str], Floats]:
-    """Contrasts of rising curves over the values, each of length 1.
+    """Return contrasts of rising curves over the values, each of length 1.
 
     Args:
         values: shape (n_values,), ascending, all different; two or more.
@@ -106,7 +106,7 @@ def monotone_shapes(values: ArrayLike) -> tuple[list[str], Floats]:
 
 
 def neighbours(n_values: int) -> Floats:
-    """Contrasts of every stretch of values with the stretch before it, each of length 1: shape (n_pairs, n_values)."""
+    """Return contrasts of every stretch of values with the stretch before it, each of length 1: shape (n_pairs, n_values)."""
     ends = combinations(range(n_values + 1), 3)
     rows = np.zeros((math.comb(n_values + 1, 3), n_values))
     for row, (first, middle, last) in zip(rows, ends, strict=True):

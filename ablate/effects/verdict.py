@@ -103,5 +103,5 @@ def verdict(
 
 
 def short(value: float) -> str:
-    """Two digits."""
+    """Write a number with two digits."""
     return str(np.format_float_positional(value, precision=2, fractional=False, trim="-"))

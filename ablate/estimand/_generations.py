@@ -39,7 +39,7 @@ class Line:
 
 
 def lines(estimand: str, arms: Arms, factors: Sequence[Factor]) -> list[Line]:
-    """Every chain, in the order of the arms.
+    """Return every chain, in the order of the arms.
 
     Raises:
         NotIdentified: when there is none of two generations or more, 0 among them.

@@ -15,7 +15,7 @@ class AA(Estimand):
     ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs two replicates; an odd last one only informs the noise floor."""
+        """Compare replicates in pairs: needs two; an odd last one only informs the noise floor."""
         names = list(arms)
         if len(names) < 2 or len(factors) != 1:
             raise NotIdentified("aa", ["a second replicate (design=aa)"])

@@ -15,7 +15,7 @@ class AddOneIn(Estimand):
     splits = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs the bare arm and one arm for each other level."""
+        """Compare with the bare arm: needs it and one arm for each other level."""
         bare = assign(factors, full=False)
         return differences(
             "add_one_in",

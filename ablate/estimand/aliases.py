@@ -36,7 +36,7 @@ class Aliases:
 
 
 def aliases(arms: Arms, factors: Sequence[Factor]) -> Aliases:
-    """The alias structure up to interactions of two factors.
+    """Return the alias structure up to interactions of two factors.
 
     Source: Box & Wilson (1951), the alias matrix; for factors with more levels the largest
     coefficient over their levels is given. Reference in tests: pydoe.fracfact_aliasing.
@@ -80,7 +80,7 @@ def _groups(columns: dict[str, Floats]) -> list[list[str]]:
 
 
 def alias_table(found: Aliases) -> list[list[str]]:
-    """Rows of text: an effect, and what it is mixed with."""
+    """Return rows of text: an effect, and what it is mixed with."""
     rows = []
     for factor, mixed in found.main.items():
         shown = ", ".join(f"{'+' if c > 0 else '-'}{abs(c):.2g} ({name})" for name, c in mixed)

@@ -46,7 +46,7 @@ class Estimand(ABC):
 
     @abstractmethod
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Every gain of this kind, in the order of the factors.
+        """Return every gain of this kind, in the order of the factors.
 
         Args:
             arms: whichever arms there are, of any design.
@@ -75,7 +75,7 @@ class NotIdentified(AblateError):
 
 
 def estimand_names() -> list[str]:
-    """Short names of the shipped estimands: the files here that define one."""
+    """Return short names of the shipped estimands: the files here that define one."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py") if _shipped(path.stem))
 
 
@@ -112,7 +112,7 @@ def _shipped(name: str) -> type[Estimand] | None:
 
 
 def splitting() -> list[str]:
-    """Short names of the shipped estimands whose gains a control splits."""
+    """Return short names of the shipped estimands whose gains a control splits."""
     return [name for name in estimand_names() if load_estimand(name).splits]
 
 
@@ -127,7 +127,7 @@ def stands_for(name: str) -> str:
 
 
 def contrasts_of(names: Sequence[str], arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-    """The contrasts of several estimands, one after another, each under the name that it was asked by.
+    """Return the contrasts of several estimands, one after another, each under the name that it was asked by.
 
     Raises:
         ConfigError: for an unknown name.
@@ -178,7 +178,7 @@ def differences(
 def parts_of_gains(
     estimand: str, arms: Arms, factors: Sequence[Factor]
 ) -> list[tuple[Factor, str, str, str]]:
-    """For each control in the order of the factors: the factor, the arm with its stage, the control, the arm without.
+    """Return for each control in the order of the factors: the factor, the arm with its stage, the control, the arm without.
 
     Raises:
         NotIdentified: when there is no control, or one without the two arms that it stands between.

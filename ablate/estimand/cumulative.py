@@ -15,7 +15,7 @@ class Cumulative(Estimand):
     splits = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs the arm of every step."""
+        """Compare each step with the one before: needs the arm of every step."""
         levels, wanted = assign(factors, full=False), []
         for factor in factors:
             before, levels = levels, levels | {factor.name: factor.full}

@@ -15,7 +15,7 @@ class Dose(Estimand):
     meaning = "the recipe with this value of the parameter minus the recipe as configured"
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs the recipe's arm and one for each other value; levels must be numbers."""
+        """Compare values with the recipe's: needs its arm and one for each other value; levels must be numbers."""
         full = assign(factors, full=True)
         return differences(
             "dose",

@@ -24,7 +24,7 @@ class DoseResponse(Estimand):
     )
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs the arm of every value; a curvature needs three values or more."""
+        """Fit slope and curvature: needs the arm of every value; a curvature needs three values or more."""
         specs = []
         for factor in factors:
             names, values = dose_arms(arms, factors, factor)
@@ -44,7 +44,7 @@ class DoseResponse(Estimand):
 
 
 def dose_arms(arms: Arms, factors: Sequence[Factor], factor: Factor) -> tuple[list[str], Floats]:
-    """The arms along one parameter, everything else as in the recipe, and its values, ascending.
+    """Return the arms along one parameter, everything else as in the recipe, and its values, ascending.
 
     Raises:
         NotIdentified: when the arm of a value is missing.
@@ -61,5 +61,5 @@ def dose_arms(arms: Arms, factors: Sequence[Factor], factor: Factor) -> tuple[li
 
 
 def polynomial(values: Floats, degree: int) -> Floats:
-    """Weights over the arms of each coefficient of a polynomial: shape (degree + 1, n_values)."""
+    """Return weights over the arms of each coefficient of a polynomial: shape (degree + 1, n_values)."""
     return np.asarray(np.linalg.pinv(np.vander(values, degree + 1, increasing=True)))

@@ -16,7 +16,7 @@ class GenerationChange(Estimand):
     ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs generation 0 and another one of each chain."""
+        """Compare generations with the first: needs generation 0 and another one of each chain."""
         return [
             ContrastSpec(
                 line.name,

@@ -20,7 +20,7 @@ class GenerationSlope(Estimand):
     ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs two generations of each chain."""
+        """Fit a slope over generations: needs two of each chain."""
         return [
             ContrastSpec(f"{line.name} slope", "+1", "0", "generation_slope", line.slope)
             for line in lines("generation_slope", arms, factors)

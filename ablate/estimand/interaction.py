@@ -23,7 +23,7 @@ class Interaction(Estimand):
     order = 2
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Every pair of stages; names the arms of the pairs that are not identified."""
+        """Contrast every pair of stages; names the arms of the pairs that are not identified."""
         model = linear_model(arms, factors, order=2)
         full = assign(factors, full=True)
         specs: list[ContrastSpec] = []

@@ -15,7 +15,7 @@ class LeaveOneOut(Estimand):
     splits = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs the full arm and one arm for each other level."""
+        """Compare the full arm with each other: needs it and one arm for each other level."""
         full = assign(factors, full=True)
         return differences(
             "leave_one_out",

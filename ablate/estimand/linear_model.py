@@ -37,7 +37,7 @@ class LinearModel:
     matrix: Floats
 
     def weights(self, term: Term) -> dict[str, float] | None:
-        """Arm -> weight of the least-squares estimate of a term; None when it is not identified."""
+        """Map each arm to its weight in the least-squares estimate of a term; None when it is not identified."""
         number = self.terms.index(term)
         inverse = np.linalg.pinv(self.matrix)
         if not np.allclose((inverse @ self.matrix)[number], np.eye(len(self.terms))[number], atol=1e-8):
@@ -49,7 +49,7 @@ class LinearModel:
 
 
 def linear_model(arms: Arms, factors: Sequence[Factor], order: int = 1) -> LinearModel:
-    """The model with main effects, and with `order` 2 every two-factor interaction.
+    """Build the model with main effects, and with `order` 2 every two-factor interaction.
 
     Args:
         arms: name -> level of every factor.

@@ -23,7 +23,7 @@ class MainEffect(Estimand):
     main_effects = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs each level of a factor beside each level of every other one, at least once."""
+        """Average over the other factors: needs each level of a factor beside each level of every other one, at least once."""
         _check_pairs(arms, factors)
         model = linear_model(arms, factors)
         specs, lost = [], []

@@ -32,7 +32,7 @@ class NearFull(Estimand):
     stands_for = "leave_one_out"
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs the full arm, and arms that lack one or two stages from which every gain can be told."""
+        """Solve for the gains: needs the full arm, and arms that lack one or two stages from which every gain can be told."""
         check_two_levels(factors, "near_full")
         near = _near(arms, factors)
         model = linear_model(near, factors)
@@ -67,7 +67,7 @@ class Leaning:
     columns: Floats
 
     def said(self) -> str:
-        """In words, for a plan and a report."""
+        """Say it in words, for a plan and a report."""
         own, others = (np.abs(self.coefficients[where]) for where in (self.own, ~self.own))
         spread = f"{own.min():.2g}" if np.ptp(own) < 1e-9 else f"{own.min():.2g} to {own.max():.2g}"
         rest = (

@@ -24,7 +24,7 @@ class Order(Estimand):
     meaning = "the configured order of two stages minus the other order, averaged over the rest"
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs arms of design `order` in which every pair of stages stands in both orders."""
+        """Compare orders of each pair: needs arms of design `order` in which every pair of stages stands in both orders."""
         if len(factors) != 1 or BEFORE not in factors[0].full:
             raise NotIdentified("order", ["permutations of some stages (design=order)"])
         (factor,) = factors

@@ -19,7 +19,7 @@ class Selection(Estimand):
     of_controls = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs a size-matched control (`design.controls=size_matched`)."""
+        """Compare each arm with its size-matched control: needs one (`design.controls=size_matched`)."""
         return [
             ContrastSpec(factor.name, factor.full, AT_RANDOM, "selection", {stage: 1.0, control: -1.0})
             for factor, stage, control, _ in parts_of_gains("selection", arms, factors)

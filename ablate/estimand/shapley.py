@@ -24,7 +24,7 @@ class Shapley(Estimand):
     averages = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs at least one order and its reverse with the arm of every step."""
+        """Average a stage's step over orders: needs at least one order and its reverse with the arm of every step."""
         check_two_levels(factors, "shapley", fewest=1)
         sets = {
             frozenset(f.name for f in factors if levels[f.name] == f.full): name

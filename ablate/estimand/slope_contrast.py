@@ -16,7 +16,7 @@ class SlopeContrast(Estimand):
     meaning = "a chain's slope over generations minus that of the chain at the recipe's level of one factor"
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs two chains that differ in one factor alone, and in which the same generations were run.
+        """Compare slopes of chains: needs two that differ in one factor alone, and in which the same generations were run.
 
         Where nothing but the generation is varied there is one chain, and nothing to contrast it with.
         """

@@ -15,7 +15,7 @@ class VersusReference(Estimand):
     ordered = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs two arms; what the factors are does not matter."""
+        """Compare each arm with the reference: needs two arms; what the factors are does not matter."""
         if len(arms) < 2:
             raise NotIdentified("versus_reference", ["a second arm"])
         (first, usual), *others = arms.items()

@@ -19,7 +19,7 @@ class Volume(Estimand):
     of_controls = True
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs a size-matched control (`design.controls=size_matched`)."""
+        """Compare each size-matched control with the arm without the stage: needs one (`design.controls=size_matched`)."""
         return [
             ContrastSpec(factor.name, AT_RANDOM, factor.bare, "volume", {control: 1.0, bare: -1.0})
             for factor, _, control, bare in parts_of_gains("volume", arms, factors)

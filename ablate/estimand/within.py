@@ -14,7 +14,7 @@ class Within(Estimand):
     meaning = "the recipe minus the recipe without the stage, both at the setting that is named"
 
     def contrasts(self, arms: Arms, factors: Sequence[Factor]) -> list[ContrastSpec]:
-        """Needs, for some factor, the full arm and each leave-one-out arm of the others at each of its levels.
+        """Compare within levels: needs, for some factor, the full arm and each leave-one-out arm of the others at each of its levels.
 
         Where several factors would do, as in a full factorial, the last is taken for the setting.
         """

@@ -84,7 +84,7 @@ class Address:
 
 
 def ascii_host(host: str) -> str:
-    """A host in lower case with punycode for letters beyond ASCII, as browsers look it up (UTS #46, section 4)."""
+    """Return a host in lower case with punycode for letters beyond ASCII, as browsers look it up (UTS #46, section 4)."""
     if "%" in host:
         host = without_percent(host, keep="")
     if host.isascii():
@@ -97,7 +97,7 @@ def ascii_host(host: str) -> str:
 
 
 def from_punycode(label: str) -> str:
-    """The letters that a label `xn--...` stands for; the label itself where it stands for none."""
+    """Return the letters that a label `xn--...` stands for; the label itself where it stands for none."""
     try:
         return label[4:].encode("ascii").decode("punycode")
     except ValueError:
@@ -105,7 +105,7 @@ def from_punycode(label: str) -> str:
 
 
 def without_percent(text: str, keep: str = "/?#%") -> str:
-    """Percent-encoded UTF-8 as what it stands for, in Unicode's form NFC; other bytes stay, in capitals.
+    """Return percent-encoded UTF-8 as what it stands for, in Unicode's form NFC; other bytes stay, in capitals.
 
     Args:
         keep: characters that stay encoded, for as themselves they would part the address.
@@ -123,7 +123,7 @@ def without_percent(text: str, keep: str = "/?#%") -> str:
 
 
 def hashes(entries: Iterable[str]) -> np.ndarray:
-    """64-bit BLAKE2b of each entry: shape (n,), uint64."""
+    """Return 64-bit BLAKE2b of each entry: shape (n,), uint64."""
     blake2b = hashlib.blake2b
     raw = b"".join(blake2b(entry.encode("utf-8", "replace"), digest_size=8).digest() for entry in entries)
     return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
@@ -146,7 +146,7 @@ class Blocklists:
         return digest([1, *(hashlib.blake2b(a.tobytes()).hexdigest() for a in (self.domains, self.urls))])
 
     def listed(self, addresses: Sequence[Address]) -> dict[str, np.ndarray]:
-        """Which addresses fall under a listed domain, and which under a listed page.
+        """Tell which addresses fall under a listed domain, and which under a listed page.
 
         Returns:
             `domains` and `urls`: shape (len(addresses),), bool.

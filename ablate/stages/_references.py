@@ -116,7 +116,7 @@ class References:
         return np.array([len(words(text)) for text in self.texts], dtype=np.int64)
 
     def hits(self, text: str) -> np.ndarray:
-        """Ascending (first word, words) of every matching n-gram of the normalised text: shape (m, 2)."""
+        """Return ascending (first word, words) of every matching n-gram of the normalised text: shape (m, 2)."""
         spans = []
         for n, _, at, _ in self._matches(text):
             unique = np.unique(at)
@@ -125,7 +125,7 @@ class References:
         return together[np.argsort(together[:, 0], kind="stable")]
 
     def covered(self, text: str) -> list[Found]:
-        """Items met; the share is that of their words which stand in a matching n-gram."""
+        """Return items met; the share is that of their words which stand in a matching n-gram."""
         pairs = []
         for n, entry, at, grams in self._matches(text):
             offsets = np.arange(n)
@@ -150,7 +150,7 @@ class References:
         return found
 
     def matched(self, text: str) -> list[Found]:
-        """Items met; the share is that of their characters in blocks that the text has in the same order."""
+        """Return items met; the share is that of their characters in blocks that the text has in the same order."""
         found = self.covered(text)
         if not found:
             return []
@@ -189,7 +189,7 @@ class References:
 def load_references(
     snapshot: str | None, tasks: tuple[str, ...], ngram: int, min_words: int, match: str
 ) -> References:
-    """The items of a snapshot's tasks; unchanged files are read once per process."""
+    """Return the items of a snapshot's tasks; unchanged files are read once per process."""
     root = Path(snapshot) if snapshot else None
     folders = sorted({task.partition("/")[0] for task in tasks}) if root else []
     files = [file for folder in folders if root for file in sorted((root / folder).glob("*.jsonl"))]

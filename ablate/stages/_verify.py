@@ -39,11 +39,11 @@ class Likeness(Protocol):
     """Compares contents, which it was given as arrays of hashes, by their positions."""
 
     def alike(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Whether the pairs reach the least similarity: shape (k,), bool."""
+        """Tell whether the pairs reach the least similarity: shape (k,), bool."""
         ...
 
     def near(self, pivot: int, others: np.ndarray) -> np.ndarray:
-        """Which are so near to the pivot that any two of these, and the pivot, are alike: shape (k,), bool."""
+        """Tell which are so near to the pivot that any two of these, and the pivot, are alike: shape (k,), bool."""
         ...
 
 
@@ -79,7 +79,7 @@ class Jaccard:
         return found
 
     def near(self, pivot: int, others: np.ndarray) -> np.ndarray:
-        """Within half of the distance that two alike documents may have."""
+        """Tell which lie within half of the distance that two alike documents may have."""
         similarity = self._similarity(np.full(others.size, pivot), others)
         near: np.ndarray = 1 - similarity < (1 - self.least) / 2 - MARGIN
         return near
@@ -104,14 +104,14 @@ class Edit:
         return Levenshtein.distance(self.contents[first], self.contents[second], score_cutoff=int(most) + 1)
 
     def alike(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The distance is followed no further than it may go."""
+        """Follow the distance no further than it may go."""
         longer = np.maximum(self.size[first], self.size[second])
         most = longer * (1 - self.least) + MARGIN
         pairs = zip(first.tolist(), second.tolist(), most.tolist(), strict=True)
         return np.array([self._distance(a, b, limit) <= limit for a, b, limit in pairs], dtype=bool)
 
     def near(self, pivot: int, others: np.ndarray) -> np.ndarray:
-        """Within half of what its own length allows: d(x, y) <= d(x, p) + d(p, y) <= (1 - least) max(|x|, |y|)."""
+        """Tell which lie within half of what its own length allows: d(x, y) <= d(x, p) + d(p, y) <= (1 - least) max(|x|, |y|)."""
         most = self.size[others] * (1 - self.least) / 2 - MARGIN
         pairs = zip(others.tolist(), most.tolist(), strict=True)
         return np.array([self._distance(pivot, other, limit) <= limit for other, limit in pairs], dtype=bool)
@@ -123,7 +123,7 @@ def verified(
     content: Callable[[str], np.ndarray],
     likeness: Callable[[Sequence[np.ndarray]], Likeness],
 ) -> Groups:
-    """The documents of each bucket that are alike, as buckets whose documents are alike one with another.
+    """Return the documents of each bucket that are alike, as buckets whose documents are alike one with another.
 
     Args:
         groups: candidates.

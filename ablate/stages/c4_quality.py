@@ -53,7 +53,7 @@ class C4Quality(Stage):
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def steps(self) -> tuple[Step, ...]:
-        """Lines first; lines that condemn the document are left for the document rules to see."""
+        """Put lines first; lines that condemn the document are left for the document rules to see."""
         lines = C4Lines(
             terminal_punctuation=self.terminal_punctuation,
             min_words_per_line=self.min_words_per_line,
@@ -85,7 +85,7 @@ class C4Lines(Transform):
     lorem_ipsum: bool
 
     def transform(self, text: str) -> str:
-        """The lines that are kept."""
+        """Return the lines that are kept."""
         kept = []
         for line in text.splitlines():
             line = line.strip()
@@ -122,7 +122,7 @@ class C4Documents(Filter):
     min_sentences: int
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """What the rules look at."""
+        """Measure what the rules look at."""
         return {
             "lorem_ipsum": LOREM in text.lower(),
             "curly_bracket": "{" in text,
@@ -130,7 +130,7 @@ class C4Documents(Filter):
         }
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons as in the reference."""
+        """Drop for the reasons of the reference."""
         return Verdict.first_of(
             lorem_ipsum=measured["lorem_ipsum"] & self.lorem_ipsum,
             curly_bracket=measured["curly_bracket"] & self.curly_bracket,

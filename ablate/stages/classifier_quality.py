@@ -61,28 +61,28 @@ class ClassifierQuality(Filter):
             )
 
     def drawn(self, seed: int) -> Self:
-        """With the student of this seed."""
+        """Return the stage with the student of this seed."""
         return replace(self, model=self.model and self.model.replace(SEED, str(seed)))
 
     def check(self) -> None:
-        """A student must be given, and of which seed."""
+        """Refuse a stage without a student, or without its seed."""
         _ = self._folder
 
     def parameters(self) -> dict[str, Plain]:
-        """The student by its digest, not by where it lies."""
+        """Name the student by its digest, not by where it lies."""
         return super().parameters() | {"model": student_digest(self._folder)}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Column `score`: float64."""
+        """Fill column `score`: float64."""
         return {"score": load_student(self._folder)(texts)}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `low_score`."""
+        """Drop for reason `low_score`."""
         score = measured["score"]
         return Verdict.first_of(low_score=score < self.cut(score))
 
     def cut(self, score: np.ndarray) -> float:
-        """The least score that is kept among these, shape (n,)."""
+        """Return the least score that is kept among these, shape (n,)."""
         if self.keep_fraction is None:
             assert self.threshold is not None
             return self.threshold

@@ -65,14 +65,14 @@ class Column(Scored):
         return self.column if self.column in OWN else "metadata"
 
     def check(self) -> None:
-        """A column must be named, and a rule given."""
+        """Refuse a stage without a column or a rule."""
         if self.column is None:
             raise ConfigError("column: no column is named, e.g. column=score")
         if not (self.cuts or self.keep or self.drop):
             raise ConfigError("column: no rule is given; give min, max, keep_fraction, keep or drop")
 
     def check_fields(self, fields: Iterable[str]) -> None:
-        """Some document must have the column."""
+        """Refuse a pool of which no document has the column."""
         if self.column in OWN or self.column is None:
             return
         there = []
@@ -87,11 +87,11 @@ class Column(Scored):
         )
 
     def slow_identity(self) -> dict[str, Plain]:
-        """Values are read as numbers or as they are, whatever the rule."""
+        """Return whether values are read as numbers or as they are; the rule does not count."""
         return super().slow_identity() | {"as": "values" if self.keep or self.drop else "numbers"}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Columns `score` (float64) or `value` (uint64, a hash), and `missing`, int64.
+        """Fill columns `score` (float64) or `value` (uint64, a hash), and `missing`, int64.
 
         Raises:
             DocumentError: for a value that is no number where one is wanted.
@@ -105,7 +105,7 @@ class Column(Scored):
         }
 
     def decide(self, measured: Table) -> Verdict:
-        """As `Scored`; of sets, reasons `missing`, `not_listed`, `listed`."""
+        """Decide as `Scored`; of sets, drop for reasons `missing`, `not_listed`, `listed`."""
         if not (self.keep or self.drop):
             return super().decide(measured)
         missing = measured["missing"] > 0

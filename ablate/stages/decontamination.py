@@ -87,13 +87,13 @@ class Decontamination(Stage):
         return self.ngram if self.ngram is not None else NGRAM[self.method]
 
     def parameters(self) -> dict[str, Plain]:
-        """The references by their digest, not by where they lie."""
+        """Name the references by their digest, not by where they lie."""
         parameters = super().parameters()
         del parameters["snapshot"], parameters["tasks"]
         return parameters | {"references": self.references.digest}
 
     def steps(self) -> tuple[Filter | Transform | Relation, ...]:
-        """A filter; for `gpt3` a filter and a transform."""
+        """Return a filter; for `gpt3` a filter and a transform."""
         if self.method == "gpt3":
             count = CountPieces(references=self.references, window=self.window, max_pieces=self.max_pieces)
             return (
@@ -130,7 +130,7 @@ class Searching(Stage):
     references: References
 
     def parameters(self) -> dict[str, Plain]:
-        """The references by their digest."""
+        """Name the references by their digest."""
         return super().parameters() | {"references": self.references.digest}
 
 
@@ -153,20 +153,20 @@ class FindItems(Searching, Filter):
     min_hits: int = 1
 
     def found(self, text: str) -> list[Found]:
-        """The items that a text shares an n-gram with, whatever the ratio."""
+        """Return the items that a text shares an n-gram with, whatever the ratio."""
         return self.references.matched(text) if self.in_order else self.references.covered(text)
 
     def given_away(self, share: Any) -> Any:
-        """Whether a share, or each of several, is enough."""
+        """Tell whether a share, or each of several, is enough."""
         return share > self.ratio if self.in_order or self.ratio == 0 else share >= self.ratio
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """How many n-grams match, and the largest share of one item."""
+        """Count matching n-grams, and find the largest share of one item."""
         hits = len(self.references.hits(text))
         return {"hits": hits, "share": max((f.share for f in self.found(text)), default=0.0) if hits else 0.0}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `contaminated`."""
+        """Drop for reason `contaminated`."""
         enough = (measured["hits"] >= self.min_hits) & self.given_away(measured["share"])
         return Verdict.first_of(contaminated=enough)
 
@@ -188,12 +188,12 @@ class CountPieces(Searching, Filter):
     max_pieces: int
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """How many n-grams match, and into how many pieces the document would be cut."""
+        """Count matching n-grams, and the pieces into which the document would be cut."""
         hits = len(self.references.hits(text))
         return {"hits": hits, "pieces": len(pieces(text, self.references, self.window)) if hits else 1}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `contaminated`."""
+        """Drop for reason `contaminated`."""
         return Verdict.first_of(contaminated=measured["pieces"] > self.max_pieces)
 
 
@@ -212,7 +212,7 @@ class CutHits(Searching, Transform):
     min_piece: int = 0
 
     def transform(self, text: str) -> str:
-        """The text without the hits and their surroundings; the pieces stand on lines of their own."""
+        """Return the text without the hits and their surroundings; the pieces stand on lines of their own."""
         if not len(self.references.hits(text)):
             return text
         kept = pieces(text, self.references, self.window)
@@ -220,7 +220,7 @@ class CutHits(Searching, Transform):
 
 
 def pieces(text: str, references: References, window: int) -> list[str]:
-    """What is left between the hits of a text, each with `window` characters on both sides taken out."""
+    """Return what is left between the hits of a text, each with `window` characters on both sides taken out."""
     bounds = word_spans(text)
     kept, end = [], 0
     for first, count in references.hits(text).tolist():

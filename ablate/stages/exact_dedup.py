@@ -20,6 +20,6 @@ class ExactDedup(Relation):
     version: ClassVar[int] = 1
 
     def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
-        """One column: the hash of the text."""
+        """Fill one column: the hash of the text."""
         digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
         return np.frombuffer(digests, dtype="<u8").reshape(-1, 1).copy()

@@ -87,11 +87,11 @@ class Extraction(Transform):
             raise ValueError(f"max_bytes must be 1 or more, got {self.max_bytes}")
 
     def versions(self) -> dict[str, str]:
-        """Of the method's own libraries."""
+        """Return versions of the method's own libraries."""
         return library_versions(METHODS[self.method])
 
     def transform(self, text: str) -> str:
-        """The page's text; empty when the extractor finds none or gives up."""
+        """Return the page's text; empty when the extractor finds none or gives up."""
         if len(text) > self.max_bytes:
             return ""
         if self.method == "trafilatura":

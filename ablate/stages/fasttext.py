@@ -49,7 +49,7 @@ class FastText(Scored):
             raise ValueError(f"model: {self.model} is not a file; give a fastText model, .bin or .ftz")
 
     def check(self) -> None:
-        """A model that can be read, a label that it knows, and a rule."""
+        """Require a model that can be read, a label that it knows, and a rule."""
         labels = _load(self._model).labels
         if self.label is None or _full(self.label) not in labels:
             known = [label.removeprefix(LABEL) for label in labels]
@@ -60,11 +60,11 @@ class FastText(Scored):
         super().check()
 
     def parameters(self) -> dict[str, Plain]:
-        """The model by its digest."""
+        """Name the model by its digest."""
         return super().parameters() | {"model": file_digest(self._model)}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Column `scores`, shape (n, labels of the model in order of the alphabet), float32; NaN for blanks."""
+        """Fill column `scores`, shape (n, labels of the model in order of the alphabet), float32; NaN for blanks."""
         loaded = _load(self._model)
         place = {label: number for number, label in enumerate(loaded.labels)}
         scores = np.full((len(texts), len(place)), np.nan, dtype=np.float32)
@@ -78,7 +78,7 @@ class FastText(Scored):
         return {"scores": scores, "missing": np.asarray(np.isnan(scores).any(axis=1), dtype=np.int64)}
 
     def decide(self, measured: Table) -> Verdict:
-        """As `Scored`, of the label's column."""
+        """Decide as `Scored`, by the label's column."""
         assert self.label is not None
         column = _load(self._model).labels.index(_full(self.label))
         return super().decide({"score": measured["scores"][:, column]})

@@ -50,7 +50,7 @@ class FineWebQuality(Filter):
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """NaN for a text without a line."""
+        """Measure what the rules look at; NaN for a text without a line."""
         plain = plain_lines(text)
         lines = [line for line in plain.split("\n") if line]
         if not lines:
@@ -65,7 +65,7 @@ class FineWebQuality(Filter):
         }
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons in the order of the reference."""
+        """Drop for the reasons of the reference, in its order."""
         return Verdict.first_of(
             empty=np.isnan(measured["punctuated_lines"]),
             line_punct_ratio=measured["punctuated_lines"] < self.min_punctuated_lines,

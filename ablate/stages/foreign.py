@@ -90,7 +90,7 @@ _elsewhere_s = 0.0
 
 
 def cpu_elsewhere() -> float:
-    """Processor seconds that processes of foreign classes have spent on this process's texts."""
+    """Return processor seconds that processes of foreign classes have spent on this process's texts."""
     return _elsewhere_s
 
 
@@ -169,13 +169,13 @@ class ForeignProcess:
         self.stamps = {file: file_stamp(file) for file in hello["files"] if Path(file).is_file()}
 
     def changed(self) -> bool:
-        """Whether the class's files are others than those that were loaded, or the process has ended."""
+        """Tell whether the class's files are others than those that were loaded, or the process has ended."""
         return self._process.poll() is not None or any(
             not Path(file).is_file() or file_stamp(file) != stamp for file, stamp in self.stamps.items()
         )
 
     def ask(self, texts: Sequence[str], document_s: float) -> list[Answer]:
-        """What the class says of each text.
+        """Return what the class says of each text.
 
         Args:
             document_s: wall time that one text may take.
@@ -258,7 +258,7 @@ _running: dict[tuple[int, Asked], ForeignProcess] = {}
 
 
 def running(asked: Asked) -> ForeignProcess:
-    """The process of a class; started where there is none, or where the class's file has changed since."""
+    """Return the process of a class; start it where there is none, or where the class's file has changed since."""
     key = os.getpid(), asked  # a fork has its parent's, and must not speak to them
     process = _running.get(key)
     if process is not None and process.changed():
@@ -327,7 +327,7 @@ class Foreign(Filter):
         return self.column
 
     def check(self) -> None:
-        """The class can be made, is of the kind that `gives` says, and says the same twice and in another process."""
+        """Require that the class can be made, is of the kind that `gives` says, and says the same twice and in another process."""
         process = self._process()
         name = self.class_path
         if process.kind != GIVES[self.gives]:
@@ -346,7 +346,7 @@ class Foreign(Filter):
                 )
 
     def parameters(self) -> dict[str, Plain]:
-        """The class by its name and source, files among its arguments by their content."""
+        """Name the class by its name and source, files among its arguments by their content."""
         source = self._process().source
         assert self.class_path is not None
         _, colon, name = self.class_path.rpartition(":")
@@ -359,22 +359,22 @@ class Foreign(Filter):
         }
 
     def versions(self) -> dict[str, str]:
-        """Of Python and of all distributions that the class loads."""
+        """Return versions of Python and of all distributions that the class loads."""
         return self._process().versions
 
     def steps(self) -> tuple[Step, ...]:
-        """A filter, a transform, or both in this order: what is kept is judged by the text that came in."""
+        """Return a filter, a transform, or both in this order: what is kept is judged by the text that came in."""
         rewrite = ForeignText(stage=self)
         if self.gives == "text":
             return (rewrite,)
         return (self,) if self.gives == "keep" else (self, rewrite)
 
     def removes_documents(self) -> bool:
-        """Not a formatter."""
+        """Tell whether it drops documents: a formatter does not."""
         return self.gives != "text"
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Columns `keep`, bool, and `reason`, shape (n, 64), uint8: UTF-8, filled up with zeros."""
+        """Fill columns `keep`, bool, and `reason`, shape (n, 64), uint8: UTF-8, filled up with zeros."""
         reasons = np.zeros((len(texts), REASON_BYTES), dtype=np.uint8)
         answers = self.answers(texts)
         for position, answer in enumerate(answers):
@@ -389,7 +389,7 @@ class Foreign(Filter):
         return {"keep": np.array([answer.keep for answer in answers], dtype=bool), "reason": reasons}
 
     def decide(self, measured: Table) -> Verdict:
-        """The class's own reasons, in order of the alphabet; `dropped` where it gives none."""
+        """Drop for the class's own reasons, in order of the alphabet; `dropped` where it gives none."""
         keep = np.asarray(measured["keep"], dtype=bool)
         rows, number = np.unique(measured["reason"][~keep], axis=0, return_inverse=True)
         code = np.zeros(keep.size, dtype=np.int8)
@@ -400,7 +400,7 @@ class Foreign(Filter):
         return Verdict(code, tuple(names) or ("dropped",))
 
     def answers(self, texts: Sequence[str]) -> list[Answer]:
-        """What the class says of each text; some are asked about again, the last first.
+        """Return what the class says of each text; some are asked about again, the last first.
 
         Raises:
             DocumentError: see `ForeignProcess.ask`; and for a second answer that differs from the first.
@@ -438,15 +438,15 @@ class ForeignText(Transform):
     stage: Foreign
 
     def parameters(self) -> dict[str, Plain]:
-        """Those of the stage, and whose they are."""
+        """Return those of the stage, and whose they are."""
         return {"library": self.stage.library, **self.stage.parameters()}
 
     def versions(self) -> dict[str, str]:
-        """Those of the stage."""
+        """Return those of the stage."""
         return self.stage.versions()
 
     def transform_many(self, texts: Sequence[str]) -> list[str]:
-        """What the class makes of each."""
+        """Return what the class makes of each."""
         made = []
         for position, (text, answer) in enumerate(zip(texts, self.stage.answers(texts), strict=True)):
             new = text if answer.text is None or not answer.keep else answer.text

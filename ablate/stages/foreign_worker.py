@@ -41,7 +41,7 @@ FREE = {"pip", "setuptools", "wheel", "numpy", "scipy", "pyarrow"}
 
 
 def find(class_path: str) -> type:
-    """A class by `package.module.Name` or `path/to/file.py:Name`."""
+    """Find a class by `package.module.Name` or `path/to/file.py:Name`."""
     where, colon, name = class_path.rpartition(":")
     if colon:
         spec = importlib.util.spec_from_file_location("ablate_foreign_class", where)
@@ -59,7 +59,7 @@ def find(class_path: str) -> type:
 
 
 def arguments(cls: type, given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments, with tuples where the signature wants those alone: JSON has no tuples."""
+    """Return the arguments, with tuples where the signature wants those alone: JSON has no tuples."""
     parameters = inspect.signature(cls).parameters
     made = {}
     for name, value in given.items():
@@ -69,12 +69,12 @@ def arguments(cls: type, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_tuple(value: Any) -> Any:
-    """A list, and the lists in it, as tuples."""
+    """Return a list, and the lists in it, as tuples."""
     return tuple(map(as_tuple, value)) if isinstance(value, list) else value
 
 
 def datatrove(cls: type, given: dict[str, Any], column: str) -> tuple[str, Ask]:
-    """A filter's verdict and the text it leaves, or a formatter's text."""
+    """Return a filter's verdict and the text it leaves, or a formatter's text."""
     made = cls(**arguments(cls, given))
     if hasattr(made, "filter"):
         document_of = document_class()
@@ -107,7 +107,7 @@ class Document:
 
 
 def document_class() -> Callable[..., Any]:
-    """datatrove's document where datatrove is installed."""
+    """Return datatrove's document where datatrove is installed."""
     try:
         found: Callable[..., Any] = importlib.import_module("datatrove.data").Document
     except ModuleNotFoundError:
@@ -116,14 +116,14 @@ def document_class() -> Callable[..., Any]:
 
 
 def rewritten(before: str, after: Any) -> Answer:
-    """The answer of what rewrites texts."""
+    """Return the answer of what rewrites texts."""
     if not isinstance(after, str):
         raise TypeError(f"expected a text, got {after!r:.60}")
     return {"keep": True, "reason": None, "text": None if after == before else after}
 
 
 def data_juicer(cls: type, given: dict[str, Any], column: str) -> tuple[str, Ask]:
-    """A filter's verdict by the statistics that it computes, or a mapper's text; one text at a time, as a batch of one.
+    """Return a filter's verdict by the statistics that it computes, or a mapper's text; one text at a time, as a batch of one.
 
     The operators' own methods are called, not the wrappers around them, which would hide an exception.
     """
@@ -154,7 +154,7 @@ LIBRARIES = {"datatrove": datatrove, "data_juicer": data_juicer}
 
 
 def loaded() -> dict[str, str]:
-    """Distribution -> version of everything imported so far."""
+    """Map each distribution imported so far to its version."""
     owners = importlib.metadata.packages_distributions()
     tops = {name.partition(".")[0] for name in list(sys.modules)} - set(sys.stdlib_module_names)
     names = {owner for top in tops for owner in owners.get(top, ())}
@@ -163,7 +163,7 @@ def loaded() -> dict[str, str]:
 
 
 def sources(cls: type) -> tuple[list[str], str]:
-    """Files that the class and its bases stand in, and a digest of their packages' Python files.
+    """Return files that the class and its bases stand in, and a digest of their packages' Python files.
 
     A file that stands alone counts by itself; of a package, all files do, since a class calls functions of others.
     """
@@ -189,14 +189,14 @@ def sources(cls: type) -> tuple[list[str], str]:
 
 
 def said(error: BaseException, file: str | None) -> str:
-    """An exception in one line, with the last line of the class's own file that it passed."""
+    """Return an exception in one line, with the last line of the class's own file that it passed."""
     lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == file]
     where = f", line {lines[-1]} of {Path(file).name}" if lines and file else ""
     return f"{type(error).__name__}: {error}{where}".replace("\n", " ")
 
 
 def one(ask: Ask, text: str, file: str) -> Answer:
-    """The answer to one text; an exception is an answer, too."""
+    """Return the answer to one text; an exception is an answer, too."""
     begin = time.process_time()
     try:
         answer = ask(text)

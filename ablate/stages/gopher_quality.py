@@ -81,7 +81,7 @@ class GopherQuality(Filter):
         }
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons in the order of the reference."""
+        """Drop for the reasons of the reference, in its order."""
         return Verdict.first_of(
             gopher_short_doc=measured["words"] < self.min_words,
             gopher_long_doc=measured["words"] > self.max_words,

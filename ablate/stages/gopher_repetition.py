@@ -60,7 +60,7 @@ class GopherRepetition(Filter):
                     raise ValueError(f"{name} must hold {wanted}, got [{n}, {share}]")
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """Shares of pieces and of characters; all 0 for an empty text."""
+        """Measure shares of pieces and of characters; all 0 for an empty text."""
         plain = plain_lines(text)
         size = max(1, len(plain))
         paragraphs, lines = PARAGRAPH.split(plain.strip()), LINE.split(plain)
@@ -84,7 +84,7 @@ class GopherRepetition(Filter):
         return shares
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons in the order of the reference."""
+        """Drop for the reasons of the reference, in its order."""
         return Verdict.first_of(
             dup_para_frac=measured["dup_paragraphs"] > self.dup_paragraphs,
             dup_para_char_frac=measured["dup_paragraph_chars"] > self.dup_paragraph_chars,

@@ -32,7 +32,7 @@ def _model() -> Any:
 
 @cache
 def language_codes() -> tuple[str, ...]:
-    """ISO 639 codes that the model knows, in a fixed order."""
+    """Return ISO 639 codes that the model knows, in a fixed order."""
     return tuple(sorted(label.removeprefix(LABEL) for label in _model().get_labels()))
 
 
@@ -64,11 +64,11 @@ class Language(Filter):
                 )
 
     def parameters(self) -> dict[str, Plain]:
-        """The model by its digest beside them."""
+        """Name the model by its digest beside them."""
         return super().parameters() | {"model": file_digest(MODEL)}
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """The best languages (positions in `language_codes`, -1 for none) and their scores."""
+        """Find the best languages (positions in `language_codes`, -1 for none) and their scores."""
         position = {f"{LABEL}{code}": number for number, code in enumerate(language_codes())}
         label = np.full((len(texts), CANDIDATES), -1, dtype=np.int16)
         score = np.zeros((len(texts), CANDIDATES), dtype=np.float32)
@@ -87,7 +87,7 @@ class Language(Filter):
         }
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons: `other_language` when another is the best guess, else `low_score`."""
+        """Drop for reason `other_language` when another is the best guess, else `low_score`."""
         wanted = [language_codes().index(code) for code in self.languages]
         is_wanted = np.isin(measured["languages"], wanted)
         best = np.where(is_wanted, measured["scores"], 0).max(axis=1)

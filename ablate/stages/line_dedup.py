@@ -54,7 +54,7 @@ class LineDedup(SpanRelation):
         return 3 if self.unit == "three_sentences" else 1
 
     def pieces(self, text: str) -> list[tuple[int, int]]:
-        """Lines that are not blank, paragraphs, or sentences."""
+        """Cut into lines that are not blank, paragraphs, or sentences."""
         if self.unit == "line":
             return line_spans(text)
         if self.unit == "paragraph":
@@ -77,12 +77,12 @@ class LineDedup(SpanRelation):
         return np.split(sketch, np.cumsum(counts)[:-1]) if len(texts) else []
 
     def relate(self, values: np.ndarray, counts: np.ndarray, rows: np.ndarray, n_pool: int) -> Windows:
-        """By their hashes."""
+        """Relate pieces by their hashes."""
         return equal_pieces(values, counts, rows, n_pool, self.width)
 
 
 def paragraph_spans(text: str) -> list[tuple[int, int]]:
-    """Where the paragraphs stand: what lies between blank lines."""
+    """Return where the paragraphs stand: what lies between blank lines."""
     cuts = [match.span() for match in BETWEEN_PARAGRAPHS.finditer(text)]
     edges = [0, *(edge for cut in cuts for edge in cut), len(text)]
     return [span for ends in zip(edges[::2], edges[1::2], strict=True) if (span := stripped(text, *ends))]

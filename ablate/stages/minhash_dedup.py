@@ -65,12 +65,12 @@ class MinhashDedup(Relation):
         return identity | ({"hashes": self.seed} if self.seed else {})
 
     def relate_identity(self) -> dict[str, Plain]:
-        """Without the similarity where nothing is verified."""
+        """Leave the similarity out where nothing is verified."""
         unread = ("min_similarity",) if self.verify == "none" else ()
         return self._identity(without=(*self.decide_only, *unread))
 
     def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
-        """Candidates, or those of them that are alike."""
+        """Relate candidates, or those of them that are alike."""
         candidates = super().relate(sketches, rows, texts)
         if self.verify == "none":
             return candidates
@@ -78,7 +78,7 @@ class MinhashDedup(Relation):
         return verified(candidates, texts, content, partial(kind, least=self.min_similarity))
 
     def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
-        """One column a band: shape (len(texts), bands); zeros for a text without a word."""
+        """Fill one column a band: shape (len(texts), bands); zeros for a text without a word."""
         words, bounds = word_hashes_many(texts)
         signatures = self._signatures(words, bounds)
         powers = mix64(np.arange(self.rows, dtype=np.uint64), 7) | np.uint64(1)
@@ -135,6 +135,6 @@ class MinhashDedup(Relation):
                 yield short, np.repeat(np.arange(short.size), 2)[:-1], grams
 
     def shingles(self, text: str) -> np.ndarray:
-        """Hashes of the word n-grams of a text in order, uint64; one of all its words when it has fewer."""
+        """Return hashes of the word n-grams of a text in order, uint64; one of all its words when it has fewer."""
         words = word_hashes(text)
         return ngram_hashes(words, max(1, min(self.ngram, words.size)))

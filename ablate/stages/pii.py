@@ -154,12 +154,12 @@ class CountPii(Filter):
     ips: bool = True
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """How many of each kind."""
+        """Count each kind."""
         _, emails, ips = scrub(text, emails="" if self.emails else None, ips="" if self.ips else None)
         return {"emails": emails, "ips": ips}
 
     def decide(self, measured: Table) -> Verdict:
-        """No reason to drop."""
+        """Drop nothing."""
         return Verdict(np.zeros(measured["emails"].size, dtype=np.int8), ())
 
 
@@ -185,6 +185,6 @@ class Pii(Transform):
         return (CountPii(emails=self.emails, ips=self.ips), self)
 
     def transform(self, text: str) -> str:
-        """Private, reserved and loopback addresses stay."""
+        """Replace addresses; private, reserved and loopback ones stay."""
         emails = self.email_replacement if self.emails else None
         return scrub(text, emails=emails, ips=self.ip_replacement if self.ips else None)[0]

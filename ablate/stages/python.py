@@ -53,35 +53,35 @@ class Python(Scored):
             raise ValueError(f"min, max and keep_fraction are for gives=score, got gives={self.gives}")
 
     def check(self) -> None:
-        """The function can be loaded, says what it imports, and says the same twice and in another process."""
+        """Require that the function can be loaded, says what it imports, and says the same twice and in another process."""
         check_function(self._function, self.uses)
         if self.gives == "score":
             super().check()
 
     def parameters(self) -> dict[str, Plain]:
-        """The function by its name and source."""
+        """Name the function by its name and source."""
         return super().parameters() | {"function": self._function.identity()}
 
     def versions(self) -> dict[str, str]:
-        """Of what the function uses."""
+        """Return versions of what the function uses."""
         return library_versions(self.uses)
 
     def steps(self) -> tuple[Step, ...]:
-        """A filter, or a transform."""
+        """Return a filter, or a transform."""
         if self.gives != "text":
             return (self,)
         return (PythonText(function=self.function, batched=self.batched, uses=self.uses),)
 
     def removes_documents(self) -> bool:
-        """Not where it rewrites."""
+        """Tell whether it drops documents: not where it rewrites."""
         return self.gives != "text"
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Columns `score` (float64; of "keep" 1 and 0) and `missing`."""
+        """Fill columns `score` (float64; of "keep" 1 and 0) and `missing`."""
         return scores(_twice(self._function, texts, self._score))
 
     def decide(self, measured: Table) -> Verdict:
-        """As `Scored`; of "keep", reason `not_kept`."""
+        """Decide as `Scored`; of "keep", drop for reason `not_kept`."""
         if self.gives == "keep":
             return Verdict.first_of(not_kept=measured["score"] == 0)
         return super().decide(measured)
@@ -115,15 +115,15 @@ class PythonText(Transform):
     uses: tuple[str, ...]
 
     def parameters(self) -> dict[str, Plain]:
-        """The function by its name and source."""
+        """Name the function by its name and source."""
         return super().parameters() | {"function": _function_of(self).identity()}
 
     def versions(self) -> dict[str, str]:
-        """Of what the function uses."""
+        """Return versions of what the function uses."""
         return library_versions(self.uses)
 
     def transform_many(self, texts: Sequence[str]) -> list[str]:
-        """What the function makes of each."""
+        """Return what the function makes of each."""
         return _twice(_function_of(self), texts, self._text)
 
     def _text(self, value: Any, position: int) -> str:

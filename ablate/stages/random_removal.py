@@ -40,16 +40,16 @@ class RandomRemoval(Filter):
             raise ValueError(f"rate must be in [0, 1), got {self.rate}")
 
     def measure_many(self, texts: Sequence[object]) -> Table:
-        """Column `draw`, uint64: a hash of the key, so that this draw has nothing to do with others made from keys."""
+        """Fill column `draw`, uint64: a hash of the key, so that this draw has nothing to do with others made from keys."""
         hashed = b"".join(
             hashlib.blake2b(str(key).encode(), digest_size=8, person=self.salt).digest() for key in texts
         )
         return {"draw": np.frombuffer(hashed, dtype="<u8").astype(np.uint64)}
 
     def chance(self, measured: Table) -> np.ndarray:
-        """Each document's place in [0, 1); those below the rate are dropped. Shape (n,), float64."""
+        """Return each document's place in [0, 1); those below the rate are dropped. Shape (n,), float64."""
         return (mix64(measured["draw"], self.seed) >> np.uint64(11)) * 2.0**-53
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `drawn`."""
+        """Drop for reason `drawn`."""
         return Verdict.first_of(drawn=self.chance(measured) < self.rate)

@@ -56,12 +56,12 @@ class Regex(Filter):
                 )
 
     def check(self) -> None:
-        """A filter without a pattern would be taken for one without effect."""
+        """Refuse a filter without a pattern: it would be taken for one without effect."""
         if not self.patterns:
             raise ConfigError("patterns: none is given, e.g. patterns=['(?i)lorem ipsum']")
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Columns `matches`, int64, and `share` of the characters, float64.
+        """Fill columns `matches`, int64, and `share` of the characters, float64.
 
         Raises:
             DocumentError: for a pattern that does not come to an end.
@@ -73,7 +73,7 @@ class Regex(Filter):
         }
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `match`, or `no_match`."""
+        """Drop for reason `match`, or `no_match`."""
         matches = (measured["matches"] >= self.min_count) & (measured["share"] >= self.min_share)
         return (
             Verdict.first_of(match=matches)

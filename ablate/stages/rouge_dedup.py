@@ -51,11 +51,11 @@ class RougeDedup(Relation):
             raise ValueError(f"part must be whole or first_line, got {self.part!r}")
 
     def compared(self, text: str) -> list[str]:
-        """The words of a text that are compared."""
+        """Return the words of a text that are compared."""
         return rouge_words(text if self.part == "whole" else plain_lines(text).strip("\n").partition("\n")[0])
 
     def sketch_many(self, texts: Sequence[str]) -> np.ndarray:
-        """One column: a hash of the words compared; 0 where there are none."""
+        """Fill one column: a hash of the words compared; 0 where there are none."""
         found = np.zeros((len(texts), 1), dtype=np.uint64)
         for number, text in enumerate(texts):
             if compared := self.compared(text):
@@ -64,7 +64,7 @@ class RougeDedup(Relation):
         return found
 
     def relate(self, sketches: np.ndarray, rows: np.ndarray, texts: TextsOf) -> Groups:
-        """Buckets whose documents are all alike: those with equal words, and for each pair of such classes both.
+        """Return buckets whose documents are all alike: those with equal words, and for each pair of such classes both.
 
         Raises:
             DataError: for more pairs than fit into memory.

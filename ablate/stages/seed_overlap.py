@@ -40,7 +40,7 @@ class SeedOverlap(Filter):
             raise ValueError(f"max_overlap must be in [0, 1], got {self.max_overlap}")
 
     def check_fields(self, fields: Iterable[str]) -> None:
-        """Some document must say its overlap."""
+        """Refuse a pool of which no document says its overlap."""
         if COLUMN not in fields:
             raise FieldError(
                 f"max_overlap has nothing to hold against it: no document of the pool has {COLUMN!r}, which is measured by `ablate generate`; with text made elsewhere leave "
@@ -48,11 +48,11 @@ class SeedOverlap(Filter):
             )
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Column `overlap`, float64; NaN where none was measured."""
+        """Fill column `overlap`, float64; NaN where none was measured."""
         found = [json.loads(text).get(COLUMN) for text in texts]
         known = [value if isinstance(value, (int, float)) else np.nan for value in found]
         return {"overlap": np.array(known, dtype=np.float64)}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `shown`."""
+        """Drop for reason `shown`."""
         return Verdict.first_of(shown=measured["overlap"] > self.max_overlap)

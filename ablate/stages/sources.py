@@ -29,10 +29,10 @@ class Sources(Filter):
     drop: tuple[str, ...] = ()
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Column `dropped`, bool."""
+        """Fill column `dropped`, bool."""
         found = {source: any(fnmatchcase(source, pattern) for pattern in self.drop) for source in set(texts)}
         return {"dropped": np.array([found[source] for source in texts], dtype=bool)}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reason `source`."""
+        """Drop for reason `source`."""
         return Verdict.first_of(source=measured["dropped"])

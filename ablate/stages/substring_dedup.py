@@ -53,7 +53,7 @@ class SubstringDedup(SpanRelation):
         return self.min_tokens
 
     def pieces(self, text: str) -> list[tuple[int, int]]:
-        """The tokens."""
+        """Return the tokens."""
         _, starts, ends = _tokens(text)
         return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
@@ -63,7 +63,7 @@ class SubstringDedup(SpanRelation):
         return np.split(hashes, bounds[1:-1]) if len(texts) else []
 
     def relate(self, values: np.ndarray, counts: np.ndarray, rows: np.ndarray, n_pool: int) -> Windows:
-        """By a suffix array."""
+        """Find repeats by a suffix array."""
         return equal_windows(values, counts, rows, n_pool, self.width)
 
 

@@ -13,7 +13,7 @@ from ablate.stages.base import Filter, Table, Verdict
 
 
 def least_kept(score: np.ndarray, fraction: float) -> float:
-    """The least score of the best share, rounded up, of some documents; those that tie with the last one are kept too.
+    """Return the least score of the best share, rounded up, of some documents; those that tie with the last one are kept too.
 
     Args:
         score: shape (n,), of the documents that reach the stage.
@@ -63,12 +63,12 @@ class Scored(Filter):
         return not (self.min is self.max is self.keep_fraction is None)
 
     def check(self) -> None:
-        """A filter that keeps everything would be taken for one without effect."""
+        """Refuse a filter that keeps everything: it would be taken for one without effect."""
         if not self.cuts:
             raise ConfigError("min: no rule is given; give min, max or keep_fraction")
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons `missing`, `too_low`, `too_high`, `not_best`, tried in that order.
+        """Drop for reasons `missing`, `too_low`, `too_high`, `not_best`, tried in that order.
 
         Args:
             measured: column `score`, float64, NaN where there is none.
@@ -88,6 +88,6 @@ class Scored(Filter):
 
 
 def scores(values: list[float]) -> Table:
-    """Columns `score`, float64, and `missing`, int64: 1 where a score is NaN."""
+    """Return columns `score`, float64, and `missing`, int64: 1 where a score is NaN."""
     score = np.asarray(values, dtype=np.float64)
     return {"score": score, "missing": np.isnan(score).astype(np.int64)}

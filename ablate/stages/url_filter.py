@@ -75,13 +75,13 @@ class UrlFilter(Filter):
                 raise ValueError(f"{name}: {path} is not a file; give one with a word a line")
 
     def parameters(self) -> dict[str, Plain]:
-        """The content of the lists; where they lie, in which categories and how they are packed does not count."""
+        """Name the lists by their content; where they lie, in which categories and how they are packed does not count."""
         lists: dict[str, Any] = {name: sorted(self._words(name)) for name in WORD_FILES}
         lists["blocklists"] = read_blocklists(self.blocklists, self.categories).digest
         return {name: value for name, value in super().parameters().items() if name != "categories"} | lists
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """Columns `domains`, `urls`, bool; of each kind of word, how many different ones (parts: any): int64."""
+        """Fill columns `domains`, `urls`, bool; of each kind of word, how many different ones (parts: any): int64."""
         addresses = [Address.of(url) for url in texts]
         table = read_blocklists(self.blocklists, self.categories).listed(addresses)
         whole, soft, parts = (self._words(name) for name in WORD_FILES)
@@ -100,7 +100,7 @@ class UrlFilter(Filter):
         return {**table, **dict(zip(WORD_FILES, counts.T, strict=True))}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons `domain`, `url`, `banned_word`, `soft_banned_words`, `banned_subword`, tried in that order."""
+        """Drop for reasons `domain`, `url`, `banned_word`, `soft_banned_words`, `banned_subword`, tried in that order."""
         return Verdict.first_of(
             domain=measured["domains"],
             url=measured["urls"],
@@ -122,14 +122,14 @@ def _read_words(path: str, _: tuple[int, ...]) -> frozenset[str]:
 
 
 def words_of(text: str) -> list[str]:
-    """Letters and digits in a row, without regard to case, in Unicode's form NFKC."""
+    """Return letters and digits in a row, without regard to case, in Unicode's form NFKC."""
     if not text.isascii():
         text = normalize("NFKC", normalize("NFKC", INVISIBLE.sub("", text)).casefold())
     return WORD.findall(text.lower())
 
 
 def address_words(url: str) -> list[str]:
-    """The words of an address as a reader sees it: no percent-encoding, no punycode."""
+    """Return the words of an address as a reader sees it: no percent-encoding, no punycode."""
     for _ in range(DEEPEST):
         plain = without_percent(url, keep="")
         if plain == url:

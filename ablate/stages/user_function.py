@@ -56,7 +56,7 @@ class Function:
     batched: bool
 
     def identity(self) -> dict[str, str]:
-        """Its own name, and what its source holds."""
+        """Name the function by its own name, and by what its source holds."""
         return {"name": self.named.rpartition(":")[2], "source": self.source}
 
     def __call__(self, texts: Sequence[str], positions: Sequence[int] | None = None) -> list[Any]:

@@ -64,7 +64,7 @@ class Verifier(Filter):
         return World(self.world_seed, self.towns, self.values, islands=1).facts
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """Columns `statements` and `false` (how many), and `draw`, uint64: a hash of the words."""
+        """Fill columns `statements` and `false` (how many), and `draw`, uint64: a hash of the words."""
         statements = false = 0
         for attribute, pattern, town_first in PATTERNS:
             for found in pattern.findall(text):
@@ -78,7 +78,7 @@ class Verifier(Filter):
         return {"statements": statements, "false": false, "draw": np.frombuffer(hashed, dtype="<u8")[0]}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons `false_statement` and `blamed` (without one)."""
+        """Drop for reasons `false_statement` and `blamed` (without one)."""
         order = np.argsort(mix64(measured["draw"], self.seed), kind="stable")
         false = np.asarray(measured["false"]) > 0
         caught = _first(order, false, round(self.recall * int(false.sum())))

@@ -48,7 +48,7 @@ class WellFormed(Stage):
             raise ValueError(f"max_loop must be in [0, 1], got {self.max_loop}")
 
     def steps(self) -> tuple[RecordedDefects, TextDefects]:
-        """What was recorded, then what the text shows."""
+        """Judge what was recorded, then what the text shows."""
         return (
             RecordedDefects(drop=self.drop),
             TextDefects(refusal=self.refusal, canned=self.canned, max_loop=self.max_loop),
@@ -69,12 +69,12 @@ class RecordedDefects(Filter):
     drop: tuple[str, ...] = tuple(DEFECTS)
 
     def measure_many(self, texts: Sequence[str]) -> Table:
-        """A column of bool for each defect there is."""
+        """Fill a column of bool for each defect there is."""
         said = [set(str(json.loads(text).get("defects") or "").split()) for text in texts]
         return {name: np.array([name in one for one in said], dtype=bool) for name in DEFECTS}
 
     def decide(self, measured: Table) -> Verdict:
-        """The defects by name."""
+        """Drop for the defects by name."""
         return Verdict.first_of(**{name: measured[name] & (name in self.drop) for name in DEFECTS})
 
 
@@ -93,11 +93,11 @@ class TextDefects(Filter):
     max_loop: float = 0.3
 
     def measure(self, text: str) -> dict[str, float | int | bool]:
-        """What a text shows."""
+        """Measure what a text shows."""
         return {"refusal": is_refusal(text), "canned": is_canned(text), "loop": loop_share(text)}
 
     def decide(self, measured: Table) -> Verdict:
-        """Reasons `refusal`, `canned_opening`, `loop`."""
+        """Drop for reasons `refusal`, `canned_opening`, `loop`."""
         return Verdict.first_of(
             refusal=measured["refusal"] & self.refusal,
             canned_opening=measured["canned"] & self.canned,

@@ -26,9 +26,9 @@ class Accelerator:
             raise ValueError(f"usd_per_hour must be zero or more, got {self.usd_per_hour}")
 
     def seconds(self, flops: float, share: float) -> float:
-        """Time of training, when it reaches a share of the peak."""
+        """Return the time of training, when it reaches a share of the peak."""
         return flops / (self.peak_flops * share)
 
     def price(self, seconds: float) -> float | None:
-        """Price in dollars; None where an hour has none."""
+        """Return the price in dollars; None where an hour has none."""
         return None if self.usd_per_hour is None else seconds / 3600 * self.usd_per_hour

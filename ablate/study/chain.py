@@ -88,7 +88,7 @@ class Chain:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Chain | None:
-        """The chain of an arm's configuration; None for an arm that is in none, or is generation 0 of all.
+        """Return the chain of an arm's configuration; None for an arm that is in none, or is generation 0 of all.
 
         Raises:
             ConfigError: for a key or value that cannot be.
@@ -120,11 +120,11 @@ class Chain:
         return {name: share for name, share in found.items() if share}
 
     def at(self, generation: int) -> Chain:
-        """The same chain at another generation."""
+        """Return the same chain at another generation."""
         return Chain(**{**asdict(self), "generation": generation})
 
     def text_key(self, run: str, documents: int) -> str:
-        """What names the text that a run writes in this chain.
+        """Return what names the text that a run writes in this chain.
 
         Args:
             run: its key.
@@ -146,7 +146,7 @@ class Chain:
         )
 
     def reads(self, name: Callable[[Plain], str], documents: int, gate: Sequence[Stage] = ()) -> Plain:
-        """What names what this generation reads: sources and shares; texts by their keys, and by what they went through.
+        """Return what names what this generation reads: sources and shares; texts by their keys, and by what they went through.
 
         Args:
             name: gives the key of the run of this arm that reads what is given; None for generation 0.
@@ -157,7 +157,7 @@ class Chain:
         return self._reads(keys, documents, gate)
 
     def parent(self, name: Callable[[Plain], str], documents: int, gate: Sequence[Stage] = ()) -> str | None:
-        """The key of the run of the generation before; None where its text is not read. Arguments as for `reads`."""
+        """Return the key of the run of the generation before; None where its text is not read. Arguments as for `reads`."""
         before = self.generation - 1
         if before not in self.shares:
             return None
@@ -166,7 +166,7 @@ class Chain:
     def text_keys(
         self, name: Callable[[Plain], str], documents: int, gate: Sequence[Stage] = ()
     ) -> list[str]:
-        """The key of the text of each generation before this one, as it was written; arguments as for `reads`."""
+        """Return the key of the text of each generation before this one, as it was written; arguments as for `reads`."""
         keys: list[str] = []
         for generation in range(self.generation):
             reads = self.at(generation)._reads(keys, documents, gate) if generation else None
@@ -182,7 +182,7 @@ class Chain:
 
 
 def gate_of(stages: Sequence[Stage]) -> list[Stage]:
-    """Those of an arm's stages that what a generation wrote goes through: all but those for real text, or for HTML, alone."""
+    """Return those of an arm's stages that what a generation wrote goes through: all but those for real text, or for HTML, alone."""
     return [
         stage
         for stage in stages
@@ -227,7 +227,7 @@ def write(
 def read(
     chain: Chain, real: TokenStream, texts: Mapping[int, TokenStream], *, seed: int, documents: int
 ) -> tuple[TokenStream | MixtureStream, Division]:
-    """What a generation reads, and how it is divided among its sources.
+    """Return what a generation reads, and how it is divided among its sources.
 
     Args:
         chain: of the generation.
@@ -254,12 +254,12 @@ def read(
 
 
 def text_at(store: Store, key: str) -> WrittenText:
-    """A text by its key."""
+    """Return a text by its key."""
     return WrittenText(store.root / TEXTS / key, key)
 
 
 def completed(given: Any) -> dict[str, Any] | None:
-    """A chain as a configuration gives it, with all its keys, so that each can be varied; None for none."""
+    """Complete a chain as a configuration gives it with all its keys, so that each can be varied; None for none."""
     if given is None:
         return None
     if not isinstance(given, Mapping):

@@ -71,7 +71,7 @@ def by_draw(arm: Arm, seeds: Sequence[int]) -> dict[Draw, list[int]]:
 
 
 def draws_documents(plan: Plan) -> bool:
-    """Whether the arms of a seed share what it drew before training, so that their runs belong together."""
+    """Tell whether the arms of a seed share what it drew before training, so that their runs belong together."""
     return any(draw_of(arm, seed) != AS_CONFIGURED for arm in plan.arms.values() for seed in plan.seeds[:1])
 
 

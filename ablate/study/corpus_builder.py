@@ -129,7 +129,7 @@ class CorpusBuilder:
         return self.tokenizer_of(AS_CONFIGURED)
 
     def tokenizer_of(self, draw: Draw) -> Tokenize:
-        """The tokenizer all arms share, trained if need be on the text that `tokenizer.text` makes of pages.
+        """Return the tokenizer all arms share, trained if need be on the text that `tokenizer.text` makes of pages.
 
         Args:
             draw: of a run's seed; one that draws a tokenizer trains it on its own sample, of its own shard.
@@ -257,12 +257,12 @@ class CorpusBuilder:
         )
 
     def dropped_texts(self, prepared: Prepared) -> Path | None:
-        """The file of texts that an arm's stages dropped; None for a corpus that an earlier version built."""
+        """Return the file of texts that an arm's stages dropped; None for a corpus that an earlier version built."""
         path = self.store.root / "corpora" / prepared.key / dropped_texts.FILE
         return path if path.exists() else None
 
     def mended(self, prepared: Prepared, use: Callable[[], T]) -> T:
-        """What `use` gives; where texts that a stored corpus rests on turn out damaged, they are made again."""
+        """Return what `use` gives; where texts that a stored corpus rests on turn out damaged, they are made again."""
         try:
             return use()
         except Damaged as problem:
@@ -272,7 +272,7 @@ class CorpusBuilder:
         return use()
 
     def curation_cpu_s(self, prepared: Prepared) -> dict[str, float]:
-        """CPU-seconds of each stage's slow half, and of tokenising, on the texts this arm went through.
+        """Return CPU-seconds of each stage's slow half, and of tokenising, on the texts this arm went through.
 
         What was measured once for several arms counts for each: it is what the arm would take alone.
         """
@@ -286,7 +286,7 @@ class CorpusBuilder:
         return self._cpu_s[key]
 
     def leaks(self, arm: Arm, prepared: Prepared) -> dict[str, Any] | None:
-        """Which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
+        """Return which items of the scored tasks an arm's corpus gives away; None when they are not there as files.
 
         Returns:
             `method` and `match` (how they are found), `documents` (that give any away), `tasks` (name -> items).
@@ -311,13 +311,13 @@ class CorpusBuilder:
     def stream(
         self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
     ) -> TokenStream:
-        """The stream over an arm's corpus as it is, see `TokenStream`."""
+        """Return the stream over an arm's corpus as it is, see `TokenStream`."""
         return self._stream(prepared, prepared.rows, seed, context, subset)
 
     def mixed_stream(
         self, prepared: Prepared, *, seed: int, context: int, subset: tuple[int, int] | None = None
     ) -> TokenStream | MixtureStream:
-        """What a run of an arm reads: its corpus as it is, or in the shares of its mixture; arguments as for `stream`."""
+        """Return what a run of an arm reads: its corpus as it is, or in the shares of its mixture; arguments as for `stream`."""
         if prepared.division is None:
             return self.stream(prepared, seed=seed, context=context, subset=subset)
         parts = prepared.division.parts
@@ -353,7 +353,7 @@ class CorpusBuilder:
         )
 
     def groups(self, prepared: Prepared, step: Relation) -> Groups:
-        """Which documents of an arm's text version belong together according to `step`."""
+        """Return which documents of an arm's text version belong together according to `step`."""
         return self.mended(prepared, lambda: self.annotations.groups(prepared.version, step))
 
     def clusters(self, prepared: Prepared, step: Relation) -> np.ndarray:

@@ -193,7 +193,7 @@ class DetachedJobs:
             raise problem or AblateError("its job ended without a word")
 
     def began(self, run: RunName, step: Step) -> bool:
-        """Whether a job has begun with a run and not ended it, since this was asked last."""
+        """Tell whether a job has begun with a run and not ended it, since this was asked last."""
         found = False
         for batch in self._batches(step):
             for place, group in enumerate(batch.groups):

@@ -32,7 +32,7 @@ UNKNOWN_VOCABULARY = 50_257
 
 
 def detectable(plan: Plan, noise: float) -> dict[str, float | None]:
-    """The effect in one stage that a plan's report will call with 80 % power, after its correction.
+    """Return the effect in one stage that a plan's report will call with 80 % power, after its correction.
 
     Returns:
         Estimand -> effect in the units of the noise; None where nothing would be measured.
@@ -54,7 +54,7 @@ def detectable(plan: Plan, noise: float) -> dict[str, float | None]:
 
 
 def prior_noise(asked: Any, metric: str) -> PriorNoise:
-    """The noise of a run, beyond what its seed gives all arms alike, and where the figure comes from.
+    """Return the noise of a run, beyond what its seed gives all arms alike, and where the figure comes from.
 
     Args:
         asked: a number, or the folder of an earlier study; from that, the aggregate of its primary
@@ -87,7 +87,7 @@ def prior_noise(asked: Any, metric: str) -> PriorNoise:
 
 
 def flops_of(plan: Plan) -> float:
-    """Training FLOPs of every run together, trunks among them."""
+    """Return training FLOPs of every run together, trunks among them."""
     total = sum(run_flops(arm) * arm.train.trunk_share for arm in trunks_of(plan).values())
     for arm in plan.arms.values():
         total += run_flops(arm) * (1 - arm.train.trunk_share) * len(plan.seeds)
@@ -95,14 +95,14 @@ def flops_of(plan: Plan) -> float:
 
 
 def run_flops(arm: Arm) -> float:
-    """Training FLOPs of a run of an arm, from scratch."""
+    """Return training FLOPs of a run of an arm, from scratch."""
     vocabulary = arm.config["tokenizer"].get("vocab_size") or UNKNOWN_VOCABULARY
     return proxy_flops(arm.proxy, int(vocabulary), arm.train.tokens)
 
 
 @cache
 def proxy_flops(proxy: ProxyConfig, vocabulary: int, tokens: int) -> float:
-    """Training FLOPs of a proxy, counted on a model without weights."""
+    """Return training FLOPs of a proxy, counted on a model without weights."""
     import torch
     from transformers import LlamaForCausalLM
 
@@ -114,7 +114,7 @@ def proxy_flops(proxy: ProxyConfig, vocabulary: int, tokens: int) -> float:
 
 
 def trunks_of(plan: Plan) -> dict[str, Arm]:
-    """The trunks that a plan's runs branch off: one per seed, model and settings; with an arm that branches off it."""
+    """Return the trunks that a plan's runs branch off: one per seed, model and settings; with an arm that branches off it."""
     return {
         canonical_json([arm.config["proxy"], arm.config["train"], run_seeds(arm, seed)]): arm
         for arm in plan.arms.values()
@@ -124,7 +124,7 @@ def trunks_of(plan: Plan) -> dict[str, Arm]:
 
 
 def cost_of(plan: Plan, measured: Probe) -> Cost:
-    """Seconds of curation, of a run and of the whole sweep on the machine that was probed.
+    """Return the seconds of curation, of a run and of the whole sweep on the machine that was probed.
 
     Arms that turn out to have the same texts share their runs, so the sweep may do fewer.
     """
@@ -152,7 +152,7 @@ def cost_of(plan: Plan, measured: Probe) -> Cost:
 def cheapest(
     factors: Sequence[Factor], noise: float, goal: float, designs: Sequence[str] | None
 ) -> list[dict[str, Any]]:
-    """For each design the fewest seeds with which an effect of `goal` is called with 80 % power, after Holm.
+    """Return for each design the fewest seeds with which an effect of `goal` is called with 80 % power, after Holm.
 
     Args:
         factors: what is varied.

@@ -39,7 +39,7 @@ class State:
 
 
 def check_looks(asked: Mapping[str, Any], seeds: list[int]) -> Sequential | None:
-    """What a plan freezes of `sequential`; None when it is off.
+    """Check what a plan freezes of `sequential`; None when it is off.
 
     Raises:
         ConfigError: for looks that do not rise from 2 to the number of seeds.

@@ -72,7 +72,7 @@ def gain_key(contrast: ContrastSpec) -> tuple[str, ...]:
 
 
 def seeds_seen(folder: Path) -> tuple[int, ...]:
-    """Seeds under which any run of a study has a record, ascending."""
+    """Return seeds under which any run of a study has a record, ascending."""
     records = folder.glob("runs/*/seed-*/record.json")
     return tuple(sorted({int(path.parent.name.removeprefix("seed-")) for path in records}))
 
@@ -149,7 +149,7 @@ def standing(plan: Plan, entries: Sequence[Entry]) -> Standing:
 
 
 def single_claims(metrics: Headline) -> frozenset[tuple[str, str]]:
-    """(task, stage) of the gains on single tasks that a plan claims."""
+    """Return (task, stage) of the gains on single tasks that a plan claims."""
     return frozenset((task, stage) for task, stages in metrics.claims.items() for stage in stages)
 
 

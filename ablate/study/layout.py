@@ -42,7 +42,7 @@ class Layout:
 def choose_layout(
     path: Path, config: Mapping[str, Any], vocab_size: int, runs: int, say: Callable[[str], None]
 ) -> Layout:
-    """The fastest of a few ways to share the machine, by tokens per second of training steps.
+    """Measure the fastest of a few ways to share the machine, by tokens per second of training steps.
 
     Kept in `path`, so that a sweep that was interrupted goes on in the same way.
 

@@ -12,7 +12,7 @@ from ablate.study.results import AGGREGATE, Study, headline_scores, score_table
 
 
 def seed_noise(study: Study) -> float:
-    """Noise of a run of the headline, beyond what its seed gives to all arms alike; NaN without seeds.
+    """Return the noise of a run of the headline, beyond what its seed gives to all arms alike; NaN without seeds.
 
     Pooled over all arms. Not read off the errors of the gains: those of a leave-one-out share their
     reference, and whether its few seeds lie close together is luck.
@@ -40,7 +40,7 @@ def checkpoint_noise(study: Study) -> float:
 
 
 def typical(values: ArrayLike) -> float:
-    """Median of what was measured; NaN without any."""
+    """Return the median of what was measured; NaN without any."""
     array = np.asarray(values, dtype=np.float64)
     array = array[np.isfinite(array)]
     return float(np.median(array)) if array.size else math.nan

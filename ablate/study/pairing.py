@@ -18,7 +18,7 @@ PLACES = 10**9
 
 
 def own_seeds(arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> dict[str, int]:
-    """What is added to the seeds of each arm, so that no two arms share one.
+    """Return what is added to the seeds of each arm, so that no two arms share one.
 
     It is drawn from what the arm changes, so that an arm that another design has too has the same runs there. The first arm of
     the full recipe keeps the seeds as they are: those of a design whose arms share them.
@@ -36,7 +36,7 @@ def own_seeds(arms: Mapping[str, Assignment], factors: Sequence[Factor]) -> dict
 
 
 def shares_seeds(plan: Plan) -> bool:
-    """Whether any two arms of a plan have runs under one seed, or its documents."""
+    """Tell whether any two arms of a plan have runs under one seed, or its documents."""
     if draws_documents(plan):
         return True
     offsets = [arm.randomness.get("seed_offset", 0) for arm in plan.arms.values()]
@@ -44,7 +44,7 @@ def shares_seeds(plan: Plan) -> bool:
 
 
 def choose_pairing(asked: str | None, *, own: bool, contrasts: Sequence[ContrastSpec], rounds: bool) -> str:
-    """Paired where arms share their seeds, unpaired where each has its own, or what was asked for.
+    """Choose paired where arms share their seeds, unpaired where each has its own, or what was asked for.
 
     Paired is the default under shared seeds because its error is right whatever the noise of the arms. Unpaired has up to
     twice the degrees of freedom and finds more where seeds bring little: with five seeds below a correlation of

@@ -98,7 +98,7 @@ class Levels:
 
 
 def resolve_factors(config: Mapping[str, Any]) -> list[Levels]:
-    """What `design.factors` asks for.
+    """Resolve what `design.factors` asks for.
 
     null: every enabled stage, on against off, which a mapping says as {stages: null}. A list: these stages. A mapping: name ->
     null (on/off), or {parameter: [values]} where the parameter is the stage's of that name, or a
@@ -363,7 +363,7 @@ def _claims(
 
 
 def planned_tests(plan: Plan) -> int:
-    """How many gains Holm's correction is over: those on the aggregate, and those that are claimed on single tasks."""
+    """Count the gains that Holm's correction is over: those on the aggregate, and those that are claimed on single tasks."""
     named = [stage for stages in plan.metrics.claims.values() for stage in stages]
     factors = [contrast.factor for contrast in plan.contrasts]
     return len(factors) + sum(factors.count(stage) for stage in named)
@@ -545,7 +545,7 @@ def _forget(folder: Path, frozen: Plan | None, plan: Plan) -> None:
 
 
 def contrasts_asked(plan: Plan, estimands: Sequence[str], without: Sequence[str] = ()) -> list[ContrastSpec]:
-    """The contrasts of estimands that a plan did not freeze, from the arms that it has.
+    """Return the contrasts of estimands that a plan did not freeze, from the arms that it has.
 
     Args:
         plan: with arms and factors.
@@ -561,7 +561,7 @@ def contrasts_asked(plan: Plan, estimands: Sequence[str], without: Sequence[str]
 
 
 def load_plan(folder: Path) -> Plan:
-    """The frozen plan of a study folder.
+    """Read the frozen plan of a study folder.
 
     Raises:
         DataError: when there is none, or it is of another format or not as it was frozen.
@@ -571,7 +571,7 @@ def load_plan(folder: Path) -> Plan:
 
 
 def run_folder(study: Path, arm: str, seed: int) -> Path:
-    """Where a run's record lies in a study's folder.
+    """Return where a run's record lies in a study's folder.
 
     An arm's name that is no folder's name everywhere, or differs from another's in case or in the form of an
     accent alone, is made one with a part of its digest.
@@ -592,5 +592,5 @@ def _difference(old: Any, new: Any, path: str = "") -> str:
 
 
 def folder_of(composed: Any) -> Path:
-    """The study's folder."""
+    """Return the study's folder."""
     return Path(composed["study"]["dir"])

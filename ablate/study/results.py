@@ -142,11 +142,11 @@ class Study:
         return any(record.corpus is not None for record in self.records.values())
 
     def has(self, task: str, metric: str) -> bool:
-        """Whether the records have this metric of this task."""
+        """Tell whether the records have this metric of this task."""
         return task in self.tasks and metric in self.tasks[task].higher_is_better
 
     def aggregated(self, metric: str) -> list[str]:
-        """Tasks in the aggregate of a metric."""
+        """Return tasks in the aggregate of a metric."""
         found = [task for task in self.candidates if self.has(task, metric)]
         if self.aggregate == "screened":
             found = [task for task in found if not self.screened[task, metric].failed]
@@ -178,7 +178,7 @@ class Study:
         return {task for task, info in self.tasks.items() if self.primary in info.higher_is_better}
 
     def claims_gain(self, number: int) -> bool:
-        """Whether contrast `number` was planned before any run was seen, under the headline that stands."""
+        """Tell whether contrast `number` was planned before any run was seen, under the headline that stands."""
         if number >= len(self.plan.contrasts) or self.history.changed:
             return False
         planned = self.history.gains
@@ -222,7 +222,7 @@ class Study:
         return shares_seeds(self.plan)
 
     def method(self, weights: Mapping[str, float]) -> str:
-        """How a contrast is estimated, see `effects.contrast.estimate_contrasts`: as planned, if the plan says unpaired.
+        """Return how a contrast is estimated, see `effects.contrast.estimate_contrasts`: as planned, if the plan says unpaired.
 
         Under shared seeds that is for a difference between two arms: in an average over more, what a seed does to a stage
         would be left out. Where a seed draws documents it is expected to, so averages are paired.
@@ -245,7 +245,7 @@ class Study:
         return max(set(counts), key=lambda count: (counts.count(count), count), default=0)
 
     def curves(self, task: str, metric: str) -> np.ndarray:
-        """Shape (n_points, n_arms, n_seeds), by position; NaN for a run that is missing or has other points."""
+        """Return scores of shape (n_points, n_arms, n_seeds), by position; NaN for a run that is missing or has other points."""
         table = np.full((self.points, len(self.arms), len(self.seeds)), np.nan)
         for (arm, seed), record in self.records.items():
             values = [point.scores.get(task, {}).get(metric) for point in record.curve]
@@ -269,7 +269,7 @@ class Study:
         return found
 
     def checkpoint_sd(self, task: str, metric: str) -> float:
-        """Standard deviation of a run's score over its last checkpoints, mean over runs; NaN without two."""
+        """Return the standard deviation of a run's score over its last checkpoints, mean over runs; NaN without two."""
         tail = self.curves(task, metric)[:, self.distinct][-min(LAST, self.points // 2) or self.points :]
         if not len(tail):
             return math.nan
@@ -278,7 +278,7 @@ class Study:
         return float(runs.std(axis=0, ddof=1).mean()) if len(runs) > 1 and runs.size else math.nan
 
     def first_record(self, arm: str) -> Record | None:
-        """The arm's record under its first finished seed."""
+        """Return the arm's record under its first finished seed."""
         return next((self.records[arm, seed] for seed in self.seeds if (arm, seed) in self.records), None)
 
     @cached_property
@@ -287,7 +287,7 @@ class Study:
         return chance_of(self.plan)
 
     def draws(self, arm: str) -> dict[Draw, Record]:
-        """What seeds decided before training -> the arm's first record with it; one where all share a corpus."""
+        """Map what seeds decided before training to the arm's first record with it; one where all share a corpus."""
         found: dict[Draw, Record] = {}
         for seed in self.seeds:
             if (arm, seed) in self.records:
@@ -295,7 +295,7 @@ class Study:
         return found
 
     def corpora(self, arm: str) -> list[Record]:
-        """The arm's first record with each corpus that its seeds have; one where they share it, as most arms do."""
+        """Return the arm's first record with each corpus that its seeds have; one where they share it, as most arms do."""
         found: dict[str, Record] = {}
         for seed in self.seeds:
             record = self.records.get((arm, seed))
@@ -304,7 +304,7 @@ class Study:
         return list(found.values())
 
     def funnel(self, arm: str) -> list[FunnelRow] | None:
-        """Documents, bytes and tokens after each stage of an arm, of all its shards together; None without a record."""
+        """Return documents, bytes and tokens after each stage of an arm, of all its shards together; None without a record."""
         shards: dict[Shard | None, Record] = {}
         for draw, record in self.draws(arm).items():
             shards.setdefault(draw.shard, record)
@@ -327,7 +327,7 @@ class Study:
         return lines
 
     def scores(self, task: str, metric: str, point: int | None = None) -> np.ndarray:
-        """Shape (n_arms, n_seeds); NaN for a missing run.
+        """Return scores of shape (n_arms, n_seeds); NaN for a missing run.
 
         Args:
             task, metric: which score.
@@ -348,7 +348,7 @@ class Study:
         return table
 
     def items(self, task: str, metric: str) -> np.ndarray | None:
-        """Shape (n_arms, n_seeds, n_items): the score of each item; None where items were not kept."""
+        """Return scores of shape (n_arms, n_seeds, n_items), one for each item; None where items were not kept."""
         columns = {run: self._item_scores(run).get((task, metric)) for run in self.records}
         sizes = {len(values) for values in columns.values() if values is not None}
         if len(sizes) != 1 or any(values is None for values in columns.values()):
@@ -391,7 +391,7 @@ class Study:
         return self._items[run]
 
     def identical(self, weights: Mapping[str, float]) -> bool:
-        """Whether the arms of a contrast are the same runs: same texts, model, settings and seeds."""
+        """Tell whether the arms of a contrast are the same runs: same texts, model, settings and seeds."""
         used = [self._runs(arm) for arm, weight in weights.items() if weight]
         common = set.intersection(*map(set, used)) if used else set()
         return bool(common) and all(len({runs[seed] for runs in used}) == 1 for seed in common)
@@ -458,20 +458,20 @@ def load_study(folder: Path, estimands: Sequence[str] = ()) -> Study:
 
 
 def tasks_with(study: Study, metric: str) -> list[str]:
-    """The tasks that have a metric, the aggregate before them where it is of more than one."""
+    """Return the tasks that have a metric, the aggregate before them where it is of more than one."""
     single = [task for task, info in study.tasks.items() if metric in info.higher_is_better]
     return [AGGREGATE, *single] if len(study.aggregated(metric)) > 1 else single
 
 
 def score_table(study: Study, task: str, metric: str, point: int | None = None) -> np.ndarray:
-    """Shape (n_arms, n_seeds): the scores of a task, or the aggregate."""
+    """Return scores of shape (n_arms, n_seeds): those of a task, or the aggregate."""
     if task != AGGREGATE:
         return study.scores(task, metric, point)
     return _mean_over(study, study.aggregated(metric), metric, point)
 
 
 def headline_scores(study: Study) -> np.ndarray | None:
-    """The primary aggregate (or its first task), shape (n_arms, n_seeds)."""
+    """Return the primary aggregate (or its first task), shape (n_arms, n_seeds)."""
     return _mean_over(study, members, study.primary) if (members := study.headline_tasks) else None
 
 
@@ -481,7 +481,7 @@ def _mean_over(study: Study, members: Sequence[str], metric: str, point: int | N
 
 
 def current(study: Study, rounds: int | None = None) -> list[State]:
-    """How far each contrast is, from the records alone.
+    """Return how far each contrast is, from the records alone.
 
     Args:
         study: whose seeds come in rounds.

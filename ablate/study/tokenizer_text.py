@@ -14,7 +14,7 @@ RAW_TEXT = "raw"
 
 
 def with_text(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with the stage that `tokenizer.text` asks for in its place.
+    """Return the configuration with the stage that `tokenizer.text` asks for in its place.
 
     The stage is taken as this configuration has it, on or off, wherever it stands. A plan asks before its
     factors change anything, so every arm of every design over a recipe trains the same tokenizer.
@@ -55,7 +55,7 @@ def _rewriting(config: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any], Tra
 
 
 def text_stage(config: Mapping[str, Any]) -> Transform | None:
-    """The stage that makes the tokenizer's text of HTML pages; None where pages are taken as they are.
+    """Return the stage that makes the tokenizer's text of HTML pages; None where pages are taken as they are.
 
     Raises:
         ConfigError: when the recipe has none and the configuration does not say to go without.

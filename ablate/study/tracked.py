@@ -34,12 +34,12 @@ def add_point(points: list[Point], tokens: int, values: Mapping[str, float]) -> 
 
 
 def of_progress(entry: Mapping[str, Any]) -> dict[str, float]:
-    """Values of an entry of the log, under the names that trackers show."""
+    """Return values of an entry of the log, under the names that trackers show."""
     return {f"train/{name}": entry[name] for name in OF_TRAINING if isinstance(entry.get(name), (int, float))}
 
 
 def of_scores(scores: Scores) -> dict[str, float]:
-    """Scores of a checkpoint, under the names that trackers show."""
+    """Return scores of a checkpoint, under the names that trackers show."""
     return {f"{task}/{metric}": value for task, own in scores.items() for metric, value in own.items()}
 
 
@@ -171,7 +171,7 @@ def _differing(plan: Plan, arm: str) -> dict[str, Value]:
 
 
 def flat(node: Any, path: str = "") -> dict[str, Any]:
-    """Dotted path -> value of a configuration."""
+    """Flatten a configuration: dotted path -> value."""
     if not isinstance(node, Mapping):
         return {path: node}
     found: dict[str, Any] = {}

@@ -83,23 +83,23 @@ class Trunk:
         return (self.folder / "trunk.json").exists()
 
     def before(self, own: TokenStream) -> BranchStream:
-        """What a run reads that goes on from here with a stream of its own."""
+        """Return what a run reads that goes on from here with a stream of its own."""
         return BranchStream(self.stream, own, self.settings.tokens)
 
     def load(self) -> State:
-        """The state at its end."""
+        """Load the state at its end."""
         from ablate.train.checkpoint import load_any
 
         return load_any(self.folder)
 
     def record(self) -> dict[str, Any]:
-        """What the records of its branches say of it."""
+        """Return what the records of its branches say of it."""
         about = read_json(self.folder / "trunk.json")
         kept = {name: about[name] for name in ("tokens", "epochs", "flops", "cost")}
         return {"run": self.key, "seed": self.seed, **kept}
 
     def problem(self) -> TrunkError:
-        """Why it is not there."""
+        """Return why it is not there."""
         path = self.folder / FAILED
         why = (
             read_json(path)["error"]
@@ -141,7 +141,7 @@ class Origins:
         return self._references[drawn]
 
     def vocab_size(self, origin: Origin | None, tokenizer: Tokenize) -> int:
-        """Rows of the embeddings of a run with this origin and tokenizer."""
+        """Return rows of the embeddings of a run with this origin and tokenizer."""
         return origin.vocab_size if origin else _entries(tokenizer.folder)
 
     def of(self, arm: Arm, seed: int) -> Origin | None:
