@@ -22,12 +22,12 @@ from ablate.executor.here import Here
 from ablate.executor.slurm_queue import SlurmQueue
 from ablate.executor.task import Lost, Task, done
 from ablate.progress import track
-from ablate.store import atomic, read_json, write_json
+from ablate.store import LONG_AGO_S, atomic, read_json, write_json
 
 LOOK_S = 2.0
 """How often outputs are looked for."""
-NOTE = "batch.json"
-"""In the folder of an array: the folders that its tasks write to."""
+PREFIX, NOTE = "ablate-tasks-", "batch.json"
+"""How an array and its folder are called, and what stands in it: the folders that its tasks write to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,20 +90,25 @@ class Slurm:
         """Jobs end with their share."""
 
     def _end_earlier(self, queue: SlurmQueue, tasks: Sequence[Task]) -> None:
-        """End the jobs of commands that were killed, where they write what is to be made now."""
+        """End the jobs of commands that were killed, where they write what is to be made now; forget arrays long over."""
         folders = {str(path.parent) for task in tasks for path in task.outputs}
         for note in Path(self.folder).glob(f"*/{NOTE}"):
+            name = note.parent.name
+            if not name.startswith(PREFIX):
+                continue
             if folders & set(read_json(note)["folders"]):
-                queue.cancel(note.parent.name)
-                while (standing := queue.standing(note.parent.name)) is None or standing.live:
+                queue.cancel(name)
+                while _lives(queue, name):
                     time.sleep(LOOK_S)
-                shutil.rmtree(note.parent, ignore_errors=True)
+            elif time.time() - note.stat().st_mtime < LONG_AGO_S or _lives(queue, name):
+                continue
+            shutil.rmtree(note.parent, ignore_errors=True)
 
     def _hand_in(self, tasks: Sequence[Task], queue: SlurmQueue) -> Path:
         """Start an array; returns its folder, whose name is that of its jobs."""
         import submitit
 
-        batch = Path(self.folder).absolute() / f"ablate-tasks-{uuid.uuid4().hex[:8]}"
+        batch = Path(self.folder).absolute() / f"{PREFIX}{uuid.uuid4().hex[:8]}"
         folders = sorted({str(path.parent) for task in tasks for path in task.outputs})
         write_json(batch / NOTE, {"folders": folders})
         count = min(self.jobs, queue.most, len(tasks))
@@ -159,6 +164,12 @@ class _Share:
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
+
+
+def _lives(queue: SlurmQueue, name: str) -> bool:
+    """Whether an array has jobs that run or will, as far as Slurm says."""
+    standing = queue.standing(name)
+    return standing is None or bool(standing.live)
 
 
 def _pickled(error: Exception) -> bytes:
