@@ -90,7 +90,7 @@ class C4Lines(Transform):
         for line in text.splitlines():
             line = line.strip()
             tokens = line.split()
-            if any(len(token) > self.max_word_length for token in tokens):
+            if len(line) > self.max_word_length and max(map(len, tokens)) > self.max_word_length:
                 continue
             if self.citations and "[" in line:
                 line = CITATION.sub("", line)

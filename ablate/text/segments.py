@@ -1,30 +1,24 @@
 """Words, sentences and n-grams: the segmentation that the heuristic filters share.
 
 Words are spaCy's (its blank English tokenizer), because the published filters ran on them. That
-tokenizer looks at one run of non-blank characters at a time, so every such chunk is cut up once and
-remembered; a word is a number into a table of what the filters ask about it.
+tokenizer looks at one run of non-blank characters at a time, so every such chunk is cut up once
+(`cutting`) and remembered; a word is a number into a table of what the filters ask about it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from itertools import accumulate, chain, islice, pairwise
-from typing import Any
+from itertools import accumulate, chain, pairwise
 from unicodedata import category
 
 import numpy as np
 
-from ablate.text.chunks import Chunks, with_room
-from ablate.text.scripts import IGNORED_SET, SIGN_SET
+from ablate.text.chunks import Chunks, Numbered, with_room
+from ablate.text.cutting import LONGEST_CHUNK, cut_many
 
-LONGEST_CHUNK = 2_000
-"""Characters. spaCy's time on a chunk grows with the square of its marks; longer ones are cut by `RUN`."""
 MOST_WORDS = 400_000
 """When the table has more words than this it starts anew; about 150 MB."""
-LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
-RUN = re.compile(rf"[\w{IGNORED_SET}{SIGN_SET}]+|[^\w\s]")
 TERMINALS = frozenset(
     "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓⹔。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"
     + "".join(
@@ -99,7 +93,7 @@ class Words:
         self._chunks.clear()
         self._recent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._recent_words = 0
-        self._numbers: dict[str, int] = {}
+        self._numbers = Numbered()
         self._described = 0
         self.length = np.zeros(1024, dtype=np.int64)
         self.symbol, self.alphabetic, self.ending, self.mark = np.zeros((4, 1024), dtype=bool)
@@ -124,12 +118,11 @@ class Words:
             self._recent_words += found[0].size
         return found
 
-    def _cut(self, chunks: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
-        numbers = self._numbers
-        with _english().memory_zone():  # in which spaCy forgets new strings again
-            for chunk in chunks:
-                yield chunk, [numbers.setdefault(word, len(numbers)) for word in _cut(chunk)]
-        self._describe(list(islice(reversed(numbers), len(numbers) - self._described))[::-1])
+    def _cut(self, chunks: list[str]) -> tuple[list[int], list[int]]:
+        words = cut_many(chunks)
+        numbers = list(map(self._numbers.__getitem__, chain.from_iterable(words)))
+        self._describe(self._numbers.since(self._described))
+        return list(map(len, words)), numbers
 
     def number(self, word: str) -> int:
         """The word's number; -1 when no text had it yet."""
@@ -142,29 +135,20 @@ class Words:
         begin, end = self._described, len(self._numbers)
         for name in ("length", "symbol", "alphabetic", "ending", "mark"):
             setattr(self, name, with_room(getattr(self, name), end))
-        length = np.array([len(word) for word in words])
+        length = np.array(list(map(len, words)))
         codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), dtype="<u4")
         traits, first = _traits()[codes], np.cumsum(length) - length
         every, some = np.bitwise_and.reduceat(traits, first), np.bitwise_or.reduceat(traits, first)
         self.length[begin:end] = length
         self.symbol[begin:end] = every & SYMBOL
         self.alphabetic[begin:end] = some & LETTER
-        self.ending[begin:end] = [word in _sentence_ends() for word in words]
+        self.ending[begin:end] = list(map(_sentence_ends().__contains__, words))
         self.mark[begin:end] = every & PUNCTUATION
         self._described = end
 
 
 WORDS = Words()
 """This process's."""
-
-
-@cache
-def _english() -> Any:
-    import spacy
-
-    english: Any = spacy.blank("en")
-    english.vocab.lex_attr_getters = {}  # of each new word: shape, prefix, like_url, ...; nothing we ask for
-    return english
 
 
 @cache
@@ -180,34 +164,10 @@ def _traits() -> np.ndarray:
 
 
 @cache
-def _contractions() -> frozenset[str]:
-    """Chunks with a treatment of their own: don't, cannot, Mr., :-)"""
-    return frozenset(_english().tokenizer.rules)
-
-
-@cache
 def _sentence_ends() -> frozenset[str]:
     from spacy.pipeline import Sentencizer
 
     return frozenset(Sentencizer.default_punct_chars)
-
-
-def _cut(chunk: str) -> list[str]:
-    """The words of a chunk; the two commonest shapes without asking spaCy, to the same result."""
-    listed = _contractions()
-    if chunk.isalpha() and chunk not in listed:
-        return [chunk]
-    body, mark = chunk[:-1], chunk[-1]
-    if (
-        body.isalpha()
-        and chunk not in listed
-        and body not in listed
-        and (mark in ",;!?)" or (mark == "." and body[-1] in LOWER))
-    ):
-        return [body, mark]
-    if len(chunk) > LONGEST_CHUNK:
-        return RUN.findall(chunk)
-    return [token.text for token in _english().tokenizer(chunk)]
 
 
 def count_sentences(text: str) -> int:
@@ -356,15 +316,26 @@ def repeated_ngrams(ids: np.ndarray, longest: int) -> Iterator[tuple[int, np.nda
     Yields:
         n; places, shape (k,), ascending; grams, shape (k,), int64: equal numbers, equal n-grams.
     """
-    gram = np.unique(ids, return_inverse=True)[1].astype(np.int64)
-    again = np.bincount(gram, minlength=1)[gram] > 1
+    gram, counts = _numbered(ids)
+    again = counts[gram] > 1
     for n in range(2, longest + 1):
         places = np.flatnonzero(again[:-1] & again[1:])
-        pairs = gram[places] * ids.size + gram[places + 1]
-        _, which, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+        which, counts = _numbered(gram[places] * ids.size + gram[places + 1])
         repeats = counts[which] > 1
-        places, which = places[repeats], which[repeats].astype(np.int64)
+        places, which = places[repeats], which[repeats]
         again = np.zeros(max(0, ids.size - n + 1), dtype=bool)
         again[places] = True
         gram[places] = which
         yield n, places, which
+
+
+def _numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rank of each value among all there are, shape (n,), and how often each of them occurs: as `np.unique` has it."""
+    order = np.argsort(values)
+    ascending = values[order]
+    begins = np.empty(values.size, dtype=bool)
+    begins[:1] = True
+    np.not_equal(ascending[1:], ascending[:-1], out=begins[1:])
+    which = np.empty(values.size, dtype=np.int64)
+    which[order] = np.cumsum(begins) - 1
+    return which, np.bincount(which)

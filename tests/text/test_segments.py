@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.text import segments
-from ablate.text.segments import LONGEST_CHUNK, Words, count_sentences, repeated_ngrams
+from ablate.text.cutting import LONGEST_CHUNK, cut_many
+from ablate.text.segments import Words, count_sentences, repeated_ngrams
 
 
 @cache
@@ -49,6 +50,26 @@ def test_a_chunk_is_cut_as_spacy_cuts_it(chunk: str) -> None:
     words = Words()
     expected = [token.text for token in english().tokenizer(chunk) if token.text.strip()]
     assert texts_of(words, words.ids(chunk)) == expected
+
+
+MARKS = st.text(st.sampled_from("()[]{}<>«»“”‘’'\"`.,:;!?…-–—/\\*#@&%$€§+=~|^©→。，、؟।·°"), max_size=4)
+CORES = ["word", "Word", "WORD", "wOrD", "mr", "US", "été", "слово", "СЛОВО", "ǅungla", "ªª", "日本", "हिन्दी", "การ", "well-known", "co-op",
+         "e-mail", "qu'il", "d’euros", "they'll", "it's", "2025", "10", "3.5", "10:30", "1,000,000", "8", "am", "km", "d'abord"]  # fmt: skip
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(MARKS, st.sampled_from(CORES), st.sampled_from(["", "'s", "’S", "s"]), MARKS)
+def test_marks_around_a_word_are_cut_as_spacy_cuts_them(
+    before: str, core: str, ending: str, after: str
+) -> None:
+    chunk = before + core + ending + after
+    assert cut_many([chunk]) == [[token.text for token in english().tokenizer(chunk)]]
+
+
+def test_chunks_asked_for_together_do_not_touch() -> None:
+    chunks = [":", ")", "don't", "a.m.", "(-", "8", ")", "x:", ")y", "@_@", "…"]
+    assert cut_many(chunks) == [cut_many([chunk])[0] for chunk in chunks]
+    assert cut_many([]) == []
 
 
 @settings(max_examples=100, deadline=None)
