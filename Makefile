@@ -40,7 +40,7 @@ test-slow: $(BIN)/.ready  ## the slow tests: calibration, kill -9, several proce
 	$(BIN)/pytest -m slow
 
 release: $(BIN)/.ready  ## wheel and sdist, held to the repository and tried in a fresh environment; build/release/dist
-	$(BIN)/python release/make.py
+	$(BIN)/python .ci/release.py
 
 bench-gpu: $(BIN)/.ready  ## training and evaluation on this GPU against their peers; ten minutes. Without one, its smallest form
 	$(BIN)/python results/benchmarks/gpu.py --out gpu_bench
