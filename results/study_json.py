@@ -7,7 +7,7 @@ records hold (status of runs, configuration, other arms' corpora, versions) is l
     python results/study_json.py                      about a minute
     ablate dashboard results/demo results/web_loo results/web_loo/controls results/web_loo/pools results/branching/web results/screening \\
         results/dose results/memorisation results/spike/dose results/epochs results/scarcity results/phi1 results/collapse \\
-        results/share_dose results/overfilter results/foreign dashboard.to=results/dashboard.html
+        results/share_dose results/overfilter results/foreign results/rungs dashboard.to=results/dashboard.html
 """
 
 from __future__ import annotations
